@@ -1,0 +1,9 @@
+#!/usr/bin/env bash
+# Sets up, lints, tests. Arguments go to pytest: `bash scripts/test.sh tests/test_cli.py -k help`.
+#
+#   WORKERS  test processes (2: importing TensorFlow takes one core 10 s, and a test file stays in one process)
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+bash scripts/lint.sh
+
+"${VENV:-.venv}/bin/python" -m pytest -n "${WORKERS:-2}" --dist loadfile --durations 10 "$@"

@@ -1,0 +1,65 @@
+"""The z-buffer against a slow oracle that shares no code with it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.geometry.raster import interpolate, rasterize, vertex_normals
+
+
+def _oracle(points: NDArray[np.float64], triangles: NDArray[np.int32], height: int, width: int) -> NDArray[np.int32]:
+    """Every pixel against every triangle, by signed areas in float64."""
+    best = np.full((height, width), -np.inf)
+    result = np.full((height, width), -1, np.int32)
+    centres = np.stack(np.meshgrid(np.arange(width) + 0.5, np.arange(height) + 0.5), axis=-1)
+
+    def area(p: NDArray[np.float64], q: NDArray[np.float64], r: NDArray[np.float64]) -> NDArray[np.float64]:
+        return (q[..., 0] - p[..., 0]) * (r[..., 1] - p[..., 1]) - (r[..., 0] - p[..., 0]) * (q[..., 1] - p[..., 1])
+
+    for index, corners in enumerate(triangles):
+        a, b, c = points[corners]
+        whole = area(a, b, c)
+        if not whole < 0:
+            continue
+        shares = [area(b, c, centres) / whole, area(c, a, centres) / whole, area(a, b, centres) / whole]
+        depth = sum(share * corner[2] for share, corner in zip(shares, (a, b, c), strict=True))
+        seen = (np.minimum.reduce(shares) >= 0) & (depth > best)
+        best[seen], result[seen] = depth[seen], index
+    return result
+
+
+def test_random_soup_agrees_with_the_oracle() -> None:
+    rng = np.random.default_rng(0)
+    points = rng.uniform([-10, -10, 0], [50, 40, 30], (120, 3))
+    triangles = rng.integers(0, 120, (300, 3)).astype(np.int32)
+    found, weights, _ = rasterize(points, triangles, 31, 43)
+    expected = _oracle(points, triangles, 31, 43)
+    assert (found >= 0).mean() > 0.9
+    assert (found != expected).sum() <= 1  # an exact tie of two depths may fall either way
+    np.testing.assert_allclose(weights[found >= 0].sum(-1), 1, atol=1e-5)
+
+
+def test_interpolation_is_exact_for_a_linear_function() -> None:
+    points = np.array([[0, 0, 1], [0, 20, 2], [20, 0, 3]], float)  # counter-clockwise as the camera sees it
+    triangles = np.array([[0, 1, 2]], np.int32)
+    found, weights, depth = rasterize(points, triangles, 20, 20)
+    picture = interpolate(found, weights, triangles, points)
+    row, column = np.nonzero(found >= 0)
+    np.testing.assert_allclose(picture[row, column, :2], np.stack([column, row], 1) + 0.5, atol=1e-4)
+    np.testing.assert_allclose(picture[row, column, 2], depth[row, column], atol=1e-4)
+
+
+def test_back_faces_and_degenerate_triangles_are_left_out() -> None:
+    points = np.array([[0, 0, 0], [20, 0, 0], [0, 20, 0], [10, 0, 0]], float)
+    triangles = np.array([[0, 1, 2], [0, 3, 1]], np.int32)
+    assert (rasterize(points, triangles, 20, 20)[0] == -1).all()
+
+
+def test_normals_of_a_sphere_point_outwards() -> None:
+    import trimesh
+
+    sphere = trimesh.creation.icosphere(subdivisions=4)
+    vertices = np.asarray(sphere.vertices, np.float32)
+    normals = vertex_normals(vertices, np.asarray(sphere.faces, np.int32))
+    assert (normals * vertices).sum(-1).min() > 0.999

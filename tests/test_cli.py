@@ -1,0 +1,154 @@
+"""The commands: how they are found, how they end, and that help imports nothing heavy."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from tfface import __version__, cli, info
+from tfface.errors import UserError
+
+HEAVY = ("tensorflow", "keras", "cv2", "matplotlib", "trimesh", "dlib", "mtcnn", "numba", "scipy", "skimage")
+
+HELP = f"""
+import sys
+from tfface import cli
+try:
+    code = cli.run(cli.main, sys.argv[1:])
+except SystemExit as stop:
+    code = stop.code or 0
+loaded = [name for name in {HEAVY} if name in sys.modules]
+sys.exit("loaded " + " ".join(loaded) if loaded else code)
+"""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in cli.COMMANDS)], ids="-".join)
+def test_help_imports_nothing_heavy(python, arguments):
+    result = python("-c", HELP, *arguments)
+    assert result.returncode == 0, result.stderr
+    assert "usage: " in result.stdout
+
+
+def test_each_module_answers_to_python_dash_m(python):
+    for module in ("tfface", "tfface.info"):
+        result = python("-m", module, "--help")
+        assert result.returncode == 0
+        assert "usage: tfface" in result.stdout
+
+
+def test_general_help_names_every_command(capsys):
+    assert cli.run(cli.main, ["--help"]) == 0
+    text = capsys.readouterr().out
+    assert all(f"\n  {name} " in text for name in cli.COMMANDS)
+
+
+def test_version(capsys):
+    assert cli.run(cli.main, ["--version"]) == 0
+    assert capsys.readouterr().out == f"tfface {__version__}\n"
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("trian", "train"), ("Predict", "predict"), ("exprot", "export")])
+def test_unknown_command_names_the_nearest(capsys, typed, meant):
+    assert cli.run(cli.main, [typed]) == 2
+    captured = capsys.readouterr()
+    assert captured.err == f"error: There is no command `{typed}`: did you mean `{meant}`?\n"
+    assert captured.out == ""
+
+
+def test_hopeless_command_lists_them_all(capsys):
+    assert cli.run(cli.main, ["qqqq"]) == 2
+    assert all(name in capsys.readouterr().err for name in cli.COMMANDS)
+
+
+def test_no_command_prints_usage_and_fails(capsys):
+    assert cli.run(cli.main, []) == 2
+    assert "usage: tfface COMMAND" in capsys.readouterr().out
+
+
+def raising(error: BaseException):
+    def command(argv: list[str] | None = None) -> int:
+        raise error
+
+    return command
+
+
+def test_user_error_is_one_line(capsys):
+    assert cli.run(raising(UserError("face.jpg holds no face:\n  give --box.")), []) == 2
+    assert capsys.readouterr().err == "error: face.jpg holds no face: give --box.\n"
+
+
+def test_interrupt_gives_130():
+    assert cli.run(raising(KeyboardInterrupt()), []) == 130
+
+
+def test_a_bug_keeps_its_traceback():
+    with pytest.raises(ZeroDivisionError):
+        cli.run(raising(ZeroDivisionError()), [])
+
+
+def test_closed_pipe_is_no_traceback(python):
+    pipe = """
+import os, subprocess, sys
+read, write = os.pipe()
+os.close(read)
+sys.exit(subprocess.run([sys.executable, "-m", "tfface", "--help"], stdout=write).returncode)
+"""
+    result = python("-c", pipe)
+    assert result.returncode == 141
+    assert result.stderr == ""
+
+
+def test_exit_code_of_the_command_is_kept():
+    assert cli.run(lambda argv: len(argv), ["a", "b", "c"]) == 3
+
+
+def test_info_json_has_every_part(capsys):
+    assert cli.run(cli.main, ["info", "--json"]) == 0
+    answer = json.loads(capsys.readouterr().out)
+    assert set(answer) == {"versions", "devices", "face_model", "models", "presets"}
+    check_versions(answer["versions"])
+    assert any(device["kind"] == "CPU" for device in answer["devices"])
+    check_face_model(answer["face_model"])
+    assert answer["models"]["mnv2_prn"]["parameters"] == 11_791_273
+    assert all(network["parameters"] > 0 for network in answer["models"].values())
+    assert all(card for card in answer["presets"].values())
+
+
+def check_versions(versions: dict[str, str]) -> None:
+    import numpy as np
+
+    assert versions["tfface"] == __version__
+    assert versions["numpy"] == np.__version__
+    assert versions["python"] == ".".join(map(str, sys.version_info[:3]))
+    assert {"tensorflow", "keras", "tensorflow-graphics", "dlib", "opencv"} <= set(versions)
+    assert all(versions.values())
+
+
+def check_face_model(model: dict) -> None:
+    assert len(model["sha256"]) == 64
+    assert model["vertices"] > 50_000
+    assert model["expressions"] == 52
+    assert model["landmarks"] == 81
+    assert all(source["licence"] for source in model["provenance"]["sources"])
+
+
+def test_what_is_absent_has_no_version(monkeypatch):
+    monkeypatch.setitem(info.DISTRIBUTIONS, "opencv", ("no-such-distribution",))
+    assert info.versions()["opencv"] is None
+    assert info.versions()["numpy"]
+
+
+def test_info_for_people_shows_licences_and_numbers(capsys):
+    answer = {
+        "versions": {"numpy": "2.2", "dlib": None},
+        "devices": [],
+        "face_model": info.face_model(),
+        "models": {"mnv2_prn": {"parameters": 11791273}},
+        "presets": {"light": {"data": "[synthetic]", "limits": ["beards"]}},
+    }
+    info.show(answer)
+    text = capsys.readouterr().out
+    for expected in ("not installed", "CC0", "mnv2_prn", "11,791,273 parameters", "[synthetic]", '["beards"]'):
+        assert expected in text

@@ -1,0 +1,97 @@
+"""The `tfface` command: finds the command by its name and runs it, and how every command ends.
+
+A command is a module `tfface.NAME` with `main(argv: list[str] | None = None) -> int`. It is imported only when
+it is called, and imports what is heavy (TensorFlow, OpenCV) only when it works, so that help answers at once.
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import os
+import sys
+from collections.abc import Callable
+
+from tfface import __version__
+from tfface.errors import UserError
+
+COMMANDS = {
+    "predict": "photographs to textured 3D faces",
+    "train": "train a network; stopped runs resume",
+    "evaluate": "measure a network on a benchmark",
+    "export": "a training run to a SavedModel",
+    "info": "versions, devices, face model, networks, presets",
+}
+
+Main = Callable[..., int]
+
+
+def run(main_function: Main, argv: list[str] | None = None) -> int:
+    """Runs a command and gives its exit code.
+
+    A `UserError` is printed to stderr as one line and gives 2; Ctrl-C gives 130; a closed pipe (`| head`) 141.
+    TensorFlow's chatter is turned down to errors unless `TF_CPP_MIN_LOG_LEVEL` is set.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        code = main_function(argv)
+        sys.stdout.flush()
+        return code
+    except UserError as error:
+        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def usage() -> str:
+    """The text of `tfface --help`."""
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {what}" for name, what in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: tfface COMMAND [OPTIONS]",
+            "",
+            "Photographs of a face to an accurate, textured, aligned 3D face.",
+            "",
+            "commands:",
+            *lines,
+            "",
+            "`tfface COMMAND --help` says more; `tfface --version` prints the version.",
+        ]
+    )
+
+
+def find_command(name: str) -> Main:
+    """The `main` of the command called `name`.
+
+    Raises:
+        UserError: when there is no such command; it names the nearest one.
+    """
+    if name not in COMMANDS:
+        near = difflib.get_close_matches(name.lower(), COMMANDS, n=1, cutoff=0.4)
+        hint = f"did you mean `{near[0]}`?" if near else "choose one of " + ", ".join(COMMANDS) + "."
+        raise UserError(f"There is no command `{name}`: {hint}")
+    main_function: Main = importlib.import_module(f"tfface.{name}").main
+    return main_function
+
+
+def main(argv: list[str] | None = None) -> int:
+    """`tfface NAME ...` calls `tfface.NAME.main` with the rest of the arguments."""
+    arguments = sys.argv[1:] if argv is None else argv
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(usage())
+        return 0 if arguments else 2
+    if arguments[0] in ("-V", "--version"):
+        print(f"tfface {__version__}")
+        return 0
+    return find_command(arguments[0])(arguments[1:])
+
+
+def console() -> int:
+    """What the `tfface` console script runs."""
+    return run(main)

@@ -1,0 +1,133 @@
+"""From records to batches: `make_datasets(config)` gives what `tfface.training` feeds the network.
+
+A training batch is (images `[B,S,S,3*views]` in [0,1], position maps `[B,R,R,3]` in pixels of a 256-pixel crop). Records
+come from shards or straight from the generator; pictures are decoded, moved and coloured batch by batch. With one view,
+front and side pictures are samples of their own; with two, the map is that of the front picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+from tfface.config import Config
+from tfface.data import augment
+from tfface.data.maps import MapProjector, mirror_maps, transform_maps
+from tfface.data.synthetic.sample import CROP_MARGIN
+from tfface.face.open_model import OpenFace, load_open_face
+from tfface.io.records import VIEWS, find_shards, parse_example, read_dataset_card
+
+
+def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+    """Training data without end, and validation data once through.
+
+    Args:
+        config: the run's configuration; `data.records` names a folder of shards, else faces are made on the fly.
+        start_step: how many training batches were consumed before; the stream goes on after them.
+    """
+    face = load_open_face()
+    if config.data.records:
+        train, valid = shard_records(config, face, start_step)
+    else:
+        from tfface.data.live import live_records
+
+        train, valid = live_records(config, start_step)
+    batches = Batches(config, face)
+    return batches.training(train, start_step), batches.validation(valid)
+
+
+class Batches:
+    """Records to batches, with augmentation for training and without for validation."""
+
+    def __init__(self, config: Config, face: OpenFace) -> None:
+        self.config = config
+        self.face = face
+        self.project = MapProjector(face, config.model.map_size)
+
+    def training(self, records: tf.data.Dataset, start_step: int) -> tf.data.Dataset:
+        """Augmented batches. Random numbers follow `data.seed` and the step, so a resumed run repeats none."""
+        config = self.config
+        tf.random.set_seed(config.data.seed + start_step)
+        samples = records.map(self._decode, num_parallel_calls=tf.data.AUTOTUNE)
+        samples = self._per_view(samples)
+        samples = samples.shuffle(config.data.shuffle, seed=config.data.seed + start_step)
+        batches = samples.batch(config.data.batch, drop_remainder=True)
+        return batches.map(self._augmented, num_parallel_calls=tf.data.AUTOTUNE).prefetch(4)
+
+    def validation(self, records: tf.data.Dataset) -> tf.data.Dataset:
+        """Plain batches, kept in memory."""
+        samples = self._per_view(records.map(self._decode))
+        batches = samples.batch(self.config.data.batch, drop_remainder=False)
+        return batches.map(self._plain).cache().prefetch(2)
+
+    def _decode(self, record: dict[str, Any]) -> dict[str, tf.Tensor]:
+        sample = {key: record[key] for key in ("identity", "expression")}
+        for view in VIEWS:
+            sample[f"{view}/image"] = tf.io.decode_jpeg(record[f"{view}/image"], channels=3)
+            sample[f"{view}/camera"] = record[f"{view}/camera"]
+        return sample
+
+    def _per_view(self, samples: tf.data.Dataset) -> tf.data.Dataset:
+        """One view: each picture is a sample. Two views: both stay together."""
+        if self.config.model.views == 2:
+            return samples
+
+        def split(sample: dict[str, tf.Tensor]) -> tf.data.Dataset:
+            shared = {key: tf.stack([sample[key]] * 2) for key in ("identity", "expression")}
+            images = tf.stack([sample[f"{view}/image"] for view in VIEWS])
+            cameras = tf.stack([sample[f"{view}/camera"] for view in VIEWS])
+            return tf.data.Dataset.from_tensor_slices({**shared, "front/image": images, "front/camera": cameras})
+
+        return samples.flat_map(split)
+
+    def _augmented(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        config = self.config.augment
+
+        def move(base: tf.Tensor) -> tf.Tensor:
+            return augment.compose(augment.random_similarities(tf.shape(base)[0], config), base)
+
+        images, maps = self._crop(batch, move)
+        pictures = [augment.damage_pictures(image, config) for image in tf.split(images, self.config.model.views, 3)]
+        images = tf.concat(pictures, axis=3)
+        if config.mirror:
+            turned = tf.random.uniform([tf.shape(images)[0], 1, 1, 1]) < 0.5
+            maps = tf.where(turned, mirror_maps(maps, augment.CROP_SIZE), maps)
+            images = tf.where(turned, tf.reverse(images, axis=[2]), images)
+        return images, maps
+
+    def _plain(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+        return self._crop(batch, lambda base: base)
+
+    def _crop(
+        self, batch: dict[str, tf.Tensor], move: Callable[[tf.Tensor], tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """Each view resampled through its own transform; the map follows the first view."""
+        images, first = [], None
+        for view in VIEWS[: self.config.model.views]:
+            pictures = tf.cast(batch[f"{view}/image"], tf.float32) / 255
+            size = tf.shape(pictures)[1]
+            transforms = move(augment.crop_transforms(tf.shape(pictures)[0], size, CROP_MARGIN))
+            images.append(augment.warp_pictures(pictures, transforms, self.config.model.image_size))
+            first = transforms if first is None else first
+        maps = self.project(batch["identity"], batch["expression"], batch["front/camera"])
+        return tf.concat(images, axis=3), transform_maps(maps, first)
+
+
+def shard_records(config: Config, face: OpenFace, start_step: int) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+    """Training and validation records of a folder of shards; the last shards are for validation."""
+    folder = Path(config.data.records)
+    shards = [str(path) for path in find_shards(folder)]
+    per_shard = int(read_dataset_card(folder)["pairs_per_shard"])
+    num_valid = max(1, -(-config.data.validation // per_shard))
+    train, valid = shards[:-num_valid], shards[-num_valid:]
+
+    def parse(raw: tf.Tensor) -> dict[str, tf.Tensor]:
+        return parse_example(raw, face.num_identity, len(face.expression_names))
+
+    files = tf.data.Dataset.from_tensor_slices(train).shuffle(len(train), seed=config.data.seed + start_step)
+    records = files.repeat().interleave(tf.data.TFRecordDataset, cycle_length=4, num_parallel_calls=2)
+    held_out = tf.data.TFRecordDataset(valid).take(config.data.validation)
+    return records.map(parse), held_out.map(parse)

@@ -1,0 +1,57 @@
+"""Synthetic faces made by many processes, in the order of their seeds.
+
+The workers import no TensorFlow: they start fast and stay small. What they make depends on the seed and the settings
+alone, so the number of workers changes nothing but the speed.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from tfface.data.synthetic.sample import SyntheticSettings
+from tfface.io.records import FaceRecord, camera_vector, encode_jpeg
+
+_generator = None
+
+
+def _start(settings: SyntheticSettings) -> None:
+    """In a worker: one thread each, one generator for all its faces."""
+    global _generator
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    import cv2
+
+    from tfface.data.synthetic.scene import FaceGenerator
+
+    cv2.setNumThreads(1)
+    _generator = FaceGenerator(settings)
+
+
+def make_record(seed: int) -> FaceRecord:
+    """The record of one seed (in a process where `_start` has run)."""
+    assert _generator is not None
+    pair = _generator.pair(seed)
+    return FaceRecord(
+        seed=seed,
+        identity=pair.identity,
+        expression=pair.expression,
+        images=(encode_jpeg(pair.front.image), encode_jpeg(pair.side.image)),
+        cameras=(camera_vector(pair.front.camera), camera_vector(pair.side.camera)),
+        labels=pair.labels,
+    )
+
+
+@contextmanager
+def record_stream(
+    settings: SyntheticSettings, seeds: Iterable[int], workers: int
+) -> Iterator[Iterator[FaceRecord]]:
+    """Records of `seeds`, in order, made by `workers` processes (0: in this one)."""
+    if workers == 0:
+        _start(settings)
+        yield (make_record(seed) for seed in seeds)
+        return
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(workers, _start, (settings,)) as pool:
+        yield pool.imap(make_record, seeds, chunksize=2)

@@ -1,0 +1,1 @@
+"""The morphable model, its landmarks, and the position-map topology."""

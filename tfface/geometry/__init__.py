@@ -1,0 +1,1 @@
+"""Cameras, rotations, meshes, UV tables, alignment."""

@@ -1,0 +1,45 @@
+"""The camera that looks at a face: `docs/conventions.md`, in NumPy.
+
+`X = R (V - origin)`, `k = focal / (distance - X.z)`, `u = cu + k X.x`, `v = cv - k X.y`, depth `focal / distance * X.z`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Camera:
+    """A pinhole camera in front of the face.
+
+    Attributes:
+        rotation: `[3,3]`, face frame to camera-aligned frame (y up, z towards the camera).
+        focal_px: focal length in pixels.
+        distance_mm: from the camera to `origin_mm`.
+        centre_px: `[2]` the pixel where `origin_mm` lands.
+        origin_mm: `[3]` the point of the face frame that the rotation turns about.
+    """
+
+    rotation: NDArray[np.floating]
+    focal_px: float
+    distance_mm: float
+    centre_px: NDArray[np.floating]
+    origin_mm: NDArray[np.floating]
+
+    @property
+    def pixels_per_mm(self) -> float:
+        """The scale at the distance of `origin_mm`."""
+        return self.focal_px / self.distance_mm
+
+    def project(self, vertices: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Pixels and depth `[V,3]` (u, v, z in pixels, larger is nearer) of points `[V,3]` in millimetres."""
+        turned = (vertices - self.origin_mm) @ np.asarray(self.rotation, np.float64).T
+        scale = self.focal_px / (self.distance_mm - turned[:, 2:])
+        points = np.empty(turned.shape, np.float32)
+        points[:, 0] = self.centre_px[0] + scale[:, 0] * turned[:, 0]
+        points[:, 1] = self.centre_px[1] - scale[:, 0] * turned[:, 1]
+        points[:, 2] = self.pixels_per_mm * turned[:, 2]
+        return points

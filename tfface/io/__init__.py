@@ -1,0 +1,1 @@
+"""Reading and writing: images, meshes, records, and files that are either whole or absent."""

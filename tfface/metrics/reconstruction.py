@@ -1,0 +1,180 @@
+"""Error of a reconstructed surface against a scan or a true mesh, in millimetres and as NME.
+
+Errors are distances of the *true* points (so nothing is gained by leaving a part out) from the aligned
+prediction, unless a protocol says otherwise. Alignment decides much: ICP slides a wrong face onto the right
+one and its error may correlate with the true error as little as 0.41 (M3DFB, arXiv 2505.18025), so
+`side_by_side` prints several.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.errors import UserError
+from tfface.geometry.icp import NearestOnMesh, Similarity, fit_similarity, icp
+
+FloatArray = NDArray[np.floating]
+IntArray = NDArray[np.integer]
+Alignment = Literal["landmarks_rigid", "landmarks", "icp_rigid", "icp"]
+Distance = Literal["point", "plane", "surface"]
+NOSE_TIP = 30
+NOW_LANDMARKS = (36, 39, 42, 45, 33, 48, 54)
+
+
+@dataclass(frozen=True)
+class Surface:
+    """A mesh with landmarks: `vertices` `[V,3]`, `triangles` `[F,3]`, `landmarks` `[68,3]`, in one unit."""
+
+    vertices: FloatArray
+    triangles: IntArray
+    landmarks: FloatArray
+
+    def moved(self, motion: Similarity) -> Surface:
+        """The same surface, moved."""
+        return Surface(motion.apply(self.vertices), self.triangles, motion.apply(self.landmarks))
+
+
+def known_correspondence(
+    predicted: FloatArray, truth: FloatArray, with_scale: bool = True
+) -> NDArray[np.float64]:
+    """Distances `[V]` of vertices from their partners, `[V,3]` both, after the best similarity or rigid fit."""
+    return np.linalg.norm(fit_similarity(predicted, truth, with_scale).apply(predicted) - truth, axis=-1)
+
+
+def align(predicted: Surface, truth: Surface, alignment: Alignment, measured: FloatArray) -> Similarity:
+    """The motion that brings the prediction to the truth.
+
+    `landmarks_rigid` and `landmarks` (similarity) use the 68 points only. `icp_rigid` and `icp` go on from
+    there with nearest points on the predicted surface for the true points `measured` `[N,3]`.
+    """
+    with_scale = not alignment.endswith("rigid")
+    start = fit_similarity(predicted.landmarks, truth.landmarks, with_scale)
+    if alignment.startswith("landmarks"):
+        return start
+    return icp(NearestOnMesh(predicted.vertices, predicted.triangles), measured, start, with_scale)
+
+
+def distances(points: FloatArray, surface: Surface, kind: Distance = "surface") -> NDArray[np.float64]:
+    """Distances `[N]` of `points` `[N,3]` from a surface.
+
+    `surface`: from the nearest point of a triangle (NoW). `point`: from the nearest vertex (PRNet). `plane`:
+    from the tangent plane there, `|n . (p - v)|` with v the nearest vertex and n its normal (Deep3D's
+    Florence protocol).
+    """
+    if kind == "surface":
+        nearest, _ = NearestOnMesh(surface.vertices, surface.triangles)(points)
+        return np.linalg.norm(nearest - points, axis=-1)
+    from scipy.spatial import cKDTree
+
+    from tfface.geometry.raster import vertex_normals
+
+    length, index = cKDTree(surface.vertices).query(points)
+    if kind == "point":
+        return np.asarray(length)
+    normals = vertex_normals(np.asarray(surface.vertices, np.float64), np.asarray(surface.triangles))
+    return np.abs(((points - surface.vertices[index]) * normals[index]).sum(-1))
+
+
+def crop_mask(vertices: FloatArray, centre: FloatArray, radius: float = 95.0) -> NDArray[np.bool_]:
+    """Which of `vertices` `[V,3]` lie within `radius` of `centre` `[3]`: 95 mm round the nose tip (Florence).
+
+    Raises:
+        UserError: when there is none.
+    """
+    mask = np.linalg.norm(np.asarray(vertices) - centre, axis=-1) <= radius
+    if not mask.any():
+        raise UserError(f"no vertex lies within {radius} of the nose tip; is the mesh in millimetres?")
+    return mask
+
+
+def reconstruction_error(
+    predicted: Surface,
+    truth: Surface,
+    alignment: Alignment = "icp",
+    kind: Distance = "surface",
+    radius: float = 95.0,
+) -> NDArray[np.float64]:
+    """Distances `[N]` from the prediction of the true vertices within `radius` of the true nose tip."""
+    measured = truth.vertices[crop_mask(truth.vertices, truth.landmarks[NOSE_TIP], radius)]
+    return distances(measured, predicted.moved(align(predicted, truth, alignment, measured)), kind)
+
+
+def now_error(predicted: Surface, truth: Surface, with_scale: bool = True) -> NDArray[np.float64]:
+    """Distances `[N]` of the scan's points from the prediction by NoW's protocol.
+
+    Similarity from 7 landmarks (eye corners, under the nose, mouth corners), refined by minimising
+    scan-to-mesh distance, over the scan points within `0.7 (outer eye distance + nose height)` of the face's
+    centre. `with_scale` is the published non-metrical challenge; without it, the metrical one. Predictions
+    must not be cropped tightly.
+    """
+    chosen = list(NOW_LANDMARKS)
+    centre, radius = _now_crop(np.asarray(truth.landmarks, np.float64)[chosen])
+    measured = truth.vertices[crop_mask(truth.vertices, centre, radius)]
+    start = fit_similarity(predicted.landmarks[chosen], truth.landmarks[chosen], with_scale)
+    motion = icp(NearestOnMesh(predicted.vertices, predicted.triangles), measured, start, with_scale)
+    return distances(measured, predicted.moved(motion))
+
+
+def _now_crop(seven: FloatArray) -> tuple[FloatArray, float]:
+    bridge, under_nose = (seven[1] + seven[2]) / 2, seven[4]
+    width, height = np.linalg.norm(seven[0] - seven[3]), np.linalg.norm(bridge - under_nose)
+    return under_nose + 0.3 * (bridge - under_nose), 0.7 * float(width + height)
+
+
+def region_errors(
+    predicted: Surface, truth: Surface, regions: IntArray, names: dict[int, str], radius: float = 95.0
+) -> dict[str, float]:
+    """Mean distance of each facial region, in the manner of REALY: every region is aligned on its own.
+
+    After a similarity from landmarks, each region of the truth (`regions` `[V]` labels its vertices) is
+    brought to the prediction by its own rigid ICP and measured alone, so a wrong jaw does not spoil the nose.
+    (REALY also deforms the prediction before it measures; that step is left out.) Labels that `names` does
+    not hold are skipped.
+    """
+    near = crop_mask(truth.vertices, truth.landmarks[NOSE_TIP], radius)
+    start = fit_similarity(predicted.landmarks, truth.landmarks)
+    index = NearestOnMesh(predicted.vertices, predicted.triangles)
+    result = {}
+    for label, name in names.items():
+        points = truth.vertices[near & (regions == label)]
+        if len(points) >= 3:
+            motion = icp(index, points, start, with_scale=False)
+            result[name] = float(distances(points, predicted.moved(motion)).mean())
+    return result
+
+
+def summary(values: FloatArray, length: float | None = None) -> dict[str, float]:
+    """Mean, median, std and root mean square of distances; `nme` in per cent of `length` when it is given."""
+    result = {
+        "mean": float(np.mean(values)), "median": float(np.median(values)),
+        "std": float(np.std(values)), "rms": float(np.sqrt(np.mean(np.square(values)))),
+    }  # fmt: skip
+    return result if length is None else {**result, "nme": 100.0 * result["mean"] / length}
+
+
+def outer_eye_length(surface: Surface) -> float:
+    """The 3D distance of the outer eye corners: PRNet's normaliser for Florence."""
+    return float(np.linalg.norm(np.asarray(surface.landmarks[36]) - surface.landmarks[45]))
+
+
+def box_diagonal_length(vertices: FloatArray) -> float:
+    """The diagonal of the 3D bounding box of vertices `[V,3]`: seed 002's normaliser for Florence."""
+    return float(np.linalg.norm(np.ptp(vertices, axis=0)))
+
+
+def side_by_side(predicted: Surface, truth: Surface, radius: float = 95.0) -> dict[str, dict[str, float]]:
+    """`summary` of each alignment (surface distances), of `icp` by point and by plane, and of NoW."""
+    eyes = outer_eye_length(truth)
+    measured = truth.vertices[crop_mask(truth.vertices, truth.landmarks[NOSE_TIP], radius)]
+    moved = {name: predicted.moved(align(predicted, truth, name, measured)) for name in get_args(Alignment)}
+    table = {str(name): summary(distances(measured, surface), eyes) for name, surface in moved.items()}
+    table["icp_point"] = summary(distances(measured, moved["icp"], "point"), eyes)
+    table["icp_plane"] = summary(distances(measured, moved["icp"], "plane"), eyes)
+    if predicted.vertices.shape == truth.vertices.shape:
+        table["known"] = summary(known_correspondence(predicted.vertices, truth.vertices), eyes)
+    table["now"] = summary(now_error(predicted, truth), eyes)
+    return table

@@ -1,0 +1,53 @@
+"""Position maps in pixels and in network units: the only place that scales one into the other.
+
+A position map holds u, v and depth z in pixels of a 256-pixel crop. `sigmoid` networks see it divided by
+1.1 * 256 = 281.6, so that points a little outside the crop can still be said (PRNet); `tanh` networks see the
+same range [0, 281.6] stretched over [-1, 1].
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+from keras import ops
+
+CROP_SIZE = 256
+"""Side of the crop, in pixels, that a position map's numbers are stated in."""
+MAP_SIZE = 256
+"""Side of the position map, in texels, that every network gives in the end."""
+FULL_SCALE_PX = 1.1 * CROP_SIZE
+"""The largest coordinate, in pixels, that a network can say."""
+
+
+def to_units(pixels: Any, output: str) -> Any:
+    """A map in pixels `[..., 3]` in network units: [0, 1] for `sigmoid`, [-1, 1] for `tanh`."""
+    return pixels * (1.0 / FULL_SCALE_PX) if output == "sigmoid" else pixels * (2.0 / FULL_SCALE_PX) - 1.0
+
+
+def to_pixels(units: Any, output: str) -> Any:
+    """The inverse of `to_units`."""
+    return units * FULL_SCALE_PX if output == "sigmoid" else (units + 1.0) * (0.5 * FULL_SCALE_PX)
+
+
+def pixels_per_unit(output: str) -> float:
+    """How many pixels of the 256-pixel crop one network unit is."""
+    return FULL_SCALE_PX if output == "sigmoid" else 0.5 * FULL_SCALE_PX
+
+
+@keras.saving.register_keras_serializable(package="tfface")
+class ToPixels(keras.layers.Layer):
+    """Network units to pixels of a 256-pixel crop, float32."""
+
+    def __init__(self, output_units: str = "sigmoid", **options: Any) -> None:
+        super().__init__(dtype="float32", **{k: v for k, v in options.items() if k != "dtype"})
+        self.output_units = output_units
+
+    def call(self, units: Any) -> Any:
+        return to_pixels(ops.cast(units, "float32"), self.output_units)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "output_units": self.output_units}

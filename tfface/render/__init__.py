@@ -1,0 +1,1 @@
+"""Rasterising and shading."""

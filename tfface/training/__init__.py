@@ -1,0 +1,1 @@
+"""One file a training regime, with callbacks and checkpoints."""
