@@ -62,7 +62,7 @@ def _settings(options: Options) -> SyntheticSettings:
     return SyntheticSettings(
         image_size=options.image_size,
         supersample=options.supersample,
-        background_folder=None if options.backgrounds is None else str(options.backgrounds),
+        background_folder=str(options.backgrounds or ""),
     )
 
 

@@ -24,7 +24,9 @@ sys.exit("loaded " + " ".join(loaded) if loaded else code)
 """
 
 
-@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in cli.COMMANDS)], ids="-".join)
+@pytest.mark.parametrize(
+    "arguments", [["--help"], *([name, "--help"] for name in cli.COMMANDS)], ids="-".join
+)
 def test_help_imports_nothing_heavy(python, arguments):
     result = python("-c", HELP, *arguments)
     assert result.returncode == 0, result.stderr
@@ -49,7 +51,9 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"tfface {__version__}\n"
 
 
-@pytest.mark.parametrize(("typed", "meant"), [("trian", "train"), ("Predict", "predict"), ("exprot", "export")])
+@pytest.mark.parametrize(
+    ("typed", "meant"), [("trian", "train"), ("Predict", "predict"), ("exprot", "export")]
+)
 def test_unknown_command_names_the_nearest(capsys, typed, meant):
     assert cli.run(cli.main, [typed]) == 2
     captured = capsys.readouterr()
@@ -59,7 +63,8 @@ def test_unknown_command_names_the_nearest(capsys, typed, meant):
 
 def test_hopeless_command_lists_them_all(capsys):
     assert cli.run(cli.main, ["qqqq"]) == 2
-    assert all(name in capsys.readouterr().err for name in cli.COMMANDS)
+    message = capsys.readouterr().err
+    assert all(name in message for name in cli.COMMANDS)
 
 
 def test_no_command_prints_usage_and_fails(capsys):
@@ -150,5 +155,12 @@ def test_info_for_people_shows_licences_and_numbers(capsys):
     }
     info.show(answer)
     text = capsys.readouterr().out
-    for expected in ("not installed", "CC0", "mnv2_prn", "11,791,273 parameters", "[synthetic]", '["beards"]'):
+    for expected in (
+        "not installed",
+        "CC0",
+        "mnv2_prn",
+        "11,791,273 parameters",
+        "[synthetic]",
+        '["beards"]',
+    ):
         assert expected in text

@@ -1,7 +1,7 @@
 """The `tfface` command: finds the command by its name and runs it, and how every command ends.
 
-A command is a module `tfface.NAME` with `main(argv: list[str] | None = None) -> int`. It is imported only when
-it is called, and imports what is heavy (TensorFlow, OpenCV) only when it works, so that help answers at once.
+A command is a module `tfface.NAME` with `main(argv: list[str] | None = None) -> int`. It is imported only
+when it is called, and imports what is heavy (TensorFlow, OpenCV) only when it works: help answers at once.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Main = Callable[..., int]
 def run(main_function: Main, argv: list[str] | None = None) -> int:
     """Runs a command and gives its exit code.
 
-    A `UserError` is printed to stderr as one line and gives 2; Ctrl-C gives 130; a closed pipe (`| head`) 141.
+    A `UserError` is printed to stderr as one line and gives 2; Ctrl-C 130; a closed pipe (`| head`) 141.
     TensorFlow's chatter is turned down to errors unless `TF_CPP_MIN_LOG_LEVEL` is set.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -1,7 +1,7 @@
 """`tfface info`: what is installed, what the face model is made of, which networks and presets there are.
 
-With `--json` one JSON object: `versions` (name to version, null where absent), `devices` (a list), `face_model`
-(name, checksum, sizes, provenance), `models` (name to `parameters`), `presets` (name to card).
+With `--json` one JSON object: `versions` (name to version, null where absent), `devices` (a list), `face_model` (name,
+checksum, sizes, provenance), `models` (name to `parameters`), `presets` (name to card).
 """
 
 from __future__ import annotations

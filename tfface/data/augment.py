@@ -13,7 +13,7 @@ import tensorflow as tf
 from tfface.config import AugmentConfig
 
 CROP_SIZE = 256.0
-MAX_BOXES = 4
+BLUR_RADIUS = 4
 
 
 def crop_transforms(batch: tf.Tensor, picture_size: tf.Tensor, margin: float) -> tf.Tensor:
@@ -71,23 +71,20 @@ def warp_pictures(pictures: tf.Tensor, transforms: tf.Tensor, size: int) -> tf.T
 
 
 def damage_pictures(pictures: tf.Tensor, config: AugmentConfig) -> tf.Tensor:
-    """Colour, contrast, blur, noise, greyscale and dropped boxes on `[B,S,S,3]` in [0,1]."""
+    """Colour, tones, blur, greyscale, noise and dropped boxes on `[B,S,S,3]` in [0,1]."""
     batch = tf.shape(pictures)[0]
-    low, high = config.colour
-    pictures = pictures * tf.random.uniform([batch, 1, 1, 3], low, high)
-    if config.gamma > 0:
-        power = tf.exp(tf.random.uniform([batch, 1, 1, 1], -config.gamma, config.gamma))
-        pictures = tf.pow(tf.maximum(pictures, 1e-4), power)
-    if config.blur_probability > 0:
-        pictures = _sometimes(pictures, _blur(pictures), config.blur_probability)
-    if config.grey_probability > 0:
-        grey = tf.image.grayscale_to_rgb(tf.image.rgb_to_grayscale(pictures))
-        pictures = _sometimes(pictures, grey, config.grey_probability)
-    if config.noise > 0:
-        strength = tf.random.uniform([batch, 1, 1, 1], 0, config.noise)
-        pictures += strength * tf.random.normal(tf.shape(pictures))
-    if config.box_probability > 0:
-        pictures = _drop_boxes(pictures, config)
+    pictures = pictures * tf.random.uniform([batch, 1, 1, 3], *config.colour)
+    exponent = tf.exp(tf.random.uniform([batch, 1, 1, 1], *np.log(config.gamma)))
+    bent = tf.pow(tf.maximum(pictures, 1e-4), exponent)
+    pictures = _sometimes(pictures, bent, config.gamma_probability)
+    pictures = _sometimes(pictures, _blurred(pictures, config.blur_sigma_px), config.blur_probability)
+    grey = tf.image.grayscale_to_rgb(tf.image.rgb_to_grayscale(pictures))
+    pictures = _sometimes(pictures, grey, config.greyscale_probability)
+    noise = tf.random.normal(tf.shape(pictures)) * tf.random.uniform([batch, 1, 1, 1], *config.noise_sigma)
+    pictures = _sometimes(pictures, pictures + noise, config.noise_probability)
+    for _ in range(config.dropout_boxes):
+        pictures = _dropped_box(pictures, config.dropout_size)
+    pictures = _sometimes(pictures, _cut_border(pictures), config.border_probability)
     return tf.clip_by_value(pictures, 0.0, 1.0)
 
 
@@ -96,25 +93,40 @@ def _sometimes(first: tf.Tensor, second: tf.Tensor, probability: float) -> tf.Te
     return tf.where(chosen, second, first)
 
 
-def _blur(pictures: tf.Tensor) -> tf.Tensor:
-    """A picture that was small once: halved or quartered, and brought back."""
-    size = pictures.shape[1]
-    small = tf.image.resize(pictures, [size // 2, size // 2], method="area")
-    tiny = tf.image.resize(small, [size // 4, size // 4], method="area")
-    half, quarter = (tf.image.resize(x, [size, size], method="bilinear") for x in (small, tiny))
-    mix = tf.random.uniform([tf.shape(pictures)[0], 1, 1, 1])
-    return half * mix + quarter * (1 - mix)
+def _blurred(pictures: tf.Tensor, sigma_px: tuple[float, float]) -> tf.Tensor:
+    """A Gaussian blur of each sample's own strength, as two depthwise passes with the batch laid into the channels."""
+    batch, size = tf.shape(pictures)[0], pictures.shape[1]
+    sigma = tf.random.uniform([batch, 1], *sigma_px)
+    offset = tf.range(-BLUR_RADIUS, BLUR_RADIUS + 1, dtype=tf.float32)
+    kernel = tf.exp(-0.5 * tf.square(offset[None] / sigma))
+    kernel = tf.repeat(tf.transpose(kernel / tf.reduce_sum(kernel, axis=1, keepdims=True)), 3, axis=1)
+    laid = tf.reshape(tf.transpose(pictures, [1, 2, 0, 3]), [1, size, size, batch * 3])
+    for shape in ([-1, 1], [1, -1]):
+        filters = tf.reshape(kernel, [*shape, batch * 3, 1])
+        laid = tf.nn.depthwise_conv2d(laid, filters, [1, 1, 1, 1], "SAME")
+    return tf.transpose(tf.reshape(laid, [size, size, batch, 3]), [2, 0, 1, 3])
 
 
-def _drop_boxes(pictures: tf.Tensor, config: AugmentConfig) -> tf.Tensor:
-    """Up to four boxes of one colour each, somewhere in each picture."""
+def _dropped_box(pictures: tf.Tensor, sides: tuple[float, float]) -> tf.Tensor:
+    """A box of one colour over a quarter of the pictures."""
     batch, size = tf.shape(pictures)[0], pictures.shape[1]
     grid = (tf.range(size, dtype=tf.float32) + 0.5) / size
-    for _ in range(MAX_BOXES):
-        side = tf.random.uniform([batch, 2], 0.02, config.box_size)
-        corner = tf.random.uniform([batch, 2]) * (1 - side)
-        inside = (grid >= corner[..., None]) & (grid < (corner + side)[..., None])
-        box = (inside[:, 0, :, None] & inside[:, 1, None, :])[..., None]
-        box &= tf.random.uniform([batch, 1, 1, 1]) < config.box_probability / MAX_BOXES
-        pictures = tf.where(box, tf.random.uniform([batch, 1, 1, 3]), pictures)
-    return pictures
+    side = tf.random.uniform([batch, 2], *sides)
+    corner = tf.random.uniform([batch, 2]) * (1 - side)
+    inside = (grid >= corner[..., None]) & (grid < (corner + side)[..., None])
+    box = (inside[:, 0, :, None] & inside[:, 1, None, :])[..., None]
+    box &= tf.random.uniform([batch, 1, 1, 1]) < 0.25
+    return tf.where(box, tf.random.uniform([batch, 1, 1, 3]), pictures)
+
+
+def _cut_border(pictures: tf.Tensor) -> tf.Tensor:
+    """Black beyond one side, as where a crop leaves its photograph."""
+    batch, size = tf.shape(pictures)[0], pictures.shape[1]
+    distance = tf.random.uniform([batch, 1, 1, 1], 0, 0.25 * size)
+    grid = tf.range(size, dtype=tf.float32)
+    sides = tf.one_hot(tf.random.uniform([batch], 0, 4, tf.int32), 4)[:, :, None, None, None]
+    rows, columns = grid[None, :, None, None], grid[None, None, :, None]
+    last = size - 1.0
+    depth = tf.stack([rows + 0 * columns, columns + 0 * rows, last - rows + 0 * columns, last - columns + 0 * rows], 1)
+    depth = tf.reduce_sum(depth * sides, axis=1)
+    return tf.where(depth < distance, 0.0, pictures)

@@ -17,16 +17,17 @@ from tfface.io.records import CAMERA_SIZE, VIEWS, FaceRecord
 VALIDATION_SEED = 1 << 40
 
 
-def live_records(config: Config, start_step: int) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+def live_records(
+    config: Config, settings: SyntheticSettings, start_step: int, num_validation: int
+) -> tuple[tf.data.Dataset, tf.data.Dataset]:
     """Training records without end (seeds from `data.seed` on) and a fixed set of validation records.
 
     A resumed run goes on with the seeds that were not consumed.
     """
     pairs_per_batch = -(-config.data.batch // (2 if config.model.views == 1 else 1))
     first = (config.data.seed << 32) + start_step * pairs_per_batch
-    settings = SyntheticSettings()
     train = _dataset(settings, itertools.count(first), config.data.workers)
-    held_out = range(VALIDATION_SEED, VALIDATION_SEED + config.data.validation)
+    held_out = range(VALIDATION_SEED, VALIDATION_SEED + num_validation)
     return train, _dataset(settings, held_out, config.data.workers).cache()
 
 

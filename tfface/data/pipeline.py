@@ -16,7 +16,8 @@ import tensorflow as tf
 from tfface.config import Config
 from tfface.data import augment
 from tfface.data.maps import MapProjector, mirror_maps, transform_maps
-from tfface.data.synthetic.sample import CROP_MARGIN
+from tfface.data.synthetic.sample import SyntheticSettings
+from tfface.errors import UserError
 from tfface.face.open_model import OpenFace, load_open_face
 from tfface.io.records import VIEWS, find_shards, parse_example, read_dataset_card
 
@@ -31,20 +32,34 @@ def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset,
     face = load_open_face()
     if config.data.records:
         train, valid = shard_records(config, face, start_step)
+        enlarged = float(read_dataset_card(Path(config.data.records))["settings"]["enlarge"])
     else:
         from tfface.data.live import live_records
 
-        train, valid = live_records(config, start_step)
-    batches = Batches(config, face)
+        settings = SyntheticSettings(background_folder=config.data.backgrounds)
+        train, valid = live_records(config, settings, start_step, validation_pairs(config))
+        enlarged = settings.enlarge
+    batches = Batches(config, face, enlarged)
     return batches.training(train, start_step), batches.validation(valid)
 
 
-class Batches:
-    """Records to batches, with augmentation for training and without for validation."""
+def validation_pairs(config: Config) -> int:
+    """How many records hold `data.validation_size` samples: with one view each record gives two."""
+    return -(-config.data.validation_size // (2 if config.model.views == 1 else 1))
 
-    def __init__(self, config: Config, face: OpenFace) -> None:
+
+class Batches:
+    """Records to batches, with augmentation for training and without for validation.
+
+    Args:
+        config: the run's configuration.
+        face: the face model.
+        enlarged: the records' pictures show this many times the side of the crop's box.
+    """
+
+    def __init__(self, config: Config, face: OpenFace, enlarged: float) -> None:
         self.config = config
-        self.face = face
+        self.enlarged = enlarged
         self.project = MapProjector(face, config.model.map_size)
 
     def training(self, records: tf.data.Dataset, start_step: int) -> tf.data.Dataset:
@@ -55,13 +70,15 @@ class Batches:
         samples = self._per_view(samples)
         samples = samples.shuffle(config.data.shuffle, seed=config.data.seed + start_step)
         batches = samples.batch(config.data.batch, drop_remainder=True)
-        return batches.map(self._augmented, num_parallel_calls=tf.data.AUTOTUNE).prefetch(4)
+        prepare = self._augmented if config.augment.enabled else self._plain
+        return batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(4)
 
     def validation(self, records: tf.data.Dataset) -> tf.data.Dataset:
         """Plain batches, kept in memory."""
         samples = self._per_view(records.map(self._decode))
         batches = samples.batch(self.config.data.batch, drop_remainder=False)
-        return batches.map(self._plain).cache().prefetch(2)
+        batches = batches.map(self._plain)
+        return (batches.cache() if self.config.data.cache_validation else batches).prefetch(2)
 
     def _decode(self, record: dict[str, Any]) -> dict[str, tf.Tensor]:
         sample = {key: record[key] for key in ("identity", "expression")}
@@ -109,7 +126,7 @@ class Batches:
         for view in VIEWS[: self.config.model.views]:
             pictures = tf.cast(batch[f"{view}/image"], tf.float32) / 255
             size = tf.shape(pictures)[1]
-            transforms = move(augment.crop_transforms(tf.shape(pictures)[0], size, CROP_MARGIN))
+            transforms = move(augment.crop_transforms(tf.shape(pictures)[0], size, self.enlarged))
             images.append(augment.warp_pictures(pictures, transforms, self.config.model.image_size))
             first = transforms if first is None else first
         maps = self.project(batch["identity"], batch["expression"], batch["front/camera"])
@@ -121,7 +138,13 @@ def shard_records(config: Config, face: OpenFace, start_step: int) -> tuple[tf.d
     folder = Path(config.data.records)
     shards = [str(path) for path in find_shards(folder)]
     per_shard = int(read_dataset_card(folder)["pairs_per_shard"])
-    num_valid = max(1, -(-config.data.validation // per_shard))
+    num_pairs = validation_pairs(config)
+    num_valid = -(-num_pairs // per_shard)
+    if num_valid >= len(shards):
+        raise UserError(
+            f"{folder} holds {len(shards)} shards, and {num_valid} are held out for validation: make more shards, "
+            "or lower --data.validation-size."
+        )
     train, valid = shards[:-num_valid], shards[-num_valid:]
 
     def parse(raw: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -129,5 +152,5 @@ def shard_records(config: Config, face: OpenFace, start_step: int) -> tuple[tf.d
 
     files = tf.data.Dataset.from_tensor_slices(train).shuffle(len(train), seed=config.data.seed + start_step)
     records = files.repeat().interleave(tf.data.TFRecordDataset, cycle_length=4, num_parallel_calls=2)
-    held_out = tf.data.TFRecordDataset(valid).take(config.data.validation)
+    held_out = tf.data.TFRecordDataset(valid).take(num_pairs)
     return records.map(parse), held_out.map(parse)

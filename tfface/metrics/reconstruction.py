@@ -41,7 +41,7 @@ class Surface:
 def known_correspondence(
     predicted: FloatArray, truth: FloatArray, with_scale: bool = True
 ) -> NDArray[np.float64]:
-    """Distances `[V]` of vertices from their partners, `[V,3]` both, after the best similarity or rigid fit."""
+    """Distances `[V]` of vertices from their partners, after the best similarity or rigid fit."""
     return np.linalg.norm(fit_similarity(predicted, truth, with_scale).apply(predicted) - truth, axis=-1)
 
 

@@ -51,7 +51,8 @@ def build_regions(surface: Surface, vertices: NDArray[np.float64]) -> NDArray[np
         near = np.abs(points[36:48, 0]).min() - margin if name == "eyes" else 0.0
         inside = (x >= near) & (x <= high[0]) & (y >= low[1]) & (y <= high[1]) & (z > low[2] - 12)
         region[inside] = REGION_NAMES.index(name)
-    region[surface.vertex_part == 1] = REGION_NAMES.index("none")
+    hidden = (surface.vertex_part == 1) | (surface.vertex_part == 4)  # the neck and the mouth's pit
+    region[hidden] = REGION_NAMES.index("none")
     return region
 
 

@@ -1,0 +1,169 @@
+"""The evaluate command on small benchmarks whose numbers are known."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from scipy.io import savemat
+
+from tfface.errors import UserError
+from tfface.evaluate import main
+from tfface.evaluation.aflw2000 import read_aflw2000
+from tfface.evaluation.columns import predict_column, read_peers
+from tfface.evaluation.landmark_set import roi_box
+from tfface.evaluation.photos import read_photos
+from tfface.evaluation.scores import score_column
+from tfface.io.image import read_image
+
+YAW = np.array([0.0, 10.0, 45.0, -75.0])
+NAMES = [f"image{i}.jpg" for i in range(4)]
+
+
+@pytest.fixture
+def truth() -> np.ndarray:
+    """68 points of four images; each box is 36 x 64 pixels, so its root area is 48."""
+    points = np.random.default_rng(0).uniform(0.1, 0.9, (4, 68, 3)) * [36, 64, 20]
+    points[:, 0], points[:, 1] = [0, 0, 3], [36, 64, 5]
+    return points + [30.0, 20.0, 0.0]
+
+
+@pytest.fixture
+def folder(tmp_path: Path, truth: np.ndarray) -> Path:
+    """The layout with reference.npz; one photograph of five is not there."""
+    (tmp_path / "images").mkdir()
+    for name in NAMES:
+        Image.new("RGB", (96, 104), (90, 120, 150)).save(tmp_path / "images" / name)
+    five = np.concatenate([truth, truth[:1]]).transpose(0, 2, 1)
+    np.savez(
+        tmp_path / "reference.npz",
+        names=np.array([*NAMES, "gone.jpg"]),
+        landmarks68_px=five,
+        landmarks68_reannotated_px=five[:, :2] + 3.0,
+        yaw_deg=np.append(YAW, 0.0),
+        roi_box_px=np.tile([10.0, 5.0, 90.0, 95.0], (5, 1)),
+    )
+    return tmp_path
+
+
+def write_peer(path: Path, truth: np.ndarray) -> None:
+    """Predictions off by 0.48, 0.96, 1.44 and 2.4 pixels to the right: 1, 2, 3 and 5 % of 48."""
+    shift = np.zeros((4, 1, 3))
+    shift[:, 0, 0] = [0.48, 0.96, 1.44, 2.4]
+    order = [2, 0, 3, 1]
+    np.savez(path, names=np.array(NAMES)[order], landmarks68_px=(truth + shift)[order])
+
+
+def test_command_gives_the_known_numbers(
+    folder: Path, truth: np.ndarray, capsys: pytest.CaptureFixture
+) -> None:
+    (folder / "peers").mkdir()
+    write_peer(folder / "peers" / "right.npz", truth)
+    savemat(folder / "peers" / "exact.mat", {"landmarks": truth})
+    out = folder / "out"
+    code = main(["--data", str(folder), "--peers", str(folder / "peers"), "--out", str(out)])
+    results = json.loads((out / "results.json").read_text())
+    assert code == 1 and list(results["broken"]) == ["gone.jpg"]
+    right = results["models"]["right"]
+    assert right["nme68_2d"]["bins"] == pytest.approx({"0-30": 1.5, "30-60": 3.0, "60-90": 5.0})
+    assert right["nme68_2d"]["mean_of_bins"] == pytest.approx(9.5 / 3)
+    assert right["nme68_2d"]["median"] == pytest.approx(2.5) and right["nme68_2d"]["mean"] == pytest.approx(
+        2.75
+    )
+    assert right["per_image"] == pytest.approx(dict(zip(NAMES, [1, 2, 3, 5], strict=True)))
+    exact = results["models"]["exact"]
+    assert exact["nme68_2d_reannotated"]["mean"] == pytest.approx(100 * np.hypot(3, 3) / 48)
+    assert exact["nme68_3d"]["raw"]["mean"] == pytest.approx(0.0, abs=1e-9)
+    assert results["nme68_2d"] == exact["nme68_2d"]
+    assert "gone.jpg" in capsys.readouterr().out
+    page = (out / "report.html").read_text()
+    assert page.count("data:image/png") == 1 + 2 * 8 and "gone.jpg" in page
+    assert (out / "ced.png").read_bytes()[:4] == b"\x89PNG"
+
+
+class BoxFace:
+    """The true face, as far as the given crop holds it: placed by the crop's upper left corner."""
+
+    name = "box face"
+
+    def __init__(self, truth: np.ndarray) -> None:
+        self.truth = truth - [0.5, 0.5, 0.0]
+
+    def landmarks(self, image: np.ndarray, box: np.ndarray) -> np.ndarray:
+        """Off by the distance of the box from (10, 5); refuses boxes out of the picture."""
+        if box[0] > image.shape[1]:
+            raise UserError("the crop lies outside the picture")
+        return self.truth + [*(box[:2] - [10.0, 5.0]), 0.0]
+
+
+def test_networks_get_the_given_square_box_and_half_a_pixel(folder: Path, truth: np.ndarray) -> None:
+    data = read_aflw2000(folder).first(1)
+    assert data.boxes.tolist() == [[10.0, 5.0, 100.0, 95.0]]
+    scores = score_column(predict_column(BoxFace(truth[0]), data, read_image), data)
+    assert scores["nme68_2d"]["mean"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_missed_and_failed_images_are_named(folder: Path, truth: np.ndarray) -> None:
+    data = read_aflw2000(folder)
+    found = iter([np.array([22.0, 5, 0, 0]), None, np.array([500.0, 5, 0, 0]), np.array([10.0, 5, 0, 0])])
+    column = predict_column(BoxFace(truth[0]), data, read_image, lambda image, box: next(found))
+    assert column.missed == [NAMES[1]] and list(column.failed) == [NAMES[2]]
+    scores = score_column(column, data)
+    assert scores["nme68_2d"]["counts"] == {"0-30": 1, "30-60": 0, "60-90": 1}
+    assert scores["nme68_2d"]["bins"]["0-30"] == pytest.approx(25.0)
+    assert scores["nme68_2d_with_missed"]["counts"] == {"0-30": 2, "30-60": 0, "60-90": 1}
+    assert scores["nme68_2d"]["mean_of_bins"] is None
+    assert scores["per_image"][NAMES[2]] is None
+
+
+def test_refine_crops_again_from_the_networks_own_points(folder: Path, truth: np.ndarray) -> None:
+    data = read_aflw2000(folder).first(1)
+    column = predict_column(BoxFace(truth[0]), data, read_image, refine=1)
+    again = roi_box(truth[0] - [0.5, 0.5, 0.0])[:2] - [10.0, 5.0]
+    assert column.landmarks[0] == pytest.approx(truth[0] + [*again, 0.0])
+
+
+def test_original_folder_gives_roi_and_yaw(tmp_path: Path, truth: np.ndarray) -> None:
+    for i, yaw in enumerate(np.deg2rad([20.0, 170.0])):
+        Image.new("RGB", (96, 104)).save(tmp_path / f"image{i}.jpg")
+        pose = np.array([[0, yaw, 0, 0, 0, 0, 1.0]])
+        savemat(tmp_path / f"image{i}.mat", {"pt3d_68": truth[i].T, "Pose_Para": pose})
+    (tmp_path / "image9.mat").write_bytes(b"no mat file")
+    data = read_aflw2000(tmp_path)
+    assert data.yaw_deg == pytest.approx([20.0, 10.0]) and list(data.broken) == ["image9.mat"]
+    side = np.sqrt(2) * 64
+    assert data.boxes[0] == pytest.approx([47 - side / 2, 51 - side / 2, 47 + side / 2, 51 + side / 2])
+
+
+def test_photos_with_pts_files(tmp_path: Path, truth: np.ndarray) -> None:
+    Image.new("RGB", (96, 104)).save(tmp_path / "one.png")
+    body = "\n".join(f"{x} {y}" for x, y in truth[0, :, :2])
+    (tmp_path / "one.pts").write_text(f"version: 1\nn_points: 68\n{{\n{body}\n}}\n")
+    (tmp_path / "two.pts").write_text("version: 1\n{\n1 2\n}\n")
+    data = read_photos(tmp_path)
+    assert data.names == ["one.png"] and list(data.broken) == ["two.pts"]
+    assert data.truths["annotated"][0] == pytest.approx(truth[0, :, :2])
+    scores = score_column(predict_column(BoxFace(truth[0] + [0.48, 0, 0]), data, read_image), data)
+    assert scores["nme68_2d"]["bins"] == {} and scores["nme68_2d"]["median"] > 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["--data", "nowhere"], "no folder"), (["--refine", "-1"], "--refine"), (["--peers", "."], "reference")],
+)
+def test_bad_input_is_told_in_a_sentence(tmp_path: Path, arguments: list[str], message: str) -> None:
+    given = arguments if "--data" in arguments else ["--data", str(tmp_path), *arguments]
+    with pytest.raises(UserError, match=message):
+        main([*given, "--out", str(tmp_path / "out")])
+    assert not (tmp_path / "out").exists()
+
+
+def test_peers_of_another_shape_are_refused(folder: Path) -> None:
+    np.savez(folder / "odd.npz", landmarks=np.zeros((4, 5, 3)))
+    data = read_aflw2000(folder)
+    (folder / "reference.npz").unlink()
+    with pytest.raises(UserError, match=r"\[N, 68, 3\]"):
+        read_peers(folder, data)

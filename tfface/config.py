@@ -1,0 +1,354 @@
+"""The configuration of a training run: nested frozen dataclasses.
+
+The same dotted keys serve the command line (`--data.batch 32`), a YAML file (`data: {batch: 32}`) and code
+(`override(config, {"data.batch": 32})`). Field docstrings are what `--help` prints.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import typing
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from tfface.errors import UserError
+from tfface.io.files import atomic_path
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """The network."""
+
+    name: str = "mnv2_prn"
+    """Architecture: mnv2_prn (seed 002's network) or mnv2_light (the same encoder, a cheap decoder)."""
+    views: Literal[1, 2] = 2
+    """Photographs of one face that go in together: 1 (front) or 2 (front and side, concatenated channels)."""
+    width: float = 1.0
+    """Factor on the encoder's channels."""
+    image_size: int = 256
+    """Side of the network's input in pixels, a multiple of 32."""
+    map_size: int = 256
+    """Side of the map that the decoder predicts and the loss sees; predictions are always resized to 256."""
+    output: Literal["sigmoid", "tanh"] = "sigmoid"
+    """Activation of the map, and with it the range of the network's units."""
+    decoder: Literal["full", "light"] = "full"
+    """full: 17 transposed 4x4 convolutions. light: bilinear upsampling with separable convolutions."""
+    decoder_width: float = 1.0
+    """Factor on the decoder's channels."""
+    features: int = 512
+    """Channels between encoder and decoder."""
+    skips: bool = False
+    """Light decoder only: also feed it the encoder's features of each size."""
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where samples come from."""
+
+    source: Literal["synthetic", "records"] = "synthetic"
+    """synthetic: faces made on the fly. records: TFRecord shards in `records`."""
+    records: str = ""
+    """Folder of TFRecord shards; naming one chooses the source `records`."""
+    backgrounds: str = ""
+    """Folder of pictures to put behind synthetic faces; empty: procedural textures."""
+    batch: int = 16
+    """Samples in a step."""
+    workers: int = 2
+    """Processes that make synthetic faces."""
+    validation_size: int = 256
+    """Samples held out for validation."""
+    steps_per_epoch: int = 500
+    """Steps after which an epoch ends: validation, checkpoint, pictures."""
+    cache_validation: bool = True
+    """Keep the validation samples in memory after their first use."""
+    shuffle: int = 1024
+    """Samples in the shuffling buffer of shards."""
+    seed: int = 0
+    """Seed of faces, order and augmentation."""
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Changes to training samples; images and geometry move together. Ranges are (least, most)."""
+
+    enabled: bool = True
+    """Off: samples as they come."""
+    rotation_deg: float = 45.0
+    """Rotation in the picture, uniform in plus or minus this."""
+    scale: tuple[float, float] = (0.85, 1.2)
+    """Factor on the face's size in the crop."""
+    shift: float = 0.08
+    """Shift of the crop in both directions, as a fraction of its side."""
+    mirror: bool = True
+    """Mirror half of the samples; the UV chart is symmetric, so the map stays one of the same topology."""
+    colour: tuple[float, float] = (0.9, 1.2)
+    """Factor on each colour channel by itself."""
+    dropout_boxes: int = 4
+    """The most boxes painted over a picture."""
+    dropout_size: tuple[float, float] = (0.05, 0.3)
+    """Side of a box as a fraction of the picture's."""
+    blur_probability: float = 0.2
+    """How often a picture is blurred."""
+    blur_sigma_px: tuple[float, float] = (0.3, 1.5)
+    """Standard deviation of the blur."""
+    noise_probability: float = 0.2
+    """How often a picture gets Gaussian noise."""
+    noise_sigma: tuple[float, float] = (0.005, 0.04)
+    """Standard deviation of the noise; images lie in [0, 1]."""
+    greyscale_probability: float = 0.1
+    """How often a picture loses its colours."""
+    border_probability: float = 0.15
+    """How often one side of a picture is black, as where a crop leaves its photograph."""
+    gamma_probability: float = 0.3
+    """How often a picture's tones are bent."""
+    gamma: tuple[float, float] = (0.7, 1.5)
+    """Exponent on the picture's values."""
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """The weighted map loss; weights are ratios, normalised to a mean of 1 where they are not zero."""
+
+    kind: Literal["mse", "l1"] = "mse"
+    """mse: mean squared difference. l1: mean absolute difference."""
+    landmarks: float = 16.0
+    """Weight of the texels of the 68 landmarks."""
+    features: float = 4.0
+    """Weight of eyes, nose and mouth."""
+    face: float = 3.0
+    """Weight of the rest of the face."""
+    neck: float = 0.0
+    """Weight of everything else."""
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Adam, its learning rate, and when to stop."""
+
+    learning_rate: float = 1e-4
+    """The first learning rate."""
+    schedule: Literal["halve", "cosine", "constant"] = "halve"
+    """halve: every `halve_every_epochs`. cosine: from the first rate to nearly 0 over all epochs."""
+    halve_every_epochs: int = 5
+    """Epochs after which the learning rate halves."""
+    warmup_steps: int = 0
+    """Steps over which the learning rate climbs from 0."""
+    epochs: int = 100
+    """The most epochs."""
+    patience: int = 10
+    """Stop after this many epochs without a better validation loss."""
+    clipnorm: float = 0.0
+    """Clip the gradient's global norm to this; 0: do not."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay (AdamW); 0: plain Adam."""
+    ema: float = 0.0
+    """Momentum of a moving average of the weights that is validated and kept instead of them; 0: none."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Where and how to run."""
+
+    out: str = ""
+    """Folder of the run; a folder that holds an unfinished run goes on. Empty: a new one under runs/."""
+    init: str = ""
+    """Weights to start from: a run's folder, a .weights.h5 or .npz file, or a preset's name."""
+    device: Literal["auto", "cpu", "gpu"] = "auto"
+    """auto: a GPU where there is one."""
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    """Arithmetic of the network; maps and losses stay float32."""
+    strategy: Literal["none", "mirrored"] = "none"
+    """mirrored: every step's samples are split among all GPUs."""
+    seed: int = 0
+    """Seed of the network's first weights."""
+    checkpoint_minutes: float = 5.0
+    """Minutes between checkpoints inside an epoch."""
+    max_minutes: float = 0.0
+    """End cleanly, ready to go on, after this many minutes; 0: no limit."""
+    tensorboard: bool = True
+    """Write TensorBoard scalars and pictures."""
+    pictures: int = 4
+    """Validation pictures with their predicted meshes drawn at the end of each epoch; 0: none."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """A training run."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    """The network."""
+    data: DataConfig = field(default_factory=DataConfig)
+    """Where samples come from."""
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    """Changes to training samples."""
+    loss: LossConfig = field(default_factory=LossConfig)
+    """What is minimised."""
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    """How it is minimised."""
+    run: RunConfig = field(default_factory=RunConfig)
+    """Where and how to run."""
+
+
+MODELS: dict[str, ModelConfig] = {
+    "mnv2_prn": ModelConfig(),
+    "mnv2_light": ModelConfig(name="mnv2_light", views=1, image_size=128, map_size=64, decoder="light"),
+}
+"""Each architecture's starting configuration, which `--model NAME` chooses."""
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A configuration (or one section) as plain dicts, lists and scalars."""
+    return {
+        key: to_dict(value) if dataclasses.is_dataclass(value) else list(value) if isinstance(value, tuple) else value
+        for key, value in ((f.name, getattr(config, f.name)) for f in dataclasses.fields(config))
+    }
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """`{"a": {"b": 1}}` as pairs `("a.b", 1)`; keys with dots in them are welcome too."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def from_dict(tree: Mapping[str, Any]) -> Config:
+    """The defaults changed by a nested dict, as YAML gives it.
+
+    Raises:
+        UserError: a key or value that is none, naming the nearest right one.
+    """
+    model = tree.get("model")
+    name = model.get("name") if isinstance(model, Mapping) else model
+    base = Config(model=MODELS.get(str(name), ModelConfig()))
+    return override(base, tree)
+
+
+def override(config: Config, changes: Mapping[str, Any]) -> Config:
+    """`config` with dotted keys changed: `override(config, {"loss.landmarks": 16, "model.views": 1})`.
+
+    Raises:
+        UserError: a key or value that is none, naming the nearest right one.
+    """
+    sections: dict[str, dict[str, Any]] = {}
+    for key, value in flatten(changes):
+        section, _, name = key.partition(".")
+        if section == "model" and not name:
+            name = "name"
+        kind = _field_type(config, section, name, key)
+        sections.setdefault(section, {})[name] = _checked(key, value, kind)
+    parts = {s: dataclasses.replace(getattr(config, s), **values) for s, values in sections.items()}
+    return validated(dataclasses.replace(config, **parts))
+
+
+def load(path: str | os.PathLike[str]) -> Config:
+    """The configuration in a YAML file.
+
+    Raises:
+        UserError: the file is missing, not YAML, or holds a wrong key or value.
+    """
+    return from_dict(read_yaml(path))
+
+
+def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The mapping in a YAML file, read safely.
+
+    Raises:
+        UserError: the file is missing or does not hold a mapping.
+    """
+    try:
+        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"Cannot read {path}: {_first_line(error)}; name a YAML file of a configuration.") from error
+    if not isinstance(tree, dict):
+        raise UserError(f"{path} holds no mapping of keys to values; look at a run's config.yaml for an example.")
+    return tree
+
+
+def save(config: Config, path: str | os.PathLike[str]) -> None:
+    """Writes the whole configuration as YAML; `load` gives it back."""
+    with atomic_path(path) as beside:
+        beside.write_text(yaml.safe_dump(to_dict(config), sort_keys=False), encoding="utf-8")
+
+
+def validated(config: Config) -> Config:
+    """`config` itself (with the source that `data.records` implies) if its values make sense.
+
+    Raises:
+        UserError: naming the first value that does not.
+    """
+    model, data = config.model, config.data
+    if data.records and data.source == "synthetic":
+        config = dataclasses.replace(config, data=dataclasses.replace(data, source="records"))
+    if model.name not in MODELS:
+        raise UserError(f"model.name: there is no network {model.name!r}; {_nearest(model.name, MODELS)}.")
+    if model.image_size < 32 or model.image_size % 32:
+        raise UserError(f"model.image_size: {model.image_size} is no multiple of 32; take {_multiple(model.image_size)}.")
+    ratio = model.map_size * 32 // model.image_size
+    if model.decoder == "light" and (ratio * model.image_size != model.map_size * 32 or ratio & (ratio - 1) or not ratio):
+        raise UserError(f"model.map_size: {model.map_size} is not {model.image_size // 32} doubled some times.")
+    for key in ("data.batch", "data.validation_size", "data.steps_per_epoch", "optim.epochs", "model.map_size"):
+        section, name = key.split(".")
+        if getattr(getattr(config, section), name) < 1:
+            raise UserError(f"{key}: must be 1 or more.")
+    return config
+
+
+def _field_type(config: Config, section: str, name: str, key: str) -> Any:
+    if section not in typing.get_type_hints(Config):
+        raise UserError(f"There is no configuration section {section!r} (in {key!r}); {_nearest(key, _all_keys())}.")
+    hints = typing.get_type_hints(type(getattr(config, section)))
+    if name not in hints:
+        raise UserError(f"There is no configuration key {key!r}; {_nearest(key, _all_keys())}.")
+    return hints[name]
+
+
+def _checked(key: str, value: Any, kind: Any) -> Any:
+    """`value` as `kind`, one of str, bool, int, float, Literal and tuples of floats."""
+    if typing.get_origin(kind) is Literal:
+        choices = typing.get_args(kind)
+        if value not in choices or isinstance(value, bool):
+            raise UserError(f"{key}: {value!r} is none of its values; {_nearest(str(value), map(str, choices))}.")
+        return value
+    if typing.get_origin(kind) is tuple:
+        kinds = typing.get_args(kind)
+        if not isinstance(value, (list, tuple)) or len(value) != len(kinds):
+            raise UserError(f"{key}: {value!r} should be {len(kinds)} numbers, such as [0.9, 1.2].")
+        return tuple(_checked(key, part, part_kind) for part, part_kind in zip(value, kinds, strict=True))
+    try:
+        if kind in (int, float) and not isinstance(value, bool) and kind(value) == float(value):
+            return kind(value)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    if kind in (str, bool) and isinstance(value, kind):
+        return value
+    raise UserError(f"{key}: {value!r} is no {kind.__name__}; write a {kind.__name__} there.")
+
+
+def _all_keys() -> list[str]:
+    return [key for key, _ in flatten(to_dict(Config()))]
+
+
+def _nearest(word: str, words: typing.Iterable[str]) -> str:
+    """'did you mean ...?' or, where nothing is near, the choices."""
+    choices = list(words)
+    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
+    tail = [c for c in choices if c.split(".")[-1] == word.split(".")[-1]]
+    if near or tail:
+        return f"did you mean {(tail or near)[0]!r}"
+    return "choose one of " + ", ".join(choices) if len(choices) < 12 else "see python -m tfface.train --help"
+
+
+def _multiple(size: int) -> int:
+    return max(32, round(size / 32) * 32)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]

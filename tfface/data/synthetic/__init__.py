@@ -1,0 +1,1 @@
+"""Synthetic photographs of random people with exact ground truth: NumPy, numba and OpenCV only, no TensorFlow."""

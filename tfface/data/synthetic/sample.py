@@ -1,0 +1,167 @@
+"""What may be set about synthetic faces, and the random draws of identity, expression, pose and camera.
+
+Every draw comes from a stream named by (seed, topic), so that one topic's change leaves the others as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.geometry.camera import Camera
+from tfface.geometry.rotation import euler_to_matrix
+
+FloatArray = NDArray[np.floating]
+
+_TOPICS = ("identity", "expression", "look", "light", "view front", "view side", "camera front", "camera side")
+
+
+@dataclass(frozen=True)
+class SyntheticSettings:
+    """How synthetic faces are drawn.
+
+    Attributes:
+        image_size: side of the square picture in pixels.
+        supersample: 1 or 2; pixels are rendered `supersample` times finer along a side, then averaged.
+        level: 1 or 2, the head's level of subdivision in the picture (the truth is always exact).
+        front_yaw_deg: the front view's yaw is uniform in plus or minus this.
+        side_yaw_deg: least and largest |yaw| of the side view, to both sides.
+        pitch_std_deg, roll_std_deg: spread of the other two angles; one face in eight has twice the pitch.
+        distance_mm: nearest and farthest camera, log-uniform.
+        enlarge: the picture's side over the side of the landmarks' box (`docs/conventions.md`, Crops).
+        centre_jitter: the picture's centre moves by up to this share of the box.
+        size_jitter: the picture's side is multiplied by a factor in this range.
+        identity_std: spread of the identity coefficients, in the model's standard deviations.
+        expression_strength: factor on expression weights; 0 is the neutral face.
+        bank_size, texture_size: number and side in texels of the albedo textures (`AlbedoBank`).
+        background_folder: pictures to cut backgrounds from; empty draws procedural ones.
+        glasses, occluder, hat, covered_mouth: probabilities.
+        camera_strength: 1 is the full range of blur, noise, JPEG and tone; 0 is a clean picture.
+    """
+
+    image_size: int = 256
+    supersample: int = 1
+    level: int = 1
+    front_yaw_deg: float = 45.0
+    side_yaw_deg: tuple[float, float] = (45.0, 100.0)
+    pitch_std_deg: float = 12.0
+    roll_std_deg: float = 15.0
+    distance_mm: tuple[float, float] = (400.0, 3000.0)
+    enlarge: float = 1.25
+    centre_jitter: float = 0.08
+    size_jitter: tuple[float, float] = (0.85, 1.2)
+    identity_std: float = 1.05
+    expression_strength: float = 1.0
+    bank_size: int = 768
+    texture_size: int = 256
+    background_folder: str = ""
+    glasses: float = 0.16
+    occluder: float = 0.22
+    hat: float = 0.1
+    covered_mouth: float = 0.02
+    camera_strength: float = 1.0
+
+    def clean(self) -> SyntheticSettings:
+        """The same people before an honest camera: nothing in front of the face, no blur, no noise."""
+        return replace(self, occluder=0.0, hat=0.0, covered_mouth=0.0, camera_strength=0.0)
+
+
+def stream(seed: int, topic: str) -> np.random.Generator:
+    """The random numbers of one topic of one seed."""
+    sequence = np.random.SeedSequence([int(seed), _TOPICS.index(topic)])
+    return np.random.Generator(np.random.PCG64(sequence))
+
+
+def sample_identity(rng: np.random.Generator, count: int, std: float) -> NDArray[np.float32]:
+    """Identity coefficients `[count]` in standard deviations, cut off at 3.2 of them."""
+    return np.clip(rng.normal(0.0, std, count), -3.2, 3.2).astype(np.float32)
+
+
+# Whole-face expressions: ARKit names (without side) and their usual weight.
+_ARCHETYPES: tuple[dict[str, float], ...] = (
+    {"mouthSmile": 0.7, "cheekSquint": 0.4, "mouthUpperUp": 0.25, "eyeSquint": 0.25},
+    {"mouthSmile": 0.8, "cheekSquint": 0.6, "mouthUpperUp": 0.45, "jawOpen": 0.14, "mouthLowerDown": 0.35},
+    {"mouthSmile": 0.75, "jawOpen": 0.4, "cheekSquint": 0.6, "eyeSquint": 0.5, "mouthUpperUp": 0.4},
+    {"jawOpen": 0.5, "browInnerUp": 0.5, "browOuterUp": 0.5, "eyeWide": 0.5},
+    {"jawOpen": 0.3, "mouthFunnel": 0.3, "mouthLowerDown": 0.2},
+    {"jawOpen": 0.75, "mouthStretch": 0.4, "noseSneer": 0.3, "eyeSquint": 0.5},
+    {"browDown": 0.7, "noseSneer": 0.3, "mouthPress": 0.4, "eyeSquint": 0.3},
+    {"mouthFrown": 0.6, "browInnerUp": 0.5, "mouthShrugLower": 0.3},
+    {"mouthPucker": 0.7},
+    {"eyeBlink": 1.0},
+)
+
+
+def sample_expression(rng: np.random.Generator, names: tuple[str, ...], strength: float) -> NDArray[np.float32]:
+    """ARKit weights `[len(names)]` in [0,1]: neutral, a whole-face expression, or some units, with asymmetry."""
+    wanted: dict[str, float] = {}
+    if rng.random() < 0.6:
+        wanted.update(_ARCHETYPES[rng.choice(len(_ARCHETYPES), p=_ARCHETYPE_SHARE)])
+        scale = rng.uniform(0.4, 1.2)
+        wanted = {name: weight * scale * rng.uniform(0.6, 1.3) for name, weight in wanted.items()}
+    for _ in range(rng.integers(0, 4)):
+        wanted[_without_side(names[rng.integers(len(names))])] = rng.beta(1.2, 2.4)
+    if rng.random() < 0.35:
+        wanted["eyeBlink"] = max(wanted.get("eyeBlink", 0.0), rng.uniform(0.0, 0.5))
+    weights = np.zeros(len(names), np.float32)
+    one_sided = rng.random() < 0.12
+    for index, name in enumerate(names):
+        weight = wanted.get(_without_side(name), 0.0)
+        if weight and not (one_sided and name.endswith("Left")):
+            weights[index] = weight + rng.normal(0.0, 0.06)
+    _forbid_contradictions(weights, names, rng)
+    return np.clip(weights * strength, 0.0, 1.0).astype(np.float32)
+
+
+_ARCHETYPE_SHARE = np.array([0.2, 0.2, 0.14, 0.08, 0.12, 0.05, 0.06, 0.05, 0.05, 0.05])
+
+
+def _without_side(name: str) -> str:
+    if name in ("mouthLeft", "mouthRight", "jawLeft", "jawRight"):
+        return name
+    return name.removesuffix("Left").removesuffix("Right")
+
+
+def _forbid_contradictions(weights: FloatArray, names: tuple[str, ...], rng: np.random.Generator) -> None:
+    """Lips close no further than the jaw opens; the mouth and the jaw go to one side only."""
+    place = {name: index for index, name in enumerate(names)}
+    for pair in (("mouthLeft", "mouthRight"), ("jawLeft", "jawRight")):
+        if all(name in place and weights[place[name]] > 0 for name in pair):
+            weights[place[pair[rng.integers(2)]]] = 0.0
+    if "mouthClose" in place and "jawOpen" in place:
+        weights[place["mouthClose"]] = min(weights[place["mouthClose"]], max(weights[place["jawOpen"]], 0.0))
+
+
+def sample_rotation(rng: np.random.Generator, settings: SyntheticSettings, side: bool) -> NDArray[np.float64]:
+    """The rotation `[3,3]` of a front or side view."""
+    if side:
+        yaw = rng.uniform(*settings.side_yaw_deg) * rng.choice([-1.0, 1.0])
+    else:
+        yaw = rng.uniform(-settings.front_yaw_deg, settings.front_yaw_deg)
+    spread = settings.pitch_std_deg * (2.0 if rng.random() < 0.125 else 1.0)
+    pitch = np.clip(rng.normal(0.0, spread), -45.0, 45.0)
+    roll = np.clip(rng.normal(0.0, settings.roll_std_deg), -60.0, 60.0)
+    return euler_to_matrix(*np.deg2rad([yaw, pitch, roll]))
+
+
+def sample_camera(
+    rng: np.random.Generator,
+    settings: SyntheticSettings,
+    side: bool,
+    landmarks_mm: FloatArray,
+    centre_mm: FloatArray,
+) -> Camera:
+    """A camera that frames the 68 `landmarks_mm` `[68,3]` as `box_from_landmarks` would, enlarged and jittered."""
+    rotation = sample_rotation(rng, settings, side)
+    low, high = np.log(settings.distance_mm)
+    distance = float(np.exp(rng.uniform(low, high)))
+    unit = Camera(rotation, distance, distance, np.zeros(2), centre_mm)
+    points = unit.project(landmarks_mm)[:, :2]
+    lowest, highest = points.min(0), points.max(0)
+    side_mm = np.sqrt(2.0) * float((highest - lowest).max())
+    scale = settings.image_size / (settings.enlarge * side_mm * rng.uniform(*settings.size_jitter))
+    jitter = rng.uniform(-settings.centre_jitter, settings.centre_jitter, 2) * side_mm
+    centre_px = settings.image_size / 2 - ((lowest + highest) / 2 + jitter) * scale
+    return Camera(rotation, distance * scale, distance, centre_px, np.asarray(centre_mm, np.float64))

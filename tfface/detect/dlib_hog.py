@@ -1,0 +1,45 @@
+"""dlib's frontal face detector (HOG and a linear SVM, Dalal and Triggs 2005; built into dlib, no file needed).
+
+It slides an 80-pixel window, so small pictures are enlarged, and very large ones shrunk to keep it quick.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.detect.base import Detection, largest_first
+
+LARGEST_SIDE = 1600
+SMALL_SIDE = 900
+
+
+class DlibHog:
+    """The `dlib` detector.
+
+    Args:
+        threshold: least score; dlib's own is 0.
+    """
+
+    def __init__(self, threshold: float = 0.0) -> None:
+        import dlib
+
+        self._detector = dlib.get_frontal_face_detector()
+        self.threshold = threshold
+
+    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
+        """See `Detector`."""
+        import cv2
+
+        zoom = min(LARGEST_SIDE / max(image.shape[:2]), 1.0)
+        small = image if zoom == 1.0 else cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+        upsample = 1 if max(small.shape[:2]) <= SMALL_SIDE else 0
+        rectangles, scores, _ = self._detector.run(np.ascontiguousarray(small), upsample, self.threshold)
+        height, width = image.shape[:2]
+        back = np.array([width / small.shape[1], height / small.shape[0]] * 2)
+        found = []
+        for rectangle, score in zip(rectangles, scores, strict=True):
+            ends = [rectangle.left(), rectangle.top(), rectangle.right() + 1, rectangle.bottom() + 1]
+            left, top, right, bottom = (float(value) for value in ends * back)
+            found.append(Detection((left, top, right, bottom), float(score), "dlib"))
+        return largest_first(found)

@@ -1,0 +1,125 @@
+"""`python -m tfface.evaluate`: what a network, or several, or a peer scores on a benchmark."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tfface.cli import run
+from tfface.errors import UserError
+
+if TYPE_CHECKING:
+    from tfface.evaluation.columns import Column, FindBox
+    from tfface.evaluation.landmark_set import LandmarkSet
+
+
+@dataclass(frozen=True)
+class Options:
+    """Measure networks on a benchmark: a table here, results.json, ced.png and report.html in --out."""
+
+    data: Path
+    """The benchmark's folder (docs/evaluation.md says what lies in it)."""
+    out: Path
+    """Folder for the results."""
+    benchmark: Literal["aflw2000", "photos"] = "aflw2000"
+    """aflw2000: AFLW2000-3D by yaw. photos: photographs with .pts files of 68 points."""
+    model: tuple[str, ...] = field(default=())
+    """SavedModel folders or presets, a row each (default: the default preset, unless --peers is given)."""
+    peers: Path | None = None
+    """A folder of .npz or .mat files with other methods' landmarks, a row each."""
+    detector: str | None = None
+    """Crop by our own detection (dlib, mtcnn) instead of the benchmark's boxes."""
+    refine: int = 0
+    """Take the crop again so often from the landmarks just found; 0 is the published protocol."""
+    limit: int | None = None
+    """Only the first so many images, for a quick look."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Evaluates as `argv` says; 0, or 1 when an item was broken or failed."""
+    import tyro
+
+    options = tyro.cli(Options, args=argv, prog="tfface evaluate")
+    data = _read(options)
+    columns = _columns(options, data)
+    from tfface.evaluation import report
+    from tfface.io.image import read_image
+
+    results = report.collect(data, columns)
+    report.print_table(results)
+    report.write_report(options.out, data, columns, results, read_image)
+    print(f"wrote {options.out / 'results.json'}, ced.png and report.html")
+    return int(bool(data.broken) or any(column.failed for column in columns))
+
+
+def _read(options: Options) -> LandmarkSet:
+    if not options.data.is_dir():
+        raise UserError(f"--data {options.data} is no folder; give the benchmark's folder")
+    if options.refine < 0 or (options.limit is not None and options.limit < 1):
+        raise UserError("--refine must be 0 or more and --limit 1 or more")
+    if options.benchmark == "photos":
+        from tfface.evaluation.photos import read_photos
+
+        data = read_photos(options.data)
+    else:
+        from tfface.evaluation.aflw2000 import read_aflw2000
+
+        data = read_aflw2000(options.data)
+    return data if options.limit is None else data.first(options.limit)
+
+
+def _columns(options: Options, data: LandmarkSet) -> list[Column]:
+    from tfface.evaluation.columns import predict_column, read_peers
+    from tfface.io.image import read_image
+
+    peers = [] if options.peers is None else read_peers(options.peers, data)
+    columns: list[Column] = []
+    find_box = None if options.detector is None else _finder(options.detector)
+    for name, predictor in _predictors(options, bool(peers)):
+        track = lambda items, name=name: _track(items, name)  # noqa: E731
+        columns.append(predict_column(predictor, data, read_image, find_box, options.refine, track))
+    return _distinct([*columns, *peers])
+
+
+def _predictors(options: Options, with_peers: bool) -> Iterable[tuple[str, Any]]:
+    from tfface.evaluation.networks import NetworkPredictor, find_saved_model
+
+    names = options.model
+    if not names and not with_peers:
+        from tfface.models.presets import DEFAULT
+
+        names = (DEFAULT,)
+    # All names are checked before the first long run.
+    for folder, name in [find_saved_model(model) for model in names]:
+        yield name, NetworkPredictor(folder, name)
+
+
+def _finder(detector: str) -> FindBox:
+    from tfface.evaluation.detection import box_finder
+
+    return box_finder(detector)
+
+
+def _track(items: list[int], name: str) -> Iterable[int]:
+    from rich.progress import track
+
+    return track(items, description=name)
+
+
+def _distinct(columns: list[Column]) -> list[Column]:
+    from dataclasses import replace
+
+    seen: dict[str, int] = {}
+    result = []
+    for column in columns:
+        seen[column.name] = seen.get(column.name, 0) + 1
+        number = seen[column.name]
+        result.append(column if number == 1 else replace(column, name=f"{column.name} ({number})"))
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

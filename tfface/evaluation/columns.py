@@ -1,0 +1,150 @@
+"""Columns of the table: what each network, and each peer's file of predictions, says about a benchmark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.errors import UserError
+from tfface.evaluation.landmark_set import OFFSET_PX, LandmarkSet, roi_box
+
+FloatArray = NDArray[np.floating]
+ReadImage = Callable[[Path], NDArray[np.uint8]]
+FindBox = Callable[[NDArray[np.uint8], FloatArray], "FloatArray | None"]
+_KEYS = ("landmarks68_px", "landmarks")
+
+
+class Predictor(Protocol):
+    """Whatever finds 68 landmarks in a crop."""
+
+    name: str
+
+    def landmarks(self, image: NDArray[np.uint8], box: FloatArray) -> FloatArray:
+        """`[68,3]` u, v, depth in image pixels, for RGB `[H,W,3]` and a square box `[4]`."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One method's answers.
+
+    Attributes:
+        name: of the method.
+        landmarks: `[N,68,2 or 3]` in the benchmark's pixels; NaN where there is none.
+        failed: why, by image name, for each NaN.
+        missed: images where the detector found no face; their landmarks come from the benchmark's own box.
+        crop: where the crops came from, in words.
+    """
+
+    name: str
+    landmarks: NDArray[np.float64]
+    failed: dict[str, str] = field(default_factory=dict)
+    missed: list[str] = field(default_factory=list)
+    crop: str = "the benchmark's boxes"
+
+
+def predict_column(
+    predictor: Predictor,
+    data: LandmarkSet,
+    read_image: ReadImage,
+    find_box: FindBox | None = None,
+    refine: int = 0,
+    track: Callable[[list[int]], Iterable[int]] = lambda items: items,
+) -> Column:
+    """Runs a network over a benchmark.
+
+    Args:
+        find_box: a detector of ours instead of the benchmark's boxes; gets the image and the benchmark's box
+            (to tell which of several faces is meant) and gives None when it finds no face.
+        refine: how often the crop is taken again from the landmarks just predicted. 0 is the published
+            protocol.
+        track: wraps the indices to show progress.
+    """
+    landmarks = np.full((len(data.names), 68, 3), np.nan)
+    failed, missed = {}, []
+    for i in track(list(range(len(data.names)))):
+        try:
+            image, box = read_image(data.images[i]), data.boxes[i]
+            found = box if find_box is None else find_box(image, box)
+            if found is None:
+                missed.append(data.names[i])
+            landmarks[i] = _refined(predictor, image, box if found is None else found, refine) + _OFFSET
+        except (UserError, OSError, ValueError, RuntimeError) as error:
+            failed[data.names[i]] = str(error) or type(error).__name__
+    crop = (
+        "the benchmark's boxes" if find_box is None else "our detector (the benchmark's box where it misses)"
+    )
+    return Column(
+        predictor.name, landmarks, failed, missed, crop + (f", refined {refine} times" if refine else "")
+    )
+
+
+_OFFSET = np.array([OFFSET_PX, OFFSET_PX, 0.0])
+
+
+def _refined(predictor: Predictor, image: NDArray[np.uint8], box: FloatArray, refine: int) -> FloatArray:
+    points = predictor.landmarks(image, box)
+    for _ in range(refine):
+        points = predictor.landmarks(image, roi_box(points))
+    if points.shape != (68, 3) or not np.isfinite(points).all():
+        raise UserError(f"the network's landmarks are not 68 finite points but {points.shape}")
+    return points
+
+
+def read_peers(folder: Path, data: LandmarkSet) -> list[Column]:
+    """A column from each `.npz` or `.mat` file of `folder`.
+
+    A file holds `landmarks68_px` (or `landmarks`) `[N,68,3]`, `[N,68,2]` or transposed, in the benchmark's
+    pixels, and usually `names` [N]; without `names` the order must be the benchmark's. Images that it lacks
+    count as failed.
+
+    Raises:
+        UserError: no such file, or one of another form.
+    """
+    files = sorted([*folder.glob("*.npz"), *folder.glob("*.mat")])
+    if not files:
+        raise UserError(
+            f"{folder} holds no .npz or .mat of predictions; see docs/evaluation.md for their form"
+        )
+    return [_read_peer(file, data) for file in files]
+
+
+def _read_peer(file: Path, data: LandmarkSet) -> Column:
+    arrays = _load(file)
+    key = next((key for key in _KEYS if key in arrays), None)
+    if key is None:
+        raise UserError(
+            f"{file} has none of {', '.join(_KEYS)}; see docs/evaluation.md for the form of peers' files"
+        )
+    points = np.asarray(arrays[key], np.float64)
+    points = points.transpose(0, 2, 1) if points.ndim == 3 and points.shape[1] in (2, 3) else points
+    if points.ndim != 3 or points.shape[1] != 68 or points.shape[2] not in (2, 3):
+        raise UserError(f"{key} in {file} has shape {points.shape}; it should be [N, 68, 3] or [N, 68, 2]")
+    names = [str(name).strip() for name in np.ravel(arrays["names"])] if "names" in arrays else data.names
+    if len(names) != len(points):
+        raise UserError(f"{file} has {len(points)} predictions for {len(names)} images; add `names` to it")
+    row = {name: i for i, name in enumerate(names)}
+    landmarks = np.full((len(data.names), *points.shape[1:]), np.nan)
+    for i, name in enumerate(data.names):
+        if name in row:
+            landmarks[i] = points[row[name]]
+    bad = ~np.isfinite(landmarks).all(axis=(1, 2))
+    landmarks[bad] = np.nan
+    failed = {data.names[i]: "no finite prediction in the peer's file" for i in np.flatnonzero(bad)}
+    return Column(file.stem, landmarks, failed, crop="the peer's own")
+
+
+def _load(file: Path) -> dict[str, np.ndarray]:
+    try:
+        if file.suffix == ".mat":
+            from scipy.io import loadmat
+
+            return {key: value for key, value in loadmat(file).items() if not key.startswith("__")}
+        with np.load(file, allow_pickle=False) as data:
+            return {key: data[key] for key in data.files}
+    except (OSError, ValueError) as error:
+        raise UserError(f"cannot read the predictions in {file}: {error}") from error

@@ -1,0 +1,91 @@
+"""A benchmark of photographs with 68 landmarks, and the crop that 3DDFA's protocol gives every method.
+
+Landmark files count pixels from 1, as MATLAB does: the centre of the first pixel is (1, 1), in our image
+frame (0.5, 0.5). Truths and peers' predictions stay in the file's frame, as published figures compare them;
+what our networks say is moved by `OFFSET_PX` into it. Boxes are edges of pixels counted from 0, which is our
+image frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.errors import UserError
+
+FloatArray = NDArray[np.floating]
+OFFSET_PX = 0.5
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp")
+
+
+@dataclass(frozen=True)
+class LandmarkSet:
+    """Photographs and their true landmarks.
+
+    Attributes:
+        name: of the benchmark.
+        names: of the N images, in the order of all arrays.
+        images: their files.
+        truths: ground truths by name, `[N,68,2 or 3]` pixels in the file's frame; the first is the published
+            one.
+        boxes: `[N,4]` square crops (left, top, right, bottom) in image pixels.
+        yaw_deg: `[N]`, or None where the set has no poses.
+        protocol: what was read, in words.
+        broken: items that could not be read, and why.
+    """
+
+    name: str
+    names: list[str]
+    images: list[Path]
+    truths: dict[str, NDArray[np.float64]]
+    boxes: NDArray[np.float64]
+    yaw_deg: NDArray[np.float64] | None
+    protocol: str
+    broken: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.names:
+            reason = next(iter(self.broken.values()), "it is empty")
+            raise UserError(f"the {self.name} data holds no readable item: {reason}; check --data")
+
+    def first(self, count: int) -> LandmarkSet:
+        """The first `count` items."""
+        yaw = None if self.yaw_deg is None else self.yaw_deg[:count]
+        truths = {name: truth[:count] for name, truth in self.truths.items()}
+        return LandmarkSet(
+            self.name, self.names[:count], self.images[:count], truths, self.boxes[:count], yaw,
+            self.protocol, self.broken,
+        )  # fmt: skip
+
+
+def roi_box(landmarks: FloatArray) -> NDArray[np.float64]:
+    """3DDFA's square box `[4]` of points `[K,2 or 3]`: same centre, side `sqrt(2) * max(width, height)`."""
+    low, high = landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)
+    centre, half = (low + high) / 2, np.sqrt(0.5) * (high - low).max()
+    return np.concatenate([centre - half, centre + half]).astype(np.float64)
+
+
+def squared(boxes: FloatArray) -> NDArray[np.float64]:
+    """Boxes `[N,4]` that the picture's right or lower border cut short, square again from the upper left."""
+    corners = np.array(boxes, np.float64)
+    side = (corners[:, 2:] - corners[:, :2]).max(axis=1, keepdims=True)
+    corners[:, 2:] = corners[:, :2] + side
+    return corners
+
+
+def read_each(
+    files: list[Path], read: Callable[[Path], dict[str, Any]]
+) -> tuple[list[dict[str, Any]], dict[str, str]]:
+    """What `read` gives for each file, and the files it failed on with the reason."""
+    items, broken = [], {}
+    for file in files:
+        try:
+            items.append(read(file))
+        except (OSError, ValueError, KeyError, TypeError, UserError) as error:
+            broken[file.name] = str(error) or type(error).__name__
+    return items, broken

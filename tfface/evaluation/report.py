@@ -1,0 +1,182 @@
+"""What an evaluation leaves: `results.json`, `ced.png`, `report.html`, and a table on the terminal."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import platform
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfface import __version__
+from tfface.errors import UserError
+from tfface.evaluation.columns import Column, ReadImage
+from tfface.evaluation.landmark_set import LandmarkSet
+from tfface.evaluation.pictures import draw_landmarks, plot_ced
+from tfface.evaluation.scores import FAILURE_PERCENT, box_errors, score_column
+from tfface.io.files import atomic_path
+from tfface.metrics.landmarks import YAW_BINS
+
+PROTOCOL = (
+    "NME in per cent: mean distance of 68 points, over sqrt(width * height) of the box of the true points. "
+    "Bins of |yaw|: up to 30, up to 60, above 60 degrees; mean_of_bins is the mean of the three bin means. "
+    "Intervals: 95 %, bootstrap over images (1000 draws, within bins for mean_of_bins). "
+    "auc10 and failure_rate10: area under the cumulative curve up to 10 %, and share above it, images without "
+    "a prediction counted as failures. "
+    "nme68_3d: depth raw, with its mean made the truth's, or scaled and shifted to it by least squares. "
+    "Networks' pixels are moved by half a pixel into the files' frame (first pixel centred on 1)."
+)
+_PACKAGES = ("numpy", "scipy", "tensorflow", "keras", "opencv-python")
+_CASES = 6
+
+
+def collect(data: LandmarkSet, columns: list[Column]) -> dict[str, Any]:
+    """Everything that `results.json` holds; the first column's 2D figures also stand at the top."""
+    models = {column.name: score_column(column, data) for column in columns}
+    first = models[columns[0].name]
+    return {
+        "benchmark": data.name,
+        "images": len(data.names),
+        "model": columns[0].name,
+        **{key: value for key, value in first.items() if key.startswith("nme68_2d")},
+        "models": models,
+        "broken": data.broken,
+        "protocol": f"{data.protocol}. {PROTOCOL}",
+        "versions": _versions(),
+    }
+
+
+def write_report(
+    out: Path, data: LandmarkSet, columns: list[Column], results: dict[str, Any], read_image: ReadImage
+) -> None:
+    """Writes `results.json`, `ced.png` and `report.html` into `out`."""
+    truth = next(iter(data.truths.values()))
+    errors = {column.name: box_errors(column, truth) for column in columns}
+    with atomic_path(out / "results.json") as beside:
+        beside.write_text(json.dumps(results, indent=1, allow_nan=False))
+    plot_ced(errors, FAILURE_PERCENT, out / "ced.png")
+    cases = "".join(_cases(column, errors[column.name], data, read_image) for column in columns)
+    page = _page(results, (out / "ced.png").read_bytes(), cases)
+    with atomic_path(out / "report.html") as beside:
+        beside.write_text(page, encoding="utf-8")
+
+
+def table_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the table of 2D figures: a row for each method and ground truth."""
+    binned = bool(results["nme68_2d"]["bins"])
+    head = ["method", "figure", *(YAW_BINS if binned else ()), *(["mean of bins"] if binned else [])]
+    head += ["mean", "95 %", "median", "AUC", "failures"]
+    rows = []
+    for name, model in results["models"].items():
+        for key in (key for key in model if key.startswith("nme68_2d")):
+            rows.append([name, key, *_row(model[key], binned)])
+        for rule, figures in model.get("nme68_3d", {}).items():
+            rows.append([name, f"nme68_3d, depth {rule}", *_row(figures, binned)])
+    return head, rows
+
+
+def print_table(results: dict[str, Any]) -> None:
+    """The table, what failed, and what was missed, on the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    head, rows = table_rows(results)
+    table = Table(title=f"{results['benchmark']}: {results['images']} images, NME in %")
+    for number, text in enumerate(head):
+        table.add_column(text, justify="left" if number < 2 else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    # A terminal that is not one has 80 columns, and would cut the numbers.
+    console = Console()
+    Console(width=max(console.width, 60 + 11 * len(head))).print(table)
+    for line in problems(results):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def problems(results: dict[str, Any]) -> list[str]:
+    """A line for each kind of trouble, with the names."""
+    lines = [f"broken item {name}: {why}" for name, why in results["broken"].items()]
+    for name, model in results["models"].items():
+        lines += [f"{name} failed on {image}: {why}" for image, why in model["failed"].items()]
+        if model["missed"]:
+            lines.append(f"{name}: no face found in {len(model['missed'])}: {', '.join(model['missed'])}")
+    return lines
+
+
+def _row(figures: dict[str, Any], binned: bool) -> list[str]:
+    middle = [*figures["bins"].values(), figures["mean_of_bins"]] if binned else []
+    low_high = figures["mean_interval95"]
+    interval = "" if low_high is None else f"{low_high[0]:.2f}-{low_high[1]:.2f}"
+    numbers = [_text(value) for value in (*middle, figures["mean"])]
+    tail = [_text(figures["median"]), f"{figures['auc10']:.3f}", f"{100 * figures['failure_rate10']:.1f} %"]
+    return [*numbers, interval, *tail]
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _cases(column: Column, errors: np.ndarray, data: LandmarkSet, read_image: ReadImage) -> str:
+    order = [int(i) for i in np.argsort(errors) if np.isfinite(errors[i])]
+    parts = []
+    for title, chosen in (("best", order[:_CASES]), ("worst", order[::-1][:_CASES])):
+        figures = "".join(_case(column, i, errors, data, read_image) for i in chosen)
+        parts.append(f"<h3>{html.escape(column.name)}: {title}</h3><p>{figures}</p>")
+    return "".join(parts)
+
+
+def _case(column: Column, i: int, errors: np.ndarray, data: LandmarkSet, read_image: ReadImage) -> str:
+    truth = next(iter(data.truths.values()))[i]
+    try:
+        image = read_image(data.images[i])
+    except (UserError, OSError) as error:
+        return html.escape(f"{_caption(data, i, errors)} ({error}) ")
+    return _img(draw_landmarks(image, truth, column.landmarks[i], _caption(data, i, errors)))
+
+
+def _caption(data: LandmarkSet, i: int, errors: np.ndarray) -> str:
+    return f"{data.names[i]}: {errors[i]:.2f} %"
+
+
+def _img(png: bytes) -> str:
+    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
+
+
+def _page(results: dict[str, Any], curve: bytes, cases: str) -> str:
+    head, rows = table_rows(results)
+    cells = "".join(
+        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
+    )
+    heads = "".join(f"<th>{html.escape(text)}</th>" for text in head)
+    trouble = "".join(f"<li>{html.escape(line)}</li>" for line in problems(results))
+    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
+    return f"""<!doctype html><html lang="en"><meta charset="utf-8">
+<title>{html.escape(results["benchmark"])}</title>
+<style>body{{font:15px/1.5 sans-serif;max-width:75em;margin:2em auto;padding:0 1em}}
+table{{border-collapse:collapse}}td,th{{padding:.25em .7em;border-bottom:1px solid #ccc;text-align:right}}
+td:nth-child(-n+2),th:nth-child(-n+2){{text-align:left}}</style>
+<h1>{html.escape(results["benchmark"])}: {results["images"]} images</h1>
+<table><tr>{heads}</tr>{cells}</table>
+{"<h2>Problems</h2><ul>" + trouble + "</ul>" if trouble else ""}
+<h2>Cumulative errors</h2>{_img(curve)}
+<h2>Best and worst</h2><p>Green: truth. Magenta: prediction.</p>{cases}
+<h2>Protocol</h2><p>{html.escape(results["protocol"])}</p><p>{html.escape(versions)}</p></html>
+"""
+
+
+def _cells(row: list[str]) -> str:
+    return "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
+
+
+def _versions() -> dict[str, str]:
+    versions = {"tfface": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return versions

@@ -1,0 +1,282 @@
+"""Crops, similarities and poses, in NumPy.
+
+A crop is a square of the photograph, possibly turned: with centre c, side a and roll phi (counter-clockwise, as heads
+roll), the crop's right and down axes are r = (cos phi, -sin phi) and d = (sin phi, cos phi) in the photograph, and
+
+    u' = size / 2 + size / a * (p - c) . r        v' = size / 2 + size / a * (p - c) . d
+
+Coordinates have pixel centres at +0.5, so the matrices act on positions, not on array indices.
+
+A similarity `y = s R x + t` in least squares is Umeyama's (1991, IEEE PAMI 13(4), equations 39 to 42): with the
+covariance `U D V^T` of targets and sources, `R = U S V^T` and `s = tr(D S) / var(x)`, where S flips the last axis when
+`det(U) det(V) < 0`, so that R is never a reflection. The pose of a face is the similarity that takes the mean face to
+the predicted vertices once v (down) is turned into y (up).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.errors import UserError
+from tfface.geometry.rotation import matrix_to_euler
+
+FloatArray = NDArray[np.floating]
+Box = Sequence[float]
+
+# Side of 3DDFA's landmark box over the side of the detector's box, and how far its centre lies below the detector's,
+# in detector sides (the mean of width and height). Medians over the near-frontal (|yaw| < 25 degrees) photographs of
+# photographs of AFLW2000-3D; standard deviations: dlib 0.13 and 0.06, mtcnn 0.10 and 0.05.
+DETECTOR_BOXES = {"dlib": (1.387, 0.08), "mtcnn": (1.3, 0.14)}
+
+# Deep3D's five points (left eye, right eye, nose, left and right mouth corner) in decimetres, y up.
+DEEP3D_POINTS = np.array(
+    [
+        [-0.3115, 0.2904, 0.1338],
+        [0.3098, 0.2897, 0.1318],
+        [0.0033, -0.0462, 0.5524],
+        [-0.2522, -0.3813, 0.2241],
+        [0.2485, -0.3813, 0.2224],
+    ]
+)
+DEEP3D_SIZE = 224
+DEEP3D_SCALE = 102.0
+
+
+class Similarity(NamedTuple):
+    """`y = scale * rotation @ x + translation`."""
+
+    scale: float
+    rotation: NDArray[np.float64]
+    translation: NDArray[np.float64]
+
+
+def check_box(box: Box) -> NDArray[np.float64]:
+    """The box `(left, top, right, bottom)` as four floats.
+
+    Raises:
+        UserError: when it has no area or is not finite.
+    """
+    values = np.asarray(box, np.float64)
+    if values.shape != (4,) or not np.isfinite(values).all() or (values[2:] <= values[:2]).any():
+        raise UserError(f"The box {list(box)} is no box: give left top right bottom in pixels, left < right, top < bottom.")
+    return values
+
+
+def square_box(centre: FloatArray, side: float) -> NDArray[np.float64]:
+    """The square `(left, top, right, bottom)` with this centre `[2]` and side."""
+    return np.concatenate([np.asarray(centre) - side / 2, np.asarray(centre) + side / 2])
+
+
+def crop_transform(box: Box, size: int, roll_rad: float = 0.0) -> NDArray[np.float64]:
+    """The matrix `[2,3]` that takes image positions to positions in a crop of `size` x `size` pixels.
+
+    Args:
+        box: `(left, top, right, bottom)` in image pixels; when it is no square, the crop stretches it.
+        size: side of the crop in pixels.
+        roll_rad: the crop turned about the box's centre so that a head with this roll stands upright in it.
+    """
+    left, top, right, bottom = check_box(box)
+    cos, sin = np.cos(roll_rad), np.sin(roll_rad)
+    scale = size / np.array([right - left, bottom - top])
+    linear = scale[:, None] * np.array([[cos, -sin], [sin, cos]])
+    centre = np.array([left + right, top + bottom]) / 2
+    return np.concatenate([linear, (size / 2 - linear @ centre)[:, None]], axis=1)
+
+
+def invert_transform(matrix: FloatArray) -> NDArray[np.float64]:
+    """The inverse `[2,3]` of an affine map `[2,3]`."""
+    linear = np.linalg.inv(matrix[:, :2])
+    return np.concatenate([linear, -linear @ matrix[:, 2:]], axis=1)
+
+
+def transform_scale(matrix: FloatArray) -> float:
+    """The length scale of an affine map `[2,3]`: the square root of its area scale."""
+    return float(np.sqrt(abs(np.linalg.det(matrix[:, :2]))))
+
+
+def transform_points(matrix: FloatArray, points: FloatArray) -> NDArray[np.float64]:
+    """Points `[...,2]` or `[...,3]` mapped by `[2,3]`; a third coordinate (depth in pixels) takes the length scale."""
+    points = np.asarray(points, np.float64)
+    moved = points[..., :2] @ matrix[:, :2].T + matrix[:, 2]
+    return np.concatenate([moved, points[..., 2:] * transform_scale(matrix)], axis=-1)
+
+
+def box_from_landmarks(points: FloatArray) -> NDArray[np.float64]:
+    """3DDFA's square crop (Zhu et al. 2016, and its AFLW2000-3D protocol): the landmark box's centre, sqrt(2) times
+    its longer side.
+
+    Args:
+        points: `[68, 2 or 3]` in image pixels.
+    """
+    low, high = points[:, :2].min(0), points[:, :2].max(0)
+    return square_box((low + high) / 2, float(np.sqrt(2) * (high - low).max()))
+
+
+def refined_box(points: FloatArray, matrix: FloatArray) -> NDArray[np.float64]:
+    """`box_from_landmarks` measured in a turned crop: the square of the image, before it is turned by the same roll.
+
+    Args:
+        points: `[68, 2 or 3]` in the crop's pixels.
+        matrix: `[2,3]` image to crop.
+    """
+    inside = box_from_landmarks(points)
+    back = invert_transform(matrix)
+    centre = transform_points(back, (inside[:2] + inside[2:]) / 2)
+    return square_box(centre, float(inside[2] - inside[0]) * transform_scale(back))
+
+
+def box_from_detection(box: Box, detector: str, roll_rad: float = 0.0) -> NDArray[np.float64]:
+    """The square crop that an average frontal face gets from its landmarks, guessed from a detector's box.
+
+    dlib's HOG box spans the brows to the chin; mtcnn's is a taller rectangle from the forehead to the chin. Measured on
+    the near-frontal photographs of 200 of AFLW2000-3D (side over the detector's mean side, shift down over the same).
+    """
+    left, top, right, bottom = check_box(box)
+    if detector not in DETECTOR_BOXES:
+        raise UserError(f"No crop is known for the detector {detector!r}: choose from {', '.join(DETECTOR_BOXES)}.")
+    factor, shift = DETECTOR_BOXES[detector]
+    side = (right - left + bottom - top) / 2
+    down = np.array([np.sin(roll_rad), np.cos(roll_rad)])
+    return square_box(np.array([left + right, top + bottom]) / 2 + shift * side * down, factor * side)
+
+
+def fit_similarity(
+    source: FloatArray, target: FloatArray, weights: FloatArray | None = None, with_scale: bool = True
+) -> Similarity:
+    """The similarity (or rigid motion) of least squared error from `source` to `target`, never a reflection.
+
+    Args:
+        source, target: `[N,D]` corresponding points, D = 2 or 3.
+        weights: `[N]` non-negative.
+        with_scale: False keeps the scale at 1.
+    """
+    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
+    share = np.ones(len(source)) if weights is None else np.asarray(weights, np.float64)
+    share = share / share.sum()
+    mean_source, mean_target = share @ source, share @ target
+    centred = source - mean_source
+    u, singular, vt = np.linalg.svd((target - mean_target).T @ (share[:, None] * centred))
+    sign = np.ones(source.shape[1])
+    sign[-1] = np.copysign(1.0, np.linalg.det(u) * np.linalg.det(vt))
+    rotation = (u * sign) @ vt
+    variance = float(share @ (centred**2).sum(1))
+    scale = float(singular @ sign) / max(variance, 1e-300) if with_scale else 1.0
+    return Similarity(scale, rotation, mean_target - scale * rotation @ mean_source)
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Where a face stands in a photograph: `(u, -v, depth) = scale * rotation @ V + translation`.
+
+    Attributes:
+        rotation: `[3,3]`, face frame to the picture (y up).
+        scale_px_per_mm: pixels per millimetre of the face frame.
+        translation_px: `[3]`, y up.
+    """
+
+    rotation: NDArray[np.float64]
+    scale_px_per_mm: float
+    translation_px: NDArray[np.float64]
+
+    @property
+    def degrees(self) -> tuple[float, float, float]:
+        """Yaw, pitch, roll in degrees (`docs/conventions.md`)."""
+        yaw, pitch, roll = np.degrees(matrix_to_euler(self.rotation))
+        return float(yaw), float(pitch), float(roll)
+
+    def to_face_frame(self, points: FloatArray) -> NDArray[np.float32]:
+        """Millimetres `[...,3]` of positions (u, v, depth) in pixels `[...,3]`."""
+        upright = np.asarray(points, np.float64) * [1.0, -1.0, 1.0] - self.translation_px
+        return np.asarray(upright @ self.rotation / self.scale_px_per_mm, np.float32)
+
+    def to_image(self, vertices: FloatArray) -> NDArray[np.float32]:
+        """Pixels (u, v, depth) `[...,3]` of points in millimetres `[...,3]`."""
+        placed = self.scale_px_per_mm * np.asarray(vertices, np.float64) @ self.rotation.T + self.translation_px
+        return np.asarray(placed * [1.0, -1.0, 1.0], np.float32)
+
+
+def fit_pose(points: FloatArray, reference: FloatArray, weights: FloatArray | None = None) -> Pose:
+    """The pose of predicted vertices.
+
+    Args:
+        points: `[N,3]` u, v, depth in pixels.
+        reference: `[N,3]` the mean face's vertices in millimetres.
+        weights: `[N]`, to leave out what moves with the expression.
+    """
+    fit = fit_similarity(reference, np.asarray(points, np.float64) * [1.0, -1.0, 1.0], weights)
+    return Pose(fit.rotation, fit.scale, fit.translation)
+
+
+def roll_from_landmarks(points: FloatArray) -> float:
+    """The head's roll in radians from 68 points `[68, 2 or 3]` (counter-clockwise positive), in (-pi, pi].
+
+    Seed 004: a line is fitted to the 12 points of the eyes and to the pair (bridge of the nose, chin) turned by 90
+    degrees; the eyes' order says which way it points. The line is fitted by total least squares, which any roll suits.
+    """
+    points = np.asarray(points, np.float64)[:, :2]
+    eyes = points[36:48] - points[36:48].mean(0)
+    half = (points[8] - points[27]) / 2
+    across = np.array([half[1], -half[0]])
+    samples = np.concatenate([eyes, [across, -across]])
+    direction = np.linalg.svd(samples, full_matrices=False)[2][0]
+    if direction @ (points[42:48].mean(0) - points[36:42].mean(0)) < 0:
+        direction = -direction
+    return float(np.arctan2(-direction[1], direction[0]))
+
+
+def five_points(points: FloatArray) -> NDArray[np.float64]:
+    """Left eye, right eye, nose, left and right mouth corner (picture's left) `[5,2]` of 68 points, as Deep3D does."""
+    points = np.asarray(points, np.float64)[:, :2]
+    eyes = points[[36, 42]] / 2 + points[[39, 45]] / 2
+    return np.concatenate([eyes, points[[30, 48, 54]]])
+
+
+def pos_scale_translation(points: FloatArray, reference: FloatArray) -> tuple[float, NDArray[np.float64]]:
+    """Scale and translation of a scaled orthographic camera ("POS", DeMenthon and Davis 1995, without iterations).
+
+    The eight unknowns of `x = R1 . X + tx`, `y = R2 . X + ty` in least squares; the scale is the mean length of R1, R2.
+
+    Args:
+        points: `[N,2]`, y up.
+        reference: `[N,3]`.
+    """
+    system = np.concatenate([reference, np.ones((len(reference), 1))], axis=1)
+    solution = np.linalg.lstsq(system, points, rcond=None)[0]
+    return float(np.linalg.norm(solution[:3], axis=0).mean()), solution[3]
+
+
+@dataclass(frozen=True)
+class Deep3DCrop:
+    """Deep3D's crop: the photograph resized by `zoom` to `resized` (width, height), and 224 pixels from `left, top`."""
+
+    zoom: float
+    resized: tuple[int, int]
+    left: int
+    top: int
+
+    def transform(self, image_size: tuple[int, int]) -> NDArray[np.float64]:
+        """The matrix `[2,3]` from a photograph of `image_size` (width, height) to the crop, for positions."""
+        x, y = self.resized[0] / image_size[0], self.resized[1] / image_size[1]
+        return np.array([[x, 0.0, -self.left], [0.0, y, -self.top]])
+
+
+def deep3d_crop(points: FloatArray, image_size: tuple[int, int]) -> Deep3DCrop:
+    """The crop that the Deep3D networks were trained on (Deng et al. 2019, published code).
+
+    Args:
+        points: `[5,2]` array indices of the five points (y down), as its landmark files have them.
+        image_size: width and height of the photograph.
+    """
+    width, height = image_size
+    upright = np.stack([points[:, 0], height - 1 - points[:, 1]], axis=1)
+    scale, (tx, ty) = pos_scale_translation(upright, DEEP3D_POINTS)
+    zoom = DEEP3D_SCALE / scale
+    resized = int(width * zoom), int(height * zoom)
+    left = int(resized[0] / 2 - DEEP3D_SIZE / 2 + (tx - width / 2) * zoom)
+    top = int(resized[1] / 2 - DEEP3D_SIZE / 2 + (height / 2 - ty) * zoom)
+    return Deep3DCrop(zoom, resized, left, top)

@@ -1,0 +1,164 @@
+"""Meshes on disk: OBJ (vertex colours, or a texture with its MTL), PLY and GLB; the same input gives the same bytes.
+
+Vertices are millimetres; GLB alone is in metres, as glTF wants. `uv` has its origin top-left; OBJ's v points up.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.errors import UserError
+from tfface.io.files import atomic_path
+from tfface.io.image import write_image
+
+MM_TO_M = 0.001
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """A triangle mesh.
+
+    Attributes:
+        vertices: `[V,3]` float32, millimetres.
+        triangles: `[F,3]` int32, counter-clockwise from outside.
+        colors: `[V,3]` uint8 RGB or None.
+        uv: `[V,2]` float32, origin top-left, or None.
+        texture: `[T,T,3]` uint8 RGB or None.
+    """
+
+    vertices: NDArray[np.float32]
+    triangles: NDArray[np.int32]
+    colors: NDArray[np.uint8] | None = None
+    uv: NDArray[np.float32] | None = None
+    texture: NDArray[np.uint8] | None = None
+
+
+def write_mesh(path: PathLike, mesh: Mesh) -> None:
+    """Writes `.obj`, `.ply` or `.glb`, by the suffix of `path`.
+
+    Raises:
+        UserError: when the suffix is another one.
+    """
+    writers = {".obj": write_obj, ".ply": _write_ply, ".glb": _write_glb}
+    suffix = Path(path).suffix.lower()
+    if suffix not in writers:
+        raise UserError(f"{path}: meshes are written as {', '.join(writers)}; choose one of these suffixes.")
+    writers[suffix](Path(path), mesh)
+
+
+def write_obj(path: Path, mesh: Mesh) -> None:
+    """Writes an OBJ: `v x y z r g b` without a texture; else NAME.obj, NAME.mtl and NAME_texture.png side by side."""
+    textured = mesh.texture is not None and mesh.uv is not None
+    lines = []
+    if textured:
+        _write_material(path, mesh)
+        lines.append(f"mtllib {path.stem}.mtl\nusemtl face\n")
+    if mesh.colors is not None and not textured:
+        lines.append(_rows("v %.4f %.4f %.4f %.4f %.4f %.4f\n", np.hstack([mesh.vertices, mesh.colors / 255.0])))
+    else:
+        lines.append(_rows("v %.4f %.4f %.4f\n", mesh.vertices))
+    if mesh.uv is not None:
+        lines.append(_rows("vt %.6f %.6f\n", mesh.uv * [1.0, -1.0] + [0.0, 1.0]))
+        lines.append(_rows("f %d/%d %d/%d %d/%d\n", np.repeat(mesh.triangles + 1, 2, axis=1)))
+    else:
+        lines.append(_rows("f %d %d %d\n", mesh.triangles + 1))
+    with atomic_path(path) as beside:
+        beside.write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
+def _write_material(path: Path, mesh: Mesh) -> None:
+    picture = path.with_name(f"{path.stem}_texture.png")
+    assert mesh.texture is not None
+    write_image(picture, mesh.texture)
+    with atomic_path(path.with_suffix(".mtl")) as beside:
+        beside.write_text(f"newmtl face\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {picture.name}\n", encoding="utf-8")
+
+
+def _rows(template: str, values: NDArray[Any]) -> str:
+    return (template * len(values)) % tuple(values.ravel().tolist())
+
+
+def _write_ply(path: Path, mesh: Mesh) -> None:
+    _export(path, _to_trimesh(mesh, 1.0, textured=False))
+
+
+def _write_glb(path: Path, mesh: Mesh) -> None:
+    _export(path, _to_trimesh(mesh, MM_TO_M, textured=True), include_normals=True)
+
+
+def _export(path: Path, mesh: Any, **options: Any) -> None:
+    data = mesh.export(file_type=path.suffix.lower()[1:], **options)
+    with atomic_path(path) as beside:
+        beside.write_bytes(data)
+
+
+def _to_trimesh(mesh: Mesh, scale: float, textured: bool) -> Any:
+    import trimesh
+    from PIL import Image
+
+    from tfface.geometry.raster import vertex_normals
+
+    result = trimesh.Trimesh(
+        mesh.vertices.astype(np.float64) * scale,
+        mesh.triangles,
+        vertex_normals=vertex_normals(mesh.vertices, mesh.triangles),
+        process=False,
+    )
+    if textured and mesh.texture is not None and mesh.uv is not None:
+        material = trimesh.visual.material.PBRMaterial(
+            name="face", baseColorTexture=Image.fromarray(mesh.texture), metallicFactor=0.0, roughnessFactor=0.9
+        )
+        upwards = mesh.uv * [1.0, -1.0] + [0.0, 1.0]
+        result.visual = trimesh.visual.TextureVisuals(uv=upwards, material=material)
+    elif mesh.colors is not None:
+        result.visual = trimesh.visual.ColorVisuals(result, vertex_colors=mesh.colors)
+    return result
+
+
+def read_mesh(path: PathLike) -> Mesh:
+    """A mesh of one piece from OBJ, PLY or GLB, vertices in their order; GLB's metres become millimetres.
+
+    Raises:
+        UserError: when it is missing or cannot be read.
+    """
+    import trimesh
+
+    path = Path(path)
+    if not path.is_file():
+        raise UserError(f"{path} does not exist: give an OBJ, PLY or GLB file.")
+    try:
+        loaded = trimesh.load_mesh(path, process=False, maintain_order=True)
+    except Exception as error:  # trimesh's readers raise whatever they meet
+        raise UserError(f"{path} cannot be read as a mesh ({error}): give an OBJ, PLY or GLB file.") from error
+    if isinstance(loaded, trimesh.Scene):
+        loaded = loaded.to_mesh()
+    if not len(getattr(loaded, "faces", ())):
+        raise UserError(f"{path} holds no triangles: give a mesh.")
+    scale = 1 / MM_TO_M if path.suffix.lower() == ".glb" else 1.0
+    return Mesh(
+        np.asarray(loaded.vertices * scale, np.float32),
+        np.asarray(loaded.faces, np.int32),
+        *_read_looks(loaded.visual),
+    )
+
+
+def _read_looks(
+    visual: Any,
+) -> tuple[NDArray[np.uint8] | None, NDArray[np.float32] | None, NDArray[np.uint8] | None]:
+    """Colours, uv and texture as far as there are any."""
+    if visual.kind == "vertex":
+        return np.asarray(visual.vertex_colors[:, :3], np.uint8), None, None
+    uv = getattr(visual, "uv", None)
+    if visual.kind != "texture" or uv is None:
+        return None, None, None
+    material = visual.material
+    picture = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
+    texture = None if picture is None else np.asarray(picture.convert("RGB"), np.uint8)
+    return None, np.asarray(uv * [1.0, -1.0] + [0.0, 1.0], np.float32), texture
