@@ -36,7 +36,7 @@ class Options:
     supersample: int = 1
     """1: as rendered; 2: rendered at twice the size and averaged."""
     backgrounds: Path | None = None
-    """A folder of pictures for the backgrounds (the Describable Textures Dataset, say); without it they are procedural."""
+    """A folder of pictures for the backgrounds (the Describable Textures Dataset, say); else procedural ones."""
 
 
 def main(argv: list[str] | None = None) -> int:

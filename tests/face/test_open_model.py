@@ -75,7 +75,9 @@ def test_landmark_spreads_are_those_of_people() -> None:
     face, rng = load_open_face(), np.random.default_rng(0)
     rows = face.face(2).matrix[face.landmarks68]
     points = np.array([rows @ face.cage(rng.normal(0, 1, 150)) for _ in range(300)])
-    spread = [np.linalg.norm(points[:, a] - points[:, b], axis=1).std() for a, b in ((36, 45), (0, 16), (4, 12), (27, 33))]
+    spread = [
+        np.linalg.norm(points[:, a] - points[:, b], axis=1).std() for a, b in ((36, 45), (0, 16), (4, 12), (27, 33))
+    ]
     np.testing.assert_allclose(spread, [5.0, 7.6, 7.1, 3.1], rtol=0.25)
 
 

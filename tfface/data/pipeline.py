@@ -1,7 +1,7 @@
 """From records to batches: `make_datasets(config)` gives what `tfface.training` feeds the network.
 
-A training batch is (images `[B,S,S,3*views]` in [0,1], position maps `[B,R,R,3]` in pixels of a 256-pixel crop). Records
-come from shards or straight from the generator; pictures are decoded, moved and coloured batch by batch. With one view,
+A training batch is (images `[B,S,S,3*views]` in [0,1], position maps `[B,R,R,3]` in pixels of a 256-pixel crop).
+Records come from shards or straight from the generator; pictures are decoded, moved and coloured batch by batch. With one view,
 front and side pictures are samples of their own; with two, the map is that of the front picture.
 """
 
@@ -118,9 +118,7 @@ class Batches:
     def _plain(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         return self._crop(batch, lambda base: base)
 
-    def _crop(
-        self, batch: dict[str, tf.Tensor], move: Callable[[tf.Tensor], tf.Tensor]
-    ) -> tuple[tf.Tensor, tf.Tensor]:
+    def _crop(self, batch: dict[str, tf.Tensor], move: Callable[[tf.Tensor], tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """Each view resampled through its own transform; the map follows the first view."""
         images, first = [], None
         for view in VIEWS[: self.config.model.views]:

@@ -44,9 +44,7 @@ def make_record(seed: int) -> FaceRecord:
 
 
 @contextmanager
-def record_stream(
-    settings: SyntheticSettings, seeds: Iterable[int], workers: int
-) -> Iterator[Iterator[FaceRecord]]:
+def record_stream(settings: SyntheticSettings, seeds: Iterable[int], workers: int) -> Iterator[Iterator[FaceRecord]]:
     """Records of `seeds`, in order, made by `workers` processes (0: in this one)."""
     if workers == 0:
         _start(settings)

@@ -88,7 +88,7 @@ class MorphableModel:
 
 
 def sample_map(maps: tf.Tensor, uv: tf.Tensor) -> tf.Tensor:
-    """Maps `[B,R,R,C]` sampled bilinearly at uv `[N,2]` in [0,1] (texel (i, j) stands for (j, i) / (R-1)): `[B,N,C]`."""
+    """Maps `[B,R,R,C]` sampled bilinearly at uv `[N,2]` (texel (i, j) stands for (j, i) / (R-1)): `[B,N,C]`."""
     resolution = maps.shape[1]
     position = uv * (resolution - 1)
     corner = tf.clip_by_value(tf.floor(position), 0.0, resolution - 2.0)

@@ -38,7 +38,7 @@ class Surface:
         triangles: `[F,3]` int32, counter-clockwise from outside.
         vertex_part: `[V]` uint8, an index into `PART_NAMES`.
         mirror: `[V]` the vertex on the other side of the face.
-        uv: `[V,2]` float32, origin top-left; None where the surface has no chart (the head).
+        uv: `[V,2]` float32, origin top-left; empty where the surface has no chart (the head).
     """
 
     matrix: sp.csr_matrix
@@ -46,7 +46,7 @@ class Surface:
     triangles: NDArray[np.int32]
     vertex_part: NDArray[np.uint8]
     mirror: NDArray[np.int64]
-    uv: NDArray[np.float32] | None
+    uv: NDArray[np.float32]
 
     def vertices(self, cage: NDArray[np.floating]) -> NDArray[np.float32]:
         """`[V,3]` in the unit of `cage` `[C,3]`."""
@@ -69,8 +69,8 @@ class OpenFace:
         self.landmarks81: NDArray[np.int64] = arrays["landmarks81"].astype(np.int64)
         self.centre: NDArray[np.float64] = arrays["centre"].astype(np.float64)
         self.ambient_occlusion: NDArray[np.float32] = arrays["ambient_occlusion"].astype(np.float32)
-        self.albedo_mean: NDArray[np.float32] = arrays["albedo_mean"].astype(np.float32) / 255
-        steps = arrays["albedo_steps"].astype(np.float32)[:, None, None, None]
+        self.albedo_mean: NDArray[np.float32] = np.asarray(arrays["albedo_mean"] / 255, np.float32)
+        steps: NDArray[np.float32] = arrays["albedo_steps"].astype(np.float32)[:, None, None, None]
         self.albedo_basis: NDArray[np.float32] = arrays["albedo_basis"].astype(np.float32) * steps
         self.uv_masks = {key[5:]: value for key, value in arrays.items() if key.startswith("mask_")}
         self._arrays = arrays
@@ -160,11 +160,9 @@ class OpenFace:
         for _ in range(level):
             step, quads, parent = catmull_clark(matrix.shape[0], quads)
             matrix, part = (step @ matrix).tocsr(), part[parent]
-        uv = self._arrays["uv"][: matrix.shape[0]].astype(np.float32) if face_only else None
+        uv = self._arrays["uv"][: matrix.shape[0] if face_only else 0].astype(np.float32)
         mirror = self._mirror(matrix)
-        return Surface(
-            matrix, quads, triangulate(quads), _vertex_part(matrix.shape[0], quads, part), mirror, uv
-        )
+        return Surface(matrix, quads, triangulate(quads), _vertex_part(matrix.shape[0], quads, part), mirror, uv)
 
     def _mirror(self, matrix: sp.csr_matrix) -> NDArray[np.int64]:
         """The vertex whose row of the matrix is the mirror image; found on the symmetric mean."""

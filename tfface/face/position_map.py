@@ -29,9 +29,7 @@ class PositionMap:
         self.face = face
         self.resolution = resolution
         self.surface = face.face(2)
-        self.triangle_id, self.barycentric, self.coverage = _tables(
-            self.surface.uv, self.surface.triangles, resolution
-        )
+        self.triangle_id, self.barycentric, self.coverage = _tables(self.surface.uv, self.surface.triangles, resolution)
 
     @cached_property
     def texel_vertices(self) -> NDArray[np.int32]:

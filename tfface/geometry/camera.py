@@ -1,6 +1,7 @@
 """The camera that looks at a face: `docs/conventions.md`, in NumPy.
 
-`X = R (V - origin)`, `k = focal / (distance - X.z)`, `u = cu + k X.x`, `v = cv - k X.y`, depth `focal / distance * X.z`.
+`X = R (V - origin)`, `k = focal / (distance - X.z)`, `u = cu + k X.x`, `v = cv - k X.y`, depth
+`focal / distance * X.z`.
 """
 
 from __future__ import annotations

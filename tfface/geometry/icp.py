@@ -1,73 +1,32 @@
-"""Bringing one surface onto another: least-squares similarity, nearest points on a mesh, iterated closest
-points.
+"""Bringing one surface onto another: nearest points on a mesh, iterated closest points (ICP).
 
-`fit_similarity` minimises `sum_i w_i |s R a_i + t - b_i|^2` in closed form (Umeyama 1991; s = 1 for rigid).
-`icp` alternates such steps with the nearest point of the moving surface for each fixed point. The fixed
-points are the ones that look for a partner, so the moving surface cannot shrink into a patch of the fixed
-one, and what it has beyond them pulls nowhere.
+`icp` alternates a step of the motion with the nearest point of the moving surface for each fixed point. The
+fixed points are the ones that look for a partner, so the moving surface cannot shrink into a patch of the
+fixed one, and what it has beyond them pulls nowhere. Steps are Gauss-Newton on the distances themselves, so
+partners slide along the surface; where such a step makes it worse, the least-squares fit of all partners is
+taken instead.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.errors import UserError
+from tfface.geometry.align import Similarity, fit_similarity
 
 FloatArray = NDArray[np.floating]
 _CANDIDATES = 12
 
 
-@dataclass(frozen=True)
-class Similarity:
-    """`x -> scale * rotation @ x + translation`, rotation `[3,3]` without reflection, translation `[3]`."""
-
-    scale: float
-    rotation: NDArray[np.float64]
-    translation: NDArray[np.float64]
-
-    def apply(self, points: FloatArray) -> NDArray[np.float64]:
-        """Points `[...,3]`, moved."""
-        return self.scale * np.asarray(points, np.float64) @ self.rotation.T + self.translation
-
-    def inverse(self) -> Similarity:
-        """The similarity that undoes this one."""
-        rotation = self.rotation.T
-        return Similarity(1.0 / self.scale, rotation, -rotation @ self.translation / self.scale)
+def move(motion: Similarity, points: FloatArray) -> NDArray[np.float64]:
+    """Points `[...,3]`, moved."""
+    return motion.scale * np.asarray(points, np.float64) @ motion.rotation.T + motion.translation
 
 
-def fit_similarity(
-    source: FloatArray, target: FloatArray, with_scale: bool = True, weights: FloatArray | None = None
-) -> Similarity:
-    """The similarity (or rigid motion) that takes `source` `[N,3]` nearest to `target` `[N,3]`, in least
-    squares.
-
-    Raises:
-        UserError: fewer than three points, points of which a rotation cannot be told (all on one line), NaN.
-    """
-    source, target = np.asarray(source, np.float64), np.asarray(target, np.float64)
-    share = np.full(len(source), 1.0) if weights is None else np.asarray(weights, np.float64)
-    if (
-        len(source) < 3
-        or source.shape != target.shape
-        or not np.isfinite(source).all() & np.isfinite(target).all()
-    ):
-        raise UserError(
-            "aligning needs two equal lists of at least 3 finite points, "
-            f"got {source.shape} and {target.shape}; check the landmarks"
-        )
-    share = share / share.sum()
-    source_mean, target_mean = share @ source, share @ target
-    a, b = source - source_mean, target - target_mean
-    left, values, right = np.linalg.svd((b * share[:, None]).T @ a)
-    if values[1] <= 1e-12 * max(values[0], 1e-300):
-        raise UserError("aligning needs points that do not lie on one line; check the landmarks")
-    signs = np.array([1.0, 1.0, np.sign(np.linalg.det(left @ right))])
-    rotation = (left * signs) @ right
-    scale = float((values * signs).sum() / (share @ (a**2).sum(-1))) if with_scale else 1.0
-    return Similarity(scale, rotation, target_mean - scale * rotation @ source_mean)
+def inverse(motion: Similarity) -> Similarity:
+    """The similarity that undoes `motion`."""
+    rotation = motion.rotation.T
+    return Similarity(1.0 / motion.scale, rotation, -rotation @ motion.translation / motion.scale)
 
 
 class NearestOnMesh:
@@ -132,8 +91,8 @@ def icp(
     motion, best, last, fast = initial, initial, np.inf, True
     nearest = normals = points
     for _ in range(iterations):
-        found, triangle = moving(motion.inverse().apply(points))
-        rms = float(np.sqrt(((motion.apply(found) - points) ** 2).sum(-1).mean()))
+        found, triangle = moving(move(inverse(motion), points))
+        rms = float(np.sqrt(((move(motion, found) - points) ** 2).sum(-1).mean()))
         if rms < last:
             best, nearest, normals, gain, last = motion, found, moving.normals[triangle], last - rms, rms
             if gain <= tolerance * rms or rms < 1e-9 * np.ptp(points):
@@ -162,7 +121,7 @@ def _tangent_step(
     motion: Similarity, nearest: FloatArray, normals: FloatArray, points: FloatArray, with_scale: bool
 ) -> Similarity:
     """Gauss-Newton on the distances themselves, `n . (p - q - w x q - t - s q)`: partners slide freely."""
-    moved = motion.apply(nearest)
+    moved = move(motion, nearest)
     residual = points - moved
     length = np.linalg.norm(residual, axis=-1, keepdims=True)
     touching = length < 1e-6 * np.ptp(points)

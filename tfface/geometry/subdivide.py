@@ -34,9 +34,7 @@ def _averaging(rows: NDArray[np.integer], columns: NDArray[np.integer], shape: t
     return sp.diags(1.0 / np.maximum(np.asarray(matrix.sum(1)).ravel(), 1)) @ matrix
 
 
-def catmull_clark(
-    num_vertices: int, faces: FaceArray
-) -> tuple[sp.csr_matrix, NDArray[np.int32], NDArray[np.int64]]:
+def catmull_clark(num_vertices: int, faces: FaceArray) -> tuple[sp.csr_matrix, NDArray[np.int32], NDArray[np.int64]]:
     """One level of subdivision.
 
     Args:

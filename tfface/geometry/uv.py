@@ -6,9 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def bilinear_weights(
-    uv: NDArray[np.floating], resolution: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+def bilinear_weights(uv: NDArray[np.floating], resolution: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The four texels round each point and their weights.
 
     Args:
@@ -23,7 +21,5 @@ def bilinear_weights(
     right, down = (position - corner).T
     base = corner[:, 1] * resolution + corner[:, 0]
     texels = np.stack([base, base + 1, base + resolution, base + resolution + 1], axis=1)
-    weights = np.stack(
-        [(1 - right) * (1 - down), right * (1 - down), (1 - right) * down, right * down], axis=1
-    )
+    weights = np.stack([(1 - right) * (1 - down), right * (1 - down), (1 - right) * down, right * down], axis=1)
     return texels, weights.astype(np.float32)

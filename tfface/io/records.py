@@ -140,6 +140,6 @@ def iterate_records(path: Path) -> Iterator[dict[str, Any]]:
             record[key] = np.array(feature[key].float_list.value, np.float32)
         for view in VIEWS:
             data = np.frombuffer(feature[f"{view}/image"].bytes_list.value[0], np.uint8)
-            record[f"{view}/image"] = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+            record[f"{view}/image"] = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB))
         record["labels"] = json.loads(feature["labels"].bytes_list.value[0])
         yield record

@@ -100,7 +100,7 @@ def _largest_piece(faces: NDArray[np.int32], chosen: NDArray[np.bool_]) -> NDArr
 
 def _add_surface(arrays: dict[str, NDArray[Any]], data: Path, cage: Cage) -> dict[str, NDArray[Any]]:
     """What needs the subdivided surface: chart, regions, masks, ambient occlusion."""
-    blank = {"uv": np.zeros((60000, 2)), "regions": np.zeros(1, np.uint8), "ambient_occlusion": np.zeros(1)}
+    blank: dict[str, NDArray[Any]] = {"uv": np.zeros((60000, 2)), "regions": np.zeros(1, np.uint8), "ambient_occlusion": np.zeros(1)}
     blank |= {"albedo_mean": np.zeros((1, 1, 3)), "albedo_basis": np.zeros((0, 1, 1, 3)), "albedo_steps": np.zeros(0)}
     face = OpenFace({**arrays, **blank}, {}, "")
     surface = face.face(2)
@@ -153,5 +153,3 @@ def _write(arrays: dict[str, NDArray[Any]], out: Path, num_people: int) -> None:
 
 def _say(line: str) -> None:
     print(f"face model: {line}", flush=True)
-
-

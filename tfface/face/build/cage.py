@@ -62,7 +62,7 @@ class _Builder:
         self.count += weights.shape[0]
         return np.arange(self.count - weights.shape[0], self.count)
 
-    def add_ring(self, outer: Sequence[int], inner: NDArray[np.int64], part: int) -> None:
+    def add_ring(self, outer: Sequence[int] | NDArray[np.int64], inner: NDArray[np.int64], part: int) -> None:
         for i in range(len(outer)):
             j = (i + 1) % len(outer)
             self.faces.append([outer[j], outer[i], inner[i], inner[j]])
@@ -86,9 +86,9 @@ def build_cage(base: BaseMesh) -> Cage:
     select = sp.csr_matrix((np.ones(len(used)), (np.arange(len(used)), used)), shape=(len(used), builder.num_base))
     builder.add(select, np.zeros(3))
     renumber = {int(v): i for i, v in enumerate(used)}
-    for group, part in ((skin, SKIN), (neck, NECK)):
+    for group, code in ((skin, SKIN), (neck, NECK)):
         builder.faces += [[renumber[int(v)] for v in quad] for quad in group]
-        builder.part += [part] * len(group)
+        builder.part += [code] * len(group)
     poles = [0, 0]
     lips: list[int] = []
     for loop in border_loops(skin):
@@ -130,7 +130,7 @@ def _add_eye(builder: _Builder, base: BaseMesh, loop: list[int], renumber: dict[
     angle = np.arccos(np.clip(direction @ forward, -1, 1))
     sideways = direction - (direction @ forward)[:, None] * forward
     sideways /= np.linalg.norm(sideways, axis=1, keepdims=True)
-    outer: Sequence[int] = [renumber[v] for v in loop]
+    outer: Sequence[int] | NDArray[np.int64] = [renumber[v] for v in loop]
     for fraction in EYE_RINGS:
         tilt = (angle * fraction)[:, None]
         ring = add(centre + radius * (np.cos(tilt) * forward + np.sin(tilt) * sideways))
@@ -142,7 +142,7 @@ def _add_eye(builder: _Builder, base: BaseMesh, loop: list[int], renumber: dict[
 
 
 def _add_mouth(builder: _Builder, loop: list[int], renumber: dict[int, int]) -> None:
-    outer: Sequence[int] = [renumber[v] for v in loop]
+    outer: Sequence[int] | NDArray[np.int64] = [renumber[v] for v in loop]
     size = len(loop)
     for scale, push_back in MOUTH_RINGS:
         weights = sp.lil_matrix((size, builder.num_base))

@@ -1,9 +1,9 @@
 """The UV chart: the face crop laid onto the whole square without a flipped triangle.
 
-A Tutte embedding with mean-value weights (Floater 2003) of the mean face: the border goes round the square by arc length
-from the top centre to the bottom centre, both sides alike; the inside solves a sparse linear system. A few damped
-stretch-balancing rounds (after Yoshizawa et al. 2004) then give each part of the face its share of texels, and the chart
-is made mirror-symmetric.
+A Tutte embedding with mean-value weights (Floater 2003) of the mean face: the border goes round the square by arc
+length from the top centre to the bottom centre, both sides alike; the inside solves a sparse linear system. A few
+damped stretch-balancing rounds (after Yoshizawa et al. 2004) then give each part of the face its share of texels, and
+the chart is made mirror-symmetric.
 """
 
 from __future__ import annotations
@@ -106,9 +106,7 @@ def _mean_value_weights(vertices: NDArray[np.float64], triangles: NDArray[np.int
     return sp.csr_matrix((np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=shape)
 
 
-def _solve(
-    weights: sp.csr_matrix, loop: NDArray[np.int64], border_uv: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _solve(weights: sp.csr_matrix, loop: NDArray[np.int64], border_uv: NDArray[np.float64]) -> NDArray[np.float64]:
     """Each inner vertex is the weighted mean of its neighbours."""
     count = weights.shape[0]
     normalised = sp.diags(1 / np.asarray(weights.sum(1)).ravel()) @ weights

@@ -1,8 +1,9 @@
 """Identity: random people from MakeHuman's sliders, aligned, and their principal components.
 
-A person is a mixture of MakeHuman's macro targets (sex, age, origin, muscle, weight) plus every local slider at random.
-The spreads were tuned against the landmark distances of scanned people (light-stage model ICT-FaceKit: outer eyes 5.0 mm
-of standard deviation, face width 7.6, jaw 7.1, nose length 3.1, mouth 3.9); twice as much looks like caricature.
+A person is a mixture of MakeHuman's macro targets (sex, age, origin, muscle, weight) plus every local slider at
+random. The spreads were tuned against the landmark distances of scanned people (light-stage model ICT-FaceKit: outer
+eyes 5.0 mm of standard deviation, face width 7.6, jaw 7.1, nose length 3.1, mouth 3.9); twice as much looks like
+caricature.
 MakeHuman's own faces are flatter than scanned ones (nose 26 mm in front of the plane of eyes and mouth corners, 37 in
 the Basel mean; chin 22 mm behind it), which `MEAN_SHIFT` corrects.
 
@@ -63,7 +64,8 @@ MEAN_SHIFT = {
     "chin/chin-prognathism-decr-incr": 0.4,
 }
 HEAD_SHAPES = tuple(
-    f"head/head-{shape}" for shape in "diamond oval rectangular round square triangular invertedtriangular".split()
+    f"head/head-{shape}"
+    for shape in ("diamond", "oval", "rectangular", "round", "square", "triangular", "invertedtriangular")
 )
 ORIGINS = ("african", "asian", "caucasian")
 MM_PER_DM = 100.0
@@ -192,9 +194,7 @@ def _align_all(
     return people
 
 
-def _align(
-    people: NDArray[np.float32], reference: NDArray[np.float32], face: NDArray[np.bool_]
-) -> NDArray[np.float32]:
+def _align(people: NDArray[np.float32], reference: NDArray[np.float32], face: NDArray[np.bool_]) -> NDArray[np.float32]:
     points, target = people[:, face].astype(np.float64), reference[face].astype(np.float64)
     centre, target_centre = points.mean(1, keepdims=True), target.mean(0)
     covariance = np.einsum("nvi,vj->nij", points - centre, target - target_centre)
@@ -219,7 +219,8 @@ def _principal_components(
         best = np.argsort(-eigenvalues)[:count]
         values.append(np.maximum(eigenvalues[best], 0))
         components.append((flat.T @ vectors[:, best].astype(np.float32) / np.float32(np.sqrt(num_people))).T)
-    all_values, all_components = np.concatenate(values), np.concatenate(components)
+    all_values = np.concatenate(values)
+    all_components: NDArray[np.float32] = np.concatenate(components).astype(np.float32)
     order = np.argsort(-all_values)[:count]
     basis = _fix_signs(all_components[order]).reshape(count, -1, 3)
     total = float((deviations.astype(np.float64) ** 2).sum() / num_people)

@@ -39,7 +39,9 @@ class BaseMesh:
 
     def group_vertices(self, name: str) -> NDArray[np.int64]:
         """The vertices of a named group, sorted."""
-        return np.unique([v for quad, group in zip(self.quads, self.groups, strict=True) if group == name for v in quad])
+        return np.unique(
+            [v for quad, group in zip(self.quads, self.groups, strict=True) if group == name for v in quad]
+        )
 
 
 def read_base(path: Path) -> BaseMesh:

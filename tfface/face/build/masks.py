@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
 from tfface.errors import UserError
@@ -29,13 +30,19 @@ def build_masks(textures: Path, cage: Cage, face: OpenFace) -> dict[str, NDArray
     lookup = PositionMap(face, MASK_SIZE).from_vertices(own_uv.astype(np.float32))
     masks = {}
     for name, file in MASK_FILES.items():
-        image = cv2.imread(str(textures / file), cv2.IMREAD_GRAYSCALE)
-        if image is None:
-            raise UserError(f"The MakeHuman texture {textures / file} cannot be read: unpack the wheel again.")
+        image = _read_grey(textures / file)
         height, width = image.shape
         across, down = lookup[..., 0] * width - 0.5, (1 - lookup[..., 1]) * height - 0.5
-        masks[name] = cv2.remap(image, across, down, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        masks[name] = map_coordinates(image, [down, across], order=1, mode="nearest").round().astype(np.uint8)
     return masks
+
+
+def _read_grey(path: Path) -> NDArray[np.float32]:
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image.convert("L"), np.float32)
+    except OSError as error:
+        raise UserError(f"The MakeHuman texture {path} cannot be read: unpack the wheel again.") from error
 
 
 def build_ambient_occlusion(face: OpenFace, num_directions: int = 192, size: int = 384) -> NDArray[np.float32]:

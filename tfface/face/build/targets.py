@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tfface.face.build.cage import Cage
 from tfface.face.build.makehuman import read_target
 
-SECTIONS = "cheek chin ears eyebrows eyes forehead head mouth neck nose asym".split()
+SECTIONS = ("cheek", "chin", "ears", "eyebrows", "eyes", "forehead", "head", "mouth", "neck", "nose", "asym")
 OPPOSITES = {
     "decr": "incr",
     "down": "up",
