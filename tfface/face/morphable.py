@@ -13,7 +13,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.face.open_model import OpenFace
+from tfface.face.open_model import OpenFace, load_albedo_basis
 
 
 def _sparse(matrix: object) -> tf.SparseTensor:
@@ -39,7 +39,6 @@ class MorphableModel:
         self.triangles: NDArray[np.int32] = surface.triangles
         self.uv = surface.uv
         self.num_identity, self.num_expression = face.num_identity, len(face.expression_names)
-        self.num_albedo = len(face.albedo_basis)
         self._subdivide = _sparse(surface.matrix[:, cage])
         basis = np.concatenate([face.id_basis, face.exp_basis])[:, cage]
         self._mean = tf.constant(face.mean[cage].reshape(-1))
@@ -65,6 +64,11 @@ class MorphableModel:
         vertices = tf.sparse.sparse_dense_matmul(self._subdivide, columns)
         return tf.transpose(tf.reshape(vertices, [-1, batch, 3]), [1, 0, 2])
 
+    @property
+    def num_albedo(self) -> int:
+        """How many albedo components there are."""
+        return int(self._albedo_tables[1].shape[0])
+
     @tf.function(reduce_retracing=True)
     def albedo(self, coefficients: tf.Tensor) -> tf.Tensor:
         """Albedo per vertex `[B,V,3]`, sRGB values clipped to [0,1], of coefficients `[B,A]` in standard deviations."""
@@ -83,8 +87,9 @@ class MorphableModel:
         """The albedo maps sampled once at each vertex: mean `[V,3]`, basis `[A,V,3]`."""
         with tf.init_scope():
             uv = tf.constant(self.uv)
-            mean = sample_map(tf.constant(self.face.albedo_mean)[None], uv)[0]
-            return mean, sample_map(tf.constant(self.face.albedo_basis), uv)
+            albedo = load_albedo_basis()
+            mean = sample_map(tf.constant(albedo.mean)[None], uv)[0]
+            return mean, sample_map(tf.constant(albedo.basis), uv)
 
 
 def sample_map(maps: tf.Tensor, uv: tf.Tensor) -> tf.Tensor:

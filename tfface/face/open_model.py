@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.geometry.subdivide import catmull_clark, triangulate
+from tfface.io.files import atomic_path
 
 ASSETS = Path(__file__).parent / "assets"
 PART_NAMES = ("skin", "neck", "left eye", "right eye", "mouth")
@@ -69,9 +70,6 @@ class OpenFace:
         self.landmarks81: NDArray[np.int64] = arrays["landmarks81"].astype(np.int64)
         self.centre: NDArray[np.float64] = arrays["centre"].astype(np.float64)
         self.ambient_occlusion: NDArray[np.float32] = arrays["ambient_occlusion"].astype(np.float32)
-        self.albedo_mean: NDArray[np.float32] = np.asarray(arrays["albedo_mean"] / 255, np.float32)
-        steps: NDArray[np.float32] = arrays["albedo_steps"].astype(np.float32)[:, None, None, None]
-        self.albedo_basis: NDArray[np.float32] = arrays["albedo_basis"].astype(np.float32) * steps
         self.uv_masks = {key[5:]: value for key, value in arrays.items() if key.startswith("mask_")}
         self._arrays = arrays
         self._levels: dict[tuple[bool, int], Surface] = {}
@@ -180,14 +178,21 @@ def _vertex_part(num_vertices: int, quads: NDArray[np.int32], part: NDArray[np.u
     return result
 
 
-@lru_cache(maxsize=1)
-def load_open_face() -> OpenFace:
-    """The model that ships with the package.
+@dataclass(frozen=True)
+class AlbedoBasis:
+    """Albedo as sRGB values in [0,1] on the UV chart: `mean [R,R,3]`, `basis [A,R,R,3]` per standard deviation."""
+
+    mean: NDArray[np.float32]
+    basis: NDArray[np.float32]
+
+
+def load_asset(name: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any], str]:
+    """Arrays of `assets/name.npz`, its card `assets/name.json`, and its checksum.
 
     Raises:
-        UserError: when the file is missing or not the one its card describes.
+        UserError: when a file is missing or not the one its card describes.
     """
-    path, card_path = ASSETS / "open_face.npz", ASSETS / "open_face.json"
+    path, card_path = ASSETS / f"{name}.npz", ASSETS / f"{name}.json"
     if not path.exists() or not card_path.exists():
         raise UserError(
             f"The face model {path} is missing: run `python data_tools/build_face_model.py` or reinstall tfface."
@@ -197,4 +202,38 @@ def load_open_face() -> OpenFace:
     if checksum != card["sha256"]:
         raise UserError(f"{path} is not the face model that {card_path.name} describes: reinstall tfface.")
     with np.load(path) as arrays:
-        return OpenFace(dict(arrays), card, checksum)
+        return dict(arrays), card, checksum
+
+
+def save_asset(folder: Path, name: str, arrays: dict[str, NDArray[Any]], card: dict[str, Any]) -> str:
+    """Write an asset with its card, as `load_asset` reads it; returns its checksum."""
+    path = folder / f"{name}.npz"
+    with atomic_path(path) as beside:
+        np.savez_compressed(beside, **arrays)  # type: ignore[arg-type]
+    checksum = hashlib.sha256(path.read_bytes()).hexdigest()
+    with atomic_path(folder / f"{name}.json") as beside:
+        beside.write_text(json.dumps({**card, "sha256": checksum}, indent=2) + "\n")
+    return checksum
+
+
+@lru_cache(maxsize=1)
+def load_open_face() -> OpenFace:
+    """The model that ships with the package.
+
+    Raises:
+        UserError: when the file is missing or not the one its card describes.
+    """
+    return OpenFace(*load_asset("open_face"))
+
+
+@lru_cache(maxsize=1)
+def load_albedo_basis() -> AlbedoBasis:
+    """The albedo that goes with `load_open_face`, stored in 8 bits a number.
+
+    Raises:
+        UserError: when the file is missing or not the one its card describes.
+    """
+    arrays, _, _ = load_asset("open_face_albedo")
+    steps = arrays["steps"].astype(np.float32)[:, None, None, None]
+    basis = arrays["basis"].astype(np.float32) * steps
+    return AlbedoBasis(arrays["mean"].astype(np.float32) / np.float32(255), basis)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,7 @@ from tfface.face.build.landmarks import LANDMARKS81, build_regions
 from tfface.face.build.makehuman import read_base
 from tfface.face.build.masks import build_ambient_occlusion, build_masks
 from tfface.face.build.targets import read_targets
-from tfface.face.open_model import OpenFace
-from tfface.io.files import atomic_path
+from tfface.face.open_model import OpenFace, save_asset
 
 NAME = "tfface-open-face 1"
 NUM_COMPONENTS = 150
@@ -100,8 +97,11 @@ def _largest_piece(faces: NDArray[np.int32], chosen: NDArray[np.bool_]) -> NDArr
 
 def _add_surface(arrays: dict[str, NDArray[Any]], data: Path, cage: Cage) -> dict[str, NDArray[Any]]:
     """What needs the subdivided surface: chart, regions, masks, ambient occlusion."""
-    blank: dict[str, NDArray[Any]] = {"uv": np.zeros((60000, 2)), "regions": np.zeros(1, np.uint8), "ambient_occlusion": np.zeros(1)}
-    blank |= {"albedo_mean": np.zeros((1, 1, 3)), "albedo_basis": np.zeros((0, 1, 1, 3)), "albedo_steps": np.zeros(0)}
+    blank: dict[str, NDArray[Any]] = {
+        "uv": np.zeros((60000, 2)),
+        "regions": np.zeros(1, np.uint8),
+        "ambient_occlusion": np.zeros(1),
+    }
     face = OpenFace({**arrays, **blank}, {}, "")
     surface = face.face(2)
     mean = surface.matrix @ face.mean.astype(np.float64)
@@ -135,20 +135,14 @@ def _centre(mean: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _write(arrays: dict[str, NDArray[Any]], out: Path, num_people: int) -> None:
-    path = out / "open_face.npz"
-    with atomic_path(path) as beside:
-        np.savez_compressed(beside, **arrays)  # type: ignore[arg-type]
-    checksum = hashlib.sha256(path.read_bytes()).hexdigest()
     card = {
         "name": NAME,
-        "sha256": checksum,
         "command": f"python data_tools/build_face_model.py --people {num_people}",
         "licence": "CC0 1.0 (data), MIT (code that made it)",
         "sources": SOURCES,
     }
-    with atomic_path(out / "open_face.json") as beside:
-        beside.write_text(json.dumps(card, indent=2) + "\n")
-    _say(f"{path}: {path.stat().st_size / 1e6:.1f} MB, sha256 {checksum[:16]}")
+    checksum = save_asset(out, "open_face", arrays, card)
+    _say(f"{out / 'open_face.npz'}: sha256 {checksum[:16]}")
 
 
 def _say(line: str) -> None:

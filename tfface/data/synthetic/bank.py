@@ -1,0 +1,77 @@
+"""A bank of painted faces: made once on demand, kept in the user's cache folder, read by memory map."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.data.synthetic import albedo
+from tfface.data.synthetic.albedo import SkinChart, SkinPainter, sample_skin
+from tfface.face.open_model import OpenFace
+from tfface.io.files import atomic_path
+
+LABELS = ("male", "ita_deg", "age", "beard", "hairline")
+
+
+def cache_folder() -> Path:
+    """`$TFFACE_CACHE`, else `~/.cache/tfface`."""
+    return Path(os.environ.get("TFFACE_CACHE") or Path.home() / ".cache" / "tfface")
+
+
+@dataclass(frozen=True)
+class AlbedoBank:
+    """Albedo textures and what they show.
+
+    Attributes:
+        textures: `[N,R,R,4]` uint8: the square root of linear RGB and how bare the skin is, each times 255.
+        base: `[N,3]` linear RGB of the bare skin.
+        hair: `[N,3]` linear RGB of the hair.
+        labels: `[N,5]` in the order of `LABELS`.
+    """
+
+    textures: NDArray[np.uint8]
+    base: NDArray[np.float32]
+    hair: NDArray[np.float32]
+    labels: NDArray[np.float32]
+
+    @classmethod
+    def open(cls, face: OpenFace, count: int, resolution: int, num_threads: int | None = None) -> AlbedoBank:
+        """The bank of `count` textures `resolution` texels wide; painted when the cache does not hold it.
+
+        Texture i depends only on i, the resolution and the face model, whoever paints it.
+        """
+        source = hashlib.sha256(Path(albedo.__file__).read_bytes()).hexdigest()[:10]
+        path = cache_folder() / f"albedo-{face.checksum[:10]}-{source}-{resolution}-{count}.npy"
+        if not (path.exists() and path.with_suffix(".npz").exists()):
+            cls._paint(path, face, count, resolution, num_threads or os.cpu_count() or 1)
+        with np.load(path.with_suffix(".npz")) as facts:
+            return cls(np.load(path, mmap_mode="r"), facts["base"], facts["hair"], facts["labels"])
+
+    @staticmethod
+    def _paint(path: Path, face: OpenFace, count: int, resolution: int, num_threads: int) -> None:
+        chart = SkinChart(face, resolution)
+        skins, streams = [], []
+        for index in range(count):
+            rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([0x51C1, index])))
+            skins.append(sample_skin(rng))
+            streams.append(rng)
+        facts = {
+            "base": np.array([skin.base for skin in skins], np.float32),
+            "hair": np.array([skin.hair for skin in skins], np.float32),
+            "labels": np.array([[getattr(skin, name) for name in LABELS] for skin in skins], np.float32),
+        }
+        with atomic_path(path) as beside, ThreadPoolExecutor(num_threads) as pool:
+            shape = (count, resolution, resolution, 4)
+            textures = np.lib.format.open_memmap(beside, "w+", np.uint8, shape)
+            jobs = pool.map(lambda index: SkinPainter(chart, skins[index], streams[index]).paint(), range(count))
+            for index, texture in enumerate(jobs):
+                textures[index] = texture
+            textures.flush()
+        with atomic_path(path.with_suffix(".npz")) as beside:
+            np.savez(beside, **facts)

@@ -1,0 +1,157 @@
+"""The renderer's mesh: the head with its chart, shoulders hung from the neck's border, and whatever a person adds.
+
+A `Piece` is a bit of mesh with a material; `assemble` joins pieces into the arrays that `shade` reads. Attributes of a
+vertex are (chart is valid, ambient occlusion, hair on the scalp, keep, strand across, strand along).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.face.open_model import OpenFace
+
+FloatArray = NDArray[np.floating]
+SKIN, CLOTH, EYE, MOUTH, TEETH, FRAME, HAIR, HAT = range(8)
+NUM_MATERIALS = 8
+NUM_ATTRIBUTES = 6
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A part of the scene's mesh: vertices `[V,3]` mm, triangles `[F,3]`, a material, attributes `[V,6]`."""
+
+    vertices: NDArray[np.float32]
+    triangles: NDArray[np.int32]
+    material: int
+    attributes: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SceneMesh:
+    """All pieces joined; the first `num_solid` triangles are opaque and one-sided, the rest are hair or cloth."""
+
+    vertices: NDArray[np.float32]
+    triangles: NDArray[np.int32]
+    material: NDArray[np.uint8]
+    attributes: NDArray[np.float32]
+    uv: NDArray[np.float32]
+    eye: NDArray[np.float32]
+    num_solid: int
+
+
+def plain_attributes(count: int, occlusion: float = 1.0) -> NDArray[np.float32]:
+    """Attributes of `count` vertices outside the chart."""
+    attributes = np.zeros((count, NUM_ATTRIBUTES), np.float32)
+    attributes[:, 1], attributes[:, 3] = occlusion, 1.0
+    return attributes
+
+
+def grid_triangles(rows: int, columns: int, closed: bool) -> NDArray[np.int32]:
+    """Triangles of a grid of vertices numbered row by row; `closed` joins the last column to the first."""
+    row, column = np.mgrid[0 : rows - 1, 0 : columns if closed else columns - 1]
+    after = (column + 1) % columns
+    a, b = row * columns + column, row * columns + after
+    c, d = (row + 1) * columns + column, (row + 1) * columns + after
+    first = np.stack([a, c, b], -1).reshape(-1, 3)
+    return np.concatenate([first, np.stack([b, c, d], -1).reshape(-1, 3)]).astype(np.int32)
+
+
+class HeadMesh:
+    """What every person's head has in common at one level of subdivision."""
+
+    _RINGS = ((1.02, 1.03, -2), (1.1, 1.06, -10), (1.35, 1.15, -20), (2.2, 1.35, -48), (2.6, 1.6, -220))
+
+    def __init__(self, face: OpenFace, level: int) -> None:
+        self.face, self.surface = face, face.head(level)
+        self.mean = self.surface.vertices(face.mean)
+        crop = face.head_to_face(level)
+        chart = face.face(level).uv
+        assert chart is not None
+        self.uv = np.where(crop[:, None] >= 0, chart[np.maximum(crop, 0)], 0.0).astype(np.float32)
+        part = self.surface.vertex_part
+        self.attributes = plain_attributes(len(self.mean))
+        self.attributes[:, 0] = crop >= 0
+        self.attributes[:, 1] = face.ambient_occlusion[: len(self.mean)]
+        self.eye = self._eye_directions(part)
+        corners = part[self.surface.triangles]
+        self.material = np.full(len(corners), SKIN, np.uint8)
+        self.material[np.isin(corners, (2, 3)).all(1)] = EYE
+        self.material[(corners == 4).all(1)] = MOUTH
+        self.border = self._border_loop()
+        self.shoulder_triangles = self._shoulder_triangles()
+        self.landmark_matrix = face.face(2).matrix[face.landmarks68].astype(np.float32)
+        self.matrix = self.surface.matrix.astype(np.float32)
+
+    def _eye_directions(self, part: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Unit vectors `[V,3]` from the eyeball's centre, on the mean face; 0 elsewhere."""
+        from tfface.data.synthetic.albedo import _eye_sphere
+
+        directions = np.zeros((len(part), 3), np.float32)
+        for index in (2, 3):
+            centre, radius = _eye_sphere(self.face, index)
+            directions[part == index] = (self.mean[part == index] - centre) / radius
+        return directions
+
+    def _border_loop(self) -> NDArray[np.int64]:
+        triangles = self.surface.triangles.astype(np.int64)
+        edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
+        key = edges.min(1) * len(self.mean) + edges.max(1)
+        _, index, count = np.unique(key, return_inverse=True, return_counts=True)
+        after = dict(edges[count[index] == 1].tolist())
+        loop = [next(iter(after))]
+        while after[loop[-1]] != loop[0]:
+            loop.append(after[loop[-1]])
+        return np.array(loop)
+
+    def _shoulder_triangles(self) -> NDArray[np.int32]:
+        """The rings below the border, wound like the head; ring 0 is the border itself."""
+        count, rings = len(self.border), len(self._RINGS) + 1
+        grid = grid_triangles(rings, count, closed=True)[:, ::-1]
+        numbers = np.concatenate([self.border, len(self.mean) + np.arange((rings - 1) * count)])
+        return numbers[grid].astype(np.int32)
+
+    def shoulders(self, vertices: FloatArray, width: float, lift: float) -> NDArray[np.float32]:
+        """`[5 rings of the border,3]` neck band, collar and shoulders of a head `[V,3]`."""
+        ring = vertices[self.border]
+        centre = ring.mean(0)
+        level = 0.4 * np.minimum(ring[:, 1], centre[1]) + 0.6 * centre[1]
+        rows = []
+        for index, (across, deep, drop) in enumerate(self._RINGS):
+            wide = across if index < 3 else across * width
+            row = centre + (ring - centre) * np.array([wide, 0.0, deep])
+            row[:, 1] = level + drop + lift * (1 - index / 5)
+            rows.append(row)
+        return np.concatenate(rows).astype(np.float32)
+
+    def assemble(
+        self, vertices: FloatArray, hair_field: FloatArray, shoulders: FloatArray, solid: list[Piece], soft: list[Piece]
+    ) -> SceneMesh:
+        """Join a head `[V,3]`, its shoulders and its pieces."""
+        attributes = self.attributes.copy()
+        attributes[:, 2] = hair_field
+        points, rows = [vertices, shoulders], [attributes, plain_attributes(len(shoulders), 0.9)]
+        triangles = [self.surface.triangles, self.shoulder_triangles]
+        materials = [self.material, np.full(len(self.shoulder_triangles), CLOTH, np.uint8)]
+        offset, num_solid = len(vertices) + len(shoulders), 0
+        for piece in (*solid, *soft):
+            if any(piece is other for other in soft) and not num_solid:
+                num_solid = sum(map(len, triangles))
+            points.append(piece.vertices)
+            rows.append(piece.attributes)
+            triangles.append(piece.triangles + np.int32(offset))
+            materials.append(np.full(len(piece.triangles), piece.material, np.uint8))
+            offset += len(piece.vertices)
+        padding = ((0, offset - len(vertices)), (0, 0))
+        joined = np.concatenate(triangles).astype(np.int32)
+        return SceneMesh(
+            np.concatenate(points).astype(np.float32),
+            joined,
+            np.concatenate(materials),
+            np.concatenate(rows),
+            np.pad(self.uv, padding),
+            np.pad(self.eye, padding),
+            num_solid or len(joined),
+        )

@@ -1,0 +1,243 @@
+"""One random person seen from the front and from a side: `FaceGenerator.pair(seed)`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.data.synthetic import glasses as glasses_module
+from tfface.data.synthetic.background import sample_background
+from tfface.data.synthetic.bank import AlbedoBank
+from tfface.data.synthetic.camera_effects import photograph
+from tfface.data.synthetic.colour import HAEMOGLOBIN, MELANIN, random_colour
+from tfface.data.synthetic.hair import HairSheet, HairStyle, sample_hat, sample_style, scalp_field
+from tfface.data.synthetic.light import Light, sample_light
+from tfface.data.synthetic.mesh import (
+    CLOTH,
+    EYE,
+    FRAME,
+    HAIR,
+    HAT,
+    MOUTH,
+    NUM_MATERIALS,
+    SKIN,
+    TEETH,
+    HeadMesh,
+    Piece,
+    SceneMesh,
+)
+from tfface.data.synthetic.occluders import cover
+from tfface.data.synthetic.sample import (
+    SyntheticSettings,
+    sample_camera,
+    sample_expression,
+    sample_identity,
+    stream,
+)
+from tfface.data.synthetic.shade import fill_cut, shade_pixels, shadow_map, strand_noise
+from tfface.data.synthetic.teeth import teeth
+from tfface.face.open_model import OpenFace, load_open_face
+from tfface.geometry.camera import Camera
+from tfface.geometry.raster import rasterize, vertex_normals
+
+FloatArray = NDArray[np.floating]
+_IRIS = np.array(
+    [[0.03, 0.017, 0.01], [0.06, 0.03, 0.015], [0.1, 0.06, 0.03], [0.1, 0.12, 0.06], [0.09, 0.15, 0.22], [0.16, 0.19, 0.2]]
+)
+
+
+@dataclass(frozen=True)
+class SyntheticView:
+    """A picture `[S,S,3]` uint8 RGB and the camera that took it (pixels of that picture)."""
+
+    image: NDArray[np.uint8]
+    camera: Camera
+
+
+@dataclass(frozen=True)
+class SyntheticPair:
+    """One person seen twice.
+
+    Attributes:
+        front, side: the views.
+        identity: `[150]` float32, standard deviations.
+        expression: `[52]` float32 ARKit weights, the same in both views.
+        labels: `ita_deg`, `male`, `age`, `beard`, `glasses`, `hair` (0 bald), `hat`, `albedo` (index in the bank).
+    """
+
+    front: SyntheticView
+    side: SyntheticView
+    identity: NDArray[np.float32]
+    expression: NDArray[np.float32]
+    labels: dict[str, float]
+
+
+@dataclass
+class _Person:
+    """A scene ready to be photographed: mesh in millimetres, materials, light."""
+
+    mesh: SceneMesh
+    landmarks: NDArray[np.float32]
+    texture: NDArray[np.uint8]
+    tone: NDArray[np.float32]
+    colours: NDArray[np.float32]
+    gloss: NDArray[np.float32]
+    eye: NDArray[np.float32]
+    iris: NDArray[np.float32]
+    strands: NDArray[np.float32]
+    rag: float
+    scalp: float
+    light: Light
+    spectacles: glasses_module.Spectacles | None
+    labels: dict[str, float] = field(default_factory=dict)
+
+
+class FaceGenerator:
+    """Draws synthetic pairs; `pair(seed)` depends on the seed and the settings alone."""
+
+    def __init__(self, settings: SyntheticSettings | None = None, face: OpenFace | None = None) -> None:
+        self.settings = settings or SyntheticSettings()
+        self.face = face or load_open_face()
+        self.head = HeadMesh(self.face, self.settings.level)
+        self.sheet = HairSheet(self.head)
+        self.bank = AlbedoBank.open(self.face, self.settings.bank_size, self.settings.texture_size)
+
+    def pair(self, seed: int) -> SyntheticPair:
+        """The pair of `seed` (0 or larger)."""
+        settings, face = self.settings, self.face
+        identity = sample_identity(stream(seed, "identity"), face.num_identity, settings.identity_std)
+        expression = sample_expression(stream(seed, "expression"), face.expression_names, settings.expression_strength)
+        person = self._person(seed, identity, expression)
+        views = [self._view(person, stream(seed, f"view {side}"), stream(seed, f"camera {side}"), side == "side") for side in ("front", "side")]
+        return SyntheticPair(views[0], views[1], identity, expression, person.labels)
+
+    def _person(self, seed: int, identity: FloatArray, expression: FloatArray) -> _Person:
+        rng, settings = stream(seed, "look"), self.settings
+        index = int(rng.integers(len(self.bank.textures)))
+        male, ita, age, beard, hairline = self.bank.labels[index]
+        neutral_cage, cage = self.face.cage(identity), self.face.cage(identity, expression)
+        vertices = np.asarray(self.head.matrix @ cage, np.float32)
+        landmarks = np.asarray(self.head.landmark_matrix @ cage, np.float32)
+        neutral = np.asarray(self.head.landmark_matrix @ neutral_cage, np.float32)
+        style = sample_style(rng, bool(male), float(age), float(hairline))
+        hat = sample_hat(rng) if rng.random() < settings.hat else None
+        soft = self._soft_pieces(vertices, style, hat, rng)
+        spectacles = glasses_module.sample(rng, landmarks) if rng.random() < settings.glasses else None
+        solid = teeth(landmarks, neutral, rng)
+        if spectacles is not None:
+            solid.append(spectacles.frame)
+        shoulders = self.head.shoulders(vertices, rng.uniform(0.85, 1.2), rng.uniform(-10, 25))
+        scalp = 0.15 if style is None else style.scalp
+        field_ = scalp_field(self.head, float(hairline))
+        labels = {"ita_deg": float(ita), "male": float(male), "age": float(age), "beard": float(beard), "albedo": float(index)}
+        labels |= {"glasses": float(spectacles is not None), "hair": float(style is not None), "hat": float(hat is not None)}
+        colours = self._colours(rng, index)
+        return _Person(
+            mesh=self.head.assemble(vertices, field_, shoulders, solid, soft),
+            landmarks=landmarks,
+            texture=np.ascontiguousarray(self.bank.textures[index]),
+            tone=self._tone(rng),
+            colours=colours,
+            gloss=self._gloss(rng),
+            eye=self._eye(rng),
+            iris=self._iris(rng, ita < 4),
+            strands=strand_noise(rng),
+            rag=float(rng.uniform(4, 14)),
+            scalp=scalp,
+            light=sample_light(stream(seed, "light")),
+            spectacles=spectacles,
+            labels=labels,
+        )
+
+    def _soft_pieces(
+        self, vertices: FloatArray, style: HairStyle | None, hat: HairStyle | None, rng: np.random.Generator
+    ) -> list[Piece]:
+        return [self.sheet.build(vertices, each, rng) for each in (style, hat) if each is not None]
+
+    def _tone(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """A small change of melanin and blood on all skin, as factors on linear RGB."""
+        return np.exp(-rng.normal(0, 0.12) * MELANIN - rng.normal(0, 0.06) * HAEMOGLOBIN).astype(np.float32)
+
+    def _colours(self, rng: np.random.Generator, index: int) -> NDArray[np.float32]:
+        colours = np.full((NUM_MATERIALS, 3), 0.5, np.float32)
+        colours[SKIN] = self.bank.base[index]
+        colours[HAIR] = self.bank.hair[index]
+        if rng.random() < 0.04:
+            colours[HAIR] = random_colour(rng, 0.9)
+        colours[CLOTH], colours[HAT] = random_colour(rng), random_colour(rng)
+        colours[TEETH] = np.array([0.72, 0.66, 0.55]) * rng.uniform(0.6, 1.1)
+        colours[MOUTH] = np.array([0.12, 0.03, 0.03]) * rng.uniform(0.4, 1.5)
+        colours[FRAME] = random_colour(rng) * (0.08 if rng.random() < 0.6 else 0.7)
+        return colours
+
+    def _gloss(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        gloss = np.zeros(NUM_MATERIALS, np.float32)
+        gloss[SKIN] = rng.gamma(2.0, 0.1)
+        gloss[HAIR] = rng.uniform(0.02, 0.2)
+        gloss[[EYE, TEETH, MOUTH]] = 0.35, 0.4, 0.2
+        gloss[FRAME], gloss[CLOTH], gloss[HAT] = rng.uniform(0.05, 0.8), 0.03, 0.02
+        return gloss
+
+    def _eye(self, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Gaze `[3]`, pupil, and the white's colour `[3]`."""
+        x, y = np.tan(np.deg2rad(np.clip(rng.normal(0, [10, 5]), -28, 28)))
+        gaze = np.array([x, y, 1.0]) / np.sqrt(x * x + y * y + 1)
+        white = np.array([0.66, 0.6, 0.57]) * rng.uniform(0.6, 1.05)
+        return np.concatenate([gaze, [rng.uniform(0.28, 0.5)], white]).astype(np.float32)
+
+    def _iris(self, rng: np.random.Generator, dark: bool) -> NDArray[np.float32]:
+        share = [0.7, 0.25, 0.05, 0, 0, 0] if dark else [0.35, 0.23, 0.12, 0.1, 0.12, 0.08]
+        return (_IRIS[rng.choice(6, p=share)] * rng.uniform(0.7, 1.4)).astype(np.float32)
+
+    def _view(
+        self, person: _Person, rng: np.random.Generator, camera_rng: np.random.Generator, side: bool
+    ) -> SyntheticView:
+        settings = self.settings
+        camera = sample_camera(rng, settings, side, person.landmarks, self.face.centre)
+        radiance, visible, brightness = self._render(person, camera)
+        size, person_light = settings.image_size, person.light
+        background = sample_background(rng, size, settings.background_folder) * np.float32(rng.uniform(0.5, 1.2))
+        exposure = 0.30 * (person_light.exposure if settings.camera_strength > 0 else 1.0) / max(brightness, 0.01)
+        picture = radiance * np.float32(exposure) + background * (1 - visible[..., None])
+        if person.spectacles is not None:
+            person.spectacles.draw_lenses(picture, camera, self._depth)
+        cover(picture, camera.project(person.landmarks), settings, rng, person.colours[SKIN] * person.tone)
+        return SyntheticView(photograph(picture, 1.0, camera_rng, settings.camera_strength), camera)
+
+    def _render(self, person: _Person, camera: Camera) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
+        """Linear radiance premultiplied by coverage `[S,S,3]`, coverage `[S,S]`, mean brightness of the face."""
+        mesh, fine = person.mesh, self.settings.supersample
+        size = self.settings.image_size * fine
+        turned = (mesh.vertices - camera.origin_mm.astype(np.float32)) @ camera.rotation.T.astype(np.float32)
+        points = camera.project(mesh.vertices) * np.float32(fine)
+        hit, weights, depth = rasterize(points, mesh.triangles[: mesh.num_solid], size, size)
+        rag = np.float32(person.rag)
+        fill_cut(points, mesh.triangles, mesh.num_solid, mesh.attributes, person.strands, rag, hit, weights, depth)
+        self._depth = depth
+        normals = vertex_normals(turned, mesh.triangles)
+        light = person.light
+        shadow, light_points = shadow_map(mesh, turned, light.key_direction, person.strands)
+        out = np.zeros((size, size, 3), np.float32)
+        shade_pixels(
+            hit, weights, mesh.triangles, mesh.material, mesh.attributes, mesh.uv, mesh.eye, normals, light_points,
+            shadow, person.texture, person.tone, person.colours, person.gloss, person.strands, person.eye, person.iris,
+            light.harmonics, light.key_direction, light.key_colour, np.float32(light.softness),
+            np.float32(person.scalp), out,
+        )  # fmt: skip
+        visible = (hit >= 0).astype(np.float32)
+        if fine > 1:
+            target = (self.settings.image_size, self.settings.image_size)
+            out = cv2.resize(out, target, interpolation=cv2.INTER_AREA)
+            visible = cv2.resize(visible, target, interpolation=cv2.INTER_AREA)
+        return out, visible, self._brightness(person, out, visible, points[:0])
+
+    def _brightness(self, person: _Person, out: FloatArray, visible: FloatArray, _: FloatArray) -> float:
+        """What a camera that meters the picture's middle sees, with a share of the skin's own tone taken out."""
+        quarter = out.shape[0] // 4
+        middle = out[quarter:-quarter, quarter:-quarter]
+        mean = float(middle.mean()) / max(float(visible[quarter:-quarter, quarter:-quarter].mean()), 0.05)
+        skin = float((person.colours[SKIN] * person.tone).mean())
+        return mean / max(skin / 0.3, 0.05) ** 0.6
