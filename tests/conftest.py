@@ -26,7 +26,7 @@ def repository() -> Path:
 
 @pytest.fixture(scope="session")
 def python() -> Python:
-    """`python("-m", "tfface", "info")` runs that in a process of its own, in the checkout, its output as text."""
+    """`python("-m", "tfface", "info")` runs that in a process of its own, in the checkout."""
 
     def call(*arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, *arguments]

@@ -24,9 +24,7 @@ sys.exit("loaded " + " ".join(loaded) if loaded else code)
 """
 
 
-@pytest.mark.parametrize(
-    "arguments", [["--help"], *([name, "--help"] for name in cli.COMMANDS)], ids="-".join
-)
+@pytest.mark.parametrize("arguments", [["--help"], *([name, "--help"] for name in cli.COMMANDS)], ids="-".join)
 def test_help_imports_nothing_heavy(python, arguments):
     result = python("-c", HELP, *arguments)
     assert result.returncode == 0, result.stderr
@@ -51,9 +49,7 @@ def test_version(capsys):
     assert capsys.readouterr().out == f"tfface {__version__}\n"
 
 
-@pytest.mark.parametrize(
-    ("typed", "meant"), [("trian", "train"), ("Predict", "predict"), ("exprot", "export")]
-)
+@pytest.mark.parametrize(("typed", "meant"), [("trian", "train"), ("Predict", "predict"), ("exprot", "export")])
 def test_unknown_command_names_the_nearest(capsys, typed, meant):
     assert cli.run(cli.main, [typed]) == 2
     captured = capsys.readouterr()

@@ -14,10 +14,20 @@ from tfface.errors import UserError
 from tfface.evaluate import main
 from tfface.evaluation.aflw2000 import read_aflw2000
 from tfface.evaluation.columns import predict_column, read_peers
-from tfface.evaluation.landmark_set import roi_box
+from tfface.evaluation.detection import overlap
 from tfface.evaluation.photos import read_photos
+from tfface.evaluation.scans import mean_surface
 from tfface.evaluation.scores import score_column
+from tfface.evaluation.synthetic import EVALUATION_SEED, _views
+from tfface.face.open_model import load_open_face
+from tfface.face.position_map import PositionMap
+from tfface.geometry.align import Similarity, box_from_landmarks
+from tfface.geometry.camera import Camera
+from tfface.geometry.rotation import euler_to_matrix
 from tfface.io.image import read_image
+from tfface.io.mesh import Mesh, write_mesh
+from tfface.io.records import FaceRecord, camera_vector, encode_jpeg
+from tfface.metrics.reconstruction import Surface
 
 YAW = np.array([0.0, 10.0, 45.0, -75.0])
 NAMES = [f"image{i}.jpg" for i in range(4)]
@@ -57,9 +67,7 @@ def write_peer(path: Path, truth: np.ndarray) -> None:
     np.savez(path, names=np.array(NAMES)[order], landmarks68_px=(truth + shift)[order])
 
 
-def test_command_gives_the_known_numbers(
-    folder: Path, truth: np.ndarray, capsys: pytest.CaptureFixture
-) -> None:
+def test_command_gives_the_known_numbers(folder: Path, truth: np.ndarray, capsys: pytest.CaptureFixture) -> None:
     (folder / "peers").mkdir()
     write_peer(folder / "peers" / "right.npz", truth)
     savemat(folder / "peers" / "exact.mat", {"landmarks": truth})
@@ -70,9 +78,7 @@ def test_command_gives_the_known_numbers(
     right = results["models"]["right"]
     assert right["nme68_2d"]["bins"] == pytest.approx({"0-30": 1.5, "30-60": 3.0, "60-90": 5.0})
     assert right["nme68_2d"]["mean_of_bins"] == pytest.approx(9.5 / 3)
-    assert right["nme68_2d"]["median"] == pytest.approx(2.5) and right["nme68_2d"]["mean"] == pytest.approx(
-        2.75
-    )
+    assert right["nme68_2d"]["median"] == pytest.approx(2.5) and right["nme68_2d"]["mean"] == pytest.approx(2.75)
     assert right["per_image"] == pytest.approx(dict(zip(NAMES, [1, 2, 3, 5], strict=True)))
     exact = results["models"]["exact"]
     assert exact["nme68_2d_reannotated"]["mean"] == pytest.approx(100 * np.hypot(3, 3) / 48)
@@ -122,7 +128,7 @@ def test_missed_and_failed_images_are_named(folder: Path, truth: np.ndarray) -> 
 def test_refine_crops_again_from_the_networks_own_points(folder: Path, truth: np.ndarray) -> None:
     data = read_aflw2000(folder).first(1)
     column = predict_column(BoxFace(truth[0]), data, read_image, refine=1)
-    again = roi_box(truth[0] - [0.5, 0.5, 0.0])[:2] - [10.0, 5.0]
+    again = box_from_landmarks(truth[0] - [0.5, 0.5, 0.0])[:2] - [10.0, 5.0]
     assert column.landmarks[0] == pytest.approx(truth[0] + [*again, 0.0])
 
 
@@ -135,7 +141,7 @@ def test_original_folder_gives_roi_and_yaw(tmp_path: Path, truth: np.ndarray) ->
     data = read_aflw2000(tmp_path)
     assert data.yaw_deg == pytest.approx([20.0, 10.0]) and list(data.broken) == ["image9.mat"]
     side = np.sqrt(2) * 64
-    assert data.boxes[0] == pytest.approx([47 - side / 2, 51 - side / 2, 47 + side / 2, 51 + side / 2])
+    assert data.boxes[0] == pytest.approx([48 - side / 2, 52 - side / 2, 48 + side / 2, 52 + side / 2])
 
 
 def test_photos_with_pts_files(tmp_path: Path, truth: np.ndarray) -> None:
@@ -161,9 +167,74 @@ def test_bad_input_is_told_in_a_sentence(tmp_path: Path, arguments: list[str], m
     assert not (tmp_path / "out").exists()
 
 
+def test_the_detection_on_the_benchmarks_face_is_meant() -> None:
+    box = np.array([0.0, 0.0, 10.0, 10.0])
+    assert overlap(box, box + [5.0, 0.0, 5.0, 0.0]) == pytest.approx(1 / 3)
+    assert overlap(box, box + 20.0) == 0.0
+
+
 def test_peers_of_another_shape_are_refused(folder: Path) -> None:
     np.savez(folder / "odd.npz", landmarks=np.zeros((4, 5, 3)))
     data = read_aflw2000(folder)
     (folder / "reference.npz").unlink()
     with pytest.raises(UserError, match=r"\[N, 68, 3\]"):
         read_peers(folder, data)
+
+
+def test_synthetic_truth_is_the_projected_face(tmp_path: Path) -> None:
+    face = load_open_face()
+    cameras = []
+    for yaw in (0.0, np.deg2rad(40.0)):
+        camera = Camera(euler_to_matrix(yaw, 0, 0), 900.0, 1000.0, np.array([128.0, 120.0]), face.centre)
+        cameras.append(camera_vector(camera))
+    jpeg = encode_jpeg(np.zeros((256, 256, 3), np.uint8))
+    neutral = np.zeros(len(face.expression_names), np.float32)
+    identity = np.zeros(face.num_identity, np.float32)
+    record = FaceRecord(EVALUATION_SEED, identity, neutral, (jpeg, jpeg), (cameras[0], cameras[1]), {})
+    front, side = _views(record, face, tmp_path)
+    assert (front["yaw_deg"], side["yaw_deg"]) == pytest.approx((0.0, 40.0))
+    assert front["points"][30] == pytest.approx([128.0, front["points"][30][1], front["points"][:, 2].max()], abs=1)
+    assert side["points"][30, 0] > side["points"][[36, 45], 0].mean() + 10
+    assert read_image(side["image"]).shape == (256, 256, 3)
+
+
+def test_scans_measure_a_moved_copy_as_zero_beside_the_mean_face(tmp_path: Path) -> None:
+    mean = mean_surface(load_open_face(), level=0)
+    wide = Surface(mean.vertices * [1.1, 1.0, 1.0], mean.triangles, mean.landmarks * [1.1, 1.0, 1.0])
+    moved = wide.moved(Similarity(0.5, euler_to_matrix(0.3, 0.2, 0.1), np.array([5.0, 6.0, 7.0])))
+    for path, surface in ((tmp_path / "scans", wide), (tmp_path / "peers" / "copy", moved)):
+        path.mkdir(parents=True)
+        write_mesh(path / "a.ply", Mesh(surface.vertices.astype(np.float32), surface.triangles))
+        (path / "a.ljson").write_text(json.dumps({"landmarks": {"points": surface.landmarks.tolist()}}))
+    arguments = ["--benchmark", "scans", "--data", str(tmp_path / "scans"), "--peers", str(tmp_path / "peers")]
+    assert main([*arguments, "--out", str(tmp_path / "out")]) == 0
+    models = json.loads((tmp_path / "out" / "results.json").read_text())["models"]
+    assert models["copy"]["mean"]["icp"]["rms"] < 1e-3 and models["copy"]["mean"]["now"]["rms"] < 1e-3
+    assert models["copy"]["mean"]["landmarks_rigid"]["mean"] > 5
+    assert 0.3 < models["mean face, posed"]["mean"]["icp"]["mean"] < 5
+
+
+def test_a_saved_model_is_read_in_the_benchmarks_pixels(folder: Path, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    face = load_open_face()
+    topology = PositionMap(face)
+    vertices = face.face(2).vertices(face.cage(np.zeros(face.num_identity), np.zeros(len(face.expression_names))))
+    camera = Camera(np.eye(3), 1000.0, 1200.0, np.array([128.0, 128.0]), face.centre)
+    constant = topology.from_vertices(camera.project(vertices))
+
+    class Constant(tf.Module):
+        @tf.function(input_signature=[tf.TensorSpec([None, 64, 64, 3], tf.float32)])
+        def serve(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+            return {"position_map": tf.repeat(tf.constant(constant)[None], tf.shape(images)[0], axis=0)}
+
+    saved = tmp_path / "export"
+    tf.saved_model.save(Constant(), str(saved))
+    card = {"model": "constant", "views": 1, "image_size": 64, "face_model": {"checksum": face.checksum}}
+    (saved / "tfface.json").write_text(json.dumps(card))
+    assert main(["--data", str(folder), "--model", str(saved), "--out", str(tmp_path / "out"), "--limit", "2"]) == 1
+    results = json.loads((tmp_path / "out" / "results.json").read_text())
+    data = read_aflw2000(folder)
+    crop = topology.landmarks(constant)[:, :2] * (90.0 / 256.0) + [10.0, 5.0] + 0.5
+    expected = 100 * np.linalg.norm(crop - data.truths["usual"][0][:, :2], axis=1).mean() / 48
+    assert results["models"]["export"]["per_image"][NAMES[0]] == pytest.approx(expected, rel=1e-4)

@@ -113,9 +113,7 @@ print([name for name in ("tensorflow_addons", "OpenEXR", "tensorflow_datasets") 
 
 
 def test_opencv_imports_without_a_screen(python):
-    result = python(
-        "-c", "import cv2, numpy as np; print(cv2.resize(np.zeros((4, 4, 3), np.uint8), (2, 2)).shape)"
-    )
+    result = python("-c", "import cv2, numpy as np; print(cv2.resize(np.zeros((4, 4, 3), np.uint8), (2, 2)).shape)")
     assert result.stdout == "(2, 2, 3)\n", result.stderr
 
 
@@ -141,9 +139,7 @@ def test_setup_refuses_an_unsupported_python_in_the_environment(repository, tmp_
         (fake / name).chmod(0o755)
     environment = {**os.environ, "VENV": str(tmp_path / "venv")}
     command = ["bash", "scripts/setup.sh"]
-    result = subprocess.run(
-        command, cwd=repository, env=environment, capture_output=True, text=True, timeout=60
-    )
+    result = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, timeout=60)
     assert result.returncode == 2
     assert "unsupported Python" in result.stderr
     assert not (tmp_path / "venv" / ".tfface-setup").exists()

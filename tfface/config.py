@@ -26,7 +26,8 @@ class ModelConfig:
     """The network."""
 
     name: str = "mnv2_prn"
-    """Architecture: mnv2_prn (seed 002's network) or mnv2_light (the same encoder, a cheap decoder)."""
+    """Architecture: mnv2_prn (seed 002's network); mnv2_light (the same encoder, a cheap decoder); mnv2_basis (the same
+    encoder, principal components of posed maps for a decoder)."""
     views: Literal[1, 2] = 2
     """Photographs of one face that go in together: 1 (front) or 2 (front and side, concatenated channels)."""
     width: float = 1.0
@@ -35,10 +36,13 @@ class ModelConfig:
     """Side of the network's input in pixels, a multiple of 32."""
     map_size: int = 256
     """Side of the map that the decoder predicts and the loss sees; predictions are always resized to 256."""
-    output: Literal["sigmoid", "tanh"] = "sigmoid"
-    """Activation of the map, and with it the range of the network's units."""
-    decoder: Literal["full", "light"] = "full"
-    """full: 17 transposed 4x4 convolutions. light: bilinear upsampling with separable convolutions."""
+    output: Literal["sigmoid", "tanh", "linear"] = "sigmoid"
+    """Activation of the map, and with it the range of the network's units; linear may leave the crop."""
+    decoder: Literal["full", "light", "basis"] = "full"
+    """full: 17 transposed 4x4 convolutions. light: bilinear upsampling with separable convolutions. basis: a fixed
+    matrix of principal components of posed maps."""
+    components: int = 192
+    """Basis decoder only: how many principal components."""
     decoder_width: float = 1.0
     """Factor on the decoder's channels."""
     features: int = 512
@@ -198,6 +202,9 @@ class Config:
 MODELS: dict[str, ModelConfig] = {
     "mnv2_prn": ModelConfig(),
     "mnv2_light": ModelConfig(name="mnv2_light", views=1, image_size=128, map_size=64, decoder="light"),
+    "mnv2_basis": ModelConfig(
+        name="mnv2_basis", views=1, image_size=128, map_size=64, decoder="basis", output="linear"
+    ),
 }
 """Each architecture's starting configuration, which `--model NAME` chooses."""
 
@@ -225,14 +232,13 @@ def from_dict(tree: Mapping[str, Any]) -> Config:
     Raises:
         UserError: a key or value that is none, naming the nearest right one.
     """
-    model = tree.get("model")
-    name = model.get("name") if isinstance(model, Mapping) else model
-    base = Config(model=MODELS.get(str(name), ModelConfig()))
-    return override(base, tree)
+    return override(Config(), tree)
 
 
 def override(config: Config, changes: Mapping[str, Any]) -> Config:
     """`config` with dotted keys changed: `override(config, {"loss.landmarks": 16, "model.views": 1})`.
+
+    Another `model.name` (or `model`, for short) brings that network's own starting configuration with it.
 
     Raises:
         UserError: a key or value that is none, naming the nearest right one.
@@ -244,6 +250,9 @@ def override(config: Config, changes: Mapping[str, Any]) -> Config:
             name = "name"
         kind = _field_type(config, section, name, key)
         sections.setdefault(section, {})[name] = _checked(key, value, kind)
+    named = sections.get("model", {}).get("name", config.model.name)
+    if named != config.model.name:
+        config = dataclasses.replace(config, model=MODELS.get(named, config.model))
     parts = {s: dataclasses.replace(getattr(config, s), **values) for s, values in sections.items()}
     return validated(dataclasses.replace(config, **parts))
 
@@ -290,9 +299,13 @@ def validated(config: Config) -> Config:
     if model.name not in MODELS:
         raise UserError(f"model.name: there is no network {model.name!r}; {_nearest(model.name, MODELS)}.")
     if model.image_size < 32 or model.image_size % 32:
-        raise UserError(f"model.image_size: {model.image_size} is no multiple of 32; take {_multiple(model.image_size)}.")
+        raise UserError(
+            f"model.image_size: {model.image_size} is no multiple of 32; take {_multiple(model.image_size)}."
+        )
     ratio = model.map_size * 32 // model.image_size
-    if model.decoder == "light" and (ratio * model.image_size != model.map_size * 32 or ratio & (ratio - 1) or not ratio):
+    if model.decoder == "light" and (
+        ratio * model.image_size != model.map_size * 32 or ratio & (ratio - 1) or not ratio
+    ):
         raise UserError(f"model.map_size: {model.map_size} is not {model.image_size // 32} doubled some times.")
     for key in ("data.batch", "data.validation_size", "data.steps_per_epoch", "optim.epochs", "model.map_size"):
         section, name = key.split(".")

@@ -20,22 +20,23 @@ if TYPE_CHECKING:
 class Options:
     """Measure networks on a benchmark: a table here, results.json, ced.png and report.html in --out."""
 
-    data: Path
-    """The benchmark's folder (docs/evaluation.md says what lies in it)."""
     out: Path
     """Folder for the results."""
-    benchmark: Literal["aflw2000", "photos"] = "aflw2000"
-    """aflw2000: AFLW2000-3D by yaw. photos: photographs with .pts files of 68 points."""
+    data: Path | None = None
+    """The benchmark's folder (docs/evaluation.md says what lies in it); synthetic needs none."""
+    benchmark: Literal["aflw2000", "photos", "synthetic", "scans"] = "aflw2000"
+    """aflw2000: AFLW2000-3D by yaw. photos: any with .pts files of 68 points. synthetic: exact truth.
+    scans: meshes of --peers and the posed mean face against landmarked scans, in mm."""
     model: tuple[str, ...] = field(default=())
     """SavedModel folders or presets, a row each (default: the default preset, unless --peers is given)."""
     peers: Path | None = None
     """A folder of .npz or .mat files with other methods' landmarks, a row each."""
     detector: str | None = None
-    """Crop by our own detection (dlib, mtcnn) instead of the benchmark's boxes."""
+    """Crop by our own detection (auto, dlib, mtcnn) instead of the benchmark's boxes."""
     refine: int = 0
     """Take the crop again so often from the landmarks just found; 0 is the published protocol."""
     limit: int | None = None
-    """Only the first so many images, for a quick look."""
+    """Only the first so many images, for a quick look (synthetic: so many persons, 100 if not given)."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,6 +44,26 @@ def main(argv: list[str] | None = None) -> int:
     import tyro
 
     options = tyro.cli(Options, args=argv, prog="tfface evaluate")
+    return _scans(options) if options.benchmark == "scans" else _landmarks(options)
+
+
+def _scans(options: Options) -> int:
+    import json
+
+    from tfface.evaluation.scans import evaluate_scans, print_scans
+    from tfface.io.files import atomic_path
+
+    if options.model:
+        raise UserError("--benchmark scans measures meshes: save them with `tfface predict`, then give --peers")
+    results = evaluate_scans(_folder(options), options.peers)
+    print_scans(results)
+    with atomic_path(options.out / "results.json") as beside:
+        beside.write_text(json.dumps(results, indent=1, allow_nan=False))
+    print(f"wrote {options.out / 'results.json'}")
+    return int(bool(results["broken"]) or any(method["failed"] for method in results["models"].values()))
+
+
+def _landmarks(options: Options) -> int:
     data = _read(options)
     columns = _columns(options, data)
     from tfface.evaluation import report
@@ -56,19 +77,42 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _read(options: Options) -> LandmarkSet:
-    if not options.data.is_dir():
-        raise UserError(f"--data {options.data} is no folder; give the benchmark's folder")
     if options.refine < 0 or (options.limit is not None and options.limit < 1):
         raise UserError("--refine must be 0 or more and --limit 1 or more")
+    if options.benchmark == "synthetic":
+        return _synthetic(options)
+    folder = _folder(options)
     if options.benchmark == "photos":
         from tfface.evaluation.photos import read_photos
 
-        data = read_photos(options.data)
+        data = read_photos(folder)
     else:
         from tfface.evaluation.aflw2000 import read_aflw2000
 
-        data = read_aflw2000(options.data)
+        data = read_aflw2000(folder)
     return data if options.limit is None else data.first(options.limit)
+
+
+def _folder(options: Options) -> Path:
+    if options.data is None:
+        raise UserError(f"--benchmark {options.benchmark} needs --data: the folder that it lies in")
+    if not options.data.is_dir():
+        raise UserError(f"--data {options.data} is no folder; give the one that {options.benchmark} lies in")
+    return options.data
+
+
+def _synthetic(options: Options) -> LandmarkSet:
+    from rich.progress import track
+
+    from tfface.evaluation.synthetic import make_synthetic
+
+    if options.data is not None:
+        raise UserError("--benchmark synthetic draws its own faces; leave --data out")
+    return make_synthetic(
+        options.limit or 100,
+        options.out / "images",
+        track=lambda records, count: track(records, total=count, description="drawing faces"),
+    )
 
 
 def _columns(options: Options, data: LandmarkSet) -> list[Column]:
@@ -89,9 +133,9 @@ def _predictors(options: Options, with_peers: bool) -> Iterable[tuple[str, Any]]
 
     names = options.model
     if not names and not with_peers:
-        from tfface.models.presets import DEFAULT
+        from tfface.models import presets
 
-        names = (DEFAULT,)
+        names = (presets.default(),)
     # All names are checked before the first long run.
     for folder, name in [find_saved_model(model) for model in names]:
         yield name, NetworkPredictor(folder, name)

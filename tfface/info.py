@@ -11,12 +11,15 @@ import platform
 import sys
 from dataclasses import dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfface import __version__, cli
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+PRESETS = Path(__file__).parent / "presets"
 
 # What is shown, and the distributions that may hold it (the first one that is installed counts).
 DISTRIBUTIONS = {
@@ -119,10 +122,11 @@ def networks() -> dict[str, dict[str, int]]:
 
 
 def presets() -> dict[str, Any]:
-    """Each shipped preset with its card."""
-    from tfface.models import presets as shipped
+    """Each shipped preset with its card, read from `tfface/presets/NAME/card.yaml`."""
+    import yaml
 
-    return {name: shipped.card(name) for name in shipped.available()}
+    cards = sorted(PRESETS.glob("*/card.yaml"))
+    return {path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in cards}
 
 
 def show(information: dict[str, Any]) -> None:

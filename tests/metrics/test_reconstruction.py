@@ -7,7 +7,8 @@ import pytest
 import trimesh
 
 from tfface.errors import UserError
-from tfface.geometry.icp import NearestOnMesh, Similarity, fit_similarity, icp
+from tfface.geometry.align import Similarity, fit_similarity
+from tfface.geometry.icp import NearestOnMesh, icp, inverse, move
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.metrics import reconstruction as rec
 from tfface.metrics.pose import angle_errors_deg, geodesic_errors_deg
@@ -31,14 +32,13 @@ def head() -> rec.Surface:
     return rec.Surface(vertices, np.asarray(ball.faces), vertices[index])
 
 
-def test_a_known_similarity_is_recovered(head: rec.Surface) -> None:
-    found = fit_similarity(head.landmarks, MOTION.apply(head.landmarks))
-    assert found.scale == pytest.approx(MOTION.scale) and np.allclose(found.rotation, MOTION.rotation)
-    assert np.allclose(found.inverse().apply(found.apply(head.landmarks)), head.landmarks)
-    mirrored = fit_similarity(head.vertices, head.vertices * [-1, 1, 1])
-    assert np.linalg.det(mirrored.rotation) == pytest.approx(1.0)
-    with pytest.raises(UserError, match="one line"):
-        fit_similarity(np.outer(np.arange(5.0), [1, 2, 3]), np.eye(5)[:, :3])
+def test_a_known_similarity_is_recovered_and_undone(head: rec.Surface) -> None:
+    there = move(MOTION, head.vertices)
+    assert rec.known_correspondence(there, head.vertices).max() < 1e-9
+    assert rec.known_correspondence(there, head.vertices, with_scale=False).mean() > 5
+    assert np.allclose(move(inverse(fit_similarity(head.vertices, there)), there), head.vertices)
+    with pytest.raises(UserError, match="68 finite"):
+        rec.Surface(head.vertices, head.triangles, head.landmarks * np.nan)
 
 
 def test_every_measure_of_a_moved_copy_is_zero(head: rec.Surface) -> None:
@@ -55,8 +55,8 @@ def test_icp_finds_the_way_from_a_rough_start(head: rec.Surface) -> None:
     start = Similarity(1.03, euler_to_matrix(0.06, 0.05, -0.05), np.array([3.0, -2.0, 2.0]))
     fixed = head.vertices[rec.crop_mask(head.vertices, head.landmarks[30])]
     found = icp(NearestOnMesh(head.vertices, head.triangles), fixed, start)
-    assert np.abs(found.apply(head.vertices) - head.vertices).max() < 0.01
-    assert np.abs(start.apply(head.vertices) - head.vertices).max() > 8.0
+    assert np.abs(move(found, head.vertices) - head.vertices).max() < 0.01
+    assert np.abs(move(start, head.vertices) - head.vertices).max() > 8.0
 
 
 def test_a_sphere_pushed_out_by_d_has_error_d() -> None:
@@ -82,9 +82,7 @@ def test_nearest_points_agree_with_all_triangles(head: rec.Surface) -> None:
 def test_a_shift_of_one_region_stays_in_its_region(head: rec.Surface) -> None:
     upper = (head.vertices[:, 1] > 0).astype(int)
     wrong = head.vertices + np.where(head.vertices[:, 1:2] > 45, 1, 0) * [0, 0, 6 * np.sin(1)]
-    errors = rec.region_errors(
-        rec.Surface(wrong, head.triangles, head.landmarks), head, upper, {0: "low", 1: "up"}
-    )
+    errors = rec.region_errors(rec.Surface(wrong, head.triangles, head.landmarks), head, upper, {0: "low", 1: "up"})
     assert errors["up"] > 5 * errors["low"] and errors["low"] < 0.3
 
 

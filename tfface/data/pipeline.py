@@ -132,7 +132,8 @@ class Batches:
 
 
 def shard_records(config: Config, face: OpenFace, start_step: int) -> tuple[tf.data.Dataset, tf.data.Dataset]:
-    """Training and validation records of a folder of shards; the last shards are for validation."""
+    """Training and validation records of a folder of shards; the first shards are for validation, so that a
+    folder may grow."""
     folder = Path(config.data.records)
     shards = [str(path) for path in find_shards(folder)]
     per_shard = int(read_dataset_card(folder)["pairs_per_shard"])
@@ -143,7 +144,7 @@ def shard_records(config: Config, face: OpenFace, start_step: int) -> tuple[tf.d
             f"{folder} holds {len(shards)} shards, and {num_valid} are held out for validation: make more shards, "
             "or lower --data.validation-size."
         )
-    train, valid = shards[:-num_valid], shards[-num_valid:]
+    valid, train = shards[:num_valid], shards[num_valid:]
 
     def parse(raw: tf.Tensor) -> dict[str, tf.Tensor]:
         return parse_example(raw, face.num_identity, len(face.expression_names))

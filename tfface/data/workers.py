@@ -11,7 +11,9 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from tfface.data.synthetic.bank import AlbedoBank
 from tfface.data.synthetic.sample import SyntheticSettings
+from tfface.face.open_model import load_open_face
 from tfface.io.records import FaceRecord, camera_vector, encode_jpeg
 
 _generator = None
@@ -50,6 +52,7 @@ def record_stream(settings: SyntheticSettings, seeds: Iterable[int], workers: in
         _start(settings)
         yield (make_record(seed) for seed in seeds)
         return
+    AlbedoBank.open(load_open_face(), settings.bank_size, settings.texture_size)  # painted once, before the workers
     context = multiprocessing.get_context("spawn")
     with context.Pool(workers, _start, (settings,)) as pool:
         yield pool.imap(make_record, seeds, chunksize=2)

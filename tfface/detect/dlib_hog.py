@@ -18,14 +18,15 @@ class DlibHog:
     """The `dlib` detector.
 
     Args:
-        threshold: least score; dlib's own is 0.
+        threshold: least score; 0 is dlib's own.
+        beside: least score beside a face that reaches it; what is weaker there is mostly a pattern in the background.
     """
 
-    def __init__(self, threshold: float = 0.0) -> None:
+    def __init__(self, threshold: float = 0.0, beside: float = 0.3) -> None:
         import dlib
 
         self._detector = dlib.get_frontal_face_detector()
-        self.threshold = threshold
+        self.threshold, self.beside = threshold, beside
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """See `Detector`."""
@@ -42,4 +43,5 @@ class DlibHog:
             ends = [rectangle.left(), rectangle.top(), rectangle.right() + 1, rectangle.bottom() + 1]
             left, top, right, bottom = (float(value) for value in ends * back)
             found.append(Detection((left, top, right, bottom), float(score), "dlib"))
-        return largest_first(found)
+        sure = [face for face in found if face.score >= self.beside]
+        return largest_first(sure or found)

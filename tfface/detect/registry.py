@@ -43,4 +43,6 @@ def load_detector(name: str) -> Detector:
     try:
         return DETECTORS[name]()
     except ImportError as error:
-        raise UserError(f"The detector {name!r} needs a package that is missing ({error}): install it with pip.") from error
+        raise UserError(
+            f"The detector {name!r} needs a package that is missing ({error}): install it with pip."
+        ) from error

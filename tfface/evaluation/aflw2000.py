@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from tfface.errors import UserError
-from tfface.evaluation.landmark_set import LandmarkSet, read_each, roi_box, squared
+from tfface.evaluation.landmark_set import LandmarkSet, read_each, squared
+from tfface.geometry.align import box_from_landmarks
 
 _COMMON = "AFLW2000-3D, 68 points, pixels counted from 1; "
 
@@ -30,9 +31,7 @@ def read_aflw2000(folder: Path) -> LandmarkSet:
         return _read_reference(folder)
     files = sorted(folder.glob("image*.mat"))
     if not files:
-        raise UserError(
-            f"{folder} holds neither reference.npz nor image*.mat; give the AFLW2000-3D folder with --data"
-        )
+        raise UserError(f"{folder} holds neither reference.npz nor image*.mat; give the AFLW2000-3D folder with --data")
     return _read_original(files)
 
 
@@ -40,18 +39,14 @@ def _read_reference(folder: Path) -> LandmarkSet:
     with np.load(folder / "reference.npz", allow_pickle=False) as data:
         missing = {"names", "landmarks68_px", "yaw_deg", "roi_box_px"} - set(data.files)
         if missing:
-            raise UserError(
-                f"{folder / 'reference.npz'} has no {', '.join(sorted(missing))}; see docs/evaluation.md"
-            )
+            raise UserError(f"{folder / 'reference.npz'} has no {', '.join(sorted(missing))}; see docs/evaluation.md")
         arrays = {key: data[key] for key in data.files}
     names = [str(name) for name in arrays["names"]]
     images = [folder / "images" / name for name in names]
     here = np.array([image.is_file() for image in images])
     truths = {"usual": arrays["landmarks68_px"].transpose(0, 2, 1)[here].astype(np.float64)}
     if "landmarks68_reannotated_px" in arrays:
-        truths["reannotated"] = (
-            arrays["landmarks68_reannotated_px"].transpose(0, 2, 1)[here].astype(np.float64)
-        )
+        truths["reannotated"] = arrays["landmarks68_reannotated_px"].transpose(0, 2, 1)[here].astype(np.float64)
     return LandmarkSet(
         "aflw2000",
         [name for name, there in zip(names, here, strict=True) if there],
@@ -60,11 +55,7 @@ def _read_reference(folder: Path) -> LandmarkSet:
         squared(arrays["roi_box_px"][here]),
         arrays["yaw_deg"][here].astype(np.float64),
         _COMMON + "boxes and yaw as given in reference.npz",
-        {
-            name: f"{folder / 'images'} has no such file"
-            for name, there in zip(names, here, strict=True)
-            if not there
-        },
+        {name: f"{folder / 'images'} has no such file" for name, there in zip(names, here, strict=True) if not there},
     )
 
 
@@ -76,7 +67,7 @@ def _read_original(files: list[Path]) -> LandmarkSet:
         [item["image"].name for item in items],
         [item["image"] for item in items],
         truths,
-        np.array([roi_box(points - 1.0) for points in truths["usual"]]),
+        np.array([box_from_landmarks(points) for points in truths["usual"]]),
         np.array([item["yaw_deg"] for item in items]),
         _COMMON + "boxes by 3DDFA's rule from pt3d_68, yaw from Pose_Para",
         broken,

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.evaluation.landmark_set import OFFSET_PX, LandmarkSet, roi_box
+from tfface.evaluation.landmark_set import OFFSET_PX, LandmarkSet
+from tfface.geometry.align import box_from_landmarks
 
 FloatArray = NDArray[np.floating]
 ReadImage = Callable[[Path], NDArray[np.uint8]]
@@ -75,12 +76,8 @@ def predict_column(
             landmarks[i] = _refined(predictor, image, box if found is None else found, refine) + _OFFSET
         except (UserError, OSError, ValueError, RuntimeError) as error:
             failed[data.names[i]] = str(error) or type(error).__name__
-    crop = (
-        "the benchmark's boxes" if find_box is None else "our detector (the benchmark's box where it misses)"
-    )
-    return Column(
-        predictor.name, landmarks, failed, missed, crop + (f", refined {refine} times" if refine else "")
-    )
+    crop = "the benchmark's boxes" if find_box is None else "our detector (the benchmark's box where it misses)"
+    return Column(predictor.name, landmarks, failed, missed, crop + (f", refined {refine} times" if refine else ""))
 
 
 _OFFSET = np.array([OFFSET_PX, OFFSET_PX, 0.0])
@@ -89,7 +86,7 @@ _OFFSET = np.array([OFFSET_PX, OFFSET_PX, 0.0])
 def _refined(predictor: Predictor, image: NDArray[np.uint8], box: FloatArray, refine: int) -> FloatArray:
     points = predictor.landmarks(image, box)
     for _ in range(refine):
-        points = predictor.landmarks(image, roi_box(points))
+        points = predictor.landmarks(image, box_from_landmarks(points))
     if points.shape != (68, 3) or not np.isfinite(points).all():
         raise UserError(f"the network's landmarks are not 68 finite points but {points.shape}")
     return points
@@ -107,9 +104,7 @@ def read_peers(folder: Path, data: LandmarkSet) -> list[Column]:
     """
     files = sorted([*folder.glob("*.npz"), *folder.glob("*.mat")])
     if not files:
-        raise UserError(
-            f"{folder} holds no .npz or .mat of predictions; see docs/evaluation.md for their form"
-        )
+        raise UserError(f"{folder} holds no .npz or .mat of predictions; see docs/evaluation.md for their form")
     return [_read_peer(file, data) for file in files]
 
 
@@ -117,9 +112,7 @@ def _read_peer(file: Path, data: LandmarkSet) -> Column:
     arrays = _load(file)
     key = next((key for key in _KEYS if key in arrays), None)
     if key is None:
-        raise UserError(
-            f"{file} has none of {', '.join(_KEYS)}; see docs/evaluation.md for the form of peers' files"
-        )
+        raise UserError(f"{file} has none of {', '.join(_KEYS)}; see docs/evaluation.md for the form of peers' files")
     points = np.asarray(arrays[key], np.float64)
     points = points.transpose(0, 2, 1) if points.ndim == 3 and points.shape[1] in (2, 3) else points
     if points.ndim != 3 or points.shape[1] != 68 or points.shape[2] not in (2, 3):

@@ -63,13 +63,6 @@ class LandmarkSet:
         )  # fmt: skip
 
 
-def roi_box(landmarks: FloatArray) -> NDArray[np.float64]:
-    """3DDFA's square box `[4]` of points `[K,2 or 3]`: same centre, side `sqrt(2) * max(width, height)`."""
-    low, high = landmarks[:, :2].min(axis=0), landmarks[:, :2].max(axis=0)
-    centre, half = (low + high) / 2, np.sqrt(0.5) * (high - low).max()
-    return np.concatenate([centre - half, centre + half]).astype(np.float64)
-
-
 def squared(boxes: FloatArray) -> NDArray[np.float64]:
     """Boxes `[N,4]` that the picture's right or lower border cut short, square again from the upper left."""
     corners = np.array(boxes, np.float64)
@@ -78,9 +71,7 @@ def squared(boxes: FloatArray) -> NDArray[np.float64]:
     return corners
 
 
-def read_each(
-    files: list[Path], read: Callable[[Path], dict[str, Any]]
-) -> tuple[list[dict[str, Any]], dict[str, str]]:
+def read_each(files: list[Path], read: Callable[[Path], dict[str, Any]]) -> tuple[list[dict[str, Any]], dict[str, str]]:
     """What `read` gives for each file, and the files it failed on with the reason."""
     items, broken = [], {}
     for file in files:

@@ -31,7 +31,7 @@ class NetworkPredictor:
 
     def landmarks(self, image: NDArray[np.uint8], box: FloatArray) -> FloatArray:
         """`[68,3]` u, v, depth in pixels of the RGB image `[H,W,3]`, from the square crop `box` `[4]`."""
-        maps = self._reconstructor.predict_crops([image], np.asarray(box, np.float32)[None])
+        maps = self._reconstructor.predict_crops([image], [np.asarray(box).tolist()])
         return np.asarray(self._topology.landmarks(np.asarray(maps))[0])
 
 

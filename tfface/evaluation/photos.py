@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.evaluation.landmark_set import IMAGE_SUFFIXES, LandmarkSet, read_each, roi_box
+from tfface.evaluation.landmark_set import IMAGE_SUFFIXES, OFFSET_PX, LandmarkSet, read_each
+from tfface.geometry.align import box_from_landmarks
 
 
 def read_photos(folder: Path) -> LandmarkSet:
@@ -28,7 +29,7 @@ def read_photos(folder: Path) -> LandmarkSet:
         [str(item["image"].relative_to(folder)) for item in items],
         [item["image"] for item in items],
         {"annotated": points},
-        np.array([roi_box(each - 1.0) for each in points]),
+        np.array([box_from_landmarks(each - OFFSET_PX) for each in points]),
         None,
         "photographs with 68 points in .pts files, pixels counted from 1; boxes by 3DDFA's rule",
         broken,

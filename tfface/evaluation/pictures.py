@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ _CLOSED = (36, 42, 48, 60)
 _TRUE, _PREDICTED = "#4caf50", "#ff3db8"
 
 
-def plot_ced(errors: dict[str, FloatArray], maximum: float, path: Path) -> None:
+def plot_ced(errors: Mapping[str, FloatArray], maximum: float, path: Path) -> None:
     """Writes the cumulative error distribution of each method to a PNG at `path`."""
     from matplotlib.figure import Figure
 

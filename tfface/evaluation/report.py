@@ -22,7 +22,7 @@ from tfface.io.files import atomic_path
 from tfface.metrics.landmarks import YAW_BINS
 
 PROTOCOL = (
-    "NME in per cent: mean distance of 68 points, over sqrt(width * height) of the box of the true points. "
+    "NME in per cent: mean distance of 68 points over sqrt(width * height) of the true points' box. "
     "Bins of |yaw|: up to 30, up to 60, above 60 degrees; mean_of_bins is the mean of the three bin means. "
     "Intervals: 95 %, bootstrap over images (1000 draws, within bins for mean_of_bins). "
     "auc10 and failure_rate10: area under the cumulative curve up to 10 %, and share above it, images without "
@@ -148,9 +148,7 @@ def _img(png: bytes) -> str:
 
 def _page(results: dict[str, Any], curve: bytes, cases: str) -> str:
     head, rows = table_rows(results)
-    cells = "".join(
-        "<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
+    cells = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     heads = "".join(f"<th>{html.escape(text)}</th>" for text in head)
     trouble = "".join(f"<li>{html.escape(line)}</li>" for line in problems(results))
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())

@@ -47,13 +47,13 @@ def box_errors(column: Column, truth: FloatArray) -> NDArray[np.float64]:
 
 
 def statistics(
-    errors: FloatArray, yaw_deg: FloatArray | None, penalised: FloatArray | None = None
+    errors: FloatArray, yaw_deg: FloatArray | None, penalised: NDArray[np.bool_] | None = None
 ) -> dict[str, Any]:
     """Bins, mean of the bins, mean, median, intervals, balanced protocol, area under the curve, failures.
 
     `penalised` `[N]` says for which images a NaN counts as a failure (default: all).
     """
-    counted = errors if penalised is None else errors[penalised.astype(bool)]
+    counted = errors if penalised is None else errors[penalised]
     plain = np.zeros(len(errors)) if yaw_deg is None else yaw_deg
     result = landmarks.by_yaw(errors, plain)
     if yaw_deg is None:
@@ -61,9 +61,7 @@ def statistics(
     else:
         whole = result["mean_of_bins"] is not None
         groups = landmarks.yaw_bin(plain)
-        result["mean_of_bins_interval95"] = (
-            curves.bootstrap_interval(errors, groups=groups) if whole else None
-        )
+        result["mean_of_bins_interval95"] = curves.bootstrap_interval(errors, groups=groups) if whole else None
         result["balanced"] = landmarks.balanced(errors, plain)
     result["mean_interval95"] = curves.bootstrap_interval(errors)
     result["auc10"] = curves.area_under_curve(counted, FAILURE_PERCENT)

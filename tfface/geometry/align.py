@@ -26,7 +26,7 @@ from tfface.errors import UserError
 from tfface.geometry.rotation import matrix_to_euler
 
 FloatArray = NDArray[np.floating]
-Box = Sequence[float]
+Box = Sequence[float] | NDArray[np.floating]
 
 # Side of 3DDFA's landmark box over the side of the detector's box, and how far its centre lies below the detector's,
 # in detector sides (the mean of width and height). Medians over the near-frontal (|yaw| < 25 degrees) photographs of
@@ -63,7 +63,9 @@ def check_box(box: Box) -> NDArray[np.float64]:
     """
     values = np.asarray(box, np.float64)
     if values.shape != (4,) or not np.isfinite(values).all() or (values[2:] <= values[:2]).any():
-        raise UserError(f"The box {list(box)} is no box: give left top right bottom in pixels, left < right, top < bottom.")
+        raise UserError(
+            f"The box {list(box)} is no box: give left top right bottom in pixels, left < right, top < bottom."
+        )
     return values
 
 

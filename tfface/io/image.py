@@ -41,7 +41,9 @@ def read_image(path: PathLike, min_side: int = MIN_SIDE) -> NDArray[np.uint8]:
         raise UserError(f"{path} is not a picture that can be read: give a JPEG, PNG, WebP, BMP or TIFF file.")
     if min(image.shape[:2]) < min_side:
         height, width = image.shape[:2]
-        raise UserError(f"{path} has only {width} x {height} pixels: give a picture of at least {min_side} pixels a side.")
+        raise UserError(
+            f"{path} has only {width} x {height} pixels: give a picture of at least {min_side} pixels a side."
+        )
     return image
 
 
@@ -136,9 +138,7 @@ def list_images(folder: PathLike) -> list[Path]:
     return found
 
 
-def warp_image(
-    image: NDArray[Any], matrix: NDArray[np.floating], width: int, height: int
-) -> NDArray[Any]:
+def warp_image(image: NDArray[Any], matrix: NDArray[np.floating], width: int, height: int) -> NDArray[Any]:
     """The picture moved by an affine map, bilinear, averaged over areas first where it shrinks.
 
     Args:
@@ -166,9 +166,7 @@ def warp_image(
     )
 
 
-def _region(
-    image: NDArray[Any], matrix: NDArray[np.floating], width: int, height: int
-) -> tuple[int, int, int, int]:
+def _region(image: NDArray[Any], matrix: NDArray[np.floating], width: int, height: int) -> tuple[int, int, int, int]:
     """The part of the picture that the result can see, with a margin for interpolation and area averages."""
     corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
     seen = np.linalg.solve(matrix[:, :2], (corners - matrix[:, 2]).T).T

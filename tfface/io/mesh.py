@@ -78,7 +78,9 @@ def _write_material(path: Path, mesh: Mesh) -> None:
     assert mesh.texture is not None
     write_image(picture, mesh.texture)
     with atomic_path(path.with_suffix(".mtl")) as beside:
-        beside.write_text(f"newmtl face\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {picture.name}\n", encoding="utf-8")
+        beside.write_text(
+            f"newmtl face\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {picture.name}\n", encoding="utf-8"
+        )
 
 
 def _rows(template: str, values: NDArray[Any]) -> str:

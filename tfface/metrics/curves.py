@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.floating]
 
 
-def ced(
-    errors: FloatArray, maximum: float, steps: int = 201
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def ced(errors: FloatArray, maximum: float, steps: int = 201) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Thresholds `[steps]` from 0 to `maximum`, and the share of `errors` `[N]` at most as large as each."""
     thresholds = np.linspace(0.0, maximum, steps)
     ordered = np.sort(_with_failures(errors))

@@ -35,9 +35,7 @@ def ita_bin(angles_deg: FloatArray) -> NDArray[np.int64]:
     return np.digitize(angles_deg, _ITA_EDGES_DEG)
 
 
-def by_group(
-    errors: FloatArray, index: NDArray[np.integer], names: tuple[str, ...]
-) -> dict[str, dict[str, Any]]:
+def by_group(errors: FloatArray, index: NDArray[np.integer], names: tuple[str, ...]) -> dict[str, dict[str, Any]]:
     """`{name: {mean, count}}` of the errors in each group that has any; `spread` is worst minus best mean."""
     groups = {
         name: {"mean": float(np.mean(errors[index == i])), "count": int((index == i).sum())}

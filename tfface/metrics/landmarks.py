@@ -34,9 +34,7 @@ def nme_2d(predicted: FloatArray, truth: FloatArray, normaliser: FloatArray) -> 
     return nme(predicted[..., :2], truth[..., :2], normaliser)
 
 
-def nme_3d(
-    predicted: FloatArray, truth: FloatArray, normaliser: FloatArray, rule: DepthRule
-) -> NDArray[np.float64]:
+def nme_3d(predicted: FloatArray, truth: FloatArray, normaliser: FloatArray, rule: DepthRule) -> NDArray[np.float64]:
     """`nme` of points `[N,K,3]` after `align_depth`."""
     return nme(align_depth(predicted, truth, rule), truth, normaliser)
 
@@ -105,9 +103,7 @@ def by_yaw(errors: FloatArray, yaw_deg: FloatArray) -> dict[str, Any]:
     }
 
 
-def balanced(
-    errors: FloatArray, yaw_deg: FloatArray, draws: int = 10, seed: int = 0
-) -> dict[str, Any] | None:
+def balanced(errors: FloatArray, yaw_deg: FloatArray, draws: int = 10, seed: int = 0) -> dict[str, Any] | None:
     """The mean error over images drawn evenly from the yaw bins, averaged over seeded draws (3DDFA's second
     protocol).
 

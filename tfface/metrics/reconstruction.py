@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.geometry.icp import NearestOnMesh, Similarity, fit_similarity, icp
+from tfface.geometry.align import Similarity, fit_similarity
+from tfface.geometry.icp import NearestOnMesh, icp, move
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
@@ -33,16 +34,18 @@ class Surface:
     triangles: IntArray
     landmarks: FloatArray
 
+    def __post_init__(self) -> None:
+        if np.shape(self.landmarks) != (68, 3) or not np.isfinite(self.landmarks).all():
+            raise UserError(f"a surface needs 68 finite landmarks to align by, not {np.shape(self.landmarks)}")
+
     def moved(self, motion: Similarity) -> Surface:
         """The same surface, moved."""
-        return Surface(motion.apply(self.vertices), self.triangles, motion.apply(self.landmarks))
+        return Surface(move(motion, self.vertices), self.triangles, move(motion, self.landmarks))
 
 
-def known_correspondence(
-    predicted: FloatArray, truth: FloatArray, with_scale: bool = True
-) -> NDArray[np.float64]:
+def known_correspondence(predicted: FloatArray, truth: FloatArray, with_scale: bool = True) -> NDArray[np.float64]:
     """Distances `[V]` of vertices from their partners, after the best similarity or rigid fit."""
-    return np.linalg.norm(fit_similarity(predicted, truth, with_scale).apply(predicted) - truth, axis=-1)
+    return np.linalg.norm(move(fit_similarity(predicted, truth, with_scale=with_scale), predicted) - truth, axis=-1)
 
 
 def align(predicted: Surface, truth: Surface, alignment: Alignment, measured: FloatArray) -> Similarity:
@@ -52,7 +55,7 @@ def align(predicted: Surface, truth: Surface, alignment: Alignment, measured: Fl
     there with nearest points on the predicted surface for the true points `measured` `[N,3]`.
     """
     with_scale = not alignment.endswith("rigid")
-    start = fit_similarity(predicted.landmarks, truth.landmarks, with_scale)
+    start = fit_similarity(predicted.landmarks, truth.landmarks, with_scale=with_scale)
     if alignment.startswith("landmarks"):
         return start
     return icp(NearestOnMesh(predicted.vertices, predicted.triangles), measured, start, with_scale)
@@ -114,7 +117,7 @@ def now_error(predicted: Surface, truth: Surface, with_scale: bool = True) -> ND
     chosen = list(NOW_LANDMARKS)
     centre, radius = _now_crop(np.asarray(truth.landmarks, np.float64)[chosen])
     measured = truth.vertices[crop_mask(truth.vertices, centre, radius)]
-    start = fit_similarity(predicted.landmarks[chosen], truth.landmarks[chosen], with_scale)
+    start = fit_similarity(predicted.landmarks[chosen], truth.landmarks[chosen], with_scale=with_scale)
     motion = icp(NearestOnMesh(predicted.vertices, predicted.triangles), measured, start, with_scale)
     return distances(measured, predicted.moved(motion))
 

@@ -13,7 +13,15 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-INVERTED_RESIDUALS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+INVERTED_RESIDUALS = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
 """MobileNetV2's table 2: expansion, channels, repeats, stride of the first repeat."""
 
 
@@ -58,7 +66,12 @@ def mobilenet_v2(x: Any, width: float, last: int = 512) -> tuple[Any, list[Any]]
             skips.append(x)
         for repeat in range(repeats):
             x = inverted_residual(
-                x, expansion, scaled(channels, width), stride if repeat == 0 else 1, repeat > 0, f"stage{stage}_{repeat}"
+                x,
+                expansion,
+                scaled(channels, width),
+                stride if repeat == 0 else 1,
+                repeat > 0,
+                f"stage{stage}_{repeat}",
             )
     return conv_bn(x, last, 1, name="head"), skips
 
@@ -67,7 +80,9 @@ def transposed(x: Any, channels: int, stride: int, name: str, activation: str = 
     """PRNet's decoder step as seed 002 has it: 4x4 transposed convolution with bias, no batch normalisation."""
     x = layers.Conv2DTranspose(channels, 4, stride, padding="same", name=name)(x)
     # In float32 whatever the policy is: a 16-bit float knows a 256-pixel coordinate to an eighth of a pixel only.
-    return layers.Activation(activation, name=f"{name}_{activation}", dtype=None if activation == "relu" else "float32")(x)
+    return layers.Activation(
+        activation, name=f"{name}_{activation}", dtype=None if activation == "relu" else "float32"
+    )(x)
 
 
 def separable(x: Any, channels: int, name: str) -> Any:

@@ -2,7 +2,7 @@
 
 A position map holds u, v and depth z in pixels of a 256-pixel crop. `sigmoid` networks see it divided by
 1.1 * 256 = 281.6, so that points a little outside the crop can still be said (PRNet); `tanh` networks see the
-same range [0, 281.6] stretched over [-1, 1].
+same range [0, 281.6] stretched over [-1, 1]; `linear` networks see the crop as [-1, 1] and may leave it.
 """
 
 from __future__ import annotations
@@ -20,19 +20,28 @@ FULL_SCALE_PX = 1.1 * CROP_SIZE
 """The largest coordinate, in pixels, that a network can say."""
 
 
+_SCALE_AND_SHIFT = {
+    "sigmoid": (1.0 / FULL_SCALE_PX, 0.0),
+    "tanh": (2.0 / FULL_SCALE_PX, -1.0),
+    "linear": (2.0 / CROP_SIZE, -1.0),
+}
+
+
 def to_units(pixels: Any, output: str) -> Any:
-    """A map in pixels `[..., 3]` in network units: [0, 1] for `sigmoid`, [-1, 1] for `tanh`."""
-    return pixels * (1.0 / FULL_SCALE_PX) if output == "sigmoid" else pixels * (2.0 / FULL_SCALE_PX) - 1.0
+    """A map in pixels `[..., 3]` in the network units of a `sigmoid`, `tanh` or `linear` output."""
+    scale, shift = _SCALE_AND_SHIFT[output]
+    return pixels * scale + shift
 
 
 def to_pixels(units: Any, output: str) -> Any:
     """The inverse of `to_units`."""
-    return units * FULL_SCALE_PX if output == "sigmoid" else (units + 1.0) * (0.5 * FULL_SCALE_PX)
+    scale, shift = _SCALE_AND_SHIFT[output]
+    return (units - shift) / scale
 
 
 def pixels_per_unit(output: str) -> float:
     """How many pixels of the 256-pixel crop one network unit is."""
-    return FULL_SCALE_PX if output == "sigmoid" else 0.5 * FULL_SCALE_PX
+    return 1.0 / _SCALE_AND_SHIFT[output][0]
 
 
 @keras.saving.register_keras_serializable(package="tfface")

@@ -1,6 +1,6 @@
 """Procedural skin in the UV chart: layers of melanin, blood and paint in millimetres of the mean face.
 
-The logarithm of linear albedo starts at a base tone (CIELAB from the individual typology angle, L = 50 + b tan(ITA)) and
+The logarithm of linear albedo starts at a base tone (CIELAB from the individual typology angle, L = 50 + b tan(ITA));
 melanin and haemoglobin layers are subtracted from it; hair, lips and make-up are blended over it.
 """
 
@@ -63,7 +63,6 @@ class SkinParameters:
     eye_bags: float
     lashes: float
     hairline: float
-    temples: float
 
     @property
     def darkness(self) -> float:
@@ -110,9 +109,8 @@ def sample_skin(rng: np.random.Generator) -> SkinParameters:
         freckles=max(0.0, rng.normal(-0.2, 0.5)) if ita > 25 else 0.0,
         redness=rng.uniform(0.03, 0.3),
         eye_bags=rng.uniform(0.02, 0.25),
-        lashes=rng.uniform(0.1, 0.6) if male else rng.uniform(0.4, 1.0),
+        lashes=rng.uniform(0.35, 0.8) if male else rng.uniform(0.55, 1.0),
         hairline=rng.uniform(772, 800),
-        temples=rng.uniform(0.2, 0.5),
     )
 
 
@@ -157,7 +155,7 @@ class SkinChart:
         total = np.zeros_like(self.x)
         for (centre, radius), inside in zip(self._eye_centres, self.eyes, strict=True):
             gap = np.linalg.norm(self.position - centre, axis=-1) - radius
-            near = np.exp(-(((gap - 1.0) / 0.9) ** 2)) * (1 - inside)
+            near = np.exp(-(((gap - 0.9) / 1.1) ** 2)) * (1 - inside)
             near *= (np.abs(self.x - centre[0]) < 20) & (np.abs(self.y - centre[1]) < 13)
             total += near * np.where(self.y > centre[1] - 1.5, 1.0, 0.35) * self.skin
         return np.clip(total, 0, 1).astype(np.float32)
@@ -208,7 +206,7 @@ class SkinPainter:
         """`[R,R,4]`: the square root of linear RGB, and how bare the skin is, each times 255."""
         for layer in (self._base, self._sockets, self._wrinkles, self._spots, self._eyeshadow, self._lips):
             layer()
-        for layer in (self._beard, self._brows, self._hairline, self._lids):
+        for layer in (self._beard, self._brows, self._lids):
             layer()
         chart = self.chart
         self._cover(np.clip(chart.eyes[0] + chart.eyes[1], 0, 1), np.log([0.62, 0.55, 0.52]))
@@ -219,7 +217,7 @@ class SkinPainter:
 
     def _base(self) -> None:
         c, rng, skin = self.chart, self.rng, self.skin
-        self._melanin(0.06 * c.noise(rng, 90, 3) + 0.03 * c.noise(rng, 7, 2))
+        self._melanin(0.06 * c.noise(rng, 90, 3) + 0.02 * c.noise(rng, 7, 2))
         self._blood(0.04 * c.noise(rng, 30, 3) + 0.025 * c.noise(rng, 4))
         red = skin.redness * (1 - 0.6 * skin.darkness)
         ears = 0.8 * np.clip((np.abs(c.x) - 64) / 8, 0, 1) * (c.z < 75)
@@ -238,7 +236,7 @@ class SkinPainter:
     def _wrinkles(self) -> None:
         c, rng, age = self.chart, self.rng, self.skin.age
         x = np.abs(c.x)
-        fold = np.exp(-((x - (15 + (676 - c.y) * 0.52 + c.noise(rng, 40))) / 1.6) ** 2) * c.blob(25, 662, 16, 13, 4)
+        fold = np.exp(-(((x - (15 + (676 - c.y) * 0.52 + c.noise(rng, 40))) / 1.6) ** 2)) * c.blob(25, 662, 16, 13, 4)
         self._melanin((0.06 + 0.3 * age * rng.random()) * fold + 0.06 * c.blob(0, 640, 13, 3))
         old = max(0.0, age - 0.35)
         lines = np.maximum(0, np.sin((c.y + 2 * c.noise(rng, 40)) / rng.uniform(1.1, 1.7))) ** 2
@@ -254,8 +252,8 @@ class SkinPainter:
         if skin.freckles > 0:
             speckle = np.clip(c.noise(rng, 1.8) - 1.4, 0, 1)
             self._melanin(skin.freckles * 0.9 * speckle * (c.blob(26, 690, 24, 16) + 0.6 * c.blob(0, 690, 12, 14)))
-        if rng.random() < 0.15:
-            self._blood(0.8 * np.clip(c.noise(rng, 3.5) - 1.6, 0, 1))
+        if rng.random() < 0.07:
+            self._blood(0.5 * np.clip(c.noise(rng, 2.5) - 2.0, 0, 1))
         for _ in range(rng.poisson(1.5)):
             x, y, size = rng.uniform(-60, 60), rng.uniform(620, 780), rng.uniform(0.6, 1.4)
             self._melanin(0.9 * np.exp(-(((c.x - x) ** 2 + (c.y - y) ** 2) / size**2)) * (c.z > 40))
@@ -272,7 +270,10 @@ class SkinPainter:
         self._melanin(c.lips * (0.05 + 0.2 * skin.darkness))
         if skin.lipstick:
             hue = skin.lipstick_hue
-            self._cover(0.75 * skin.lipstick * c.lips, np.log([0.45 - 0.2 * max(hue - 0.3, 0), 0.05 + 0.1 * hue, 0.07 + 0.12 * hue]))
+            self._cover(
+                0.75 * skin.lipstick * c.lips,
+                np.log([0.45 - 0.2 * max(hue - 0.3, 0), 0.05 + 0.1 * hue, 0.07 + 0.12 * hue]),
+            )
         self._melanin(0.7 * c.lips * np.exp(-(((c.y - _LIP_LINE_Y) / 1.0) ** 2)))
 
     def _beard(self) -> None:
@@ -292,7 +293,9 @@ class SkinPainter:
         grain = 0.55 + 0.6 * (0.5 + 0.5 * np.clip(0.7 * c.noise(rng, 1.6) + 0.3 * c.noise(rng, 15), -1, 1))
         amount = np.clip(skin.beard * mask * grain, 0, 0.97)
         hair = np.log(skin.hair)
-        self._cover(amount, hair + 0.25 * c.noise(rng, 2)[..., None] if skin.beard > 0.45 else 0.5 * (hair + self.log) - 0.15)
+        self._cover(
+            amount, hair + 0.25 * c.noise(rng, 2)[..., None] if skin.beard > 0.45 else 0.5 * (hair + self.log) - 0.15
+        )
         self.bare *= 1 - amount
 
     def _brows(self) -> None:
@@ -306,19 +309,9 @@ class SkinPainter:
         mask *= np.clip((along + 0.1) / 0.2, 0, 1) * np.clip((1.04 - along) / 0.15, 0, 1)
         strokes = np.sin((c.x * np.sign(c.x) + 0.8 * c.y) * 2.2 + 2 * c.noise(rng, 6))
         amount = np.clip(mask * skin.brow_density * (0.85 + 0.15 * strokes + 0.2 * c.noise(rng, 2)), 0, 0.97) * c.skin
-        self._cover(amount, np.log(skin.hair) * (1 - 0.35 * skin.brow_lightness) + self.log * 0.35 * skin.brow_lightness)
-        self.bare *= 1 - amount
-
-    def _hairline(self) -> None:
-        c, rng, skin = self.chart, self.rng, self.skin
-        edge = skin.hairline - np.clip(np.abs(c.x) - 35, 0, 40) ** 1.35 * skin.temples
-        edge += 2 * c.noise(rng, 13) + 1.2 * c.noise(rng, 4)
-        top = np.clip((c.y - edge) / 8, 0, 1)
-        side = np.clip((70 - c.z - 2.4 * c.noise(rng, 15)) / 10, 0, 1) * np.clip((c.y - 712) / 14, 0, 1)
-        amount = np.maximum(top, side) * c.skin * (np.abs(c.x) < 76)
-        self.scalp = amount  # drawn by the renderer in the strength of the hair style
-        grain = 0.25 * c.noise(rng, 2.5) + 0.2 * c.noise(rng, 20)
-        self._cover(amount * (skin.hairline < 900), np.log(skin.hair) + grain[..., None])
+        self._cover(
+            amount, np.log(skin.hair) * (1 - 0.35 * skin.brow_lightness) + self.log * 0.35 * skin.brow_lightness
+        )
         self.bare *= 1 - amount
 
     def _lids(self) -> None:

@@ -52,15 +52,20 @@ def _noise(rng: np.random.Generator, size: int, slope: float, first: int = 2) ->
 
 def _clouds(rng: np.random.Generator, size: int) -> Picture:
     """Two or three colours mixed by multi-scale noise: foliage, stone, cloth, walls."""
-    slope = rng.uniform(0.35, 0.9)
+    slope, whole = rng.uniform(0.35, 0.9), size
+    size = size // 2
     mix = _noise(rng, size, slope, int(rng.choice([2, 3, 6])))[..., None]
     light = _noise(rng, size, slope)[..., None]
     if rng.random() < 0.3:
-        first, second = rng.uniform([0.02, 0.06, 0.01], [0.12, 0.25, 0.06]), rng.uniform([0.1, 0.2, 0.02], [0.6, 0.7, 0.3])
+        first, second = (
+            rng.uniform([0.02, 0.06, 0.01], [0.12, 0.25, 0.06]),
+            rng.uniform([0.1, 0.2, 0.02], [0.6, 0.7, 0.3]),
+        )
     else:
         first, second = random_colour(rng), random_colour(rng)
     contrast = np.clip((mix - 0.5) * rng.uniform(1, 4) + 0.5, 0, 1)
-    return ((first * (1 - contrast) + second * contrast) * (0.4 + 1.2 * light)).astype(np.float32)
+    picture = ((first * (1 - contrast) + second * contrast) * (0.4 + 1.2 * light)).astype(np.float32)
+    return cv2.resize(picture, (whole, whole), interpolation=cv2.INTER_LINEAR)
 
 
 def _clutter(rng: np.random.Generator, size: int) -> Picture:
@@ -82,7 +87,8 @@ def _clutter(rng: np.random.Generator, size: int) -> Picture:
             ink = np.zeros((size, size), np.uint8)
             cv2.putText(ink, text, tuple(map(int, p)), 0, rng.uniform(0.4, 3), 255, int(rng.integers(1, 6)))
             picture[ink > 0] = colour
-    return picture * (0.7 + 0.6 * _noise(rng, size, 0.7)[..., None])
+    shade = cv2.resize(_noise(rng, size // 4, 0.7), (size, size), interpolation=cv2.INTER_LINEAR)
+    return picture * (0.7 + 0.6 * shade[..., None])
 
 
 def _people(rng: np.random.Generator, size: int) -> Picture:

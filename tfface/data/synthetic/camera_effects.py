@@ -1,4 +1,4 @@
-"""From linear radiance to an 8-bit photograph: exposure, white balance, blur, noise, tone curve, JPEG, low resolution."""
+"""From linear radiance to an 8-bit photograph: exposure, white balance, blur, noise, tone curve, JPEG, size."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ def _tone_table(rng: np.random.Generator, strength: float) -> NDArray[np.float32
     """sRGB values `[4096]` of linear values in [0,1]: shoulder, contrast, gamma and lifted blacks of some camera."""
     linear = np.linspace(0.0, 1.0, _CODES) * 1.6
     shoulder = rng.uniform(0.6, 1.0)
-    linear = np.where(linear > shoulder, shoulder + (1 - shoulder) * np.tanh((linear - shoulder) / (1.001 - shoulder)), linear)
+    linear = np.where(
+        linear > shoulder, shoulder + (1 - shoulder) * np.tanh((linear - shoulder) / (1.001 - shoulder)), linear
+    )
     curve = linear_to_srgb(linear).astype(np.float64) ** np.exp(rng.normal(0, 0.16) * strength)
     contrast = rng.normal(0.12, 0.3) * strength
     curve = curve + contrast * (curve - 0.5) * curve * (1 - curve) * 4 * 0.7
@@ -46,7 +48,9 @@ def _blur(picture: Picture, rng: np.random.Generator, unit: float) -> Picture:
         small = max(int(size / np.exp(rng.uniform(0.2, 1.5))), 24)
         way_down = int(rng.choice([cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_NEAREST], p=[0.6, 0.3, 0.1]))
         way_up = int(rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC]))
-        return cv2.resize(cv2.resize(picture, (small, small), interpolation=way_down), (size, size), interpolation=way_up)
+        return cv2.resize(
+            cv2.resize(picture, (small, small), interpolation=way_down), (size, size), interpolation=way_up
+        )
     return picture
 
 

@@ -46,6 +46,8 @@ class Spectacles:
         size = picture.shape[0]
         fine = depth.shape[0] // size
         nearest = depth[::fine, ::fine] / fine
+        if self.opacity < 0.03 and self.glare == 0.0:
+            return
         for outline in self.outlines:
             points = camera.project(outline)
             mask = np.zeros((size, size), np.float32)
@@ -71,7 +73,9 @@ def sample(rng: np.random.Generator, landmarks: FloatArray) -> Spectacles:
     parts, outlines = [], []
     radius = rng.uniform(0.5, 1.9)
     for side, centre in zip((-1, 1), centres, strict=True):
-        shape = np.stack([np.sign(cos) * np.abs(cos) ** (2 / power) * wide, np.sign(sin) * np.abs(sin) ** (2 / power) * tall], -1)
+        shape = np.stack(
+            [np.sign(cos) * np.abs(cos) ** (2 / power) * wide, np.sign(sin) * np.abs(sin) ** (2 / power) * tall], -1
+        )
         x = centre[0] + side * 1.5 + shape[:, 0]
         z = front - 0.004 * (x - bridge[0]) ** 2
         outline = np.stack([x, centre[1] - drop + shape[:, 1], z], -1)
@@ -89,7 +93,12 @@ def sample(rng: np.random.Generator, landmarks: FloatArray) -> Spectacles:
         points.append(vertices)
         triangles.append(faces + offset)
         offset += len(vertices)
-    frame = Piece(np.concatenate(points).astype(np.float32), np.concatenate(triangles).astype(np.int32), FRAME, plain_attributes(offset))
+    frame = Piece(
+        np.concatenate(points).astype(np.float32),
+        np.concatenate(triangles).astype(np.int32),
+        FRAME,
+        plain_attributes(offset),
+    )
     dark = rng.random() < 0.3
     colour = random_colour(rng, 0.6) * (0.15 if dark else 1.0)
     opacity = rng.uniform(0.6, 0.98) if dark else rng.uniform(0.0, 0.12)

@@ -161,10 +161,13 @@ class HairSheet:
         points = points + np.concatenate([self.ray, np.broadcast_to(self.out, hanging.shape)]) * push[..., None]
         attributes = np.zeros((*points.shape[:2], 6), np.float32)
         attributes[..., 1] = np.clip(0.65 + 0.35 * (90 - self.along[:, None]) / 60, 0.5, 1.0)
-        attributes[..., 3] = style.end[None] - self.along[:, None]
+        sharp = 6.0 if style.material == HAT else 1.0  # cloth ends in a hem, hair in strands
+        attributes[..., 3] = (style.end[None] - self.along[:, None]) * sharp
         attributes[..., 4] = np.abs(_turn())[None] / 180.0
         attributes[..., 5] = self.along[:, None] / 180.0
-        return Piece(points.reshape(-1, 3).astype(np.float32), self.triangles, style.material, attributes.reshape(-1, 6))
+        return Piece(
+            points.reshape(-1, 3).astype(np.float32), self.triangles, style.material, attributes.reshape(-1, 6)
+        )
 
 
 def scalp_field(head: HeadMesh, hairline: float) -> NDArray[np.float32]:
@@ -176,4 +179,6 @@ def scalp_field(head: HeadMesh, hairline: float) -> NDArray[np.float32]:
     side = np.clip((64 - z) / 10, 0, 1) * np.clip((y - 735) / 12, 0, 1)
     ear = np.clip((np.abs(x) - 70) / 3, 0, 1) * (y < 738) * (y > 668) * (z > 20)
     field = np.clip(np.maximum(np.maximum(top, back), side) * (1 - ear), 0, 1)
+    ragged = np.cos(0.31 * x + 2) + np.cos(0.43 * y) + np.cos(0.37 * z + 0.2 * x) + np.cos(0.6 * x - 0.2 * y)
+    field = np.clip(field * (1.2 + 0.2 * ragged), 0, 1) ** 1.5
     return np.where(head.surface.vertex_part == 0, field, 0.0).astype(np.float32)

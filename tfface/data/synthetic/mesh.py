@@ -62,7 +62,7 @@ def grid_triangles(rows: int, columns: int, closed: bool) -> NDArray[np.int32]:
 class HeadMesh:
     """What every person's head has in common at one level of subdivision."""
 
-    _RINGS = ((1.02, 1.03, -2), (1.1, 1.06, -10), (1.35, 1.15, -20), (2.2, 1.35, -48), (2.6, 1.6, -220))
+    _RINGS = ((1.13, 1.13, 8), (1.22, 1.2, -4), (1.45, 1.3, -18), (2.2, 1.35, -48), (2.6, 1.6, -220))
 
     def __init__(self, face: OpenFace, level: int) -> None:
         self.face, self.surface = face, face.head(level)
@@ -83,7 +83,14 @@ class HeadMesh:
         self.border = self._border_loop()
         self.shoulder_triangles = self._shoulder_triangles()
         self.landmark_matrix = face.face(2).matrix[face.landmarks68].astype(np.float32)
+        cage_basis = face.id_basis.transpose(1, 0, 2).reshape(len(face.mean), -1)
+        self._landmark_mean = self.landmark_matrix @ face.mean
+        self._landmark_basis = (self.landmark_matrix @ cage_basis).reshape(68, -1, 3).transpose(1, 0, 2)
         self.matrix = self.surface.matrix.astype(np.float32)
+
+    def neutral_landmarks(self, identity: FloatArray) -> NDArray[np.float32]:
+        """The 68 landmarks `[68,3]` in millimetres of the face without expression."""
+        return self._landmark_mean + np.tensordot(identity, self._landmark_basis, axes=1)
 
     def _eye_directions(self, part: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Unit vectors `[V,3]` from the eyeball's centre, on the mean face; 0 elsewhere."""
@@ -117,12 +124,15 @@ class HeadMesh:
         """`[5 rings of the border,3]` neck band, collar and shoulders of a head `[V,3]`."""
         ring = vertices[self.border]
         centre = ring.mean(0)
-        level = 0.4 * np.minimum(ring[:, 1], centre[1]) + 0.6 * centre[1]
+        level = np.full(len(ring), centre[1])
+        kernel = np.ones(15) / 15
+        ring = np.stack([np.convolve(np.pad(axis, 7, mode="wrap"), kernel, "valid") for axis in ring.T], -1)
         rows = []
         for index, (across, deep, drop) in enumerate(self._RINGS):
             wide = across if index < 3 else across * width
             row = centre + (ring - centre) * np.array([wide, 0.0, deep])
-            row[:, 1] = level + drop + lift * (1 - index / 5)
+            front = (ring[:, 2] - centre[2]) * (0.25 if index < 3 else 0.0)
+            row[:, 1] = level - front + drop + lift * (1 - index / 5)
             rows.append(row)
         return np.concatenate(rows).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Things in front of the face, drawn over the linear picture: hands, boxes such as phones, sticks, blobs, bands of cloth."""
+"""Things in front of the face, drawn over the linear picture: hands, boxes, sticks, blobs, bands of cloth."""
 
 from __future__ import annotations
 
@@ -48,7 +48,9 @@ def _thing(mask: FloatArray, at: FloatArray, unit: float, rng: np.random.Generat
     kind, middle = rng.integers(3), tuple(map(float, at))
     if kind == 0:
         sides = unit * rng.uniform(0.2, 0.9, 2)
-        cv2.fillConvexPoly(mask, cv2.boxPoints((middle, tuple(sides), rng.uniform(0, 90))).astype(np.int32), 1.0, cv2.LINE_AA)
+        cv2.fillConvexPoly(
+            mask, cv2.boxPoints((middle, tuple(sides), rng.uniform(0, 90))).astype(np.int32), 1.0, cv2.LINE_AA
+        )
     elif kind == 1:
         end = at + unit * np.array([rng.normal(), 2.0])
         whole = tuple(map(int, at))

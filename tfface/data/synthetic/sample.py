@@ -57,7 +57,7 @@ class SyntheticSettings:
     bank_size: int = 768
     texture_size: int = 256
     background_folder: str = ""
-    glasses: float = 0.16
+    glasses: float = 0.14
     occluder: float = 0.22
     hat: float = 0.1
     covered_mouth: float = 0.02

@@ -45,7 +45,14 @@ from tfface.geometry.raster import rasterize, vertex_normals
 
 FloatArray = NDArray[np.floating]
 _IRIS = np.array(
-    [[0.03, 0.017, 0.01], [0.06, 0.03, 0.015], [0.1, 0.06, 0.03], [0.1, 0.12, 0.06], [0.09, 0.15, 0.22], [0.16, 0.19, 0.2]]
+    [
+        [0.03, 0.017, 0.01],
+        [0.06, 0.03, 0.015],
+        [0.1, 0.06, 0.03],
+        [0.1, 0.12, 0.06],
+        [0.09, 0.15, 0.22],
+        [0.16, 0.19, 0.2],
+    ]
 )
 
 
@@ -75,10 +82,12 @@ class SyntheticPair:
     labels: dict[str, float]
 
 
-@dataclass
-class _Person:
+@dataclass(frozen=True)
+class Person:
     """A scene ready to be photographed: mesh in millimetres, materials, light."""
 
+    identity: NDArray[np.float32]
+    expression: NDArray[np.float32]
     mesh: SceneMesh
     landmarks: NDArray[np.float32]
     texture: NDArray[np.uint8]
@@ -107,21 +116,27 @@ class FaceGenerator:
 
     def pair(self, seed: int) -> SyntheticPair:
         """The pair of `seed` (0 or larger)."""
-        settings, face = self.settings, self.face
+        person = self.person(seed)
+        front = self._view(person, stream(seed, "view front"), stream(seed, "camera front"), side=False)
+        side = self._view(person, stream(seed, "view side"), stream(seed, "camera side"), side=True)
+        return SyntheticPair(front, side, person.identity, person.expression, person.labels)
+
+    def landmarks(self, pair: SyntheticPair, view: SyntheticView) -> NDArray[np.float32]:
+        """The 68 true landmarks `[68,3]` in pixels of a view of `pair`."""
+        cage = self.face.cage(pair.identity, pair.expression)
+        return view.camera.project(self.head.landmark_matrix @ cage)
+
+    def person(self, seed: int) -> Person:
+        """The person of `seed`, ready to be photographed."""
+        rng, settings, face = stream(seed, "look"), self.settings, self.face
         identity = sample_identity(stream(seed, "identity"), face.num_identity, settings.identity_std)
         expression = sample_expression(stream(seed, "expression"), face.expression_names, settings.expression_strength)
-        person = self._person(seed, identity, expression)
-        views = [self._view(person, stream(seed, f"view {side}"), stream(seed, f"camera {side}"), side == "side") for side in ("front", "side")]
-        return SyntheticPair(views[0], views[1], identity, expression, person.labels)
-
-    def _person(self, seed: int, identity: FloatArray, expression: FloatArray) -> _Person:
-        rng, settings = stream(seed, "look"), self.settings
         index = int(rng.integers(len(self.bank.textures)))
         male, ita, age, beard, hairline = self.bank.labels[index]
-        neutral_cage, cage = self.face.cage(identity), self.face.cage(identity, expression)
+        cage = face.cage(identity, expression)
         vertices = np.asarray(self.head.matrix @ cage, np.float32)
         landmarks = np.asarray(self.head.landmark_matrix @ cage, np.float32)
-        neutral = np.asarray(self.head.landmark_matrix @ neutral_cage, np.float32)
+        neutral = self.head.neutral_landmarks(identity)
         style = sample_style(rng, bool(male), float(age), float(hairline))
         hat = sample_hat(rng) if rng.random() < settings.hat else None
         soft = self._soft_pieces(vertices, style, hat, rng)
@@ -130,12 +145,24 @@ class FaceGenerator:
         if spectacles is not None:
             solid.append(spectacles.frame)
         shoulders = self.head.shoulders(vertices, rng.uniform(0.85, 1.2), rng.uniform(-10, 25))
-        scalp = 0.15 if style is None else style.scalp
+        scalp = rng.choice([0.0, 0.35]) * rng.random() if style is None else style.scalp
         field_ = scalp_field(self.head, float(hairline))
-        labels = {"ita_deg": float(ita), "male": float(male), "age": float(age), "beard": float(beard), "albedo": float(index)}
-        labels |= {"glasses": float(spectacles is not None), "hair": float(style is not None), "hat": float(hat is not None)}
+        labels = {
+            "ita_deg": float(ita),
+            "male": float(male),
+            "age": float(age),
+            "beard": float(beard),
+            "albedo": float(index),
+        }
+        labels |= {
+            "glasses": float(spectacles is not None),
+            "hair": float(style is not None),
+            "hat": float(hat is not None),
+        }
         colours = self._colours(rng, index)
-        return _Person(
+        return Person(
+            identity=identity,
+            expression=expression,
             mesh=self.head.assemble(vertices, field_, shoulders, solid, soft),
             landmarks=landmarks,
             texture=np.ascontiguousarray(self.bank.textures[index]),
@@ -145,7 +172,7 @@ class FaceGenerator:
             eye=self._eye(rng),
             iris=self._iris(rng, ita < 4),
             strands=strand_noise(rng),
-            rag=float(rng.uniform(4, 14)),
+            rag=float(rng.uniform(2, 8)),
             scalp=scalp,
             light=sample_light(stream(seed, "light")),
             spectacles=spectacles,
@@ -175,7 +202,7 @@ class FaceGenerator:
 
     def _gloss(self, rng: np.random.Generator) -> NDArray[np.float32]:
         gloss = np.zeros(NUM_MATERIALS, np.float32)
-        gloss[SKIN] = rng.gamma(2.0, 0.1)
+        gloss[SKIN] = rng.gamma(2.0, 0.075)
         gloss[HAIR] = rng.uniform(0.02, 0.2)
         gloss[[EYE, TEETH, MOUTH]] = 0.35, 0.4, 0.2
         gloss[FRAME], gloss[CLOTH], gloss[HAT] = rng.uniform(0.05, 0.8), 0.03, 0.02
@@ -193,22 +220,24 @@ class FaceGenerator:
         return (_IRIS[rng.choice(6, p=share)] * rng.uniform(0.7, 1.4)).astype(np.float32)
 
     def _view(
-        self, person: _Person, rng: np.random.Generator, camera_rng: np.random.Generator, side: bool
+        self, person: Person, rng: np.random.Generator, camera_rng: np.random.Generator, side: bool
     ) -> SyntheticView:
         settings = self.settings
         camera = sample_camera(rng, settings, side, person.landmarks, self.face.centre)
-        radiance, visible, brightness = self._render(person, camera)
+        radiance, visible, depth, brightness = self.render(person, camera)
         size, person_light = settings.image_size, person.light
         background = sample_background(rng, size, settings.background_folder) * np.float32(rng.uniform(0.5, 1.2))
-        exposure = 0.30 * (person_light.exposure if settings.camera_strength > 0 else 1.0) / max(brightness, 0.01)
+        exposure = 0.36 * (person_light.exposure if settings.camera_strength > 0 else 1.0) / max(brightness, 0.01)
         picture = radiance * np.float32(exposure) + background * (1 - visible[..., None])
         if person.spectacles is not None:
-            person.spectacles.draw_lenses(picture, camera, self._depth)
+            person.spectacles.draw_lenses(picture, camera, depth)
         cover(picture, camera.project(person.landmarks), settings, rng, person.colours[SKIN] * person.tone)
         return SyntheticView(photograph(picture, 1.0, camera_rng, settings.camera_strength), camera)
 
-    def _render(self, person: _Person, camera: Camera) -> tuple[NDArray[np.float32], NDArray[np.float32], float]:
-        """Linear radiance premultiplied by coverage `[S,S,3]`, coverage `[S,S]`, mean brightness of the face."""
+    def render(
+        self, person: Person, camera: Camera
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], float]:
+        """Linear radiance premultiplied by coverage `[S,S,3]`, coverage `[S,S]`, depth, metered brightness."""
         mesh, fine = person.mesh, self.settings.supersample
         size = self.settings.image_size * fine
         turned = (mesh.vertices - camera.origin_mm.astype(np.float32)) @ camera.rotation.T.astype(np.float32)
@@ -216,7 +245,6 @@ class FaceGenerator:
         hit, weights, depth = rasterize(points, mesh.triangles[: mesh.num_solid], size, size)
         rag = np.float32(person.rag)
         fill_cut(points, mesh.triangles, mesh.num_solid, mesh.attributes, person.strands, rag, hit, weights, depth)
-        self._depth = depth
         normals = vertex_normals(turned, mesh.triangles)
         light = person.light
         shadow, light_points = shadow_map(mesh, turned, light.key_direction, person.strands)
@@ -232,9 +260,9 @@ class FaceGenerator:
             target = (self.settings.image_size, self.settings.image_size)
             out = cv2.resize(out, target, interpolation=cv2.INTER_AREA)
             visible = cv2.resize(visible, target, interpolation=cv2.INTER_AREA)
-        return out, visible, self._brightness(person, out, visible, points[:0])
+        return out, visible, depth, self._brightness(person, out, visible)
 
-    def _brightness(self, person: _Person, out: FloatArray, visible: FloatArray, _: FloatArray) -> float:
+    def _brightness(self, person: Person, out: FloatArray, visible: FloatArray) -> float:
         """What a camera that meters the picture's middle sees, with a share of the skin's own tone taken out."""
         quarter = out.shape[0] // 4
         middle = out[quarter:-quarter, quarter:-quarter]

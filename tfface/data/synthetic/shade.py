@@ -1,6 +1,6 @@
 """Fused shading of a scene's pixels, compiled by numba.
 
-Radiance of a pixel: `albedo * (E(n) * occlusion + key * shadow * max(n.l, 0)) + specular`; the red part of the key light
+Radiance of a pixel: `albedo * (E(n) * occlusion + key * shadow * max(n.l, 0)) + specular`; the key light's red
 wraps round the terminator a little, as it does under skin. Hair and cloth that hang are cut by noise while they are
 drawn. Positions are in the camera's axes (x right, y up, z towards the camera).
 """
@@ -18,15 +18,15 @@ from tfface.geometry.raster import _edge_weights, rasterize
 STRAND_SIZE = 256
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
 def _strand(noise, across, along):
     """Strand noise in about [-1,1]: fine across, long along."""
-    row = int(across * 2040.0) & (STRAND_SIZE - 1)
+    row = int(across * 1020.0) & (STRAND_SIZE - 1)
     column = int(along * 150.0) & (STRAND_SIZE - 1)
     return noise[row, column]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def fill_cut(points, triangles, first, attributes, noise, rag, triangle_id, barycentric, depth):
     """Draw two-sided triangles from `first` on into the buffers where `keep + rag * noise > 0`."""
     height, width = triangle_id.shape
@@ -59,7 +59,7 @@ def fill_cut(points, triangles, first, attributes, noise, rag, triangle_id, bary
                     barycentric[y, x, 0], barycentric[y, x, 1], barycentric[y, x, 2] = w0, w1, w2
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
 def _irradiance(sh, k, x, y, z):
     total = 0.282095 * sh[0, k] + 0.488603 * (y * sh[1, k] + z * sh[2, k] + x * sh[3, k])
     total += 1.092548 * (x * y * sh[4, k] + y * z * sh[5, k] + x * z * sh[7, k])
@@ -67,7 +67,7 @@ def _irradiance(sh, k, x, y, z):
     return max(total, 0.0)
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _texture(texture, u, v, out):
     """Bilinear linear RGB and bareness into `out` `[4]`."""
     size = texture.shape[0]
@@ -81,7 +81,7 @@ def _texture(texture, u, v, out):
         out[k] = value * value if k < 3 else value
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def _eye_colour(dx, dy, dz, eye, iris, out):
     """Iris, pupil and white by the angle to the gaze `eye[:3]`; `eye[3]` is the pupil's share of the iris."""
     length = np.sqrt(dx * dx + dy * dy + dz * dz) + 1e-9
@@ -98,27 +98,79 @@ def _eye_colour(dx, dy, dz, eye, iris, out):
         out[k] = (iris[k] * shade * pupil + 0.003 * (1 - pupil)) * (1 - white) + sclera * white
 
 
-@numba.njit(cache=True, nogil=True)
-def _lit(shadow, u, v, depth, radius):
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _lit(shadow, taps, u, v, depth, radius):
     """The share of the key light that reaches a point: 8 taps in the shadow map."""
     size, total = shadow.shape[0], 0.0
     for tap in range(8):
-        angle = 0.785398 * tap
-        reach = radius * (0.5 + 0.5 * (tap & 1))
-        x, y = int(u + reach * np.cos(angle)), int(v + reach * np.sin(angle))
+        x, y = int(u + radius * taps[tap, 0]), int(v + radius * taps[tap, 1])
         x, y = min(max(x, 0), size - 1), min(max(y, 0), size - 1)
-        total += 0.0 if shadow[y, x] > depth + 4.5 + radius else 1.0
+        total += 0.0 if shadow[y, x] > depth + 6.0 + 1.5 * radius else 1.0
     return total / 8
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _surface(
+    kind, a, b, c, w0, w1, w2, row, col, attributes, uv, eye_direction, texture, tone, colours,
+    gloss, strands, eye, iris, scalp, tex, albedo,
+):  # fmt: skip
+    """Write a pixel's linear `albedo` `[3]` and give its gloss; `tex` `[4]` is scratch."""
+    shine, bare = gloss[kind], 1.0
+    for k in range(3):
+        albedo[k] = colours[kind, k]
+    if kind in (SKIN, MOUTH):
+        valid = w0 * attributes[a, 0] + w1 * attributes[b, 0] + w2 * attributes[c, 0]
+        hair = w0 * attributes[a, 2] + w1 * attributes[b, 2] + w2 * attributes[c, 2]
+        hair *= scalp
+        if valid > 0.99:
+            u = w0 * uv[a, 0] + w1 * uv[b, 0] + w2 * uv[c, 0]
+            v = w0 * uv[a, 1] + w1 * uv[b, 1] + w2 * uv[c, 1]
+            _texture(texture, u, v, tex)
+            bare = tex[3]
+            for k in range(3):
+                albedo[k] = tex[k] * (1 - bare + bare * tone[k])
+            hair += 0.3 * hair * _strand(strands, u, v)
+        else:
+            for k in range(3):
+                albedo[k] = colours[SKIN, k] * tone[k]
+        hair = min(max(hair, 0.0), 1.0)
+        bare *= 1 - hair
+        for k in range(3):
+            albedo[k] += (colours[HAIR, k] - albedo[k]) * hair
+        if kind == MOUTH:
+            for k in range(3):
+                albedo[k] = colours[MOUTH, k]
+        shine *= 0.15 + 0.85 * bare
+    elif kind == EYE:
+        dx = w0 * eye_direction[a, 0] + w1 * eye_direction[b, 0] + w2 * eye_direction[c, 0]
+        dy = w0 * eye_direction[a, 1] + w1 * eye_direction[b, 1] + w2 * eye_direction[c, 1]
+        dz = w0 * eye_direction[a, 2] + w1 * eye_direction[b, 2] + w2 * eye_direction[c, 2]
+        _eye_colour(dx, dy, dz, eye, iris, albedo)
+    elif kind in (HAIR, HAT, CLOTH):
+        across = w0 * attributes[a, 4] + w1 * attributes[b, 4] + w2 * attributes[c, 4]
+        along = w0 * attributes[a, 5] + w1 * attributes[b, 5] + w2 * attributes[c, 5]
+        amount = 0.45 if kind == HAIR else 0.1
+        grain = 1.0 + amount * _strand(strands, across, along)
+        if kind == CLOTH:
+            grain = 1.0 + 0.12 * strands[(row * 2) & 255, (col * 2) & 255]
+        for k in range(3):
+            albedo[k] *= max(grain, 0.1)
+        shine *= grain
+    return shine
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def shade_pixels(
     triangle_id, barycentric, triangles, material, attributes, uv, eye_direction, normals, light_points,
     shadow, texture, tone, colours, gloss, strands, eye, iris, sh, key, key_colour, softness, scalp, out,
 ):  # fmt: skip
-    """Linear radiance into `out` `[H,W,3]` where a triangle is seen. See `Surface shading` in the module's head."""
+    """Linear radiance into `out` `[H,W,3]` where a triangle is seen."""
     tex = np.zeros(4, np.float32)
     albedo = np.zeros(3, np.float32)
+    taps = np.empty((8, 2))
+    for tap in range(8):
+        taps[tap, 0] = np.cos(0.785398 * tap) * (0.5 + 0.5 * (tap & 1))
+        taps[tap, 1] = np.sin(0.785398 * tap) * (0.5 + 0.5 * (tap & 1))
     half = np.array([key[0], key[1], key[2] + 1.0])
     half /= np.sqrt((half * half).sum()) + 1e-9
     for row in range(triangle_id.shape[0]):
@@ -133,56 +185,23 @@ def shade_pixels(
             z = w0 * normals[a, 2] + w1 * normals[b, 2] + w2 * normals[c, 2]
             kind = material[t]
             unit = 1.0 / np.sqrt(x * x + y * y + z * z + 1e-12)
-            if z < 0 and (kind == HAIR or kind == HAT):
+            if z < 0 and (kind in (HAIR, HAT)):
                 unit = -unit
             x, y, z = x * unit, y * unit, z * unit
             occlusion = w0 * attributes[a, 1] + w1 * attributes[b, 1] + w2 * attributes[c, 1]
-            shine, bare = gloss[kind], 1.0
-            for k in range(3):
-                albedo[k] = colours[kind, k]
-            if kind == SKIN or kind == MOUTH:
-                valid = w0 * attributes[a, 0] + w1 * attributes[b, 0] + w2 * attributes[c, 0]
-                hair = w0 * attributes[a, 2] + w1 * attributes[b, 2] + w2 * attributes[c, 2]
-                hair *= scalp
-                if valid > 0.99:
-                    u = w0 * uv[a, 0] + w1 * uv[b, 0] + w2 * uv[c, 0]
-                    v = w0 * uv[a, 1] + w1 * uv[b, 1] + w2 * uv[c, 1]
-                    _texture(texture, u, v, tex)
-                    bare = tex[3]
-                    for k in range(3):
-                        albedo[k] = tex[k] * (1 - bare + bare * tone[k])
-                else:
-                    bare = 1 - hair
-                    for k in range(3):
-                        albedo[k] = colours[SKIN, k] * tone[k] * bare + colours[HAIR, k] * hair
-                if kind == MOUTH:
-                    for k in range(3):
-                        albedo[k] = colours[MOUTH, k]
-                shine *= 0.15 + 0.85 * bare
-            elif kind == EYE:
-                dx = w0 * eye_direction[a, 0] + w1 * eye_direction[b, 0] + w2 * eye_direction[c, 0]
-                dy = w0 * eye_direction[a, 1] + w1 * eye_direction[b, 1] + w2 * eye_direction[c, 1]
-                dz = w0 * eye_direction[a, 2] + w1 * eye_direction[b, 2] + w2 * eye_direction[c, 2]
-                _eye_colour(dx, dy, dz, eye, iris, albedo)
-            elif kind == HAIR or kind == HAT or kind == CLOTH:
-                across = w0 * attributes[a, 4] + w1 * attributes[b, 4] + w2 * attributes[c, 4]
-                along = w0 * attributes[a, 5] + w1 * attributes[b, 5] + w2 * attributes[c, 5]
-                amount = 0.45 if kind == HAIR else 0.1
-                grain = 1.0 + amount * _strand(strands, across, along)
-                if kind == CLOTH:
-                    grain = 1.0 + 0.12 * strands[(row * 2) & 255, (col * 2) & 255]
-                for k in range(3):
-                    albedo[k] *= max(grain, 0.1)
-                shine *= grain
+            shine = _surface(
+                kind, a, b, c, w0, w1, w2, row, col, attributes, uv, eye_direction, texture, tone, colours,
+                gloss, strands, eye, iris, scalp, tex, albedo,
+            )  # fmt: skip
             facing = x * key[0] + y * key[1] + z * key[2]
             reach = 0.0
             if facing > -0.3:
                 px = w0 * light_points[a, 0] + w1 * light_points[b, 0] + w2 * light_points[c, 0]
                 py = w0 * light_points[a, 1] + w1 * light_points[b, 1] + w2 * light_points[c, 1]
                 pz = w0 * light_points[a, 2] + w1 * light_points[b, 2] + w2 * light_points[c, 2]
-                reach = _lit(shadow, px, py, pz, 0.7 + 5.0 * softness)
+                reach = _lit(shadow, taps, px, py, pz, 0.7 + 5.0 * softness)
             nh = max(x * half[0] + y * half[1] + z * half[2], 0.0)
-            power = nh**12 * 0.5 + nh**40 * 0.7
+            power = 0.5 * nh**12 + 0.7 * nh**40
             if kind == EYE:
                 power = 12.0 * nh**250
             rim = (1.0 - max(z, 0.0)) ** 4 * 0.35
@@ -196,7 +215,11 @@ def shade_pixels(
 
 
 def shadow_map(
-    mesh: SceneMesh, turned: NDArray[np.floating], key: NDArray[np.floating], noise: NDArray[np.float32], size: int = 160
+    mesh: SceneMesh,
+    turned: NDArray[np.floating],
+    key: NDArray[np.floating],
+    noise: NDArray[np.float32],
+    size: int = 160,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The depth `[size,size]` that the key light sees and every vertex `[V,3]` in its pixels; z in millimetres."""
     side = np.cross([0.0, 1.0, 0.1], key)

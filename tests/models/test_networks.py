@@ -1,0 +1,156 @@
+"""One harness for every network: parameters, shapes, units, precision, SavedModel, presets."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from tfface import models
+from tfface.config import MODELS, Config, ModelConfig, override
+from tfface.errors import UserError
+from tfface.models import blocks, maps, presets
+from tfface.models.saved_model import write_saved_model
+
+SMALL = {"width": 0.1, "image_size": 32, "map_size": 32, "features": 8, "components": 8}
+TINY = {name: override(Config(), {"model": {"name": name, **SMALL}}).model for name in MODELS}
+
+
+def images(config: ModelConfig, count: int = 2) -> np.ndarray:
+    shape = (count, config.image_size, config.image_size, 3 * config.views)
+    return np.random.default_rng(0).uniform(size=shape).astype(np.float32)
+
+
+def test_mnv2_prn_is_the_network_of_seed_002() -> None:
+    assert models.count_parameters("mnv2_prn") == 11_791_273
+    one_view = models.build(override(Config(), {"model.views": 1}).model)
+    assert one_view.count_params() == 11_790_409
+    assert one_view.output_shape == (None, 256, 256, 3)
+    assert sum(int(np.prod(v.shape)) for v in one_view.trainable_variables) == 11_758_633 - 864
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("views", [1, 2])
+def test_forward(name: str, views: int) -> None:
+    config = override(Config(model=TINY[name]), {"model.views": views}).model
+    model = models.build(config)
+    units = model(images(config))
+    assert units.shape == (2, 32, 32, 3) and keras.backend.standardize_dtype(units.dtype) == "float32"
+    assert model.get_config()["name"] == name
+    pixels = models.predictor(model, config)(images(config))["position_map"]
+    assert pixels.shape == (2, 256, 256, 3)
+    corner = maps.to_pixels(keras.ops.convert_to_numpy(units)[:, -1, -1], config.output)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(pixels)[:, -1, -1], corner, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_config_round_trip_gives_the_same_network(name: str) -> None:
+    model = models.build(TINY[name])
+    again = keras.Model.from_config(model.get_config())
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(again(images(TINY[name])), model(images(TINY[name])))
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_gives_a_float32_map(policy: str) -> None:
+    for name, config in TINY.items():
+        model = models.build(config)
+        keras.config.set_dtype_policy(policy)
+        try:
+            mixed = models.build(config)
+        finally:
+            keras.config.set_dtype_policy("float32")
+        mixed.set_weights(model.get_weights())
+        assert mixed.get_layer("stem_conv").compute_dtype == policy.removeprefix("mixed_")
+        wide, narrow = model(images(config)), mixed(images(config))
+        assert keras.backend.standardize_dtype(narrow.dtype) == "float32", name
+        np.testing.assert_allclose(narrow, wide, atol=0.05, err_msg=name)
+
+
+def test_skips_width_and_sizes() -> None:
+    light = override(
+        Config(model=TINY["mnv2_light"]), {"model.image_size": 64, "model.map_size": 64, "model.skips": True}
+    )
+    model = models.build(light.model)
+    assert model.output_shape == (None, 64, 64, 3)
+    assert {"up1_skip", "up2_skip", "up3_skip", "up4_skip"} <= {layer.name for layer in model.layers}
+    wider = models.build(override(light, {"model.width": 0.5}).model)
+    assert wider.count_params() > 1.5 * model.count_params()
+    resized = models.build(override(Config(model=TINY["mnv2_prn"]), {"model.map_size": 48}).model)
+    assert resized.output_shape == (None, 48, 48, 3)
+
+
+def test_resize_map_is_linear_interpolation_between_corners() -> None:
+    columns, rows = np.meshgrid(np.linspace(0, 1, 9), np.linspace(0, 1, 9))
+    plane = np.stack([2 * columns + rows, 5 - columns, rows], -1)[None].astype(np.float32)
+    columns, rows = np.meshgrid(np.linspace(0, 1, 31), np.linspace(0, 1, 31))
+    larger = np.stack([2 * columns + rows, 5 - columns, rows], -1)[None]
+    np.testing.assert_allclose(blocks.ResizeMap(31)(plane), larger, atol=1e-5)
+    random = np.random.default_rng(0).normal(size=(2, 5, 5, 3)).astype(np.float32)
+    twice = keras.ops.convert_to_numpy(blocks.ResizeMap(9)(random))
+    np.testing.assert_allclose(twice[:, ::2, ::2], random, atol=1e-6)
+    np.testing.assert_allclose(twice[:, 1::2, ::2], (random[:, 1:] + random[:, :-1]) / 2, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("output", "of_zero", "of_crop"), [("sigmoid", 0, 1 / 1.1), ("tanh", -1, 2 / 1.1 - 1), ("linear", -1, 1)]
+)
+def test_units(output: str, of_zero: float, of_crop: float) -> None:
+    pixels = np.array([[0.0, 256.0, 100.0]])
+    units = maps.to_units(pixels, output)
+    np.testing.assert_allclose(units[0, :2], [of_zero, of_crop], atol=1e-12)
+    np.testing.assert_allclose(maps.to_pixels(units, output), pixels, atol=1e-9)
+    assert maps.pixels_per_unit(output) == pytest.approx(156 / (units[0, 1] - units[0, 2]))
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_saved_model_gives_the_same_numbers(name: str, tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    config = TINY[name]
+    model = models.build(config)
+    folder = write_saved_model(model, config, tmp_path / "export", {"commit": "abc"})
+    expected = keras.ops.convert_to_numpy(models.predictor(model, config)(images(config, 3))["position_map"])
+    for _ in range(2):
+        loaded = tf.saved_model.load(str(folder))
+        for count in (1, 3):
+            got = loaded.serve(tf.constant(images(config, 3)[:count]))["position_map"].numpy()
+            np.testing.assert_allclose(got, expected[:count], rtol=1e-4, atol=1e-3)
+    info = json.loads((folder / "tfface.json").read_text())
+    assert info["parameters"] == model.count_params() and info["commit"] == "abc" and info["image_size"] == 32
+    assert info["views"] == config.views and info["face_model"]["checksum"]
+    write_saved_model(model, config, folder, {})  # an export may be replaced, other things not
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("precious")
+    with pytest.raises(UserError, match="mine"):
+        write_saved_model(model, config, tmp_path / "mine", {})
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["export", "mine"]
+
+
+def test_preset_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow as tf
+
+    monkeypatch.setattr(presets, "PRESETS", tmp_path / "presets")
+    monkeypatch.setenv("TFFACE_CACHE", str(tmp_path / "cache"))
+    config = TINY["mnv2_light"]
+    model = models.build(config)
+    presets.save(model, config, presets.PRESETS / "small", {"commit": "abc", "limits": "tiny"})
+    assert presets.available() == ["small"] and presets.card("small")["limits"] == "tiny"
+    loaded, its_config = presets.load("small")
+    assert its_config == config
+    np.testing.assert_allclose(loaded(images(config)), model(images(config)), atol=2e-3)
+    folder = presets.saved_model("small")
+    served = tf.saved_model.load(str(folder)).serve(images(config))["position_map"].numpy()
+    expected = keras.ops.convert_to_numpy(models.predictor(loaded, config)(images(config))["position_map"])
+    np.testing.assert_allclose(served, expected, rtol=1e-4, atol=1e-3)
+    before = (folder / "saved_model.pb").stat().st_mtime_ns
+    assert presets.saved_model("small") == folder and (folder / "saved_model.pb").stat().st_mtime_ns == before
+    presets.save(models.build(config), config, presets.PRESETS / "small", {})
+    assert presets.saved_model("small") != folder
+    with pytest.raises(UserError, match="'small'"):
+        presets.folder("smal")
+    with pytest.raises(UserError, match="does not fit"):
+        presets.load_weights(models.build(TINY["mnv2_prn"]), presets.PRESETS / "small" / "weights.npz")

@@ -1,0 +1,150 @@
+"""From a picture to a face in its pixels: a network with a known answer, detectors, files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.toy_network import MM_PER_RADIUS, POSE_DEG, disc_photo, save_toy_network, unit_map
+from tfface.detect.base import Detection
+from tfface.errors import UserError
+from tfface.face.open_model import load_open_face
+from tfface.geometry.align import box_from_landmarks
+from tfface.inference import Reconstructor, read_card
+from tfface.io.image import read_image
+from tfface.io.mesh import read_mesh
+from tfface.result import FaceResult
+
+CENTRE, RADIUS = (233.3, 161.7), 47.0
+
+
+@pytest.fixture(scope="session")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_toy_network(tmp_path_factory.mktemp("toy"))
+
+
+@pytest.fixture(scope="session")
+def reconstructor(toy: Path) -> Reconstructor:
+    return Reconstructor(toy)
+
+
+@pytest.fixture(scope="session")
+def result(reconstructor: Reconstructor) -> FaceResult:
+    return reconstructor(disc_photo(300, 420, CENTRE, RADIUS), box=(150, 80, 330, 250))[0]
+
+
+def test_the_face_lies_where_the_disc_is(result: FaceResult) -> None:
+    expected = unit_map() * RADIUS + [*CENTRE, 0]
+    assert np.abs(result.position_map - expected).mean() < 0.25
+    np.testing.assert_allclose(result.pose.degrees, POSE_DEG, atol=0.2)
+    assert result.pose.scale_px_per_mm == pytest.approx(RADIUS / MM_PER_RADIUS, rel=5e-3)
+
+
+def test_the_last_crop_is_that_of_the_landmarks(result: FaceResult) -> None:
+    np.testing.assert_allclose(result.box, box_from_landmarks(result.landmarks68), atol=1.0)
+
+
+def test_face_frame_is_the_mean_face(result: FaceResult) -> None:
+    face = load_open_face()
+    distance = np.linalg.norm(result.vertices_mm - face.face(2).vertices(face.cage()), axis=1)
+    assert distance.mean() < 0.3
+
+
+def test_crops_in_a_batch_shrunk_enlarged_turned_and_over_the_border(reconstructor: Reconstructor) -> None:
+    photos = [
+        disc_photo(900, 700, (300.2, 500.6), 200),
+        disc_photo(120, 120, (60, 50), 20),
+        disc_photo(200, 200, (40, 90), 28),
+    ]
+    boxes = [(0, 150, 680, 830), (30, 25, 90, 85), (-60, 10, 120, 190)]
+    maps = reconstructor.predict_crops(photos, boxes)
+    unit = unit_map()
+    for found, (u, v), radius in zip(maps, [(300.2, 500.6), (60, 50), (40, 90)], [200, 20, 28], strict=True):
+        assert np.abs(found - (unit * radius + [u, v, 0])).mean() < 0.01 * radius + 0.05
+    turned = reconstructor.predict_crops(photos[:1], boxes[:1], rolls_rad=[np.pi / 2])[0]
+    expected = np.stack([unit[..., 1], -unit[..., 0], unit[..., 2]], axis=-1) * 200 + [300.2, 500.6, 0]
+    assert np.abs(turned - expected).mean() < 1.5
+    assert reconstructor.predict_crops([], []).shape == (0, 256, 256, 3)
+
+
+def test_a_box_off_the_picture_is_told(reconstructor: Reconstructor) -> None:
+    with pytest.raises(UserError, match="outside the picture"):
+        reconstructor(disc_photo(64, 64, (30, 30), 9), box=(100, 100, 150, 150))
+
+
+def test_no_face_is_told_and_views_are_counted(reconstructor: Reconstructor) -> None:
+    class Blind:
+        def detect(self, image: np.ndarray) -> list[Detection]:
+            return []
+
+    photo = disc_photo(64, 64, (30, 30), 9)
+    with pytest.raises(UserError, match="takes one photograph"):
+        reconstructor(photo, side_image=photo)
+    before, reconstructor._detector = reconstructor._detector, Blind()
+    with pytest.raises(UserError, match="No face was found"):
+        reconstructor(photo)
+    reconstructor._detector = before
+
+
+def test_two_views_are_stacked_front_first(tmp_path: Path) -> None:
+    network = Reconstructor(save_toy_network(tmp_path, views=2), refine=0)
+    front, side = disc_photo(200, 200, (90, 110), 30), disc_photo(200, 200, (100, 100), 60)
+    box = (0.0, 0.0, 200.0, 200.0)
+    found = network(front, box, side, box)[0]
+    assert np.abs(found.position_map - (unit_map() * 60 + [90, 110, 0])).mean() < 0.6
+    with pytest.raises(UserError, match="a front and a side"):
+        network(front, box)
+
+
+def test_files(result: FaceResult, tmp_path: Path) -> None:
+    written = result.save(tmp_path, "Anna ü")
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written)
+    summary = json.loads((tmp_path / "Anna ü.json").read_text(encoding="utf-8"))
+    assert summary["pose"]["yaw_deg"] == pytest.approx(POSE_DEG[0], abs=0.2)
+    np.testing.assert_allclose(summary["landmarks68_px"], result.landmarks68, atol=1e-3)
+    camera = summary["camera"]
+    placed = (
+        camera["scale_px_per_mm"] * result.vertices_mm @ np.transpose(camera["rotation"]) + camera["translation_px"]
+    )
+    np.testing.assert_allclose(placed * [1, -1, 1], result.vertices, atol=0.01)
+    obj, glb = read_mesh(tmp_path / "Anna ü.obj"), read_mesh(tmp_path / "Anna ü.glb")
+    np.testing.assert_allclose(obj.vertices, result.vertices_mm, atol=1e-3)
+    np.testing.assert_allclose(glb.vertices, result.vertices_mm, atol=1e-2)
+    assert obj.colors is not None and glb.texture is not None and glb.texture.shape == (1024, 1024, 3)
+    assert read_image(tmp_path / "Anna ü_overlay.png").shape == (960, 960, 3)
+
+
+def test_vertex_colours_come_from_the_photograph(result: FaceResult) -> None:
+    colors = result.mesh(textured=False).colors
+    assert colors is not None
+    nose, chin = colors[result_vertex(30)].astype(int), colors[result_vertex(8)].astype(int)
+    assert nose[0] - nose[1] > 200  # on the disc
+    assert abs(chin[0] - chin[1]) < 30  # on the grey
+
+
+def result_vertex(landmark: int) -> int:
+    return int(load_open_face().landmarks68[landmark])
+
+
+def test_depth_picture_is_nearest_at_the_nose(result: FaceResult) -> None:
+    depth, step = result.depth_image()
+    assert depth.shape == (300, 420)
+    assert depth[0, 0] == 0
+    u, v, z = result.landmarks68[30]
+    low = result.vertices[:, 2].min()
+    assert (depth[int(v), int(u)] - 1) * step + low == pytest.approx(z, abs=1.5)
+
+
+@pytest.mark.parametrize(
+    "broken", ["", '{"model": "x"}', '{"face_model": {"checksum": "0"}, "model": "m", "views": 1, "image_size": 8}']
+)
+def test_broken_cards_are_told(tmp_path: Path, broken: str) -> None:
+    with pytest.raises(UserError, match="not an exported model"):
+        read_card(tmp_path)
+    (tmp_path / "saved_model.pb").touch()
+    (tmp_path / "tfface.json").write_text(broken)
+    with pytest.raises(UserError, match="export"):
+        read_card(tmp_path)

@@ -1,0 +1,61 @@
+"""The weighted position-map loss of PRNet and seed 002.
+
+    L = mean over texels of w_ij * mean over u, v, z of d(p_ij, q_ij),   d = (p - q)^2 or |p - q|
+
+with `w` the UV weight mask divided by its mean where it is not zero, and the outer mean over those texels: a constant
+error of e gives e^2 (or |e|) whatever the mask. In network units, float32.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from tfface.errors import UserError
+
+
+def normalised_mask(mask: NDArray[np.floating]) -> NDArray[np.float32]:
+    """`mask` `[R,R]` divided by its mean over the texels where it is not zero.
+
+    Raises:
+        UserError: no texel has a weight.
+    """
+    support = mask > 0
+    if not support.any() or (mask < 0).any():
+        raise UserError("The loss weights must not be negative, and one of them must be above 0: see --loss.face.")
+    return np.asarray(mask / mask[support].mean(), np.float32)
+
+
+def weighted_map_loss(truth: Any, predicted: Any, mask: Any, kind: str = "mse") -> Any:
+    """The loss of each sample, `[B]`.
+
+    Args:
+        truth, predicted: `[B,R,R,3]` in the same unit.
+        mask: `[R,R]`, normalised to a mean of 1 over its support.
+        kind: "mse" or "l1".
+    """
+    difference = ops.cast(predicted, "float32") - ops.cast(truth, "float32")
+    distance = ops.square(difference) if kind == "mse" else ops.abs(difference)
+    mask = ops.convert_to_tensor(mask, "float32")
+    support = ops.maximum(ops.sum(ops.cast(mask > 0, "float32")), 1.0)
+    return ops.sum(ops.mean(distance, axis=-1) * mask, axis=(1, 2)) / support
+
+
+@keras.saving.register_keras_serializable(package="tfface")
+class WeightedMapLoss(keras.losses.Loss):
+    """`weighted_map_loss` as a Keras loss; averages over the batch."""
+
+    def __init__(self, mask: Any, kind: str = "mse", name: str = "weighted_map_loss", **options: Any) -> None:
+        super().__init__(name=name, dtype="float32", **{k: v for k, v in options.items() if k != "dtype"})
+        self.mask = normalised_mask(np.asarray(mask, np.float32))
+        self.kind = kind
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return weighted_map_loss(y_true, y_pred, self.mask, self.kind)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "mask": self.mask.tolist(), "kind": self.kind}

@@ -1,0 +1,147 @@
+"""Presets: networks that come with their weights (docs/conventions.md).
+
+`tfface/presets/NAME/` holds `preset.yaml` (the model part of a configuration), `weights.npz` (float16, keyed by the
+weights' paths) and `card.yaml` (data, command, commit, hours, metrics, limits).
+"""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import yaml
+
+from tfface import config as configuration
+from tfface.config import ModelConfig
+from tfface.errors import UserError
+from tfface.io.files import atomic_path
+
+if TYPE_CHECKING:
+    import keras
+
+PRESETS = Path(__file__).resolve().parent.parent / "presets"
+DEFAULT = "light"
+"""The preset that is used when none is named: the best single-view one."""
+
+
+def available() -> list[str]:
+    """The names of the presets that are there."""
+    return sorted(path.parent.name for path in PRESETS.glob("*/preset.yaml"))
+
+
+def folder(name: str) -> Path:
+    """The folder of the preset `name`.
+
+    Raises:
+        UserError: there is none; it names the nearest one.
+    """
+    if name in (names := available()):
+        return PRESETS / name
+    near = difflib.get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"there is {', '.join(names) or 'none yet'}."
+    raise UserError(f"There is no preset {name!r}: {hint}")
+
+
+def card(name: str) -> dict[str, Any]:
+    """The card of the preset `name`: data, command, commit, hours, metrics, limits."""
+    return configuration.read_yaml(folder(name) / "card.yaml")
+
+
+def model_config(name: str) -> ModelConfig:
+    """The network of the preset `name`."""
+    return configuration.from_dict({"model": configuration.read_yaml(folder(name) / "preset.yaml")}).model
+
+
+def load(name: str) -> tuple[keras.Model, ModelConfig]:
+    """The network of the preset `name` with its weights, and its configuration."""
+    from tfface import models
+
+    config = model_config(name)
+    model = models.build(config)
+    load_weights(model, folder(name) / "weights.npz")
+    return model, config
+
+
+def save(model: keras.Model, config: ModelConfig, target: Path, written_card: dict[str, Any]) -> Path:
+    """Writes a preset's folder; `weights.npz` goes last, so a folder with weights is whole."""
+    _write_yaml(target / "preset.yaml", configuration.to_dict(config))
+    _write_yaml(target / "card.yaml", written_card)
+    arrays = {v.path: np.asarray(v, np.float32).astype(np.float16) for v in _weights(model)}
+    with atomic_path(target / "weights.npz") as beside, beside.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    return target
+
+
+def find_weights(name: str) -> Path:
+    """The weights file that a person means by a run's folder, a file, or a preset's name.
+
+    Raises:
+        UserError: none of them.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    for candidate in (path / "best.weights.h5", path / "weights.npz"):
+        if candidate.is_file():
+            return candidate
+    if path.is_dir():
+        raise UserError(f"{path} holds no best.weights.h5 yet: its run has not finished an epoch.")
+    return folder(name) / "weights.npz"
+
+
+def load_weights(model: keras.Model, path: Path) -> None:
+    """Loads `.npz` (keyed by the weights' paths) or Keras' `.weights.h5`.
+
+    Raises:
+        UserError: the file does not fit the network.
+    """
+    try:
+        if path.suffix != ".npz":
+            model.load_weights(path)
+            return
+        with np.load(path, allow_pickle=False) as arrays:
+            for variable in _weights(model):
+                variable.assign(arrays[variable.path].astype(np.float32))
+    except (KeyError, ValueError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{path} does not fit the network {model.name} ({reason}); check its configuration.") from error
+
+
+def saved_model(name: str) -> Path:
+    """The SavedModel of the preset `name`, exported into the cache folder the first time."""
+    source = folder(name)
+    digest = hashlib.sha256((source / "weights.npz").read_bytes() + (source / "preset.yaml").read_bytes())
+    target = cache_folder() / "presets" / f"{name}-{digest.hexdigest()[:16]}"
+    if (target / "saved_model.pb").is_file():
+        return target
+    import keras
+
+    from tfface.models.saved_model import write_saved_model
+
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        model, config = load(name)
+        written = card(name)
+        return write_saved_model(model, config, target, {"commit": written.get("commit", ""), "card": written})
+    finally:
+        keras.config.set_dtype_policy(policy)
+
+
+def cache_folder() -> Path:
+    """`$TFFACE_CACHE`, else `~/.cache/tfface`."""
+    return Path(os.environ.get("TFFACE_CACHE") or Path.home() / ".cache" / "tfface")
+
+
+def _weights(model: keras.Model) -> list[Any]:
+    """Trainable weights and the statistics of batch normalisation, not the states of random generators."""
+    return list(model.weights)
+
+
+def _write_yaml(path: Path, tree: dict[str, Any]) -> None:
+    with atomic_path(path) as beside:
+        beside.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), encoding="utf-8")

@@ -1,0 +1,86 @@
+"""Networks as SavedModels with their `tfface.json`: the form in which people use them (docs/conventions.md)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tfface import models
+from tfface.config import ModelConfig
+from tfface.errors import UserError
+
+INFO = "tfface.json"
+
+
+def write_saved_model(model: keras.Model, config: ModelConfig, folder: Path, info: dict[str, Any]) -> Path:
+    """Writes `serve(images [B,S,S,3*views]) -> {"position_map": [B,256,256,3]}`; a whole folder or none.
+
+    Args:
+        model: the network (`models.build`), in float32.
+        config: its configuration.
+        folder: where to; an earlier export there is replaced.
+        info: goes into `tfface.json` beside what the configuration says: `commit`, `card`.
+
+    Raises:
+        UserError: the folder holds something else.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / INFO).is_file():
+        raise UserError(f"{folder} holds other files; name a new folder for the SavedModel.")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        _write(model, config, beside, info)
+        beside.chmod(0o755)
+        _move_into_place(beside, folder)
+    except BaseException:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise
+    return folder
+
+
+def _write(model: keras.Model, config: ModelConfig, folder: Path, info: dict[str, Any]) -> None:
+    import tensorflow as tf
+
+    whole = models.predictor(model, config)
+    archive = keras.export.ExportArchive()
+    archive.track(whole)
+    shape = (None, config.image_size, config.image_size, 3 * config.views)
+    archive.add_endpoint(
+        "serve", lambda images: whole(images, training=False), [tf.TensorSpec(shape, tf.float32, name="images")]
+    )
+    archive.write_out(str(folder), verbose=False)
+    described = {**describe(model, config), **info}
+    (folder / INFO).write_text(json.dumps(described, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def describe(model: keras.Model, config: ModelConfig) -> dict[str, Any]:
+    """What `tfface.json` says about any network."""
+    from tfface.face.open_model import load_open_face
+
+    face = load_open_face()
+    return {
+        "model": config.name,
+        "views": config.views,
+        "image_size": config.image_size,
+        "face_model": {"name": face.name, "checksum": face.checksum},
+        "parameters": int(model.count_params()),
+        "commit": "",
+        "card": {},
+    }
+
+
+def _move_into_place(beside: Path, folder: Path) -> None:
+    """Renames; a folder that is there already steps aside first."""
+    if not folder.exists():
+        os.replace(beside, folder)
+        return
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-old-", dir=folder.parent))
+    os.replace(folder, aside)
+    os.replace(beside, folder)
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,0 +1,159 @@
+"""`python -m tfface.predict PHOTO [SIDE_PHOTO]`: photographs to aligned, textured 3D faces."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import tyro
+
+from tfface.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tfface.inference import Reconstructor
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Turns photographs of faces into textured 3D faces: .obj, .glb, overlay, sheet, depth and .json for each face."""
+
+    photo: tyro.conf.Positional[Path]
+    """A photograph, or a folder of photographs."""
+    side_photo: tyro.conf.Positional[Path | None] = None
+    """The same face from the side, for models of two views."""
+    model: str | None = None
+    """A preset's name or the folder of an exported model; without it, the default preset."""
+    out: Path = Path("out")
+    """Folder for the results; made when it is missing."""
+    detector: Annotated[str, tyro.conf.arg(metavar="{auto,dlib,mtcnn}")] = "auto"
+    """auto: dlib's HOG detector, and mtcnn where it finds nothing."""
+    box: tuple[float, float, float, float] | None = None
+    """Left, top, right, bottom of the face in pixels, instead of detection."""
+    side_box: tuple[float, float, float, float] | None = None
+    """The same for the side photograph."""
+    refine: int = 1
+    """How often to crop again from the network's own landmarks."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Returns:
+        0; 1 when photographs of a folder failed; 2 on wrong input.
+    """
+    from rich.console import Console
+
+    try:
+        arguments = tyro.cli(Arguments, args=argv, prog="tfface predict")
+        return _run(arguments, Console(highlight=False))
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 2
+    except UserError as error:
+        print(f"tfface predict: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(arguments: Arguments, console: Console) -> int:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+    photos = _photos(arguments)
+    stems = _stems(photos)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    failed = 0
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("loading the network", total=len(photos))
+        reconstructor = _reconstructor(arguments)
+        for photo, stem in zip(photos, stems, strict=True):
+            progress.update(task, description=photo.name.replace("[", r"\["))
+            try:
+                _predict_one(reconstructor, photo, stem, arguments, console)
+            except (UserError, OSError) as error:
+                if len(photos) == 1 and not arguments.photo.is_dir():
+                    raise UserError(_naming(photo, error)) from error
+                failed += 1
+                print(f"tfface predict: {_naming(photo, error)}", file=sys.stderr)
+            progress.advance(task)
+    if failed:
+        print(f"tfface predict: {failed} of {len(photos)} photographs failed; the others are done.", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _naming(photo: Path, error: Exception) -> str:
+    """The error's sentence, beginning with the photograph when it does not name it."""
+    return str(error) if photo.name in str(error) else f"{photo}: {error}"
+
+
+def _photos(arguments: Arguments) -> list[Path]:
+    """The photographs to do; checks what can be checked before the network is loaded."""
+    from tfface.detect.registry import DETECTORS, load_detector
+    from tfface.io.image import list_images, read_image
+
+    if arguments.detector not in DETECTORS:
+        load_detector(arguments.detector)
+    if arguments.refine < 0:
+        raise UserError(f"--refine {arguments.refine} is negative: give 0, 1 or more.")
+    if arguments.out.exists() and not arguments.out.is_dir():
+        raise UserError(f"--out {arguments.out} is a file: give a folder.")
+    if arguments.photo.is_dir():
+        if arguments.box or arguments.side_photo:
+            raise UserError(f"{arguments.photo} is a folder: --box and a side photograph go with one photograph only.")
+        return list_images(arguments.photo)
+    for path in (arguments.photo, arguments.side_photo):
+        if path is not None:
+            read_image(path)
+    return [arguments.photo]
+
+
+def _stems(photos: list[Path]) -> list[str]:
+    """The results' names: the photographs', with the suffix where two differ in it only."""
+    names = [photo.stem for photo in photos]
+    return [p.stem if names.count(p.stem) == 1 else p.name.replace(".", "_") for p in photos]
+
+
+def _reconstructor(arguments: Arguments) -> Reconstructor:
+    from tfface.inference import Reconstructor
+
+    return Reconstructor(_saved_model(arguments), arguments.detector, arguments.refine)
+
+
+def _saved_model(arguments: Arguments) -> Path:
+    """A folder as it is; else a preset, exported once into the user's cache."""
+    if arguments.model is not None and Path(arguments.model).is_dir():
+        return Path(arguments.model)
+    from tfface.models import presets
+
+    name = arguments.model if arguments.model is not None else presets.default()
+    return Path(presets.saved_model(name))
+
+
+def _predict_one(reconstructor: Reconstructor, photo: Path, stem: str, arguments: Arguments, console: Console) -> None:
+    from tfface.io.image import read_image
+
+    side = None if arguments.side_photo is None else read_image(arguments.side_photo)
+    results = reconstructor(read_image(photo), arguments.box, side, arguments.side_box)
+    for index, result in enumerate(results):
+        name = stem if len(results) == 1 else f"{stem}_{index}"
+        result.save(arguments.out, name)
+        yaw, pitch, roll = result.pose.degrees
+        took = sum(result.timings_ms.values())
+        console.print(
+            f"{photo} -> {arguments.out / name}.obj  "
+            f"yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} degrees, {took:.0f} ms",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

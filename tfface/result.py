@@ -1,0 +1,177 @@
+"""What a reconstruction is, and the files it becomes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.face.open_model import load_open_face
+from tfface.face.position_map import PositionMap
+from tfface.geometry.align import Pose, fit_pose
+from tfface.geometry.raster import rasterize
+from tfface.io.files import atomic_path
+from tfface.io.image import write_image
+from tfface.io.mesh import Mesh, write_mesh
+from tfface.viz.overlay import depth_view, face_window, overlay_window, turned_view
+from tfface.viz.sheet import contact_sheet
+from tfface.viz.texture import face_texture, vertex_colors
+
+RIGID_REGIONS = (1, 2, 3)  # face, eyes, nose: what the expression moves least
+TEXTURE_SIZE = 1024
+SHEET_PIXELS = 640
+OVERLAY_PIXELS = 960
+POSE_NOTE = (
+    "R = Rz(roll) Ry(yaw) Rx(pitch) in the face frame (x to the picture's right, y up, z to the camera); "
+    "yaw > 0: nose to the picture's right, pitch > 0: nose down, roll > 0: counter-clockwise in the picture"
+)
+CAMERA_NOTE = "(u, -v, depth) = scale_px_per_mm * rotation @ V_mm + translation_px, pixel centres at +0.5, v down"
+
+
+@lru_cache(maxsize=4)
+def position_tables(resolution: int) -> PositionMap:
+    """The open face's position-map tables, built once per resolution."""
+    return PositionMap(load_open_face(), resolution)
+
+
+def reference_pose(vertices: NDArray[np.floating]) -> Pose:
+    """The similarity that takes the open model's mean face to predicted vertices `[53833,3]` (u, v, depth px)."""
+    face = load_open_face()
+    mean = face.face(2).vertices(face.cage())
+    return fit_pose(vertices, mean, np.isin(face.regions, RIGID_REGIONS).astype(np.float64))
+
+
+@dataclass(frozen=True, eq=False)
+class FaceResult:
+    """One face of one photograph.
+
+    Attributes:
+        image: `[H,W,3]` uint8 RGB, the photograph.
+        position_map: `[256,256,3]` float32, u, v and depth in pixels of the photograph.
+        box: `[4]` the square crop that the network saw (before it was turned by `crop_roll_deg`).
+        crop_roll_deg: by how much a head that lay on its side was turned upright for the network.
+        score: of the detection; None for a box that was given.
+        timings_ms: milliseconds by step.
+        model: the network's name.
+    """
+
+    image: NDArray[np.uint8]
+    position_map: NDArray[np.float32]
+    box: NDArray[np.float64]
+    model: str
+    timings_ms: Mapping[str, float]
+    crop_roll_deg: float = 0.0
+    score: float | None = None
+
+    @cached_property
+    def vertices(self) -> NDArray[np.float32]:
+        """`[53833,3]` u, v and depth (larger is nearer) in pixels of the photograph."""
+        return position_tables(len(self.position_map)).to_vertices(self.position_map)
+
+    @property
+    def triangles(self) -> NDArray[np.int32]:
+        """`[F,3]` of the face crop, counter-clockwise from outside."""
+        return load_open_face().face(2).triangles
+
+    @property
+    def landmarks68(self) -> NDArray[np.float32]:
+        """`[68,3]` u, v and depth in pixels of the photograph."""
+        return self.vertices[load_open_face().landmarks68]
+
+    @cached_property
+    def pose(self) -> Pose:
+        """Where the face stands; `.degrees` gives yaw, pitch, roll."""
+        return reference_pose(self.vertices)
+
+    @cached_property
+    def vertices_mm(self) -> NDArray[np.float32]:
+        """`[53833,3]` in the face frame, at the mean face's size (a photograph does not tell the true one)."""
+        return self.pose.to_face_frame(self.vertices)
+
+    @cached_property
+    def texture(self) -> NDArray[np.uint8]:
+        """`[1024,1024,3]` uint8 RGB from the photograph, hidden parts filled."""
+        return face_texture(self.image, self.vertices, position_tables(TEXTURE_SIZE))
+
+    def mesh(self, textured: bool) -> Mesh:
+        """The mesh in the face frame in millimetres, with its texture or with vertex colours."""
+        face = load_open_face()
+        if textured:
+            return Mesh(self.vertices_mm, self.triangles, uv=face.face(2).uv, texture=self.texture)
+        return Mesh(self.vertices_mm, self.triangles, colors=vertex_colors(self.texture, face))
+
+    def overlay(self, size: int = OVERLAY_PIXELS) -> NDArray[np.uint8]:
+        """The face's part of the photograph with the mesh and the landmarks over it, `[size,size,3]`."""
+        window = face_window(self.vertices)
+        return overlay_window(self.image, self.vertices, self.triangles, self.landmarks68, window, size)[1]
+
+    def sheet(self, size: int = SHEET_PIXELS) -> NDArray[np.uint8]:
+        """Photograph, overlay, mesh turned by 45 degrees, and depth, side by side."""
+        window = face_window(self.vertices)
+        pair = overlay_window(self.image, self.vertices, self.triangles, self.landmarks68, window, size)
+        views = [
+            turned_view(self.vertices_mm, self.triangles, size),
+            depth_view(self.vertices, self.triangles, window, size),
+        ]
+        return contact_sheet([*pair, *views], ["photograph", "overlay", "turned by 45 degrees", "depth"], 4, size)
+
+    def depth_image(self) -> tuple[NDArray[np.uint16], float]:
+        """The photograph's depth `[H,W]` uint16 (0 where there is no face, 65535 nearest), and pixels per level."""
+        depth = rasterize(self.vertices, self.triangles, *self.image.shape[:2])[2]
+        low, high = float(self.vertices[:, 2].min()), float(self.vertices[:, 2].max())
+        step = max(high - low, 1e-6) / 65534
+        levels = np.where(np.isfinite(depth), np.clip((depth - low) / step, 0, 65534) + 1, 0)
+        return np.asarray(np.round(levels), np.uint16), step
+
+    def summary(self) -> dict[str, Any]:
+        """What NAME.json holds."""
+        pose, face = self.pose, load_open_face()
+        angles = dict(zip(("yaw_deg", "pitch_deg", "roll_deg"), _rounded(pose.degrees, 3), strict=True))
+        return {
+            "model": self.model,
+            "face_model": {"name": face.name, "checksum": face.checksum},
+            "image_size": {"width": self.image.shape[1], "height": self.image.shape[0]},
+            "box_px": _rounded(self.box, 3),
+            "crop_roll_deg": round(self.crop_roll_deg, 3),
+            "detection_score": self.score,
+            "pose": {**angles, "convention": POSE_NOTE},
+            "camera": {
+                "scale_px_per_mm": pose.scale_px_per_mm,
+                "rotation": _rounded(pose.rotation, 7),
+                "translation_px": _rounded(pose.translation_px, 4),
+                "convention": CAMERA_NOTE,
+            },
+            "landmarks68_px": _rounded(self.landmarks68, 3),
+            "timings_ms": {name: round(value, 2) for name, value in self.timings_ms.items()},
+        }
+
+    def save(self, folder: str | os.PathLike[str], stem: str) -> list[Path]:
+        """Writes STEM.obj, .glb, _overlay.png, _sheet.png, _depth.png and, last, STEM.json; each whole or not at all.
+
+        Returns:
+            the files' paths.
+        """
+        target = Path(folder)
+        depth, step = self.depth_image()
+        pictures: dict[str, NDArray[Any]] = {"overlay": self.overlay(), "sheet": self.sheet(), "depth": depth}
+        for suffix, textured in ((".obj", False), (".glb", True)):
+            write_mesh(target / f"{stem}{suffix}", self.mesh(textured))
+        for name, picture in pictures.items():
+            write_image(target / f"{stem}_{name}.png", picture)
+        note = {"px_per_level": step, "convention": "0: no face; larger is nearer"}
+        with atomic_path(target / f"{stem}.json") as beside:
+            text = json.dumps({**self.summary(), "depth_png": note}, indent=1)
+            beside.write_text(text + "\n", encoding="utf-8")
+        names = [f"{stem}{end}" for end in (".obj", ".glb", *(f"_{name}.png" for name in pictures), ".json")]
+        return [target / name for name in names]
+
+
+def _rounded(values: Any, digits: int) -> Any:
+    return np.round(np.asarray(values, np.float64), digits).tolist()

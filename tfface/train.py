@@ -1,0 +1,96 @@
+"""`python -m tfface.train`: trains a network; a run that was stopped goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from tfface import config as configuration
+from tfface.cli import run
+from tfface.config import MODELS, Config, ModelConfig
+from tfface.errors import UserError
+
+Options = Annotated[Config, tyro.conf.FlagConversionOff]
+
+DESCRIPTION = """Train a network on synthetic faces, or with --data.records on TFRecord shards.
+
+--model NAME starts from a network's own configuration: mnv2_prn, mnv2_light, or a preset. --config FILE starts from a
+run's config.yaml; --run.resume DIR goes on with the run in DIR. Any value can be given as well; the same --run.out goes
+on where it stopped."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Trains as `argv` says; 0.
+
+    Raises:
+        UserError: a wrong value, or nothing to train on.
+    """
+    config = parse(sys.argv[1:] if argv is None else argv)
+    from tfface.training import position_map, run_folder
+
+    if not config.run.out:
+        run = dataclasses.replace(config.run, out=run_folder.new_name(config))
+        config = dataclasses.replace(config, run=run)
+    position_map.train(config)
+    return 0
+
+
+def parse(argv: list[str]) -> Config:
+    """The configuration that a command line means: a base (`--config`, `--run.resume`, `--model`), then changes to it.
+
+    Raises:
+        UserError: a file or value that is wrong.
+    """
+    rest, named = _take(argv, ("--config", "--run.resume", "--model"))
+    base = _base(named)
+    return configuration.validated(
+        tyro.cli(Options, args=rest, default=base, prog="tfface train", description=DESCRIPTION)
+    )
+
+
+def _base(named: dict[str, str]) -> Config:
+    config = configuration.load(named["--config"]) if "--config" in named else Config()
+    if "--run.resume" in named:
+        folder = Path(named["--run.resume"])
+        if not (folder / "config.yaml").is_file():
+            raise UserError(f"{folder} is no run's folder (it holds no config.yaml); see what lies under runs/.")
+        config = configuration.load(folder / "config.yaml")
+        config = dataclasses.replace(config, run=dataclasses.replace(config.run, out=str(folder)))
+    if "--model" in named:
+        config = dataclasses.replace(config, model=_named_model(named["--model"]))
+    return config
+
+
+def _named_model(name: str) -> ModelConfig:
+    """A network's starting configuration, or a preset's."""
+    if name in MODELS:
+        return MODELS[name]
+    from tfface.models import presets
+
+    if name in presets.available():
+        return presets.model_config(name)
+    return configuration.override(Config(), {"model.name": name}).model  # says which names are near
+
+
+def _take(argv: list[str], flags: tuple[str, ...]) -> tuple[list[str], dict[str, str]]:
+    """`argv` without these flags, and their values; `--flag VALUE` and `--flag=VALUE`."""
+    rest, found, remaining = [], {}, list(argv)
+    while remaining:
+        flag, equals, value = remaining.pop(0).partition("=")
+        if flag not in flags:
+            rest.append(flag + equals + value)
+            continue
+        if not equals:
+            if not remaining or remaining[0].startswith("--"):
+                raise UserError(f"{flag} needs a value after it; see python -m tfface.train --help.")
+            value = remaining.pop(0)
+        found[flag] = value
+    return rest, found
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

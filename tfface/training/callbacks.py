@@ -1,0 +1,179 @@
+"""Keras callbacks of a run: state, checkpoints, best weights, early stopping, logs, time limit.
+
+They share one `RunState`. Order matters to two of them: `KeepBest` must come before Keras' `SwapEMAWeights`, so that it
+saves the averaged weights, and `KeepCheckpoint` last, so that a checkpoint stands after everything the epoch wrote.
+"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from tfface.io.files import atomic_path
+from tfface.training.checkpoint import RunState, save_best, save_checkpoint
+
+COLUMNS = ("epoch", "step", "loss", "val_loss", "val_nme68", "learning_rate", "images_per_second", "minutes")
+
+
+class TimeIsUp(Exception):
+    """Raised inside `fit`, after a checkpoint, when the time limit is over."""
+
+
+class KeepState(keras.callbacks.Callback):
+    """Counts steps and seconds and keeps the mean training loss of the epoch, also across a resume."""
+
+    def __init__(self, state: RunState, steps_per_epoch: int) -> None:
+        super().__init__()
+        self.state, self.steps_per_epoch = state, steps_per_epoch
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._before = self.state.step % self.steps_per_epoch
+        self._loss_before = self.state.loss if self._before else 0.0
+        self._clock = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        state = self.state
+        state.step += 1
+        now = time.monotonic()
+        state.seconds, self._clock = state.seconds + now - self._clock, now
+        done = (state.step - 1) % self.steps_per_epoch + 1
+        mean_of_session = float((logs or {})["loss"])
+        state.loss = (self._loss_before * self._before + mean_of_session * (done - self._before)) / done
+
+
+class KeepBest(keras.callbacks.Callback):
+    """After each validation: the best weights are saved; too many epochs without better ones end the run."""
+
+    def __init__(self, state: RunState, folder: Path, steps_per_epoch: int, patience: int, epochs: int) -> None:
+        super().__init__()
+        self.state, self.folder, self.steps_per_epoch = state, folder, steps_per_epoch
+        self.patience, self.epochs = patience, epochs
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        state, logs = self.state, logs or {}
+        epoch = state.step // self.steps_per_epoch
+        loss = float(logs["loss"])
+        if loss < state.best:
+            save_best(self.folder, self.model)
+            state.best, state.best_nme68 = loss, float(logs["nme68"])
+            state.best_epoch, state.waited = epoch, 0
+        else:
+            state.waited += 1
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.state.finished = self.state.waited >= self.patience or epoch + 1 >= self.epochs
+        if self.state.finished:
+            self.model.stop_training = True
+
+
+class KeepCheckpoint(keras.callbacks.Callback):
+    """A checkpoint after each epoch and every `minutes` inside one; ends the run when `max_minutes` are over."""
+
+    def __init__(self, state: RunState, folder: Path, steps_per_epoch: int, minutes: float, deadline: float) -> None:
+        super().__init__()
+        self.state, self.folder, self.steps_per_epoch = state, folder, steps_per_epoch
+        self.seconds, self.deadline = 60 * minutes, deadline
+        self._saved = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.state.step % self.steps_per_epoch == 0:
+            return  # the epoch's end is not over before its validation
+        now = time.monotonic()
+        if now > self.deadline or now - self._saved > self.seconds:
+            self._save()
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._save()
+
+    def _save(self) -> None:
+        save_checkpoint(self.folder, self.model, self.state)
+        self._saved = time.monotonic()
+        if self._saved > self.deadline and not self.state.finished:
+            raise TimeIsUp
+
+
+class WriteMetrics(keras.callbacks.Callback):
+    """A row of `metrics.csv` after each epoch; rows after the epoch that a run goes on from are dropped."""
+
+    def __init__(self, state: RunState, folder: Path, steps_per_epoch: int, batch: int) -> None:
+        super().__init__()
+        self.state, self.path = state, folder / "metrics.csv"
+        self.steps_per_epoch, self.batch = steps_per_epoch, batch
+        self._write([row for row in self._rows() if int(row["step"]) <= state.step])
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._since, self._seconds = self.state.step, self.state.seconds
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self._write([*self._rows(), self.row(epoch, logs or {})])
+
+    def row(self, epoch: int, logs: dict[str, Any]) -> dict[str, Any]:
+        """What the epoch came to, by column."""
+        state = self.state
+        elapsed = max(state.seconds - self._seconds, 1e-9)
+        values = {
+            "epoch": epoch + 1,
+            "step": state.step,
+            "loss": state.loss,
+            "val_loss": logs["val_loss"],
+            "val_nme68": logs["val_nme68"],
+            "learning_rate": learning_rate(self.model),
+            "images_per_second": (state.step - self._since) * self.batch / elapsed,
+            "minutes": state.seconds / 60,
+        }
+        return {key: value if isinstance(value, int) else f"{float(value):.7g}" for key, value in values.items()}
+
+    def _rows(self) -> list[dict[str, Any]]:
+        if not self.path.is_file():
+            return []
+        with self.path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def _write(self, rows: list[dict[str, Any]]) -> None:
+        with atomic_path(self.path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(rows)
+
+
+class TensorBoardLog(keras.callbacks.Callback):
+    """Scalars after each epoch, the training loss and learning rate every so many steps, and pictures."""
+
+    def __init__(
+        self, state: RunState, folder: Path, draw: Callable[[keras.Model], Any] | None, every: int = 50
+    ) -> None:
+        super().__init__()
+        import tensorflow as tf
+
+        self.state, self.draw, self.every = state, draw, every
+        self.writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
+
+    def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.state.step % self.every == 0:
+            self._scalars({"train/loss": self.state.loss, "train/learning_rate": learning_rate(self.model)})
+
+    def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
+        import tensorflow as tf
+
+        self._scalars({f"validation/{key}": value for key, value in (logs or {}).items()})
+        if self.draw is not None:
+            with self.writer.as_default():
+                tf.summary.image("validation/meshes", self.draw(self.model)[None], step=self.state.step)
+        self.writer.flush()
+
+    def _scalars(self, values: dict[str, Any]) -> None:
+        import tensorflow as tf
+
+        with self.writer.as_default():
+            for name, value in values.items():
+                tf.summary.scalar(name, float(value), step=self.state.step)
+
+
+def learning_rate(model: keras.Model) -> float:
+    """The rate that the optimiser will use in its next step."""
+    return float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))

@@ -1,0 +1,116 @@
+"""Checkpoints: one file that holds all that a stopped run needs, replaced whole.
+
+`checkpoint.npz` holds the variables of the network and of the optimiser by number, and the state of the run as JSON. A
+run that goes on from it equals one that never stopped.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from tfface.errors import UserError
+from tfface.io.files import atomic_path
+
+CHECKPOINT = "checkpoint.npz"
+BEST = "best.weights.h5"
+
+
+@dataclass
+class RunState:
+    """Where a run stands."""
+
+    step: int = 0
+    """Training steps done, over all epochs; also how many batches of data were consumed."""
+    best: float = float("inf")
+    """The least validation loss so far."""
+    best_nme68: float = float("nan")
+    """The landmark error at that time, in percent."""
+    best_epoch: int = 0
+    """The epoch (from 1) of that time."""
+    waited: int = 0
+    """Epochs since then."""
+    finished: bool = False
+    """Early stopping or the last epoch ended the run."""
+    loss: float = 0.0
+    """Mean training loss over the steps of the epoch under way."""
+    seconds: float = 0.0
+    """Time spent training, over all sessions."""
+
+
+def save_checkpoint(folder: Path, model: keras.Model, state: RunState) -> None:
+    """Writes `folder/checkpoint.npz`."""
+    sync = getattr(model, "jax_state_sync", None)  # on JAX, variables lag behind `fit` until asked
+    if sync is not None:
+        sync()
+    arrays = {}
+    for part, variables in _parts(model):
+        for number, variable in enumerate(variables):
+            arrays[f"{part}/{number}"] = np.asarray(keras.ops.convert_to_numpy(variable))
+    arrays["state"] = np.array(json.dumps(dataclasses.asdict(state)))
+    with atomic_path(folder / CHECKPOINT) as beside, beside.open("wb") as file:
+        np.savez(file, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def load_checkpoint(folder: Path, model: keras.Model) -> RunState:
+    """Restores a compiled `model` and its optimiser, and gives the run's state; a fresh state where there is none.
+
+    Raises:
+        UserError: the checkpoint is of another network or optimiser, or damaged.
+    """
+    path = folder / CHECKPOINT
+    if not path.is_file():
+        return RunState()
+    optimizer = model.optimizer
+    if not optimizer.built:
+        optimizer.build(model.trainable_variables)
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            for part, variables in _parts(model):
+                for number, variable in enumerate(variables):
+                    variable.assign(arrays[f"{part}/{number}"])
+            return RunState(**json.loads(str(arrays["state"])))
+    except (KeyError, ValueError, TypeError, OSError) as error:
+        raise UserError(
+            f"{path} does not fit this configuration's network and optimiser ({error}); take another --run.out, "
+            "or start from its weights with --run.init."
+        ) from error
+
+
+def _parts(model: keras.Model) -> tuple[tuple[str, list[Any]], ...]:
+    """All variables of the network (weights, statistics, states of random generators) and of its optimiser."""
+    return ("model", model.variables), ("optimizer", model.optimizer.variables)
+
+
+def save_best(folder: Path, model: keras.Model) -> None:
+    """Writes `folder/best.weights.h5`."""
+    with atomic_path(folder / BEST) as beside:
+        named = beside.with_name(beside.stem + ".weights.h5")  # Keras insists on the ending
+        try:
+            model.save_weights(named)
+            named.replace(beside)
+        finally:
+            named.unlink(missing_ok=True)
+
+
+def read_state(folder: Path) -> RunState | None:
+    """The state in a run's checkpoint, without its network; None where there is none."""
+    path = folder / CHECKPOINT
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        return RunState(**_known(json.loads(str(arrays["state"]))))
+
+
+def _known(values: dict[str, Any]) -> dict[str, Any]:
+    names = {f.name for f in dataclasses.fields(RunState)}
+    return {key: value for key, value in values.items() if key in names}

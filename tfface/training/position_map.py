@@ -1,0 +1,186 @@
+"""The regime of position-map networks: the weighted map loss on posed faces (seed 002, section 4.3).
+
+Adam, a learning rate that halves, early stopping on the validation loss, checkpoints from which a run that was killed
+at any moment goes on as if it had not been. A run's folder holds `config.yaml`, `run.yaml` (command, commit, outcome),
+`checkpoint.npz`, `best.weights.h5`, `metrics.csv`, `pictures.png` and `tensorboard/`.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+
+from tfface import models
+from tfface.config import Config
+from tfface.errors import UserError
+from tfface.face.open_model import load_open_face
+from tfface.face.position_map import PositionMap
+from tfface.losses.position_map import WeightedMapLoss
+from tfface.models import maps, presets
+from tfface.training import callbacks, devices, run_folder
+from tfface.training.checkpoint import RunState, load_checkpoint
+from tfface.training.metrics import LandmarkError
+from tfface.training.pictures import MeshPictures
+from tfface.training.progress import ProgressLine
+from tfface.training.schedule import make_optimizer
+
+MakeDatasets = Callable[..., tuple[tf.data.Dataset, tf.data.Dataset]]
+
+
+def train(config: Config, make_datasets: MakeDatasets | None = None, console: Console | None = None) -> RunState:
+    """Trains in `config.run.out`, going on from its checkpoint where there is one.
+
+    Args:
+        config: the run's configuration; `run.out` must be named.
+        make_datasets: `(config, start_step) -> (training, validation)` of images `[B,S,S,3*views]` and maps
+            `[B,R,R,3]` in pixels; `tfface.data.pipeline.make_datasets` by default.
+        console: where progress goes.
+
+    Raises:
+        UserError: the folder holds another run, or there is nothing to train on.
+    """
+    if make_datasets is None:
+        from tfface.data.pipeline import make_datasets as from_pipeline
+
+        make_datasets = from_pipeline
+    console = console or Console()
+    folder = run_folder.claim(config)
+    with devices.prepare(config.run):
+        topology = PositionMap(load_open_face(), config.model.map_size)
+        model = compiled(config, topology)
+    if not (folder / "checkpoint.npz").is_file():
+        start_from(model, config)
+    return _Session(config, folder, model, topology, make_datasets, console).run()
+
+
+def compiled(config: Config, topology: PositionMap) -> keras.Model:
+    """The network with its loss, metric and optimiser."""
+    model = models.build(config.model)
+    loss = config.loss
+    mask = topology.weight_mask((loss.landmarks, loss.features, loss.face, loss.neck))
+    optimizer = make_optimizer(config.optim, config.data.steps_per_epoch)
+    if config.run.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(model.trainable_variables)
+    model.compile(
+        optimizer,
+        loss=WeightedMapLoss(mask, loss.kind),
+        metrics=[LandmarkError(topology.landmark_matrix())],
+        jit_compile="auto" if devices.on_gpu() else False,  # XLA takes minutes to compile convolutions on a CPU
+    )
+    return model
+
+
+def start_from(model: keras.Model, config: Config) -> None:
+    """Loads the weights that `run.init` names: a run's folder, a weights file, or a preset."""
+    if config.run.init:
+        presets.load_weights(model, presets.find_weights(config.run.init))
+
+
+class _Session:
+    """One process's part of a run."""
+
+    def __init__(
+        self,
+        config: Config,
+        folder: Path,
+        model: keras.Model,
+        topology: PositionMap,
+        make_datasets: MakeDatasets,
+        console: Console,
+    ) -> None:
+        self.config, self.folder, self.model, self.topology = config, folder, model, topology
+        self.make_datasets, self.console = make_datasets, console
+        self.steps = config.data.steps_per_epoch
+        limit = config.run.max_minutes
+        self.deadline = time.monotonic() + 60 * limit if limit else float("inf")
+
+    def run(self) -> RunState:
+        """Fits until the run is finished or its time is up.
+
+        `fit` counts epochs of equal length, so the rest of an epoch that was interrupted is a `fit` of its own; the
+        checkpoint is read again after it, since `fit` ends by replacing the weights by their moving average.
+        """
+        state = load_checkpoint(self.folder, self.model)
+        while not state.finished:
+            if state.step:
+                self.console.print(f"Going on after step {state.step} (epoch {state.step // self.steps + 1}).")
+            within = state.step % self.steps
+            if not self._fit(state, within):
+                run_folder.note_outcome(self.folder, state, self.model.count_params())
+                self.console.print(f"Time is up; the same command goes on. {self._best(state)}")
+                return state
+            state = load_checkpoint(self.folder, self.model)
+            run_folder.note_outcome(self.folder, state, self.model.count_params())
+        self.console.print(f"Finished. {self._best(state)}")
+        return state
+
+    def _fit(self, state: RunState, within: int) -> bool:
+        """Fits the rest of an epoch (`within` > 0) or all that is left; False when time was up."""
+        config, epoch = self.config, state.step // self.steps
+        training, validation = self.make_datasets(config, start_step=state.step)
+        progress = ProgressLine(state, self.steps, config.optim.epochs, config.data.batch, self.console)
+        try:
+            self.model.fit(
+                training.map(self._in_units),
+                validation_data=validation.map(self._in_units),
+                initial_epoch=epoch,
+                epochs=epoch + 1 if within else config.optim.epochs,
+                steps_per_epoch=self.steps - within,
+                callbacks=keras.callbacks.CallbackList(
+                    self._callbacks(state, validation, progress), add_history=True, model=self.model
+                ),
+                verbose=0,
+                shuffle=False,
+            )
+        except callbacks.TimeIsUp:
+            return False
+        finally:
+            progress.close()
+        return True
+
+    def _callbacks(self, state: RunState, validation: tf.data.Dataset, progress: ProgressLine) -> list[Any]:
+        config, folder, steps = self.config, self.folder, self.steps
+        draw = self._pictures(validation) if config.run.pictures else None
+        chain: list[Any] = [
+            callbacks.KeepState(state, steps),
+            callbacks.KeepBest(state, folder, steps, config.optim.patience, config.optim.epochs),
+        ]
+        if config.run.tensorboard:
+            chain.append(callbacks.TensorBoardLog(state, folder, draw))
+        if config.optim.ema:
+            chain.append(keras.callbacks.SwapEMAWeights())
+        return [
+            *chain,
+            callbacks.WriteMetrics(state, folder, steps, config.data.batch),
+            progress,
+            callbacks.KeepCheckpoint(state, folder, steps, config.run.checkpoint_minutes, self.deadline),
+        ]
+
+    def _pictures(self, validation: tf.data.Dataset) -> MeshPictures:
+        count = self.config.run.pictures
+        images, truth = next(iter(validation.unbatch().batch(count)))
+        return MeshPictures(
+            np.asarray(images), np.asarray(truth), self.topology, self.config.model.output, self.folder / "pictures.png"
+        )
+
+    def _in_units(self, images: tf.Tensor, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        size = self.config.model.map_size
+        if pixels.shape[1] != size:
+            raise UserError(f"The data's maps have {pixels.shape[1]} texels a side, the network's {size}.")
+        return images, maps.to_units(pixels, self.config.model.output)
+
+    def _best(self, state: RunState) -> str:
+        if not state.best_epoch:
+            return f"No epoch is complete yet; the run is in {self.folder}."
+        return (
+            f"Best validation loss {state.best:.4g}, nme68 {state.best_nme68:.2f} %, in epoch {state.best_epoch}. "
+            f"Next: python -m tfface.export {self.folder} --out DIR"
+        )

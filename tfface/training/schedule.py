@@ -1,0 +1,58 @@
+"""Learning rates as a function of the optimiser's step, so that a resumed run goes on where it stopped."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import keras
+from keras import ops
+
+from tfface.config import OptimConfig
+
+
+@keras.saving.register_keras_serializable(package="tfface")
+class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
+    """`learning_rate` halved every so many epochs (seed 002), along a cosine, or constant, after a linear warm-up."""
+
+    def __init__(
+        self, learning_rate: float, kind: str, halve_every_steps: int, total_steps: int, warmup_steps: int = 0
+    ) -> None:
+        self.options = {
+            "learning_rate": learning_rate,
+            "kind": kind,
+            "halve_every_steps": halve_every_steps,
+            "total_steps": total_steps,
+            "warmup_steps": warmup_steps,
+        }
+
+    def __call__(self, step: Any) -> Any:
+        options = self.options
+        step = ops.cast(step, "float32")
+        rate = options["learning_rate"] * ops.minimum(1.0, (step + 1.0) / max(options["warmup_steps"], 1))
+        if options["kind"] == "halve":
+            return rate * ops.power(0.5, ops.floor(step / options["halve_every_steps"]))
+        if options["kind"] == "cosine":
+            progress = ops.minimum(step / options["total_steps"], 1.0)
+            return rate * (0.01 + 0.99 * 0.5 * (1.0 + ops.cos(math.pi * progress)))
+        return rate
+
+    def get_config(self) -> dict[str, Any]:
+        return dict(self.options)
+
+
+def make_optimizer(config: OptimConfig, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+    """Adam, or AdamW where there is weight decay, as configured."""
+    rate = LearningRate(
+        config.learning_rate,
+        config.schedule,
+        max(1, config.halve_every_epochs) * steps_per_epoch,
+        config.epochs * steps_per_epoch,
+        config.warmup_steps,
+    )
+    options: dict[str, Any] = {"global_clipnorm": config.clipnorm or None}
+    if config.ema:
+        options |= {"use_ema": True, "ema_momentum": config.ema}
+    if config.weight_decay:
+        return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, **options)
+    return keras.optimizers.Adam(rate, **options)
