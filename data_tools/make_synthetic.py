@@ -35,6 +35,8 @@ class Options:
     """Side of the pictures in pixels."""
     supersample: int = 1
     """1: as rendered; 2: rendered at twice the size and averaged."""
+    textures: int = 768
+    """Painted skins that the faces choose from; painted once and kept in the user's cache."""
     backgrounds: Path | None = None
     """A folder of pictures for the backgrounds (the Describable Textures Dataset, say); else procedural ones."""
 
@@ -62,6 +64,7 @@ def _settings(options: Options) -> SyntheticSettings:
     return SyntheticSettings(
         image_size=options.image_size,
         supersample=options.supersample,
+        bank_size=options.textures,
         background_folder=str(options.backgrounds or ""),
     )
 

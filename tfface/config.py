@@ -61,6 +61,8 @@ class DataConfig:
     """Folder of TFRecord shards; naming one chooses the source `records`."""
     backgrounds: str = ""
     """Folder of pictures to put behind synthetic faces; empty: procedural textures."""
+    textures: int = 768
+    """Painted skins that the synthetic faces choose from; painted once, 45 ms each, and kept in the user's cache."""
     batch: int = 16
     """Samples in a step."""
     workers: int = 2

@@ -133,7 +133,7 @@ def _saved_model(arguments: Arguments) -> Path:
         return Path(arguments.model)
     from tfface.models import presets
 
-    name = arguments.model if arguments.model is not None else presets.default()
+    name = arguments.model if arguments.model is not None else presets.default(1 if arguments.side_photo is None else 2)
     return Path(presets.saved_model(name))
 
 

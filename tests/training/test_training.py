@@ -20,13 +20,13 @@ from rich.console import Console
 
 from tfface import config as configuration
 from tfface import export, models
-from tfface.config import OptimConfig, override
+from tfface.config import Config, OptimConfig, override
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.models import maps, mnv2_prn
+from tfface.models import maps, mnv2_prn, presets
 from tfface.training import callbacks, position_map, schedule
-from tfface.training.checkpoint import read_state
+from tfface.training.checkpoint import RunState, read_state
 from tfface.training.metrics import LandmarkError
 
 QUIET = Console(file=io.StringIO())
@@ -123,17 +123,42 @@ def test_time_limit_ends_cleanly_and_goes_on(tiny: ModuleType, tmp_path: Path) -
         position_map.train(override(config, {"model.width": 0.3}), tiny.make_datasets, QUIET)
 
 
-def test_early_stopping_and_init(tiny: ModuleType, whole: Path, tmp_path: Path) -> None:
-    changes = {"run__init": str(whole), "optim__learning_rate": 0.0, "optim__patience": 1, "optim__epochs": 50}
-    config = tiny.tiny_config(tmp_path, **changes, data__steps_per_epoch=2)
-    state = position_map.train(config, tiny.make_datasets, QUIET)
-    assert state.finished and state.step < 100
-    start = position_map.compiled(config, PositionMap(load_open_face(), tiny.MAP_SIZE))
-    position_map.start_from(start, config)
+def test_training_data_that_ends_is_told(tiny: ModuleType, tmp_path: Path) -> None:
+    def too_few(config: Config, start_step: int = 0):  # type: ignore[no-untyped-def]
+        training, validation = tiny.make_datasets(config, start_step)
+        return training.take(2), validation
+
+    with pytest.raises(UserError, match="ended in step 2"):
+        position_map.train(tiny.tiny_config(tmp_path), too_few, QUIET)
+    assert read_state(tmp_path) is None
+
+
+def test_early_stopping_waits_for_patience(tiny: ModuleType, tmp_path: Path) -> None:
+    model = tiny.build(tiny.tiny_config(tmp_path).model)
+    state = RunState()
+    keep = callbacks.KeepBest(state, tmp_path, steps_per_epoch=1, patience=2, epochs=50)
+    keep.set_model(model)
+    losses = [3.0, 2.0, 2.5, 1.9, 1.95, 1.9, 1.0]
+    for epoch, loss in enumerate(losses):
+        state.step = epoch + 1
+        keep.on_test_end({"loss": loss, "nme68": 10 * loss})
+        keep.on_epoch_end(epoch)
+        if state.finished:
+            break
+    assert (state.step, state.best, state.best_nme68, state.best_epoch) == (6, 1.9, 19.0, 4)
+    assert model.stop_training
+
+
+def test_a_run_starts_from_the_weights_of_another(tiny: ModuleType, whole: Path, tmp_path: Path) -> None:
+    config = tiny.tiny_config(tmp_path, run__init=str(whole), optim__learning_rate=0.0, optim__epochs=1)
+    assert position_map.train(config, tiny.make_datasets, QUIET).finished
+    best = tiny.build(config.model)
+    presets.load_weights(best, whole / "best.weights.h5")
     kept = arrays(tmp_path)
-    for number, variable in enumerate(start.variables):
+    for number, variable in enumerate(best.variables):
         if variable.trainable:
             np.testing.assert_array_equal(kept[f"model/{number}"], np.asarray(variable), err_msg=variable.path)
+    assert float(rows(tmp_path)[0]["val_loss"]) < 2 * float(rows(whole)[-1]["val_loss"])
 
 
 def test_the_rate_reaches_the_optimiser() -> None:
@@ -181,7 +206,8 @@ def test_export_of_a_run(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert "SavedModel in" in capsys.readouterr().out
     model, config, card = export.open_source(str(whole))
     image = np.random.default_rng(0).uniform(size=(1, 32, 32, 3)).astype(np.float32)
-    served = tf.saved_model.load(str(tmp_path / "saved")).serve(image)["position_map"].numpy()
+    loaded = tf.saved_model.load(str(tmp_path / "saved"))
+    served = loaded.serve(image)["position_map"].numpy()
     expected = models.predictor(model, config)(image)["position_map"]
     np.testing.assert_allclose(served, keras.ops.convert_to_numpy(expected), rtol=1e-4, atol=1e-3)
     written = configuration.read_yaml(tmp_path / "small" / "card.yaml")

@@ -36,7 +36,7 @@ def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset,
     else:
         from tfface.data.live import live_records
 
-        settings = SyntheticSettings(background_folder=config.data.backgrounds)
+        settings = SyntheticSettings(background_folder=config.data.backgrounds, bank_size=config.data.textures)
         train, valid = live_records(config, settings, start_step, validation_pairs(config))
         enlarged = settings.enlarge
     batches = Batches(config, face, enlarged)

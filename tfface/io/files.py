@@ -29,6 +29,11 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         raise
 
 
+def cache_folder() -> Path:
+    """Where what can be made again is kept: `$TFFACE_CACHE`, else `~/.cache/tfface`."""
+    return Path(os.environ.get("TFFACE_CACHE") or Path.home() / ".cache" / "tfface")
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)

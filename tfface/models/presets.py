@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,19 +17,28 @@ import yaml
 from tfface import config as configuration
 from tfface.config import ModelConfig
 from tfface.errors import UserError
-from tfface.io.files import atomic_path
+from tfface.io.files import atomic_path, cache_folder
 
 if TYPE_CHECKING:
     import keras
 
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
-DEFAULT = "light"
-"""The preset that is used when none is named: the best single-view one."""
+DEFAULTS = {1: "light", 2: "light_pair"}
+"""The presets that are used when none is named: the best ones for one and for two photographs."""
 
 
 def available() -> list[str]:
     """The names of the presets that are there."""
     return sorted(path.parent.name for path in PRESETS.glob("*/preset.yaml"))
+
+
+def default(views: int = 1) -> str:
+    """The preset for so many photographs.
+
+    Raises:
+        UserError: this copy of tfface has none.
+    """
+    return folder(DEFAULTS[views]).name
 
 
 def folder(name: str) -> Path:
@@ -99,9 +107,11 @@ def load_weights(model: keras.Model, path: Path) -> None:
     Raises:
         UserError: the file does not fit the network.
     """
+    import keras
+
     try:
         if path.suffix != ".npz":
-            model.load_weights(path)
+            keras.Model(model.inputs, model.outputs).load_weights(path)  # without an optimiser, as it was saved
             return
         with np.load(path, allow_pickle=False) as arrays:
             for variable in _weights(model):
@@ -130,11 +140,6 @@ def saved_model(name: str) -> Path:
         return write_saved_model(model, config, target, {"commit": written.get("commit", ""), "card": written})
     finally:
         keras.config.set_dtype_policy(policy)
-
-
-def cache_folder() -> Path:
-    """`$TFFACE_CACHE`, else `~/.cache/tfface`."""
-    return Path(os.environ.get("TFFACE_CACHE") or Path.home() / ".cache" / "tfface")
 
 
 def _weights(model: keras.Model) -> list[Any]:

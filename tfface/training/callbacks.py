@@ -14,6 +14,7 @@ from typing import Any
 
 import keras
 
+from tfface.errors import UserError
 from tfface.io.files import atomic_path
 from tfface.training.checkpoint import RunState, save_best, save_checkpoint
 
@@ -44,6 +45,10 @@ class KeepState(keras.callbacks.Callback):
         done = (state.step - 1) % self.steps_per_epoch + 1
         mean_of_session = float((logs or {})["loss"])
         state.loss = (self._loss_before * self._before + mean_of_session * (done - self._before)) / done
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        if self.state.step % self.steps_per_epoch:
+            raise UserError(f"The training data ended in step {self.state.step}, inside an epoch: it must be endless.")
 
 
 class KeepBest(keras.callbacks.Callback):

@@ -96,7 +96,8 @@ def save_best(folder: Path, model: keras.Model) -> None:
     with atomic_path(folder / BEST) as beside:
         named = beside.with_name(beside.stem + ".weights.h5")  # Keras insists on the ending
         try:
-            model.save_weights(named)
+            # A view without the optimiser, which Keras would save too.
+            keras.Model(model.inputs, model.outputs).save_weights(named)
             named.replace(beside)
         finally:
             named.unlink(missing_ok=True)

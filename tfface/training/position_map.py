@@ -7,7 +7,9 @@ at any moment goes on as if it had not been. A run's folder holds `config.yaml`,
 
 from __future__ import annotations
 
+import dataclasses
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -79,9 +81,30 @@ def compiled(config: Config, topology: PositionMap) -> keras.Model:
 
 
 def start_from(model: keras.Model, config: Config) -> None:
-    """Loads the weights that `run.init` names: a run's folder, a weights file, or a preset."""
-    if config.run.init:
-        presets.load_weights(model, presets.find_weights(config.run.init))
+    """Loads the weights that `run.init` names: a run's folder, a weights file, or a preset.
+
+    A network of two views also starts from weights of one: it then gives what that one gave for the front picture, and
+    learns from there what the side picture adds.
+    """
+    if not config.run.init:
+        return
+    path = presets.find_weights(config.run.init)
+    try:
+        presets.load_weights(model, path)
+    except UserError:
+        if config.model.views == 1:
+            raise
+        single = models.build(dataclasses.replace(config.model, views=1))
+        presets.load_weights(single, path)
+        copy_widened(single, model)
+
+
+def copy_widened(source: keras.Model, target: keras.Model) -> None:
+    """Copies weights; where `target`'s kernel takes more input channels than `source`'s, the new ones start at zero."""
+    for old, new in zip(source.weights, target.weights, strict=True):
+        value = np.zeros(new.shape, np.float32)
+        value[tuple(slice(size) for size in old.shape)] = np.asarray(old)
+        new.assign(value)
 
 
 class _Session:
@@ -128,18 +151,19 @@ class _Session:
         training, validation = self.make_datasets(config, start_step=state.step)
         progress = ProgressLine(state, self.steps, config.optim.epochs, config.data.batch, self.console)
         try:
-            self.model.fit(
-                training.map(self._in_units),
-                validation_data=validation.map(self._in_units),
-                initial_epoch=epoch,
-                epochs=epoch + 1 if within else config.optim.epochs,
-                steps_per_epoch=self.steps - within,
-                callbacks=keras.callbacks.CallbackList(
-                    self._callbacks(state, validation, progress), add_history=True, model=self.model
-                ),
-                verbose=0,
-                shuffle=False,
-            )
+            with warnings.catch_warnings():
+                # Said of validation data, whose length Keras does not know; KeepState minds the training data.
+                warnings.filterwarnings("ignore", "\\s*Your input ran out of data")
+                self.model.fit(
+                    training.map(self._in_units),
+                    validation_data=validation.map(self._in_units),
+                    initial_epoch=epoch,
+                    epochs=epoch + 1 if within else config.optim.epochs,
+                    steps_per_epoch=self.steps - within,
+                    callbacks=self._callbacks(state, validation, progress),
+                    verbose=0,
+                    shuffle=False,
+                )
         except callbacks.TimeIsUp:
             return False
         finally:

@@ -14,14 +14,9 @@ from numpy.typing import NDArray
 from tfface.data.synthetic import albedo
 from tfface.data.synthetic.albedo import SkinChart, SkinPainter, sample_skin
 from tfface.face.open_model import OpenFace
-from tfface.io.files import atomic_path
+from tfface.io.files import atomic_path, cache_folder
 
 LABELS = ("male", "ita_deg", "age", "beard", "hairline")
-
-
-def cache_folder() -> Path:
-    """`$TFFACE_CACHE`, else `~/.cache/tfface`."""
-    return Path(os.environ.get("TFFACE_CACHE") or Path.home() / ".cache" / "tfface")
 
 
 @dataclass(frozen=True)
