@@ -1,7 +1,7 @@
 """Make shards of synthetic faces: `python data_tools/make_synthetic.py --out DIR --pairs 20000`.
 
-Each shard holds the pairs of a fixed range of seeds, so a run that was stopped goes on with the shards that are missing,
-and any number of workers writes the same bytes.
+Each shard holds the pairs of a fixed range of seeds, so a run that was stopped goes on with the shards that are
+missing, and any number of workers writes the same bytes.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """From records to batches: `make_datasets(config)` gives what `tfface.training` feeds the network.
 
 A training batch is (images `[B,S,S,3*views]` in [0,1], position maps `[B,R,R,3]` in pixels of a 256-pixel crop).
-Records come from shards or straight from the generator; pictures are decoded, moved and coloured batch by batch. With one view,
-front and side pictures are samples of their own; with two, the map is that of the front picture.
+Records come from shards or straight from the generator; pictures are decoded, moved and coloured batch by batch. With
+one view, front and side pictures are samples of their own; with two, the map is that of the front picture.
 """
 
 from __future__ import annotations

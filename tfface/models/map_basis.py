@@ -39,7 +39,8 @@ class MapBasis(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         size = self.resolution**2 * 3
-        self.mean = self.add_weight((size,), _Mean(self.resolution, self.count, self.units), trainable=False, name="mean")
+        mean = _Mean(self.resolution, self.count, self.units)
+        self.mean = self.add_weight((size,), mean, trainable=False, name="mean")
         components = _Components(self.resolution, self.count, self.units)
         self.components = self.add_weight((self.count, size), components, trainable=False, name="components")
 
