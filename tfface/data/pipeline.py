@@ -71,13 +71,16 @@ class Batches:
         samples = samples.shuffle(config.data.shuffle, seed=config.data.seed + start_step)
         batches = samples.batch(config.data.batch, drop_remainder=True)
         prepare = self._augmented if config.augment.enabled else self._plain
-        return batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(4)
+        batches = batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(4)
+        return batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
 
     def validation(self, records: tf.data.Dataset) -> tf.data.Dataset:
         """Plain batches, kept in memory."""
         samples = self._per_view(records.map(self._decode))
         batches = samples.batch(self.config.data.batch, drop_remainder=False)
-        batches = batches.map(self._plain)
+        samples_in_all = validation_pairs(self.config) * (2 if self.config.model.views == 1 else 1)
+        count = -(-samples_in_all // self.config.data.batch)
+        batches = batches.map(self._plain).apply(tf.data.experimental.assert_cardinality(count))
         return (batches.cache() if self.config.data.cache_validation else batches).prefetch(2)
 
     def _decode(self, record: dict[str, Any]) -> dict[str, tf.Tensor]:

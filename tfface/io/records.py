@@ -71,7 +71,7 @@ def write_shard(path: Path, records: list[FaceRecord]) -> None:
 
     with atomic_path(path) as beside, tf.io.TFRecordWriter(str(beside)) as writer:
         for record in records:
-            writer.write(_example(record).SerializeToString())
+            writer.write(_example(record).SerializeToString(deterministic=True))
 
 
 def _example(record: FaceRecord) -> Any:

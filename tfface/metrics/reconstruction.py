@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.geometry.align import Similarity, fit_similarity
-from tfface.geometry.icp import NearestOnMesh, icp, move
+from tfface.geometry.icp import NearestOnMesh, icp, inverse, move
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
@@ -107,19 +107,39 @@ def reconstruction_error(
 
 
 def now_error(predicted: Surface, truth: Surface, with_scale: bool = True) -> NDArray[np.float64]:
+    """`now_distances` of surfaces with 68 landmarks, of which NoW's 7 are taken."""
+    chosen = list(NOW_LANDMARKS)
+    seven = np.asarray(predicted.landmarks)[chosen], np.asarray(truth.landmarks)[chosen]
+    return now_distances((predicted.vertices, predicted.triangles), seven[0], truth.vertices, seven[1], with_scale)
+
+
+def now_distances(
+    mesh: tuple[FloatArray, IntArray],
+    seven: FloatArray,
+    scan_vertices: FloatArray,
+    scan_seven: FloatArray,
+    with_scale: bool = True,
+) -> NDArray[np.float64]:
     """Distances `[N]` of the scan's points from the prediction by NoW's protocol.
 
-    Similarity from 7 landmarks (eye corners, under the nose, mouth corners), refined by minimising
-    scan-to-mesh distance, over the scan points within `0.7 (outer eye distance + nose height)` of the face's
-    centre. `with_scale` is the published non-metrical challenge; without it, the metrical one. Predictions
+    Similarity from 7 landmarks (four eye corners from the picture's left, under the nose, mouth corners), refined by
+    minimising scan-to-mesh distance, over the scan points within `0.7 (outer eye distance + nose height)` of the
+    face's centre. `with_scale` is the published non-metrical challenge; without it, the metrical one. Predictions
     must not be cropped tightly.
+
+    Args:
+        mesh: vertices `[V,3]` and triangles `[F,3]` of the prediction.
+        seven, scan_seven: `[7,3]` landmarks of both.
+        scan_vertices: `[S,3]`.
     """
-    chosen = list(NOW_LANDMARKS)
-    centre, radius = _now_crop(np.asarray(truth.landmarks, np.float64)[chosen])
-    measured = truth.vertices[crop_mask(truth.vertices, centre, radius)]
-    start = fit_similarity(predicted.landmarks[chosen], truth.landmarks[chosen], with_scale=with_scale)
-    motion = icp(NearestOnMesh(predicted.vertices, predicted.triangles), measured, start, with_scale)
-    return distances(measured, predicted.moved(motion))
+    centre, radius = _now_crop(np.asarray(scan_seven, np.float64))
+    measured = np.asarray(scan_vertices)[crop_mask(scan_vertices, centre, radius)]
+    start = fit_similarity(seven, scan_seven, with_scale=with_scale)
+    index = NearestOnMesh(*mesh)
+    motion = icp(index, measured, start, with_scale)
+    # Back in the prediction's own frame the index serves again; lengths there are 1 / scale of the scan's.
+    back = move(inverse(motion), measured)
+    return np.linalg.norm(index(back)[0] - back, axis=-1) * motion.scale
 
 
 def _now_crop(seven: FloatArray) -> tuple[FloatArray, float]:
@@ -169,15 +189,55 @@ def box_diagonal_length(vertices: FloatArray) -> float:
     return float(np.linalg.norm(np.ptp(vertices, axis=0)))
 
 
-def side_by_side(predicted: Surface, truth: Surface, radius: float = 95.0) -> dict[str, dict[str, float]]:
-    """`summary` of each alignment (surface distances), of `icp` by point and by plane, and of NoW."""
-    eyes = outer_eye_length(truth)
-    measured = truth.vertices[crop_mask(truth.vertices, truth.landmarks[NOSE_TIP], radius)]
-    moved = {name: predicted.moved(align(predicted, truth, name, measured)) for name in get_args(Alignment)}
-    table = {str(name): summary(distances(measured, surface), eyes) for name, surface in moved.items()}
-    table["icp_point"] = summary(distances(measured, moved["icp"], "point"), eyes)
-    table["icp_plane"] = summary(distances(measured, moved["icp"], "plane"), eyes)
+@dataclass(frozen=True)
+class Comparison:
+    """One prediction against one scan.
+
+    Attributes:
+        table: a row of figures for each measure (`side_by_side`).
+        motion: the similarity ICP's, which brings the prediction to the scan.
+        measured: `[V]` which of the scan's vertices count.
+        errors: `[N]` their distances in mm from the surface after `motion`.
+    """
+
+    table: dict[str, dict[str, float]]
+    motion: Similarity
+    measured: NDArray[np.bool_]
+    errors: NDArray[np.float64]
+
+
+def compare(predicted: Surface, truth: Surface, radius: float = 95.0) -> Comparison:
+    """Every alignment and distance of this module side by side; `table` as `side_by_side` says."""
+    mask = crop_mask(truth.vertices, truth.landmarks[NOSE_TIP], radius)
+    points = np.asarray(truth.vertices)[mask]
+    motions = {name: align(predicted, truth, name, points) for name in get_args(Alignment)}
+    moved = {name: predicted.moved(motion) for name, motion in motions.items()}
+    values = {str(name): distances(points, surface) for name, surface in moved.items()}
+    for name in ("icp_rigid", "icp"):
+        for kind in ("point", "plane"):
+            values[f"{name}_{kind}"] = distances(points, moved[name], kind)  # type: ignore[index, arg-type]
     if predicted.vertices.shape == truth.vertices.shape:
-        table["known"] = summary(known_correspondence(predicted.vertices, truth.vertices), eyes)
-    table["now"] = summary(now_error(predicted, truth), eyes)
-    return table
+        values["known"] = known_correspondence(predicted.vertices, truth.vertices)
+    values["now"] = now_error(predicted, truth)
+    table = {name: _row(value, moved.get(_alignment_of(name), moved["icp"]), truth, points) for name, value in values.items()}
+    return Comparison(table, motions["icp"], mask, values["icp"])
+
+
+def side_by_side(predicted: Surface, truth: Surface, radius: float = 95.0) -> dict[str, dict[str, float]]:
+    """A row of figures for each alignment (surface distances), for both ICPs by point and by plane, and for NoW.
+
+    Each row is a `summary` with `nme` over the outer eye distance and `nme_box_predicted` and `nme_box_truth`, seed
+    002's: over the diagonal of the box of the aligned prediction, and of the true points that are measured.
+    """
+    return compare(predicted, truth, radius).table
+
+
+def _alignment_of(measure: str) -> Alignment:
+    return "icp_rigid" if measure.startswith("icp_rigid") else measure  # type: ignore[return-value]
+
+
+def _row(values: FloatArray, moved: Surface, truth: Surface, points: FloatArray) -> dict[str, float]:
+    row = summary(values, outer_eye_length(truth))
+    row["nme_box_predicted"] = 100.0 * row["mean"] / box_diagonal_length(moved.vertices)
+    row["nme_box_truth"] = 100.0 * row["mean"] / box_diagonal_length(points)
+    return row

@@ -1,1 +1,1 @@
-"""Rasterising and shading."""
+"""Differentiable rendering in plain TensorFlow: rasterising, cameras, light, silhouettes, and `FaceRenderer`."""

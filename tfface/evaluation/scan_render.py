@@ -1,0 +1,143 @@
+"""Scans as photographs: a front and a side view of each, and what a network makes of them in the scan's frame.
+
+Seed 002 (section 5.2) renders each scan from the front and the side in an orthographic projection. Where the scan has
+landmarks, "front" is the pose in which the mean face looks straight at the camera; otherwise the scan's own frame is
+taken (x right, y up, z out of the face).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.errors import UserError
+from tfface.evaluation.scan_files import Scan
+from tfface.face.open_model import load_open_face
+from tfface.geometry.align import box_from_landmarks, fit_similarity
+from tfface.geometry.rotation import euler_to_matrix
+from tfface.io.mesh import Mesh
+from tfface.metrics.reconstruction import Surface
+from tfface.viz.scan_view import OrthographicView, render_scan, visible_depth
+
+FloatArray = NDArray[np.floating]
+Image = NDArray[np.uint8]
+VIEW_PIXELS = 512
+SIDE_YAW_DEG = 90.0
+_ENLARGE = 1.7  # the picture's side over the side of the face's crop: the whole head is in it
+
+
+class ScanPredictor(Protocol):
+    """A network that makes a mesh from one or two pictures."""
+
+    name: str
+    num_views: int
+    triangles: NDArray[np.int32]
+
+    def vertices(self, views: Sequence[tuple[Image, FloatArray]]) -> FloatArray:
+        """`[V,3]` u, v, depth in pixels of the first picture; views are a picture and its square crop each."""
+
+    def landmarks_of(self, vertices: FloatArray) -> FloatArray:
+        """The 68 landmarks `[68,3]` among the vertices."""
+
+    def find_box(self, image: Image) -> FloatArray:
+        """The square crop of the only face in a picture; raises `UserError` when none is found."""
+
+
+@dataclass(frozen=True)
+class RenderedScan:
+    """A scan with its views; `boxes` are the crops `[4]` of the face in each.
+
+    Attributes:
+        scan: with landmarks.
+        views, images, boxes: front and side.
+        estimated: the landmarks are a network's, laid onto the scan, not the scan's own.
+    """
+
+    scan: Scan
+    views: tuple[OrthographicView, OrthographicView]
+    images: tuple[Image, Image]
+    boxes: tuple[FloatArray, FloatArray]
+    estimated: bool = False
+
+
+def render_views(scan: Scan, side_yaw_deg: float = SIDE_YAW_DEG) -> RenderedScan:
+    """The front and the side view of a scan with landmarks."""
+    assert scan.landmarks is not None
+    front = frontal_rotation(scan.landmarks)
+    turned = euler_to_matrix(np.deg2rad(side_yaw_deg), 0.0, 0.0) @ front
+    views = tuple(_framed(rotation, scan.landmarks) for rotation in (front, turned))
+    boxes = tuple(box_from_landmarks(view.project(scan.landmarks)) for view in views)
+    images = tuple(render_scan(scan.mesh, view) for view in views)
+    return RenderedScan(scan, views, images, boxes)  # type: ignore[arg-type]
+
+
+def frontal_rotation(landmarks: FloatArray) -> NDArray[np.float64]:
+    """`[3,3]` the turn of the scan's frame after which the mean face would look straight at the camera."""
+    face = load_open_face()
+    mean = face.face(2).vertices(face.cage())[face.landmarks68]
+    return fit_similarity(landmarks, mean).rotation
+
+
+def _framed(rotation: FloatArray, landmarks: FloatArray) -> OrthographicView:
+    """The view whose crop (3DDFA's box) is the picture's middle."""
+    unit = OrthographicView(rotation, 1.0, np.zeros(2), np.zeros(3), VIEW_PIXELS)
+    box = box_from_landmarks(unit.project(landmarks))
+    scale = VIEW_PIXELS / (_ENLARGE * float(box[2] - box[0]))
+    centre = VIEW_PIXELS / 2 - scale * (box[:2] + box[2:]) / 2
+    return OrthographicView(rotation, scale, centre, np.zeros(3), VIEW_PIXELS)
+
+
+def with_landmarks(scan: Scan, predictor: ScanPredictor | None) -> tuple[Scan, bool]:
+    """The scan with landmarks, and whether they had to be estimated by a network on its front view.
+
+    Raises:
+        UserError: when it has none, and no network is at hand or sees a face.
+    """
+    if scan.landmarks is not None:
+        return scan, False
+    if predictor is None:
+        raise UserError("it has no 68 landmarks, and no network of one view is given that could find them")
+    view = _whole(scan.mesh)
+    image = render_scan(scan.mesh, view)
+    points = np.array(predictor.landmarks_of(predictor.vertices([(image, predictor.find_box(image))])), np.float64)
+    points[:, 2] = _depths(scan.mesh, view, points)
+    return replace(scan, landmarks=view.unproject(points)), True
+
+
+def _whole(mesh: Mesh) -> OrthographicView:
+    low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
+    scale = VIEW_PIXELS / (1.15 * float((high - low)[:2].max()))
+    centre = np.full(2, VIEW_PIXELS / 2)
+    return OrthographicView(np.eye(3), scale, centre, (low + high) / 2, VIEW_PIXELS)
+
+
+def _depths(mesh: Mesh, view: OrthographicView, points: FloatArray) -> NDArray[np.float64]:
+    """The scan's depth `[68]` under each point; beyond its silhouette the prediction's own, shifted to it."""
+    depth = visible_depth(mesh, view)
+    column, row = np.clip(points[:, :2].astype(int), 0, view.size - 1).T
+    found = depth[row, column].astype(np.float64)
+    seen = np.isfinite(found)
+    if seen.sum() < 20:
+        raise UserError("the network's landmarks do not lie on the scan: is its face turned to +z, up to +y?")
+    shift = np.median(found[seen] - points[seen, 2])
+    return np.where(seen, found, points[:, 2] + shift)
+
+
+def predict_surface(predictor: ScanPredictor, item: RenderedScan) -> Surface:
+    """What the network makes of a scan's views, in the scan's frame and millimetres (by the views' known scale).
+
+    The depth of a picture has no origin: it is set so that the nose tips are equally far.
+    """
+    views = list(zip(item.images, item.boxes, strict=True))[: predictor.num_views]
+    points = np.array(predictor.vertices(views), np.float64)
+    landmarks = np.array(predictor.landmarks_of(points), np.float64)
+    assert item.scan.landmarks is not None
+    shift = float(item.views[0].project(item.scan.landmarks[30:31])[0, 2] - landmarks[30, 2])
+    for each in (points, landmarks):
+        each[:, 2] += shift
+    front = item.views[0]
+    return Surface(front.unproject(points), predictor.triangles, front.unproject(landmarks))
