@@ -79,7 +79,7 @@ def test_command_line(tmp_path: Path) -> None:
     assert (config.model.name, config.model.width, config.model.image_size) == ("mnv2_light", 0.5, 128)
     assert config.data.source == "records" and not config.augment.mirror
     configuration.save(config, tmp_path / "config.yaml")
-    resumed = parse([f"--run.resume={tmp_path}", "--optim.epochs", "7"])
+    resumed = parse([f"--resume={tmp_path}", "--optim.epochs", "7"])
     assert resumed.run.out == str(tmp_path) and resumed.optim.epochs == 7 and resumed.model == config.model
     assert parse(["--config", str(tmp_path / "config.yaml")]) == config
     with pytest.raises(UserError, match="mnv2_prn"):

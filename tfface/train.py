@@ -19,8 +19,11 @@ Options = Annotated[Config, tyro.conf.FlagConversionOff]
 DESCRIPTION = """Train a network on synthetic faces, or with --data.records on TFRecord shards.
 
 --model NAME starts from a network's own configuration: mnv2_prn, mnv2_light, or a preset. --config FILE starts from a
-run's config.yaml; --run.resume DIR goes on with the run in DIR. Any value can be given as well; the same --run.out goes
-on where it stopped."""
+run's config.yaml; --resume DIR goes on with the run in DIR. Any value can be given as well; the same --out goes on
+where it stopped. --device, --precision, --strategy, --out, --resume and --init are short for --run.device and so on."""
+
+
+SHORTHANDS = {f"--{name}": f"--run.{name}" for name in ("device", "precision", "strategy", "out", "resume", "init")}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -45,11 +48,17 @@ def parse(argv: list[str]) -> Config:
     Raises:
         UserError: a file or value that is wrong.
     """
-    rest, named = _take(argv, ("--config", "--run.resume", "--model"))
+    rest, named = _take(_spelt_out(argv), ("--config", "--run.resume", "--model"))
     base = _base(named)
     return configuration.validated(
         tyro.cli(Options, args=rest, default=base, prog="tfface train", description=DESCRIPTION)
     )
+
+
+def _spelt_out(argv: list[str]) -> list[str]:
+    """`--device gpu` means `--run.device gpu`, and so on for `SHORTHANDS`."""
+    parts = (argument.partition("=") for argument in argv)
+    return [SHORTHANDS.get(flag, flag) + equals + value for flag, equals, value in parts]
 
 
 def _base(named: dict[str, str]) -> Config:

@@ -161,6 +161,20 @@ def test_a_run_starts_from_the_weights_of_another(tiny: ModuleType, whole: Path,
     assert float(rows(tmp_path)[0]["val_loss"]) < 2 * float(rows(whole)[-1]["val_loss"])
 
 
+def test_two_views_start_from_what_one_view_knows(tiny: ModuleType, whole: Path, tmp_path: Path) -> None:
+    """With the weights of a one-view network the two-view one says the same of the front, whatever the side shows."""
+    one = tiny.tiny_config(tmp_path, run__init=str(whole), model__views=1)
+    two = override(one, {"model.views": 2})
+    topology = PositionMap(load_open_face(), one.model.map_size)
+    single, double = (position_map.compiled(config, topology) for config in (one, two))
+    position_map.start_from(single, one)
+    position_map.start_from(double, two)
+    rng = np.random.default_rng(0)
+    front, side = rng.uniform(size=(2, 2, one.model.image_size, one.model.image_size, 3)).astype(np.float32)
+    expected = single(front, training=False)
+    np.testing.assert_allclose(double(np.concatenate([front, side], -1), training=False), expected, atol=1e-5)
+
+
 def test_the_rate_reaches_the_optimiser() -> None:
     optimizer = schedule.make_optimizer(OptimConfig(learning_rate=0.1, halve_every_epochs=2), steps_per_epoch=3)
     variable = keras.Variable(np.zeros(1, np.float32))
