@@ -47,6 +47,8 @@ class ModelConfig:
     """Factor on the decoder's channels."""
     features: int = 512
     """Channels between encoder and decoder."""
+    mirror_average: bool = False
+    """Predictions are the mean of those for the pictures and for their mirror images; twice the work."""
     skips: bool = False
     """Light decoder only: also feed it the encoder's features of each size."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -24,19 +25,23 @@ class Options:
     """Folder for the results."""
     data: Path | None = None
     """The benchmark's folder (docs/evaluation.md says what lies in it); synthetic needs none."""
-    benchmark: Literal["aflw2000", "photos", "synthetic", "scans"] = "aflw2000"
-    """aflw2000: AFLW2000-3D by yaw. photos: any with .pts files of 68 points. synthetic: exact truth.
-    scans: meshes of --peers and the posed mean face against landmarked scans, in mm."""
+    benchmark: Literal["aflw2000", "300w_lp", "photos", "synthetic", "florence", "scans", "now"] = "aflw2000"
+    """aflw2000, 300w_lp: 68 points by yaw. photos: any with .pts files of 68 points. synthetic: exact truth.
+    florence, scans: textured scans, drawn from the front and the side, in mm. now: the NoW challenge."""
     model: tuple[str, ...] = field(default=())
     """SavedModel folders or presets, a row each (default: the default preset, unless --peers is given)."""
     peers: Path | None = None
-    """A folder of .npz or .mat files with other methods' landmarks, a row each."""
+    """A folder of .npz or .mat files with other methods' landmarks, a row each (scans: of folders of meshes)."""
     detector: str | None = None
     """Crop by our own detection (auto, dlib, mtcnn) instead of the benchmark's boxes."""
     refine: int = 0
     """Take the crop again so often from the landmarks just found; 0 is the published protocol."""
     limit: int | None = None
-    """Only the first so many images, for a quick look (synthetic: so many persons, 100 if not given)."""
+    """Only the first so many items, for a quick look (synthetic: so many persons, 100 if not given)."""
+    bfm: Path | None = None
+    """aflw2000: your own Basel Face Model (face3d's BFM.mat), for dense figures."""
+    side_yaw: float = 90.0
+    """florence, scans: degrees between the front and the side view."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -44,23 +49,45 @@ def main(argv: list[str] | None = None) -> int:
     import tyro
 
     options = tyro.cli(Options, args=argv, prog="tfface evaluate")
-    return _scans(options) if options.benchmark == "scans" else _landmarks(options)
+    if options.refine < 0 or (options.limit is not None and options.limit < 1):
+        raise UserError("--refine must be 0 or more and --limit 1 or more")
+    if options.benchmark in ("scans", "florence"):
+        return _scans(options)
+    if options.benchmark == "now":
+        return _now(options)
+    return _landmarks(options)
 
 
 def _scans(options: Options) -> int:
-    import json
+    from tfface.evaluation.scan_report import print_scans, write_scan_report
+    from tfface.evaluation.scans import evaluate_scans
 
-    from tfface.evaluation.scans import evaluate_scans, print_scans
-    from tfface.io.files import atomic_path
-
-    if options.model:
-        raise UserError("--benchmark scans measures meshes: save them with `tfface predict`, then give --peers")
-    results = evaluate_scans(_folder(options), options.peers)
+    folder = _folder(options)
+    run = evaluate_scans(
+        folder,
+        options.peers,
+        [predictor for _, predictor in _predictors(options, options.peers is not None)],
+        options.benchmark,
+        options.limit,
+        options.side_yaw,
+        track=_track,
+    )
+    results = write_scan_report(options.out, run)
     print_scans(results)
-    with atomic_path(options.out / "results.json") as beside:
-        beside.write_text(json.dumps(results, indent=1, allow_nan=False))
-    print(f"wrote {options.out / 'results.json'}")
+    print(f"wrote {options.out / 'results.json'}, ced.png, ced_points.png and report.html")
     return int(bool(results["broken"]) or any(method["failed"] for method in results["models"].values()))
+
+
+def _now(options: Options) -> int:
+    from tfface.evaluation.now import evaluate_now
+    from tfface.evaluation.now_report import print_now, write_now_report
+
+    folder = _folder(options)
+    networks = [predictor for _, predictor in _predictors(options, options.peers is not None)]
+    results = write_now_report(options.out, evaluate_now(folder, networks, options.peers, options.limit, _track))
+    print_now(results)
+    print(f"wrote {options.out / 'results.json'}, ced.png and report.html")
+    return int(bool(results["broken"]) or any(model["failed"] for model in results["models"].values()))
 
 
 def _landmarks(options: Options) -> int:
@@ -77,8 +104,6 @@ def _landmarks(options: Options) -> int:
 
 
 def _read(options: Options) -> LandmarkSet:
-    if options.refine < 0 or (options.limit is not None and options.limit < 1):
-        raise UserError("--refine must be 0 or more and --limit 1 or more")
     if options.benchmark == "synthetic":
         return _synthetic(options)
     folder = _folder(options)
@@ -86,11 +111,27 @@ def _read(options: Options) -> LandmarkSet:
         from tfface.evaluation.photos import read_photos
 
         data = read_photos(folder)
+    elif options.benchmark == "300w_lp":
+        from tfface.evaluation.w300_lp import read_300w_lp
+
+        data = read_300w_lp(folder, options.limit)
     else:
         from tfface.evaluation.aflw2000 import read_aflw2000
 
         data = read_aflw2000(folder)
-    return data if options.limit is None else data.first(options.limit)
+    data = data if options.limit is None else data.first(options.limit)
+    return data if options.benchmark != "aflw2000" else _with_bfm(data, options.bfm)
+
+
+def _with_bfm(data: LandmarkSet, bfm: Path | None) -> LandmarkSet:
+    from dataclasses import replace
+
+    from tfface.evaluation.bfm import bfm_truth
+    from tfface.face.open_model import load_open_face
+
+    if bfm is None:
+        return replace(data, dense_absent="give your Basel Face Model with --bfm BFM.mat")
+    return replace(data, dense=bfm_truth(bfm, data.images, load_open_face()))
 
 
 def _folder(options: Options) -> Path:
@@ -123,7 +164,7 @@ def _columns(options: Options, data: LandmarkSet) -> list[Column]:
     columns: list[Column] = []
     find_box = None if options.detector is None else _finder(options.detector)
     for name, predictor in _predictors(options, bool(peers)):
-        track = lambda items, name=name: _track(items, name)  # noqa: E731
+        track = partial(_track, what=name)
         columns.append(predict_column(predictor, data, read_image, find_box, options.refine, track))
     return _distinct([*columns, *peers])
 
@@ -138,7 +179,7 @@ def _predictors(options: Options, with_peers: bool) -> Iterable[tuple[str, Any]]
         names = (presets.default(),)
     # All names are checked before the first long run.
     for folder, name in [find_saved_model(model) for model in names]:
-        yield name, NetworkPredictor(folder, name)
+        yield name, NetworkPredictor(folder, name, options.detector or "auto")
 
 
 def _finder(detector: str) -> FindBox:
@@ -147,10 +188,10 @@ def _finder(detector: str) -> FindBox:
     return box_finder(detector)
 
 
-def _track(items: list[int], name: str) -> Iterable[int]:
+def _track(items: list[Any], what: str) -> Iterable[Any]:
     from rich.progress import track
 
-    return track(items, description=name)
+    return track(items, description=what)
 
 
 def _distinct(columns: list[Column]) -> list[Column]:

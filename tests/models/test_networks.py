@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -104,6 +105,17 @@ def test_units(output: str, of_zero: float, of_crop: float) -> None:
     np.testing.assert_allclose(units[0, :2], [of_zero, of_crop], atol=1e-12)
     np.testing.assert_allclose(maps.to_pixels(units, output), pixels, atol=1e-9)
     assert maps.pixels_per_unit(output) == pytest.approx(156 / (units[0, 1] - units[0, 2]))
+
+
+def test_mirror_average_says_of_a_mirrored_picture_the_mirrored_map() -> None:
+    config = dataclasses.replace(TINY["mnv2_light"], mirror_average=True)
+    predict = models.predictor(models.build(config), config)
+    picture = images(config, 2)
+    first = np.asarray(predict(picture)["position_map"])
+    second = np.asarray(predict(picture[:, :, ::-1])["position_map"])[:, :, ::-1]
+    np.testing.assert_allclose(second * [-1, 1, 1] + [256, 0, 0], first, atol=1e-2)
+    once = models.predictor(models.build(TINY["mnv2_light"]), TINY["mnv2_light"])
+    assert len(predict.outputs) == len(once.outputs) and predict.count_params() == once.count_params()
 
 
 SLOW = pytest.mark.slow  # an export takes a while; one network of each kind of decoder is too much for every run

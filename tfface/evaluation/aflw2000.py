@@ -84,5 +84,9 @@ def _read_mat(file: Path) -> dict[str, Any]:
     points = np.asarray(data["pt3d_68"], np.float64).T
     if points.shape != (68, 3) or not np.isfinite(points).all():
         raise UserError(f"pt3d_68 is not 3 x 68 finite numbers but {points.T.shape}")
-    yaw = float(np.asarray(data["Pose_Para"]).ravel()[1])
-    return {"image": image, "points": points, "yaw_deg": np.rad2deg(np.arcsin(np.sin(yaw)))}
+    return {"image": image, "points": points, "yaw_deg": folded_yaw_deg(data["Pose_Para"])}
+
+
+def folded_yaw_deg(pose_para: Any) -> float:
+    """The yaw of `Pose_Para` (pitch, yaw, roll in radians, ...), in degrees between -90 and 90."""
+    return float(np.rad2deg(np.arcsin(np.sin(float(np.asarray(pose_para).ravel()[1])))))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,8 @@ class Column:
         landmarks: `[N,68,2 or 3]` in the benchmark's pixels; NaN where there is none.
         failed: why, by image name, for each NaN.
         missed: images where the detector found no face; their landmarks come from the benchmark's own box.
+        skipped: images that a network of two views cannot be asked about (no side view of the same face).
+        dense: figures of the whole mesh by image name, where the benchmark knows it.
         crop: where the crops came from, in words.
     """
 
@@ -46,6 +48,8 @@ class Column:
     failed: dict[str, str] = field(default_factory=dict)
     missed: list[str] = field(default_factory=list)
     crop: str = "the benchmark's boxes"
+    skipped: list[str] = field(default_factory=list)
+    dense: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
 def predict_column(
@@ -65,31 +69,68 @@ def predict_column(
             protocol.
         track: wraps the indices to show progress.
     """
-    landmarks = np.full((len(data.names), 68, 3), np.nan)
-    failed, missed = {}, []
+    asked = _Asked(predictor, data, read_image, find_box, refine)
+    column = Column(predictor.name, np.full((len(data.names), 68, 3), np.nan), crop=_crop_note(find_box, refine))
+    pair = getattr(predictor, "num_views", 1) == 2
+    if pair and data.sides is None:
+        raise UserError(
+            f"{predictor.name} takes a front and a side view, and {data.name} has single photographs: measure it with "
+            "--benchmark synthetic, florence or scans"
+        )
     for i in track(list(range(len(data.names)))):
+        side = data.sides[i] if pair and data.sides is not None else None
+        if pair and side is None:
+            column.skipped.append(data.names[i])
+            continue
         try:
-            image, box = read_image(data.images[i]), data.boxes[i]
-            found = box if find_box is None else find_box(image, box)
-            if found is None:
-                missed.append(data.names[i])
-            landmarks[i] = _refined(predictor, image, box if found is None else found, refine) + _OFFSET
+            column.landmarks[i] = asked.about(i, side, column)
         except (UserError, OSError, ValueError, RuntimeError) as error:
-            failed[data.names[i]] = str(error) or type(error).__name__
+            column.failed[data.names[i]] = str(error) or type(error).__name__
+    return column
+
+
+def _crop_note(find_box: FindBox | None, refine: int) -> str:
     crop = "the benchmark's boxes" if find_box is None else "our detector (the benchmark's box where it misses)"
-    return Column(predictor.name, landmarks, failed, missed, crop + (f", refined {refine} times" if refine else ""))
+    return crop + (f", refined {refine} times" if refine else "")
 
 
 _OFFSET = np.array([OFFSET_PX, OFFSET_PX, 0.0])
 
 
-def _refined(predictor: Predictor, image: NDArray[np.uint8], box: FloatArray, refine: int) -> FloatArray:
-    points = predictor.landmarks(image, box)
-    for _ in range(refine):
-        points = predictor.landmarks(image, box_from_landmarks(points))
-    if points.shape != (68, 3) or not np.isfinite(points).all():
-        raise UserError(f"the network's landmarks are not 68 finite points but {points.shape}")
-    return points
+@dataclass(frozen=True)
+class _Asked:
+    """A network and the benchmark that it is asked about."""
+
+    predictor: Any
+    data: LandmarkSet
+    read_image: ReadImage
+    find_box: FindBox | None
+    refine: int
+
+    def about(self, i: int, side: int | None, column: Column) -> FloatArray:
+        """The landmarks `[68,3]` of item `i` in the benchmark's pixels; what else is found goes into `column`."""
+        image, box = self._view(i, column)
+        views = [] if side is None else [self._view(side, column)]
+        points = self._landmarks(image, box, views)
+        for _ in range(self.refine):
+            box = box_from_landmarks(points)
+            points = self._landmarks(image, box, views)
+        if points.shape != (68, 3) or not np.isfinite(points).all():
+            raise UserError(f"the network's landmarks are not 68 finite points but {points.shape}")
+        if self.data.dense is not None and hasattr(self.predictor, "vertices"):
+            vertices = self.predictor.vertices([(image, box), *views])
+            column.dense[self.data.names[i]] = self.data.dense.measure(i, vertices)
+        return np.asarray(points + _OFFSET)
+
+    def _landmarks(self, image: Any, box: FloatArray, views: list[Any]) -> FloatArray:
+        return np.asarray(self.predictor.landmarks(image, box, *views))
+
+    def _view(self, i: int, column: Column) -> tuple[Any, FloatArray]:
+        image, box = self.read_image(self.data.images[i]), self.data.boxes[i]
+        found = box if self.find_box is None else self.find_box(image, box)
+        if found is None and self.data.names[i] not in column.missed:
+            column.missed.append(self.data.names[i])
+        return image, box if found is None else found
 
 
 def read_peers(folder: Path, data: LandmarkSet) -> list[Column]:

@@ -9,7 +9,7 @@ image frame.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
+from tfface.evaluation.dense_truth import DenseTruth
 
 FloatArray = NDArray[np.floating]
 OFFSET_PX = 0.5
@@ -37,6 +38,11 @@ class LandmarkSet:
         yaw_deg: `[N]`, or None where the set has no poses.
         protocol: what was read, in words.
         broken: items that could not be read, and why.
+        sides: for each item the number of the item that shows the same face from the side, None where none does;
+            a network of two views is asked about those items only that have one.
+        dense: the whole true meshes, where they are known.
+        dense_absent: why they are not.
+        ita_deg: `[N]` skin tones (`tfface.metrics.groups`), or None.
     """
 
     name: str
@@ -47,6 +53,10 @@ class LandmarkSet:
     yaw_deg: NDArray[np.float64] | None
     protocol: str
     broken: dict[str, str] = field(default_factory=dict)
+    sides: list[int | None] | None = None
+    dense: DenseTruth | None = None
+    dense_absent: str = ""
+    ita_deg: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -55,12 +65,20 @@ class LandmarkSet:
 
     def first(self, count: int) -> LandmarkSet:
         """The first `count` items."""
-        yaw = None if self.yaw_deg is None else self.yaw_deg[:count]
-        truths = {name: truth[:count] for name, truth in self.truths.items()}
-        return LandmarkSet(
-            self.name, self.names[:count], self.images[:count], truths, self.boxes[:count], yaw,
-            self.protocol, self.broken,
-        )  # fmt: skip
+        return replace(
+            self,
+            names=self.names[:count],
+            images=self.images[:count],
+            truths={name: truth[:count] for name, truth in self.truths.items()},
+            boxes=self.boxes[:count],
+            yaw_deg=None if self.yaw_deg is None else self.yaw_deg[:count],
+            ita_deg=None if self.ita_deg is None else self.ita_deg[:count],
+            sides=None if self.sides is None else [_below(side, count) for side in self.sides[:count]],
+        )
+
+
+def _below(side: int | None, count: int) -> int | None:
+    return side if side is not None and side < count else None
 
 
 def squared(boxes: FloatArray) -> NDArray[np.float64]:

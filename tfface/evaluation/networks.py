@@ -1,7 +1,8 @@
-"""A SavedModel of ours as a `Predictor`."""
+"""A SavedModel of ours as a `Predictor` of landmarks and of whole meshes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +11,20 @@ from numpy.typing import NDArray
 from tfface.errors import UserError
 
 FloatArray = NDArray[np.floating]
+Image = NDArray[np.uint8]
 
 
 class NetworkPredictor:
-    """The 68 landmarks of a position-map network."""
+    """What a position-map network of one or two views says.
 
-    def __init__(self, saved_model: Path, name: str) -> None:
-        """Loads the SavedModel folder `saved_model`; `name` heads its column.
+    Attributes:
+        name: heads its column.
+        num_views: 1, or 2 for a front and a side picture.
+        triangles: `[F,3]` of its meshes.
+    """
+
+    def __init__(self, saved_model: Path, name: str, detector: str = "auto") -> None:
+        """Loads the SavedModel folder `saved_model`; `detector` finds faces where a benchmark gives no box.
 
         Raises:
             UserError: it is no model of ours.
@@ -27,12 +35,43 @@ class NetworkPredictor:
 
         self.name = name
         self._reconstructor = Reconstructor(saved_model)
-        self._topology = PositionMap(load_open_face())
+        self.num_views = self._reconstructor.num_views
+        face = load_open_face()
+        self._topology = PositionMap(face)
+        self.triangles: NDArray[np.int32] = face.face(2).triangles
+        self._landmarks = face.landmarks68
+        self._detector = detector
 
-    def landmarks(self, image: NDArray[np.uint8], box: FloatArray) -> FloatArray:
+    def landmarks(self, image: Image, box: FloatArray, side: tuple[Image, FloatArray] | None = None) -> FloatArray:
         """`[68,3]` u, v, depth in pixels of the RGB image `[H,W,3]`, from the square crop `box` `[4]`."""
-        maps = self._reconstructor.predict_crops([image], [np.asarray(box).tolist()])
-        return np.asarray(self._topology.landmarks(np.asarray(maps))[0])
+        return np.asarray(self._topology.landmarks(self._map([(image, box)] + ([side] if side else []))))
+
+    def vertices(self, views: Sequence[tuple[Image, FloatArray]]) -> FloatArray:
+        """`[53833,3]` u, v, depth in pixels of the first of one or two pictures, each with its square crop."""
+        return self._topology.to_vertices(self._map(views))
+
+    def landmarks_of(self, vertices: FloatArray) -> FloatArray:
+        """The 68 landmarks `[68,3]` among `vertices`."""
+        return vertices[self._landmarks]
+
+    def find_box(self, image: Image) -> FloatArray:
+        """The square crop of the largest face in a picture.
+
+        Raises:
+            UserError: no face is found.
+        """
+        from tfface.detect.registry import load_detector
+
+        found = load_detector(self._detector).detect(image)
+        if not found:
+            raise UserError("no face was found in the front view, and there are no landmarks")
+        return found[0].crop_box()
+
+    def _map(self, views: Sequence[tuple[Image, FloatArray]]) -> NDArray[np.float32]:
+        (image, box), *side = views
+        arguments = {"side_images": [side[0][0]], "side_boxes": [np.asarray(side[0][1]).tolist()]} if side else {}
+        maps = self._reconstructor.predict_crops([image], [np.asarray(box).tolist()], **arguments)
+        return np.asarray(maps[0], np.float32)
 
 
 def find_saved_model(model: str) -> tuple[Path, str]:

@@ -19,8 +19,14 @@ _CLOSED = (36, 42, 48, 60)
 _TRUE, _PREDICTED = "#4caf50", "#ff3db8"
 
 
-def plot_ced(errors: Mapping[str, FloatArray], maximum: float, path: Path) -> None:
-    """Writes the cumulative error distribution of each method to a PNG at `path`."""
+def plot_ced(
+    errors: Mapping[str, FloatArray],
+    maximum: float,
+    path: Path,
+    measure: str = "NME of 68 points in 2D (% of the root of the box area)",
+    share_of: str = "images (%)",
+) -> None:
+    """Writes the cumulative error distribution of each method to a PNG at `path`; `measure` names the errors."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4.5), layout="constrained")
@@ -29,8 +35,7 @@ def plot_ced(errors: Mapping[str, FloatArray], maximum: float, path: Path) -> No
         thresholds, share = ced(values, maximum)
         axes.plot(thresholds, 100 * share, label=name)
     axes.set(
-        xlabel="NME of 68 points in 2D (% of the root of the box area)",
-        ylabel="images (%)", xlim=(0, maximum), ylim=(0, 100),
+        xlabel=measure, ylabel=share_of, xlim=(0, maximum), ylim=(0, 100),
     )  # fmt: skip
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import json
-import platform
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tfface import __version__
 from tfface.errors import UserError
+from tfface.evaluation import page
 from tfface.evaluation.columns import Column, ReadImage
 from tfface.evaluation.landmark_set import LandmarkSet
 from tfface.evaluation.pictures import draw_landmarks, plot_ced
@@ -30,7 +27,6 @@ PROTOCOL = (
     "nme68_3d: depth raw, with its mean made the truth's, or scaled and shifted to it by least squares. "
     "Networks' pixels are moved by half a pixel into the files' frame (first pixel centred on 1)."
 )
-_PACKAGES = ("numpy", "scipy", "tensorflow", "keras", "opencv-python")
 _CASES = 6
 
 
@@ -45,8 +41,8 @@ def collect(data: LandmarkSet, columns: list[Column]) -> dict[str, Any]:
         **{key: value for key, value in first.items() if key.startswith("nme68_2d")},
         "models": models,
         "broken": data.broken,
-        "protocol": f"{data.protocol}. {PROTOCOL}",
-        "versions": _versions(),
+        "protocol": f"{data.protocol}. {PROTOCOL}" + (f" {data.dense.note}." if data.dense is not None else ""),
+        "versions": page.versions(),
     }
 
 
@@ -60,9 +56,9 @@ def write_report(
         beside.write_text(json.dumps(results, indent=1, allow_nan=False))
     plot_ced(errors, FAILURE_PERCENT, out / "ced.png")
     cases = "".join(_cases(column, errors[column.name], data, read_image) for column in columns)
-    page = _page(results, (out / "ced.png").read_bytes(), cases)
+    text = _page(results, (out / "ced.png").read_bytes(), cases)
     with atomic_path(out / "report.html") as beside:
-        beside.write_text(page, encoding="utf-8")
+        beside.write_text(text, encoding="utf-8")
 
 
 def table_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -79,20 +75,48 @@ def table_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     return head, rows
 
 
+def dense_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the figures of whole meshes; a line says why a method has none."""
+    binned = bool(results["nme68_2d"]["bins"])
+    head = ["method", "figure", *(YAW_BINS if binned else ()), "mean", "median", "spread by skin tone"]
+    rows = []
+    for name, model in results["models"].items():
+        if "absent" in model["dense"]:
+            rows.append([name, f"no dense figures: {model['dense']['absent']}", *[""] * (len(head) - 2)])
+            continue
+        for key, figures in model["dense"].items():
+            numbers = [*(figures["bins"].values() if binned else ()), figures["mean"], figures["median"]]
+            tone = figures.get("by_skin_tone", {}).get("spread", {}).get("mean")
+            rows.append([name, key, *map(_text, [*numbers, tone])])
+    return head, rows
+
+
+def skin_tone_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the 2D error of the 68 points by skin tone; no rows where tones are unknown."""
+    rows = []
+    for name, model in results["models"].items():
+        for tone, figures in model.get("by_skin_tone", {}).items():
+            rows.append([name, tone, str(figures["count"]), f"{figures['mean']:.4f}"])
+    return ["method", "skin tone (ITA)", "images", "nme68_2d"], rows
+
+
 def print_table(results: dict[str, Any]) -> None:
     """The table, what failed, and what was missed, on the terminal."""
     from rich.console import Console
     from rich.table import Table
 
-    head, rows = table_rows(results)
-    table = Table(title=f"{results['benchmark']}: {results['images']} images, NME in %")
-    for number, text in enumerate(head):
-        table.add_column(text, justify="left" if number < 2 else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*row)
-    # A terminal that is not one has 80 columns, and would cut the numbers.
     console = Console()
-    Console(width=max(console.width, 60 + 11 * len(head))).print(table)
+    title = f"{results['benchmark']}: {results['images']} images, NME in %"
+    parts = {title: table_rows(results), "whole mesh": dense_rows(results), "by skin tone": skin_tone_rows(results)}
+    for title, (head, rows) in parts.items():
+        table = Table(title=title)
+        for number, text in enumerate(head):
+            table.add_column(text, justify="left" if number < 2 else "right", no_wrap=True)
+        for row in rows:
+            table.add_row(*row)
+        if rows:
+            # A terminal that is not one has 80 columns, and would cut the numbers.
+            Console(width=max(console.width, 70 + 11 * len(head))).print(table)
     for line in problems(results):
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
@@ -102,6 +126,8 @@ def problems(results: dict[str, Any]) -> list[str]:
     lines = [f"broken item {name}: {why}" for name, why in results["broken"].items()]
     for name, model in results["models"].items():
         lines += [f"{name} failed on {image}: {why}" for image, why in model["failed"].items()]
+        if model.get("skipped"):
+            lines.append(f"{name}: not asked about {len(model['skipped'])} images that have no side view")
         if model["missed"]:
             lines.append(f"{name}: no face found in {len(model['missed'])}: {', '.join(model['missed'])}")
     return lines
@@ -135,46 +161,27 @@ def _case(column: Column, i: int, errors: np.ndarray, data: LandmarkSet, read_im
         image = read_image(data.images[i])
     except (UserError, OSError) as error:
         return html.escape(f"{_caption(data, i, errors)} ({error}) ")
-    return _img(draw_landmarks(image, truth, column.landmarks[i], _caption(data, i, errors)))
+    return page.png_tag(draw_landmarks(image, truth, column.landmarks[i], _caption(data, i, errors)))
 
 
 def _caption(data: LandmarkSet, i: int, errors: np.ndarray) -> str:
     return f"{data.names[i]}: {errors[i]:.2f} %"
 
 
-def _img(png: bytes) -> str:
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(png).decode()}">'
-
-
 def _page(results: dict[str, Any], curve: bytes, cases: str) -> str:
-    head, rows = table_rows(results)
-    cells = "".join("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
-    heads = "".join(f"<th>{html.escape(text)}</th>" for text in head)
-    trouble = "".join(f"<li>{html.escape(line)}</li>" for line in problems(results))
-    versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
-    return f"""<!doctype html><html lang="en"><meta charset="utf-8">
-<title>{html.escape(results["benchmark"])}</title>
-<style>body{{font:15px/1.5 sans-serif;max-width:75em;margin:2em auto;padding:0 1em}}
-table{{border-collapse:collapse}}td,th{{padding:.25em .7em;border-bottom:1px solid #ccc;text-align:right}}
-td:nth-child(-n+2),th:nth-child(-n+2){{text-align:left}}</style>
-<h1>{html.escape(results["benchmark"])}: {results["images"]} images</h1>
-<table><tr>{heads}</tr>{cells}</table>
-{"<h2>Problems</h2><ul>" + trouble + "</ul>" if trouble else ""}
-<h2>Cumulative errors</h2>{_img(curve)}
-<h2>Best and worst</h2><p>Green: truth. Magenta: prediction.</p>{cases}
-<h2>Protocol</h2><p>{html.escape(results["protocol"])}</p><p>{html.escape(versions)}</p></html>
-"""
-
-
-def _cells(row: list[str]) -> str:
-    return "".join(f"<td>{html.escape(cell)}</td>" for cell in row)
-
-
-def _versions() -> dict[str, str]:
-    versions = {"tfface": __version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return versions
+    return page.page(
+        f"{results['benchmark']}: {results['images']} images",
+        page.table(*table_rows(results)),
+        page.heading("Whole mesh"),
+        page.table(*dense_rows(results)),
+        *([page.heading("By skin tone"), page.table(*skin_tone_rows(results))] if skin_tone_rows(results)[1] else []),
+        page.problem_list(problems(results)),
+        page.heading("Cumulative errors"),
+        page.png_tag(curve),
+        page.heading("Best and worst"),
+        page.paragraph("Green: truth. Magenta: prediction."),
+        cases,
+        page.heading("Protocol"),
+        page.paragraph(results["protocol"]),
+        page.paragraph(", ".join(f"{name} {version}" for name, version in results["versions"].items())),
+    )

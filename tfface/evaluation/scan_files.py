@@ -30,11 +30,15 @@ _PARTS = {
 
 @dataclass(frozen=True)
 class Scan:
-    """A mesh in millimetres and its 68 landmarks `[68,3]`, None where nobody has set any."""
+    """A mesh in millimetres and its 68 landmarks `[68,3]`, None where nobody has set any.
+
+    `mesh` has the file's vertices; `looks` repeats them at the texture's seams, to be drawn.
+    """
 
     name: str
     mesh: Mesh
     landmarks: NDArray[np.float64] | None
+    looks: Mesh
 
     def surface(self) -> Surface:
         """For the measures.
@@ -61,10 +65,16 @@ def read_scans(folder: Path, pattern: str = "*") -> tuple[dict[str, Scan], dict[
     scans, broken = {}, {}
     for file, name in zip(files, names_of(files, folder), strict=True):
         try:
-            scans[name] = Scan(name, read_mesh(file), read_landmarks(file))
+            scans[name] = _read_scan(name, file)
         except (UserError, OSError, ValueError, KeyError, TypeError) as error:
             broken[str(file.relative_to(folder))] = str(error) or type(error).__name__
     return scans, broken
+
+
+def _read_scan(name: str, file: Path) -> Scan:
+    mesh = read_mesh(file)
+    looks = mesh if mesh.texture is None else read_mesh(file, split_seams=True)
+    return Scan(name, mesh, read_landmarks(file), looks)
 
 
 def names_of(files: list[Path], folder: Path) -> list[str]:

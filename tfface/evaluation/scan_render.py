@@ -69,9 +69,9 @@ def render_views(scan: Scan, side_yaw_deg: float = SIDE_YAW_DEG) -> RenderedScan
     assert scan.landmarks is not None
     front = frontal_rotation(scan.landmarks)
     turned = euler_to_matrix(np.deg2rad(side_yaw_deg), 0.0, 0.0) @ front
-    views = tuple(_framed(rotation, scan.landmarks) for rotation in (front, turned))
+    views = tuple(framed_view(rotation, scan.landmarks) for rotation in (front, turned))
     boxes = tuple(box_from_landmarks(view.project(scan.landmarks)) for view in views)
-    images = tuple(render_scan(scan.mesh, view) for view in views)
+    images = tuple(render_scan(scan.looks, view) for view in views)
     return RenderedScan(scan, views, images, boxes)  # type: ignore[arg-type]
 
 
@@ -82,7 +82,7 @@ def frontal_rotation(landmarks: FloatArray) -> NDArray[np.float64]:
     return fit_similarity(landmarks, mean).rotation
 
 
-def _framed(rotation: FloatArray, landmarks: FloatArray) -> OrthographicView:
+def framed_view(rotation: FloatArray, landmarks: FloatArray) -> OrthographicView:
     """The view whose crop (3DDFA's box) is the picture's middle."""
     unit = OrthographicView(rotation, 1.0, np.zeros(2), np.zeros(3), VIEW_PIXELS)
     box = box_from_landmarks(unit.project(landmarks))
@@ -102,7 +102,7 @@ def with_landmarks(scan: Scan, predictor: ScanPredictor | None) -> tuple[Scan, b
     if predictor is None:
         raise UserError("it has no 68 landmarks, and no network of one view is given that could find them")
     view = _whole(scan.mesh)
-    image = render_scan(scan.mesh, view)
+    image = render_scan(scan.looks, view)
     points = np.array(predictor.landmarks_of(predictor.vertices([(image, predictor.find_box(image))])), np.float64)
     points[:, 2] = _depths(scan.mesh, view, points)
     return replace(scan, landmarks=view.unproject(points)), True

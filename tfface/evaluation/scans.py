@@ -1,12 +1,13 @@
-"""Landmarked scans: how far a mesh lies from each, beside the mean face that was only posed.
+"""Landmarked scans: how far a network's or a peer's mesh lies from each, beside the mean face that was only posed.
 
-A folder holds scans (`.obj`, `.ply`, in millimetres) and, of the same name, their 68 landmarks as Menpo's `.ljson`.
-Predictions are meshes of the same name with their own `.ljson`, in any pose and scale.
+Networks see the scans as `scan_render` draws them. Peers' meshes have the same names as the scans and their own
+landmarks, in any pose and scale.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,88 +15,176 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.face.open_model import OpenFace
-from tfface.io.mesh import read_mesh
-from tfface.metrics.reconstruction import Surface, side_by_side
+from tfface.evaluation.scan_files import read_scans, read_surfaces
+from tfface.evaluation.scan_photometric import transfer_error
+from tfface.evaluation.scan_render import RenderedScan, ScanPredictor, predict_surface, render_views, with_landmarks
+from tfface.face.open_model import REGION_NAMES, OpenFace, load_open_face
+from tfface.geometry.icp import move
+from tfface.metrics.curves import area_under_curve
+from tfface.metrics.reconstruction import Comparison, Surface, compare, region_errors
 
-MESH_SUFFIXES = (".obj", ".ply")
 BASELINE = "mean face, posed"
-# Where each part stands among the 68 points; left and right are the picture's.
-_PARTS = {
-    "chin": (0, 17), "leyebrow": (17, 22), "reyebrow": (22, 27), "nose": (27, 36),
-    "leye": (36, 42), "reye": (42, 48), "mouth": (48, 68),
-}  # fmt: skip
+BASELINE_LEVEL = 2
+AUC_MM = 5.0
+RADIUS_MM = 95.0
+_REGIONS = {label: name for label, name in enumerate(REGION_NAMES) if label}
+_ERRORS = (UserError, OSError, ValueError, RuntimeError, np.linalg.LinAlgError)
+PROTOCOL = (
+    "Distances in mm of the scan's vertices within the radius of its nose tip from the aligned mesh. landmarks_rigid, "
+    "landmarks: fitted to 68 points without and with scale; icp_rigid, icp: from there by nearest points, to the "
+    "surface; ..._point and ..._plane: to the nearest vertex and its tangent plane; now: NoW's 7 landmarks and crop. "
+    "NME in per cent of the mean: over the scan's outer eye distance (nme), over the diagonal of the predicted mesh's "
+    "box (nme_box_predicted, seed 002's text) and of the measured true points' (nme_box_truth, seed 002's code). "
+    "Regions: each aligned on its own by rigid ICP, in the manner of REALY. Networks see a front and, those of two "
+    "views, a side picture in orthographic projection, whose known scale gives their millimetres. Photometric: the "
+    "front picture worn by the mesh after icp, seen 30 degrees from the side, against the scan (colours in [0,1])."
+)
 
 
-def read_surfaces(folder: Path) -> tuple[dict[str, Surface], dict[str, str]]:
-    """The meshes of `folder` (and the folders in it) with landmarks, by name, and those that cannot be used, and why.
+@dataclass
+class Method:
+    """One column: its meshes by scan, why others are missing, and what was measured.
 
-    Raises:
-        UserError: there is no mesh.
+    Attributes:
+        posed: the meshes lie where the network saw them in the front view.
     """
-    files = sorted(file for suffix in MESH_SUFFIXES for file in folder.rglob(f"*{suffix}"))
-    if not files:
-        raise UserError(f"{folder} holds no {' or '.join(MESH_SUFFIXES)} file; give a folder of landmarked meshes")
-    surfaces, broken = {}, {}
-    for file in files:
-        try:
-            mesh = read_mesh(file)
-            surfaces[file.stem] = Surface(mesh.vertices, mesh.triangles, read_ljson(file.with_suffix(".ljson")))
-        except (UserError, OSError, ValueError, KeyError) as error:
-            broken[file.name] = str(error)
-    return surfaces, broken
+
+    surfaces: dict[str, Surface]
+    failed: dict[str, str] = field(default_factory=dict)
+    posed: bool = False
+    comparisons: dict[str, Comparison] = field(default_factory=dict)
+    regions: dict[str, dict[str, float]] = field(default_factory=dict)
+    photometric: dict[str, dict[str, float]] = field(default_factory=dict)
 
 
-def read_ljson(file: Path) -> NDArray[np.float64]:
-    """The 68 landmarks `[68,3]` of Menpo's `.ljson`, in iBUG's order whatever the order of its labels.
+@dataclass
+class ScanRun:
+    """Everything that a report needs."""
 
-    Raises:
-        UserError: when it is missing or holds something else.
-    """
-    if not file.is_file():
-        raise UserError(f"{file} does not exist: a scan needs 68 landmarks beside it")
-    data = json.loads(file.read_text())
-    group = next(iter(data["groups"].values())) if "groups" in data else data
-    points = np.array(group["landmarks"]["points"], np.float64)
-    masks = {label["label"]: label["mask"] for label in group.get("labels", [])}
-    if points.shape != (68, 3):
-        raise UserError(f"{file} holds points of shape {points.shape}, not 68 in three dimensions")
-    if not masks.keys() >= _PARTS.keys():
-        return points
-    ordered = np.empty_like(points)
-    for part, (start, stop) in _PARTS.items():
-        ordered[start:stop] = points[masks[part]]
-    return ordered
+    benchmark: str
+    items: dict[str, RenderedScan]
+    methods: dict[str, Method]
+    broken: dict[str, str]
+    radius: float
 
 
-def mean_surface(face: OpenFace, level: int = 1) -> Surface:
+def mean_surface(face: OpenFace, level: int = BASELINE_LEVEL) -> Surface:
     """The mean face of our model with its landmarks, at a level of subdivision."""
     surface = face.face(level)
-    neutral = np.zeros(len(face.expression_names), np.float32)
-    vertices = surface.vertices(face.cage(np.zeros(face.num_identity, np.float32), neutral))
+    vertices = surface.vertices(face.cage())
     return Surface(vertices, surface.triangles, vertices[face.landmarks(level, 68)])
 
 
-def measure_scans(scans: dict[str, Surface], methods: dict[str, dict[str, Surface]], radius: float) -> dict[str, Any]:
-    """For each method, `scans` (all measures in mm, scan by scan), `mean` over scans, `failed` (no such mesh).
+def evaluate_scans(
+    data: Path,
+    peers: Path | None = None,
+    predictors: Iterable[ScanPredictor] = (),
+    benchmark: str = "scans",
+    limit: int | None = None,
+    side_yaw_deg: float = 90.0,
+    radius: float = RADIUS_MM,
+    track: Callable[[list[str], str], Iterable[str]] = lambda names, what: names,
+) -> ScanRun:
+    """Renders the scans of `data`, lets networks reconstruct them, and measures these, the peers and the mean face.
 
     Args:
-        scans: the truth, in millimetres.
-        methods: each one's meshes by scan name.
+        peers: a folder with a subfolder of meshes for each method.
+        limit: the first so many scans only.
+        side_yaw_deg: of the side view.
         radius: of the crop round the nose tip in mm (95 is Florence's).
+        track: wraps a list of scans and what is done to them, to show progress.
+
+    Raises:
+        UserError: no scan can be used, or the peers' folder is empty.
     """
-    return {name: _measure(scans, meshes, radius) for name, meshes in methods.items()}
+    networks = list(predictors)
+    items, broken = _render(data, networks, limit, side_yaw_deg, track)
+    methods: dict[str, Method] = {}
+    for network in networks:
+        methods[_new_name(network.name, methods)] = _predict(network, items, track)
+    if peers is not None:
+        surfaces, bad = read_methods(peers)
+        broken.update(bad)
+        methods.update({_new_name(name, methods): Method(meshes) for name, meshes in surfaces.items()})
+    mean = mean_surface(load_open_face())
+    methods[BASELINE] = Method({name: mean for name in items})
+    run = ScanRun(benchmark, items, methods, broken, radius)
+    for name in track(list(items), "measuring"):
+        _measure(run, name)
+    return run
 
 
-def _measure(scans: dict[str, Surface], meshes: dict[str, Surface], radius: float) -> dict[str, Any]:
-    tables = {name: side_by_side(meshes[name], scan, radius) for name, scan in scans.items() if name in meshes}
-    measures = next(iter(tables.values()), {}).keys()
-    means = {key: _mean([table[key] for table in tables.values() if key in table]) for key in measures}
-    return {"scans": tables, "mean": means, "failed": {n: "no mesh of it" for n in scans if n not in tables}}
+def _render(
+    data: Path,
+    networks: list[ScanPredictor],
+    limit: int | None,
+    side_yaw_deg: float,
+    track: Callable[[list[str], str], Iterable[str]],
+) -> tuple[dict[str, RenderedScan], dict[str, str]]:
+    scans, broken = read_scans(data)
+    finder = next((network for network in networks if network.num_views == 1), None)
+    items = {}
+    for name in track(list(scans)[:limit], "rendering"):
+        try:
+            scan, estimated = with_landmarks(scans[name], finder)
+            rendered = render_views(scan, side_yaw_deg)
+            items[name] = RenderedScan(scan, rendered.views, rendered.images, rendered.boxes, estimated)
+        except _ERRORS as error:
+            broken[name] = str(error) or type(error).__name__
+    if not items:
+        raise UserError(f"{data} holds no usable scan: {next(iter(broken.values()))}")
+    return items, broken
 
 
-def _mean(rows: list[dict[str, float]]) -> dict[str, float]:
-    return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}
+def _predict(
+    network: ScanPredictor, items: dict[str, RenderedScan], track: Callable[[list[str], str], Iterable[str]]
+) -> Method:
+    method = Method({}, posed=True)
+    for name in track(list(items), network.name):
+        try:
+            method.surfaces[name] = predict_surface(network, items[name])
+        except _ERRORS as error:
+            method.failed[name] = str(error) or type(error).__name__
+    return method
+
+
+def _new_name(name: str, taken: dict[str, Method]) -> str:
+    number = 2
+    result = name
+    while result in taken or result == BASELINE:
+        result, number = f"{name} ({number})", number + 1
+    return result
+
+
+def _measure(run: ScanRun, name: str) -> None:
+    """All methods on one scan; the mean face first, since it says where the scan's regions are."""
+    truth = run.items[name].scan.surface()
+    labels = None
+    for title in [BASELINE, *(title for title in run.methods if title != BASELINE)]:
+        method = run.methods[title]
+        if name not in method.surfaces:
+            method.failed.setdefault(name, "no mesh of it")
+            continue
+        try:
+            comparison = compare(method.surfaces[name], truth, run.radius)
+            if labels is None:
+                labels = scan_regions(truth, method.surfaces[name], comparison)
+            method.regions[name] = region_errors(method.surfaces[name], truth, labels, _REGIONS, run.radius)
+            placed = method.surfaces[name].moved(comparison.motion)
+            method.photometric[name] = transfer_error(run.items[name], placed)
+            method.comparisons[name] = comparison
+        except _ERRORS as error:
+            method.failed[name] = str(error) or type(error).__name__
+
+
+def scan_regions(truth: Surface, mean: Surface, comparison: Comparison) -> NDArray[np.uint8]:
+    """The region `[V]` (`REGION_NAMES`) of each of the scan's vertices: that of the aligned mean face's nearest one."""
+    from scipy.spatial import cKDTree
+
+    placed = move(comparison.motion, mean.vertices)
+    distance, nearest = cKDTree(placed).query(truth.vertices)
+    regions = load_open_face().regions[: len(placed)][nearest]
+    return np.where(distance < 15.0, regions, 0).astype(np.uint8)
 
 
 def read_methods(folder: Path) -> tuple[dict[str, dict[str, Surface]], dict[str, str]]:
@@ -113,54 +202,35 @@ def read_methods(folder: Path) -> tuple[dict[str, dict[str, Surface]], dict[str,
     return methods, broken
 
 
-def print_scans(results: dict[str, Any]) -> None:
-    """A row for each method and measure, and what failed, on the terminal."""
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("method", "measure", title=f"scans: {results['images']}, mm over {results['radius_mm']:g} mm")
-    for key in ("mean", "median", "rms", "NME %"):
-        table.add_column(key, justify="right")
-    for name, method in results["models"].items():
-        for measure, row in method["mean"].items():
-            figures = (row["mean"], row["median"], row["rms"], row["nme"])
-            table.add_row(name, measure, *(f"{value:.3f}" for value in figures))
-    console = Console()
-    console.print(table)
-    for item, why in results["broken"].items():
-        console.print(f"broken item {item}: {why}", markup=False)
-    for name, method in results["models"].items():
-        for item, why in method["failed"].items():
-            console.print(f"{name} failed on {item}: {why}", markup=False)
-
-
-PROTOCOL = (
-    "Distances in mm of the scan's vertices within the radius of its nose tip from the aligned mesh. landmarks_rigid, "
-    "landmarks: fitted to 68 points without and with scale; icp_rigid, icp: from there by nearest points; icp_point "
-    "and icp_plane: to the nearest vertex and its tangent plane; now: NoW's 7 landmarks and crop. nme: mean over the "
-    "scan's outer eye distance."
-)
-
-
-def evaluate_scans(data: Path, peers: Path | None, radius: float = 95.0) -> dict[str, Any]:
-    """Everything that `results.json` holds for the scans of `data` and the methods of `peers`.
-
-    Raises:
-        UserError: nothing to measure.
-    """
-    from tfface.face.open_model import load_open_face
-
-    scans, broken = read_surfaces(data)
-    if not scans:
-        raise UserError(f"{data} holds no usable scan: {next(iter(broken.values()))}")
-    methods, bad = ({}, {}) if peers is None else read_methods(peers)
-    mean = mean_surface(load_open_face())
-    methods = {**methods, BASELINE: {name: mean for name in scans}}
+def results_of(run: ScanRun) -> dict[str, Any]:
+    """Everything that `results.json` holds."""
+    estimated = [name for name, item in run.items.items() if item.estimated]
     return {
-        "benchmark": "scans",
-        "images": len(scans),
-        "radius_mm": radius,
-        "models": measure_scans(scans, methods, radius),
-        "broken": {**broken, **bad},
+        "benchmark": run.benchmark,
+        "images": len(run.items),
+        "radius_mm": run.radius,
+        "models": {name: _figures(method) for name, method in run.methods.items()},
+        "estimated_landmarks": estimated,
+        "broken": run.broken,
         "protocol": PROTOCOL,
     }
+
+
+def _figures(method: Method) -> dict[str, Any]:
+    tables = {name: comparison.table for name, comparison in method.comparisons.items()}
+    measures = next(iter(tables.values()), {}).keys()
+    result: dict[str, Any] = {
+        "scans": tables,
+        "mean": {key: _mean([table[key] for table in tables.values() if key in table]) for key in measures},
+        "regions": _mean(list(method.regions.values())) if method.regions else {},
+        "photometric": _mean(list(method.photometric.values())) if method.photometric else {},
+        "failed": method.failed,
+    }
+    if tables:
+        errors = np.concatenate([comparison.errors for comparison in method.comparisons.values()])
+        result["auc5mm"] = area_under_curve(errors, AUC_MM)
+    return result
+
+
+def _mean(rows: list[dict[str, float]]) -> dict[str, float]:
+    return {key: float(np.mean([row[key] for row in rows if key in row])) for key in rows[0]}

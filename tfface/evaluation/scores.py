@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tfface.evaluation.columns import Column
 from tfface.evaluation.landmark_set import LandmarkSet
-from tfface.metrics import curves, landmarks
+from tfface.metrics import curves, groups, landmarks
 
 FloatArray = NDArray[np.floating]
 FAILURE_PERCENT = 10.0
@@ -22,23 +22,56 @@ def score_column(column: Column, data: LandmarkSet) -> dict[str, Any]:
     Where a detector missed faces, these leave those out, and `..._with_missed` takes them in.
     """
     result: dict[str, Any] = {"crop": column.crop, "failed": column.failed, "missed": column.missed}
-    known = ~np.isin(data.names, column.missed)
+    asked = ~np.isin(data.names, column.skipped)
+    known = asked & ~np.isin(data.names, column.missed)
+    if column.skipped:
+        result["skipped"] = column.skipped
     for number, (name, truth) in enumerate(data.truths.items()):
         key = "nme68_2d" if number == 0 else f"nme68_2d_{name}"
         errors = box_errors(column, truth)
         result[key] = statistics(np.where(known, errors, np.nan), data.yaw_deg, penalised=known)
         if column.missed:
-            result[f"{key}_with_missed"] = statistics(errors, data.yaw_deg)
+            result[f"{key}_with_missed"] = statistics(errors, data.yaw_deg, penalised=asked)
         if truth.shape[2] == 3 and column.landmarks.shape[2] == 3:
             result["nme68_3d"] = {
-                rule: statistics(_errors_3d(column, truth, rule), data.yaw_deg) for rule in _DEPTH_RULES
+                rule: statistics(_errors_3d(column, truth, rule), data.yaw_deg, penalised=asked)
+                for rule in _DEPTH_RULES
             }
     first = next(iter(data.truths.values()))
     result["mean_by_normaliser"] = _by_normaliser(column, first)
     result["per_image"] = {
         name: _number(error) for name, error in zip(data.names, box_errors(column, first), strict=True)
     }
+    result["dense"] = _dense(column, data) if column.dense else {"absent": _why_absent(column, data)}
+    if data.ita_deg is not None:
+        result["by_skin_tone"] = _by_skin_tone(box_errors(column, first), data.ita_deg)
     return result
+
+
+def _why_absent(column: Column, data: LandmarkSet) -> str:
+    if column.crop == "the peer's own":
+        return "its file holds landmarks only"
+    if data.dense is None:
+        return data.dense_absent or "this benchmark has landmarks only"
+    return "nothing could be measured"
+
+
+def _dense(column: Column, data: LandmarkSet) -> dict[str, Any]:
+    """Each figure of the whole mesh: mean, median, mean by yaw, and by skin tone where that is known."""
+    keys = dict.fromkeys(key for figures in column.dense.values() for key in figures)
+    result: dict[str, Any] = {}
+    for key in keys:
+        errors = np.array([column.dense.get(name, {}).get(key, np.nan) for name in data.names])
+        yaw = np.zeros(len(errors)) if data.yaw_deg is None else data.yaw_deg
+        result[key] = landmarks.by_yaw(errors, yaw)
+        if data.ita_deg is not None:
+            result[key]["by_skin_tone"] = _by_skin_tone(errors, data.ita_deg)
+    return result
+
+
+def _by_skin_tone(errors: FloatArray, ita_deg: FloatArray) -> dict[str, Any]:
+    known = np.isfinite(errors) & np.isfinite(ita_deg)
+    return groups.by_group(errors[known], groups.ita_bin(ita_deg[known]), groups.ITA_BINS)
 
 
 def box_errors(column: Column, truth: FloatArray) -> NDArray[np.float64]:
@@ -60,8 +93,8 @@ def statistics(
         result.update(bins={}, counts={}, mean_of_bins=None)
     else:
         whole = result["mean_of_bins"] is not None
-        groups = landmarks.yaw_bin(plain)
-        result["mean_of_bins_interval95"] = curves.bootstrap_interval(errors, groups=groups) if whole else None
+        bins = landmarks.yaw_bin(plain)
+        result["mean_of_bins_interval95"] = curves.bootstrap_interval(errors, groups=bins) if whole else None
         result["balanced"] = landmarks.balanced(errors, plain)
     result["mean_interval95"] = curves.bootstrap_interval(errors)
     result["auc10"] = curves.area_under_curve(counted, FAILURE_PERCENT)

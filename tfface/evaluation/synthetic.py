@@ -14,6 +14,7 @@ import numpy as np
 
 from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.data.workers import record_stream
+from tfface.evaluation.dense_truth import KnownFace, SyntheticTruth
 from tfface.evaluation.landmark_set import OFFSET_PX, LandmarkSet
 from tfface.face.open_model import OpenFace, load_open_face
 from tfface.geometry.align import box_from_landmarks
@@ -43,6 +44,7 @@ def make_synthetic(
         for record in records if track is None else track(records, count):
             items += _views(record, face, folder)
     truth = np.array([item["points"] for item in items], np.float64)
+    sides: list[int | None] = [None if number % 2 else number + 1 for number in range(len(items))]
     return LandmarkSet(
         "synthetic",
         [item["image"].name for item in items],
@@ -51,7 +53,10 @@ def make_synthetic(
         np.array([box_from_landmarks(points) for points in truth]),
         np.array([item["yaw_deg"] for item in items]),
         f"{count} synthetic persons from seed {EVALUATION_SEED} on, front and side, 68 exact points; boxes by "
-        "3DDFA's rule from them",
+        "3DDFA's rule from them; networks of two views get both, and answer for the front",
+        sides=sides,
+        dense=SyntheticTruth(face, [item["known"] for item in items]),
+        ita_deg=np.array([item["ita_deg"] for item in items]),
     )
 
 
@@ -65,5 +70,7 @@ def _views(record: FaceRecord, face: OpenFace, folder: Path) -> list[dict[str, A
         with atomic_path(path) as beside:
             beside.write_bytes(jpeg)
         yaw, _, _ = matrix_to_euler(camera.rotation)
-        items.append({"image": path, "points": camera.project(landmarks_mm), "yaw_deg": np.rad2deg(yaw)})
+        known = KnownFace(record.identity, record.expression, camera)
+        item = {"image": path, "points": camera.project(landmarks_mm), "yaw_deg": np.rad2deg(yaw), "known": known}
+        items.append({**item, "ita_deg": float(record.labels.get("ita_deg", np.nan))})
     return items

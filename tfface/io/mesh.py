@@ -124,8 +124,12 @@ def _to_trimesh(mesh: Mesh, scale: float, textured: bool) -> Any:
     return result
 
 
-def read_mesh(path: PathLike) -> Mesh:
+def read_mesh(path: PathLike, split_seams: bool = False) -> Mesh:
     """A mesh of one piece from OBJ, PLY or GLB, vertices in their order; GLB's metres become millimetres.
+
+    Args:
+        split_seams: an OBJ's vertices that have several places in the texture are repeated for each, in another order:
+            to draw the mesh with its texture. Otherwise such a vertex keeps one of its places.
 
     Raises:
         UserError: when it is missing or cannot be read.
@@ -136,7 +140,7 @@ def read_mesh(path: PathLike) -> Mesh:
     if not path.is_file():
         raise UserError(f"{path} does not exist: give an OBJ, PLY or GLB file.")
     try:
-        loaded = trimesh.load_mesh(path, process=False, maintain_order=True)
+        loaded = trimesh.load_mesh(path, process=False, maintain_order=not split_seams)
     except Exception as error:  # trimesh's readers raise whatever they meet
         raise UserError(f"{path} cannot be read as a mesh ({error}): give an OBJ, PLY or GLB file.") from error
     if isinstance(loaded, trimesh.Scene):

@@ -48,17 +48,24 @@ def known_correspondence(predicted: FloatArray, truth: FloatArray, with_scale: b
     return np.linalg.norm(move(fit_similarity(predicted, truth, with_scale=with_scale), predicted) - truth, axis=-1)
 
 
-def align(predicted: Surface, truth: Surface, alignment: Alignment, measured: FloatArray) -> Similarity:
+def align(
+    predicted: Surface,
+    truth: Surface,
+    alignment: Alignment,
+    measured: FloatArray,
+    index: NearestOnMesh | None = None,
+) -> Similarity:
     """The motion that brings the prediction to the truth.
 
     `landmarks_rigid` and `landmarks` (similarity) use the 68 points only. `icp_rigid` and `icp` go on from
-    there with nearest points on the predicted surface for the true points `measured` `[N,3]`.
+    there with nearest points on the predicted surface for the true points `measured` `[N,3]`; `index` is that
+    surface's, when it is at hand.
     """
     with_scale = not alignment.endswith("rigid")
     start = fit_similarity(predicted.landmarks, truth.landmarks, with_scale=with_scale)
     if alignment.startswith("landmarks"):
         return start
-    return icp(NearestOnMesh(predicted.vertices, predicted.triangles), measured, start, with_scale)
+    return icp(index or NearestOnMesh(predicted.vertices, predicted.triangles), measured, start, with_scale)
 
 
 def distances(points: FloatArray, surface: Surface, kind: Distance = "surface") -> NDArray[np.float64]:
@@ -136,9 +143,12 @@ def now_distances(
     measured = np.asarray(scan_vertices)[crop_mask(scan_vertices, centre, radius)]
     start = fit_similarity(seven, scan_seven, with_scale=with_scale)
     index = NearestOnMesh(*mesh)
-    motion = icp(index, measured, start, with_scale)
-    # Back in the prediction's own frame the index serves again; lengths there are 1 / scale of the scan's.
-    back = move(inverse(motion), measured)
+    return _from_surface(measured, index, icp(index, measured, start, with_scale))
+
+
+def _from_surface(points: FloatArray, index: NearestOnMesh, motion: Similarity) -> NDArray[np.float64]:
+    """Distances `[N]` of `points` from the mesh of `index` after `motion`, measured in the mesh's own frame."""
+    back = move(inverse(motion), points)
     return np.linalg.norm(index(back)[0] - back, axis=-1) * motion.scale
 
 
@@ -166,7 +176,7 @@ def region_errors(
         points = truth.vertices[near & (regions == label)]
         if len(points) >= 3:
             motion = icp(index, points, start, with_scale=False)
-            result[name] = float(distances(points, predicted.moved(motion)).mean())
+            result[name] = float(_from_surface(points, index, motion).mean())
     return result
 
 
@@ -210,16 +220,19 @@ def compare(predicted: Surface, truth: Surface, radius: float = 95.0) -> Compari
     """Every alignment and distance of this module side by side; `table` as `side_by_side` says."""
     mask = crop_mask(truth.vertices, truth.landmarks[NOSE_TIP], radius)
     points = np.asarray(truth.vertices)[mask]
-    motions = {name: align(predicted, truth, name, points) for name in get_args(Alignment)}
+    index = NearestOnMesh(predicted.vertices, predicted.triangles)
+    motions = {name: align(predicted, truth, name, points, index) for name in get_args(Alignment)}
     moved = {name: predicted.moved(motion) for name, motion in motions.items()}
-    values = {str(name): distances(points, surface) for name, surface in moved.items()}
+    values = {str(name): _from_surface(points, index, motion) for name, motion in motions.items()}
     for name in ("icp_rigid", "icp"):
         for kind in ("point", "plane"):
-            values[f"{name}_{kind}"] = distances(points, moved[name], kind)  # type: ignore[index, arg-type]
+            values[f"{name}_{kind}"] = distances(points, moved[name], kind)
     if predicted.vertices.shape == truth.vertices.shape:
         values["known"] = known_correspondence(predicted.vertices, truth.vertices)
     values["now"] = now_error(predicted, truth)
-    table = {name: _row(value, moved.get(_alignment_of(name), moved["icp"]), truth, points) for name, value in values.items()}
+    table = {
+        name: _row(value, moved.get(_alignment_of(name), moved["icp"]), truth, points) for name, value in values.items()
+    }
     return Comparison(table, motions["icp"], mask, values["icp"])
 
 

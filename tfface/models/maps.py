@@ -44,6 +44,12 @@ def pixels_per_unit(output: str) -> float:
     return 1.0 / _SCALE_AND_SHIFT[output][0]
 
 
+def mirrored(pixels: Any) -> Any:
+    """The map `[B,R,R,3]` in pixels of the mirrored crop: the UV chart is symmetric, so columns swap and u turns."""
+    u, rest = ops.split(ops.flip(pixels, axis=2), [1], axis=-1)
+    return ops.concatenate([CROP_SIZE - u, rest], axis=-1)
+
+
 @keras.saving.register_keras_serializable(package="tfface")
 class ToPixels(keras.layers.Layer):
     """Network units to pixels of a 256-pixel crop, float32."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from tfface.config import ModelConfig
 from tfface.models import blocks, maps
@@ -83,5 +83,10 @@ def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
     units = model.output
     if units.shape[1] != maps.MAP_SIZE:
         units = blocks.ResizeMap(maps.MAP_SIZE, name="resize_to_256")(units)
-    pixels = maps.ToPixels(config.output, name="position_map")(units)
-    return keras.Model(model.input, {"position_map": pixels}, name=f"{config.name}_predictor")
+    pixels = maps.ToPixels(config.output, name="pixels")(units)
+    images, once = model.input, keras.Model(model.input, pixels)
+    if config.mirror_average:
+        images = keras.Input(model.input.shape[1:], name="images")
+        pixels = (once(images) + maps.mirrored(once(ops.flip(images, axis=2)))) / 2
+    named = layers.Activation("linear", dtype="float32", name="position_map")(pixels)
+    return keras.Model(images, {"position_map": named}, name=f"{config.name}_predictor")

@@ -10,11 +10,11 @@ Lengths are in whatever unit the vertices have: millimetres in this package, dec
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
-Number = float | tf.Tensor
+Number: TypeAlias = "float | tf.Tensor"
 
 DEEP3D_FOCAL_PX = 1015.0  # at 224 pixels: a full field of view of 12.594 degrees
 DEEP3D_DISTANCE = 10.0  # decimetres

@@ -17,7 +17,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -31,9 +31,13 @@ CHUNK = 1 << 14  # units worked off at a time
 LANES = 4  # pixels in a unit
 MAX_UNITS = 2.0**30  # an image's units beyond that are left out: the count must stay in int32
 NEAR_W = 1e-6  # the camera's plane
+LARGEST = 1e15  # products of two larger coordinates overflow in float32
 _EMPTY = 1e300
 
-Triangles = NDArray[np.integer] | tf.Tensor
+Triangles: TypeAlias = "NDArray[np.integer] | tf.Tensor"
+
+
+_Keys: TypeAlias = "tuple[tf.Tensor, tf.Tensor]"
 
 
 class _Boxes(NamedTuple):
@@ -57,8 +61,11 @@ def size_of(image_size: int | Sequence[int]) -> tuple[int, int]:
 
 
 def _screen(points: tf.Tensor) -> tf.Tensor:
-    """Points with pixel centres on whole numbers; w becomes 1 in front of the camera and is kept behind it."""
-    u, v, z, w = tf.unstack(points, axis=-1)
+    """Points with pixel centres on whole numbers; w becomes 1 in front of the camera and is kept behind it.
+
+    Coordinates that cannot be reckoned with become NaN.
+    """
+    u, v, z, w = tf.unstack(tf.where(tf.abs(points) < LARGEST, points, math.nan), axis=-1)
     front = w > NEAR_W
     divisor, weight = tf.where(front, w, 1.0), tf.where(front, 1.0, w)
     return tf.stack([u / divisor - 0.5 * weight, v / divisor - 0.5 * weight, z / divisor, weight], axis=-1)
@@ -110,7 +117,9 @@ def _weighted(edges: list[tf.Tensor], row: list[tf.Tensor], column: int) -> tf.T
     return tf.add_n([edges[k] * tf.cast(row[4 * k + column], tf.float64) for k in range(3)])
 
 
-def _fragments(boxes: _Boxes, first: tf.Tensor, width: int, scale: float, stride: float, cull: bool) -> tuple:
+def _fragments(
+    boxes: _Boxes, first: tf.Tensor, width: int, scale: float, stride: float, cull: bool
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Keys `[CHUNK * LANES]` float64 and pixels (-1: none) of one chunk of units."""
     triangle = _triangle_of_unit(boxes.start, first)
     row = tf.split(tf.gather(boxes.rows, triangle), 16, axis=-1)
@@ -172,8 +181,8 @@ def triangle_ids(
         cull: leave out triangles that wind clockwise as the camera sees them.
         xla: compile this part with XLA wherever it is called from; without, it runs as the caller's graph does.
 
-    Triangles of NaN or infinite corners, without area, behind the camera or outside [near, far] cover nothing. Cost
-    grows with the total area of the triangles' boxes.
+    Triangles of NaN, infinite or immense (1e15) corners, without area, behind the camera or outside [near, far] cover
+    nothing. Cost grows with the total area of the triangles' boxes.
 
     Raises:
         UserError: shapes other than these.

@@ -113,14 +113,17 @@ def _facing(screen: tf.Tensor, triangles: tf.Tensor) -> tf.Tensor:
     return (b[..., 0] - a[..., 0]) * (c[..., 1] - a[..., 1]) > (c[..., 0] - a[..., 0]) * (b[..., 1] - a[..., 1])
 
 
-def _exit(along: tf.Tensor, across: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Where the line across = 0 leaves triangles `[B,K,3]`: how far along (-inf: it misses), by which edge."""
+def _exit(along: tf.Tensor, across: tf.Tensor, entered: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Where the line across = 0 leaves triangles `[B,K,3]`: how far along (-1e30: it misses), by which edge.
+
+    Not by the edges `entered` through `[B,K,3]`: of a triangle seen edge-on, entry and exit coincide.
+    """
     best, side = tf.fill(tf.shape(along)[:2], -_FAR), tf.zeros(tf.shape(along)[:2], tf.int32)
     for k, (i, j) in enumerate(((1, 2), (2, 0), (0, 1))):
         crosses = (across[..., i] > 0) != (across[..., j] > 0)
         span = tf.where(crosses, across[..., j] - across[..., i], 1.0)
         at = (along[..., i] * across[..., j] - along[..., j] * across[..., i]) / span
-        farther = crosses & (at > best)
+        farther = crosses & (at > best) & ~entered[..., k]
         best, side = tf.where(farther, at, best), tf.where(farther, k, side)
     return best, side
 
@@ -147,23 +150,24 @@ def find_edges(
     triangle = _rows(triangle_id, tf.where(from_first, pairs.first, pairs.second))
     side_seen = _rows(facing, triangle)
 
-    def body(step, triangle, walking, edges):  # type: ignore[no-untyped-def]
+    def body(step, triangle, previous, walking, edges):  # type: ignore[no-untyped-def]
         corners = tf.gather(triangles, triangle)
         along, across = _pair_axes(pairs, _rows(screen, corners))
-        at, side = _exit((along - origin) * direction, across)
-        beyond = tf.gather_nd(neighbours, tf.stack([triangle, side], axis=-1))
+        around = tf.gather(neighbours, triangle)
+        at, side = _exit((along - origin) * direction, across, around == previous[..., None])
+        beyond = tf.gather(around, side, batch_dims=2)
         folds = (beyond < 0) | (_rows(facing, tf.maximum(beyond, 0)) != side_seen)
         here = walking & (at > -_FAR) & (at < 1.0)
         hit = here & folds
         ends = [tf.gather(corners, (side + k) % 3, batch_dims=2) for k in (1, 2)]
         edges = Edges(edges.found | hit, *(tf.where(hit, new, old) for new, old in zip(ends, edges[1:], strict=True)))
         walking = here & ~folds
-        return step + 1, tf.where(walking, tf.maximum(beyond, 0), triangle), walking, edges
+        return step + 1, tf.where(walking, tf.maximum(beyond, 0), triangle), triangle, walking, edges
 
     nothing = Edges(tf.zeros_like(pairs.valid), tf.zeros_like(triangle), tf.zeros_like(triangle))
-    start = (tf.constant(0), triangle, pairs.valid, nothing)
-    done = tf.while_loop(lambda step, _, walking, __: (step < MAX_STEPS) & tf.reduce_any(walking), body, start)
-    return done[3]
+    start = (tf.constant(0), triangle, tf.fill(tf.shape(triangle), -2), pairs.valid, nothing)
+    done = tf.while_loop(lambda step, *state: (step < MAX_STEPS) & tf.reduce_any(state[2]), body, start)
+    return done[-1]
 
 
 def blend(image: tf.Tensor, pairs: Pairs, edges: Edges, screen: tf.Tensor) -> tf.Tensor:

@@ -1,0 +1,69 @@
+"""What an evaluation on NoW leaves: `results.json`, `ced.png`, `report.html` and a table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfface.evaluation import page
+from tfface.evaluation.pictures import plot_ced
+from tfface.io.files import atomic_path
+
+_AXIS_MM = 7.0
+
+
+def write_now_report(out: Path, results: dict[str, Any]) -> dict[str, Any]:
+    """Writes the files into `out` and gives what `results.json` holds."""
+    columns = {name: column for name, column in results["columns"].items() if column.distances}
+    kept = {**{key: value for key, value in results.items() if key != "columns"}, "versions": page.versions()}
+    with atomic_path(out / "results.json") as beside:
+        beside.write_text(json.dumps(kept, indent=1, allow_nan=False))
+    points = {name: np.concatenate(list(column.distances.values())) for name, column in columns.items()}
+    plot_ced(points, _AXIS_MM, out / "ced.png", "distance (mm)", "the scans' points (%)")
+    parts = [
+        page.table(*table_rows(kept)),
+        page.problem_list(problems(kept)),
+        page.heading("Cumulative errors"),
+        page.png_tag((out / "ced.png").read_bytes()),
+        page.heading("Protocol"),
+        page.paragraph(kept["protocol"]),
+    ]
+    with atomic_path(out / "report.html") as beside:
+        beside.write_text(page.page(f"now: {kept['images']} images", *parts), encoding="utf-8")
+    return kept
+
+
+def table_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows: one for each method and challenge."""
+    rows = []
+    for name, model in results["models"].items():
+        for group, figures in model["groups"].items():
+            numbers = [f"{figures[key]:.3f}" for key in ("median", "mean", "std")]
+            rows.append([name, group, str(figures["images"]), *numbers])
+    return ["method", "challenge", "images", "median mm", "mean mm", "std mm"], rows
+
+
+def problems(results: dict[str, Any]) -> list[str]:
+    """A line for each broken or failed image."""
+    lines = [f"broken item {item}: {why}" for item, why in results["broken"].items()]
+    for name, model in results["models"].items():
+        lines += [f"{name} failed on {item}: {why}" for item, why in model["failed"].items()]
+    return lines
+
+
+def print_now(results: dict[str, Any]) -> None:
+    """The table, and what failed, on the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    head, rows = table_rows(results)
+    table = Table(*head, title=f"now: {results['images']} images")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=max(console.width, 100)).print(table)
+    for line in problems(results):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

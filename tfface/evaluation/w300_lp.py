@@ -1,0 +1,73 @@
+"""300W-LP as its authors give it: `AFW/`, `HELEN/`, `IBUG/`, `LFPW/` with a `.mat` beside each picture.
+
+The 68 points are, as far as they are there: `pt3d_68` of the `.mat` (with depth), `pts_3d` of
+`landmarks/SET/NAME_pts.mat` (the fitted face's points in the picture), or `pt2d` of the `.mat`. The mirrored copies
+(`..._Flip`) are left out. 300W-LP is what most methods train on: its figures are of training data.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.errors import UserError
+from tfface.evaluation.aflw2000 import folded_yaw_deg
+from tfface.evaluation.landmark_set import LandmarkSet, read_each
+from tfface.geometry.align import box_from_landmarks
+
+SETS = ("AFW", "HELEN", "IBUG", "LFPW")
+
+
+def read_300w_lp(folder: Path, limit: int | None = None) -> LandmarkSet:
+    """The pictures of `folder`, by set and name; the first `limit` of them.
+
+    Raises:
+        UserError: none of the four sets is there.
+    """
+    files = [file for name in SETS for file in sorted((folder / name).glob("*.mat"))]
+    if not files:
+        raise UserError(f"{folder} holds none of {', '.join(SETS)} with .mat files; give 300W_LP's folder with --data")
+    items, broken = read_each(files[:limit], lambda file: _read_item(folder, file))
+    flat = any(item["points"].shape[1] == 2 for item in items)
+    points = [item["points"][:, :2] if flat else item["points"] for item in items]
+    return LandmarkSet(
+        "300w_lp",
+        [item["image"].relative_to(folder).as_posix() for item in items],
+        [item["image"] for item in items],
+        {"fitted": np.array(points, np.float64)},
+        np.array([box_from_landmarks(each) for each in points]),
+        np.array([item["yaw_deg"] for item in items]),
+        "300W-LP without its mirrored copies, 68 points, pixels counted from 1; boxes by 3DDFA's rule from them, yaw "
+        "from Pose_Para",
+        broken,
+        dense_absent="300W-LP is read for its landmarks only",
+    )
+
+
+def _read_item(folder: Path, file: Path) -> dict[str, Any]:
+    from scipy.io import loadmat
+
+    image = file.with_suffix(".jpg")
+    if not image.is_file():
+        raise UserError(f"no photograph {image.name} beside it")
+    data = loadmat(file)
+    extra = folder / "landmarks" / file.parent.name / f"{file.stem}_pts.mat"
+    if "pt3d_68" in data:
+        points = _rows(data["pt3d_68"])
+    elif extra.is_file():
+        points = _rows(loadmat(extra)["pts_3d"])
+    elif "pt2d" in data:
+        points = _rows(data["pt2d"])
+    else:
+        raise UserError("neither pt3d_68 nor pt2d in it, and no landmarks/.../NAME_pts.mat")
+    if points.shape not in ((68, 2), (68, 3)) or not np.isfinite(points).all():
+        raise UserError(f"its points are not 68 finite ones but of shape {points.shape}")
+    return {"image": image, "points": points, "yaw_deg": folded_yaw_deg(data["Pose_Para"])}
+
+
+def _rows(points: Any) -> NDArray[np.float64]:
+    array = np.asarray(points, np.float64)
+    return array.T if array.ndim == 2 and array.shape[1] == 68 else array
