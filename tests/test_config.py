@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from tfface import config as configuration
-from tfface.config import Config, override
+from tfface.config import Config, override, sections
 from tfface.errors import UserError
 from tfface.train import parse
 
@@ -65,7 +65,7 @@ def test_yaml_numbers_and_unsafe_tags(tmp_path: Path) -> None:
 
 
 def test_every_field_is_explained() -> None:
-    source = Path(configuration.__file__).read_text(encoding="utf-8").splitlines()
+    source = Path(sections.__file__).read_text(encoding="utf-8").splitlines()
     for section in dataclasses.fields(Config):
         for field in dataclasses.fields(getattr(Config(), section.name)):
             number = next(i for i, line in enumerate(source) if line.startswith(f"    {field.name}: "))

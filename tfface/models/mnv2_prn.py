@@ -71,7 +71,7 @@ def light_decoder(x: Any, skips: list[Any], config: ModelConfig) -> Any:
 def basis_decoder(x: Any, config: ModelConfig) -> Any:
     """A depthwise convolution over the whole feature map (it keeps where things are), then components of posed maps."""
     x = layers.DepthwiseConv2D(x.shape[1], name="whole_depthwise")(x)
-    x = layers.BatchNormalization(name="whole_bn")(x)
+    x = layers.BatchNormalization(momentum=blocks.BN_MOMENTUM, name="whole_bn")(x)
     x = layers.Flatten(name="whole")(x)
     start = keras.initializers.VarianceScaling(0.01)
     x = layers.Dense(config.components, dtype="float32", kernel_initializer=start, name="coefficients")(x)

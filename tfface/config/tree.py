@@ -1,0 +1,175 @@
+"""Configurations as trees of keys: dotted overrides, YAML files, and errors that name the nearest right key."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import os
+import typing
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from tfface.config.sections import MODELS, Config
+from tfface.errors import UserError
+from tfface.io.files import atomic_path
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """A configuration (or one section) as plain dicts, lists and scalars."""
+    return {
+        key: to_dict(value) if dataclasses.is_dataclass(value) else list(value) if isinstance(value, tuple) else value
+        for key, value in ((f.name, getattr(config, f.name)) for f in dataclasses.fields(config))
+    }
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """`{"a": {"b": 1}}` as pairs `("a.b", 1)`; keys with dots in them are welcome too."""
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def from_dict(tree: Mapping[str, Any]) -> Config:
+    """The defaults changed by a nested dict, as YAML gives it.
+
+    Raises:
+        UserError: a key or value that is none, naming the nearest right one.
+    """
+    return override(Config(), tree)
+
+
+def override(config: Config, changes: Mapping[str, Any]) -> Config:
+    """`config` with dotted keys changed: `override(config, {"loss.landmarks": 16, "model.views": 1})`.
+
+    Another `model.name` (or `model`, for short) brings that network's own starting configuration with it.
+
+    Raises:
+        UserError: a key or value that is none, naming the nearest right one.
+    """
+    sections: dict[str, dict[str, Any]] = {}
+    for key, value in flatten(changes):
+        section, _, name = key.partition(".")
+        if section == "model" and not name:
+            name = "name"
+        kind = _field_type(config, section, name, key)
+        sections.setdefault(section, {})[name] = _checked(key, value, kind)
+    named = sections.get("model", {}).get("name", config.model.name)
+    if named != config.model.name:
+        config = dataclasses.replace(config, model=MODELS.get(named, config.model))
+    parts = {s: dataclasses.replace(getattr(config, s), **values) for s, values in sections.items()}
+    return validated(dataclasses.replace(config, **parts))
+
+
+def load(path: str | os.PathLike[str]) -> Config:
+    """The configuration in a YAML file.
+
+    Raises:
+        UserError: the file is missing, not YAML, or holds a wrong key or value.
+    """
+    return from_dict(read_yaml(path))
+
+
+def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
+    """The mapping in a YAML file, read safely.
+
+    Raises:
+        UserError: the file is missing or does not hold a mapping.
+    """
+    try:
+        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UserError(f"Cannot read {path}: {_first_line(error)}; name a YAML file of a configuration.") from error
+    if not isinstance(tree, dict):
+        raise UserError(f"{path} holds no mapping of keys to values; look at a run's config.yaml for an example.")
+    return tree
+
+
+def save(config: Config, path: str | os.PathLike[str]) -> None:
+    """Writes the whole configuration as YAML; `load` gives it back."""
+    with atomic_path(path) as beside:
+        beside.write_text(yaml.safe_dump(to_dict(config), sort_keys=False), encoding="utf-8")
+
+
+def validated(config: Config) -> Config:
+    """`config` itself (with the source that `data.records` implies) if its values make sense.
+
+    Raises:
+        UserError: naming the first value that does not.
+    """
+    model, data = config.model, config.data
+    if data.records and data.source == "synthetic":
+        config = dataclasses.replace(config, data=dataclasses.replace(data, source="records"))
+    if model.name not in MODELS:
+        raise UserError(f"model.name: there is no network {model.name!r}; {_nearest(model.name, MODELS)}.")
+    if model.image_size < 32 or model.image_size % 32:
+        raise UserError(
+            f"model.image_size: {model.image_size} is no multiple of 32; take {_multiple(model.image_size)}."
+        )
+    ratio = model.map_size * 32 // model.image_size
+    if model.decoder == "light" and (
+        ratio * model.image_size != model.map_size * 32 or ratio & (ratio - 1) or not ratio
+    ):
+        raise UserError(f"model.map_size: {model.map_size} is not {model.image_size // 32} doubled some times.")
+    for key in ("data.batch", "data.validation_size", "data.steps_per_epoch", "optim.epochs", "model.map_size"):
+        section, name = key.split(".")
+        if getattr(getattr(config, section), name) < 1:
+            raise UserError(f"{key}: must be 1 or more.")
+    return config
+
+
+def _field_type(config: Config, section: str, name: str, key: str) -> Any:
+    if section not in typing.get_type_hints(Config):
+        raise UserError(f"There is no configuration section {section!r} (in {key!r}); {_nearest(key, _all_keys())}.")
+    hints = typing.get_type_hints(type(getattr(config, section)))
+    if name not in hints:
+        raise UserError(f"There is no configuration key {key!r}; {_nearest(key, _all_keys())}.")
+    return hints[name]
+
+
+def _checked(key: str, value: Any, kind: Any) -> Any:
+    """`value` as `kind`, one of str, bool, int, float, Literal and tuples of floats."""
+    if typing.get_origin(kind) is Literal:
+        choices = typing.get_args(kind)
+        if value not in choices or isinstance(value, bool):
+            raise UserError(f"{key}: {value!r} is none of its values; {_nearest(str(value), map(str, choices))}.")
+        return value
+    if typing.get_origin(kind) is tuple:
+        kinds = typing.get_args(kind)
+        if not isinstance(value, (list, tuple)) or len(value) != len(kinds):
+            raise UserError(f"{key}: {value!r} should be {len(kinds)} numbers, such as [0.9, 1.2].")
+        return tuple(_checked(key, part, part_kind) for part, part_kind in zip(value, kinds, strict=True))
+    try:
+        if kind in (int, float) and not isinstance(value, bool) and kind(value) == float(value):
+            return kind(value)
+    except (TypeError, ValueError, OverflowError):
+        pass
+    if kind in (str, bool) and isinstance(value, kind):
+        return value
+    raise UserError(f"{key}: {value!r} is no {kind.__name__}; write a {kind.__name__} there.")
+
+
+def _all_keys() -> list[str]:
+    return [key for key, _ in flatten(to_dict(Config()))]
+
+
+def _nearest(word: str, words: typing.Iterable[str]) -> str:
+    """'did you mean ...?' or, where nothing is near, the choices."""
+    choices = list(words)
+    near = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
+    tail = [c for c in choices if c.split(".")[-1] == word.split(".")[-1]]
+    if near or tail:
+        return f"did you mean {(tail or near)[0]!r}"
+    return "choose one of " + ", ".join(choices) if len(choices) < 12 else "see python -m tfface.train --help"
+
+
+def _multiple(size: int) -> int:
+    return max(32, round(size / 32) * 32)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0]
