@@ -103,21 +103,3 @@ def test_roll_from_landmarks(roll_deg: float) -> None:
     matrix = align.crop_transform((-50, -50, 50, 50), 100, -np.radians(roll_deg))  # turns the picture by the roll
     found = np.degrees(align.roll_from_landmarks(align.transform_points(matrix, points)))
     assert (found - roll_deg + 180) % 360 - 180 == pytest.approx(0, abs=1e-6)
-
-
-def test_deep3d_crop_of_its_own_reference() -> None:
-    width, height, scale = 400, 300, 50.0
-    centre = np.array([210.0, 140.0])  # y up
-    upright = align.DEEP3D_POINTS[:, :2] * scale + centre
-    crop = align.deep3d_crop(np.stack([upright[:, 0], height - 1 - upright[:, 1]], axis=1), (width, height))
-    assert crop.zoom == pytest.approx(102 / 50)
-    assert crop.resized == (816, 612)
-    assert crop.left == int(408 - 112 + (210 - 200) * 2.04)
-    assert crop.top == int(306 - 112 + (150 - 140) * 2.04)
-    moved = align.transform_points(crop.transform((width, height)), np.array([210.0, height - 140.0]))
-    np.testing.assert_allclose(moved, [112, 112], atol=1.0)  # the origin of the reference is the crop's centre
-
-
-def test_five_points_average_the_eye_corners() -> None:
-    points = np.arange(136, dtype=np.float64).reshape(68, 2)
-    np.testing.assert_allclose(align.five_points(points)[:, 0], [75, 87, 60, 96, 108])

@@ -33,19 +33,6 @@ Box = Sequence[float] | NDArray[np.floating]
 # photographs of AFLW2000-3D; standard deviations: dlib 0.13 and 0.06, mtcnn 0.10 and 0.05.
 DETECTOR_BOXES = {"dlib": (1.387, 0.08), "mtcnn": (1.3, 0.14)}
 
-# Deep3D's five points (left eye, right eye, nose, left and right mouth corner) in decimetres, y up.
-DEEP3D_POINTS = np.array(
-    [
-        [-0.3115, 0.2904, 0.1338],
-        [0.3098, 0.2897, 0.1318],
-        [0.0033, -0.0462, 0.5524],
-        [-0.2522, -0.3813, 0.2241],
-        [0.2485, -0.3813, 0.2224],
-    ]
-)
-DEEP3D_SIZE = 224
-DEEP3D_SCALE = 102.0
-
 
 class Similarity(NamedTuple):
     """`y = scale * rotation @ x + translation`."""
@@ -217,8 +204,10 @@ def fit_pose(points: FloatArray, reference: FloatArray, weights: FloatArray | No
 def roll_from_landmarks(points: FloatArray) -> float:
     """The head's roll in radians from 68 points `[68, 2 or 3]` (counter-clockwise positive), in (-pi, pi].
 
-    Seed 004: a line is fitted to the 12 points of the eyes and to the pair (bridge of the nose, chin) turned by 90
-    degrees; the eyes' order says which way it points. The line is fitted by total least squares, which any roll suits.
+    Seed 003: a line is fitted to the 12 points of the eyes and to the pair (bridge of the nose, chin) turned by 90
+    degrees. The line is fitted by total least squares, which any roll suits. Which way it points is said by the eyes'
+    order and by the way from bridge to chin together: in profile the eyes lie one above the other, and their order
+    alone, the seed's rule, turned such heads upside down.
     """
     points = np.asarray(points, np.float64)[:, :2]
     eyes = points[36:48] - points[36:48].mean(0)
@@ -226,59 +215,6 @@ def roll_from_landmarks(points: FloatArray) -> float:
     across = np.array([half[1], -half[0]])
     samples = np.concatenate([eyes, [across, -across]])
     direction = np.linalg.svd(samples, full_matrices=False)[2][0]
-    if direction @ (points[42:48].mean(0) - points[36:42].mean(0)) < 0:
+    if direction @ (points[42:48].mean(0) - points[36:42].mean(0) + across) < 0:
         direction = -direction
     return float(np.arctan2(-direction[1], direction[0]))
-
-
-def five_points(points: FloatArray) -> NDArray[np.float64]:
-    """Left eye, right eye, nose, left and right mouth corner (picture's left) `[5,2]` of 68 points, as Deep3D does."""
-    points = np.asarray(points, np.float64)[:, :2]
-    eyes = points[[36, 42]] / 2 + points[[39, 45]] / 2
-    return np.concatenate([eyes, points[[30, 48, 54]]])
-
-
-def pos_scale_translation(points: FloatArray, reference: FloatArray) -> tuple[float, NDArray[np.float64]]:
-    """Scale and translation of a scaled orthographic camera ("POS", DeMenthon and Davis 1995, without iterations).
-
-    The eight unknowns of `x = R1 . X + tx`, `y = R2 . X + ty` in least squares; the scale is the mean length of R1, R2.
-
-    Args:
-        points: `[N,2]`, y up.
-        reference: `[N,3]`.
-    """
-    system = np.concatenate([reference, np.ones((len(reference), 1))], axis=1)
-    solution = np.linalg.lstsq(system, points, rcond=None)[0]
-    return float(np.linalg.norm(solution[:3], axis=0).mean()), solution[3]
-
-
-@dataclass(frozen=True)
-class Deep3DCrop:
-    """Deep3D's crop: the photograph resized by `zoom` to `resized` (width, height), and 224 pixels from `left, top`."""
-
-    zoom: float
-    resized: tuple[int, int]
-    left: int
-    top: int
-
-    def transform(self, image_size: tuple[int, int]) -> NDArray[np.float64]:
-        """The matrix `[2,3]` from a photograph of `image_size` (width, height) to the crop, for positions."""
-        x, y = self.resized[0] / image_size[0], self.resized[1] / image_size[1]
-        return np.array([[x, 0.0, -self.left], [0.0, y, -self.top]])
-
-
-def deep3d_crop(points: FloatArray, image_size: tuple[int, int]) -> Deep3DCrop:
-    """The crop that the Deep3D networks were trained on (Deng et al. 2019, published code).
-
-    Args:
-        points: `[5,2]` array indices of the five points (y down), as its landmark files have them.
-        image_size: width and height of the photograph.
-    """
-    width, height = image_size
-    upright = np.stack([points[:, 0], height - 1 - points[:, 1]], axis=1)
-    scale, (tx, ty) = pos_scale_translation(upright, DEEP3D_POINTS)
-    zoom = DEEP3D_SCALE / scale
-    resized = int(width * zoom), int(height * zoom)
-    left = int(resized[0] / 2 - DEEP3D_SIZE / 2 + (tx - width / 2) * zoom)
-    top = int(resized[1] / 2 - DEEP3D_SIZE / 2 + (height / 2 - ty) * zoom)
-    return Deep3DCrop(zoom, resized, left, top)

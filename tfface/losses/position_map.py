@@ -3,7 +3,8 @@
     L = mean over texels of w_ij * mean over u, v, z of d(p_ij, q_ij),   d = (p - q)^2 or |p - q|
 
 with `w` the UV weight mask divided by its mean where it is not zero, and the outer mean over those texels: a constant
-error of e gives e^2 (or |e|) whatever the mask. In network units, float32.
+error of e gives e^2 (or |e|) whatever the mask. In network units, float32. Truth whose texels are not all known has a
+fourth channel, which multiplies `w`.
 """
 
 from __future__ import annotations
@@ -34,14 +35,18 @@ def weighted_map_loss(truth: Any, predicted: Any, mask: Any, kind: str = "mse") 
     """The loss of each sample, `[B]`.
 
     Args:
-        truth, predicted: `[B,R,R,3]` in the same unit.
+        truth: `[B,R,R,3]`, or `[B,R,R,4]` with each texel's weight.
+        predicted: `[B,R,R,3]` in the same unit.
         mask: `[R,R]`, normalised to a mean of 1 over its support.
         kind: "mse" or "l1".
     """
-    difference = ops.cast(predicted, "float32") - ops.cast(truth, "float32")
+    truth = ops.cast(truth, "float32")
+    difference = ops.cast(predicted, "float32") - truth[..., :3]
     distance = ops.square(difference) if kind == "mse" else ops.abs(difference)
     mask = ops.convert_to_tensor(mask, "float32")
     support = ops.maximum(ops.sum(ops.cast(mask > 0, "float32")), 1.0)
+    if truth.shape[-1] == 4:
+        mask = mask * truth[..., 3]
     return ops.sum(ops.mean(distance, axis=-1) * mask, axis=(1, 2)) / support
 
 

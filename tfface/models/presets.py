@@ -17,6 +17,7 @@ import yaml
 from tfface import config as configuration
 from tfface.config import ModelConfig
 from tfface.errors import UserError
+from tfface.face.open_model import load_open_face
 from tfface.io.files import atomic_path, cache_folder
 
 if TYPE_CHECKING:
@@ -121,10 +122,31 @@ def load_weights(model: keras.Model, path: Path) -> None:
         raise UserError(f"{path} does not fit the network {model.name} ({reason}); check its configuration.") from error
 
 
+def load_trunk(model: keras.Model, path: Path) -> int:
+    """Loads from `.npz` what has the same name and shape in `model`: the trunk that another network learnt.
+
+    Returns:
+        How many numbers were loaded.
+
+    Raises:
+        UserError: the file has none of the network's weights.
+    """
+    loaded = 0
+    with np.load(path, allow_pickle=False) as arrays:
+        for variable in _weights(model):
+            if variable.path in arrays and arrays[variable.path].shape == tuple(variable.shape):
+                variable.assign(arrays[variable.path].astype(np.float32))
+                loaded += int(np.prod(variable.shape))
+    if not loaded:
+        raise UserError(f"{path} has none of the weights of {model.name}; name weights of a network with its trunk.")
+    return loaded
+
+
 def saved_model(name: str) -> Path:
     """The SavedModel of the preset `name`, exported into the cache folder the first time."""
     source = folder(name)
-    digest = hashlib.sha256((source / "weights.npz").read_bytes() + (source / "preset.yaml").read_bytes())
+    told = ((source / "weights.npz").read_bytes(), (source / "preset.yaml").read_bytes(), load_open_face().checksum.encode())
+    digest = hashlib.sha256(b"".join(told))
     target = cache_folder() / "presets" / f"{name}-{digest.hexdigest()[:16]}"
     if (target / "saved_model.pb").is_file():
         return target

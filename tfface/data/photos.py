@@ -1,0 +1,190 @@
+"""Shards of photographs as TFRecord files: what one record holds, and how they are read for training.
+
+A record is one face, cropped as Deep3D does (`tfface.geometry.pos`) to S x S pixels.
+
+| feature | type |
+| --- | --- |
+| `name` | the photograph's file name |
+| `image` | JPEG, S x S |
+| `landmarks68` | float32 [136], u and v in pixels of the crop |
+| `skin_mask` | PNG, grey: 255 times the probability of skin by colour (`tfface.data.skin`) |
+| `mesh_mask`, `hull_mask` | PNG, grey: 255 times coverage (`tfface.data.face_masks`) |
+| `matrix` | float32 [6]: positions in the photograph to positions in the crop, row by row |
+| `source` | JSON text: the photograph's `width`, `height`, and `zoom`, `tx`, `ty`, `size`, exactly as cropped |
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.errors import UserError
+from tfface.geometry.pos import Deep3DCrop
+from tfface.io.files import atomic_path
+from tfface.io.records import DATASET_FILE, encode_jpeg
+
+MASKS = ("skin_mask", "mesh_mask", "hull_mask")
+PARTS = ("train", "validation", "test")
+SHARES = (0.70, 0.15, 0.15)
+_BUCKETS = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoRecord:
+    """One face: crop `[S,S,3]` uint8 RGB, landmarks `[68,2]` in its pixels, masks `[S,S]` uint8, how it was cropped."""
+
+    name: str
+    image: NDArray[np.uint8]
+    landmarks68: NDArray[np.float32]
+    skin_mask: NDArray[np.uint8]
+    mesh_mask: NDArray[np.uint8]
+    hull_mask: NDArray[np.uint8]
+    crop: Deep3DCrop
+
+
+def cut_crop(image: NDArray[np.uint8], crop: Deep3DCrop) -> NDArray[np.uint8]:
+    """The crop `[S,S,3]`: the photograph resized bicubically, black beyond its border, as upstream.
+
+    Only the part that the crop sees is resized; the pixels are the same.
+    """
+    from PIL import Image
+
+    (width, height), (left, top), size = crop.resized, crop.corner, crop.size
+    first = max(left, 0), max(top, 0)
+    last = min(left + size, width), min(top + size, height)
+    result = np.zeros((size, size, 3), np.uint8)
+    if first[0] >= last[0] or first[1] >= last[1]:
+        raise UserError("The crop lies wholly outside the photograph: the landmarks are wrong.")
+    scale = np.array([crop.width / width, crop.height / height] * 2)
+    box = tuple(np.array([*first, *last]) * scale)
+    shape = last[0] - first[0], last[1] - first[1]
+    part = Image.fromarray(image).resize(shape, Image.Resampling.BICUBIC, box=box)
+    result[first[1] - top : last[1] - top, first[0] - left : last[0] - left] = np.asarray(part)
+    return result
+
+
+def write_photo_shard(path: Path, records: Sequence[PhotoRecord]) -> None:
+    """Write one shard, whole or not at all."""
+    import tensorflow as tf
+
+    with atomic_path(path) as beside, tf.io.TFRecordWriter(str(beside)) as writer:
+        for record in records:
+            writer.write(_example(record))
+
+
+def _example(record: PhotoRecord) -> bytes:
+    import tensorflow as tf
+
+    texts = {
+        "name": record.name.encode(),
+        "image": encode_jpeg(record.image),
+        "source": json.dumps(asdict(record.crop), sort_keys=True).encode(),
+        **{mask: _encode_png(getattr(record, mask)) for mask in MASKS},
+    }
+    numbers: dict[str, NDArray[Any]] = {"landmarks68": record.landmarks68, "matrix": record.crop.matrix}
+    features = {key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value])) for key, value in texts.items()} | {
+        key: tf.train.Feature(float_list=tf.train.FloatList(value=np.ravel(value).tolist()))
+        for key, value in numbers.items()
+    }
+    example = tf.train.Example(features=tf.train.Features(feature=features))
+    return bytes(example.SerializeToString(deterministic=True))
+
+
+def _encode_png(mask: NDArray[np.uint8]) -> bytes:
+    from PIL import Image
+
+    data = io.BytesIO()
+    Image.fromarray(mask).save(data, "PNG")
+    return data.getvalue()
+
+
+def find_photo_shards(folder: Path) -> list[Path]:
+    """The shards of a folder in their order.
+
+    Raises:
+        UserError: when there are none.
+    """
+    shards = sorted(Path(folder).glob("photos-*.tfrecord"))
+    if not shards or not (Path(folder) / DATASET_FILE).is_file():
+        raise UserError(
+            f"{folder} holds no prepared photographs: run `python data_tools/prepare_photos.py PHOTOS --out {folder}`."
+        )
+    return shards
+
+
+def photo_dataset(
+    folder: Path, part: str = "all", shuffle: int = 0, seed: int = 0, shares: tuple[float, float, float] = SHARES
+) -> Any:
+    """The faces of a folder as a `tf.data.Dataset` of single examples.
+
+    Each is a dictionary: `image` `[S,S,3]` float32 RGB in [0,1], `landmarks68` `[68,2]`, `skin_mask`, `mesh_mask`,
+    `hull_mask` `[S,S]` float32 in [0,1], `matrix` `[2,3]` photograph to crop, `name` and `source` strings.
+
+    Args:
+        folder: of `data_tools/prepare_photos.py`.
+        part: "train", "validation", "test", or "all". A photograph's name decides, so it stays where it is.
+        shuffle: size of the shuffle buffer; 0 keeps the order.
+        seed: of the shuffling.
+        shares: of the three parts (seed 001's are 70, 15 and 15 %).
+
+    Raises:
+        UserError: no shards, or another part.
+    """
+    import tensorflow as tf
+
+    if part not in (*PARTS, "all"):
+        raise UserError(f"There is no part {part!r} of the photographs: choose from {', '.join(PARTS)}, all.")
+    shards = find_photo_shards(folder)
+    size = int(json.loads((Path(folder) / DATASET_FILE).read_text())["size"])
+    dataset = tf.data.TFRecordDataset([str(path) for path in shards])
+    if part != "all":
+        low, high = part_range(part, shares)
+        dataset = dataset.filter(lambda raw: _belongs(raw, low, high))
+    if shuffle:
+        dataset = dataset.shuffle(shuffle, seed=seed)
+    return dataset.map(lambda raw: parse_photo(raw, size), num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def part_range(part: str, shares: tuple[float, float, float] = SHARES) -> tuple[int, int]:
+    """The buckets from (first) to (beyond the last) of a part."""
+    ends = np.round(np.cumsum([0.0, *shares]) / sum(shares) * _BUCKETS).astype(int)
+    index = PARTS.index(part)
+    return int(ends[index]), int(ends[index + 1])
+
+
+def _belongs(raw: Any, low: int, high: int) -> Any:
+    import tensorflow as tf
+
+    name = tf.io.parse_single_example(raw, {"name": tf.io.FixedLenFeature([], tf.string)})["name"]
+    bucket = tf.strings.to_hash_bucket_fast(name, _BUCKETS)
+    return tf.logical_and(bucket >= low, bucket < high)
+
+
+def parse_photo(raw: Any, size: int) -> dict[str, Any]:
+    """A serialised record as the tensors of `photo_dataset`."""
+    import tensorflow as tf
+
+    texts = {key: tf.io.FixedLenFeature([], tf.string) for key in ("name", "image", "source", *MASKS)}
+    numbers = {
+        "landmarks68": tf.io.FixedLenFeature([68, 2], tf.float32),
+        "matrix": tf.io.FixedLenFeature([2, 3], tf.float32),
+    }
+    example = tf.io.parse_single_example(raw, {**texts, **numbers})
+    image = tf.io.decode_jpeg(example["image"], channels=3, dct_method="INTEGER_ACCURATE")
+    example["image"] = tf.ensure_shape(tf.cast(image, tf.float32) / 255.0, [size, size, 3])
+    for mask in MASKS:
+        grey = tf.cast(tf.io.decode_png(example[mask], channels=1), tf.float32)[..., 0]
+        example[mask] = tf.ensure_shape(grey / 255.0, [size, size])
+    return dict(example)
+
+
+def crop_of_source(source: str | bytes) -> Deep3DCrop:
+    """How a face was cropped, from its record's `source`: `.inverse` brings its pixels back to the photograph's."""
+    return Deep3DCrop(**json.loads(source))

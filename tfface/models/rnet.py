@@ -1,0 +1,78 @@
+"""R-Net: a photograph to the coefficients of a face, its pose, its light and its camera (Deng et al. 2019; seed 004).
+
+A trunk (ResNet-50, or MobileNetV2 for small machines), then one head for each part, weights and biases zero at the
+start: the first answer is the mean face seen from the front. The posed map follows from the coefficients
+(`tfface.models.coefficients`), so R-Net trains under the same map loss and serves the same predictions as the
+position-map networks, and its coefficients besides.
+
+MobileNetV2's features end in a depthwise convolution over the whole feature map, which keeps where things are;
+ResNet-50's are averaged, as upstream.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import keras
+from keras import layers, ops
+
+from tfface.config import ModelConfig
+from tfface.models import blocks, maps
+from tfface.models.coefficients import Coefficients, PosedMap, layout_of, mirror_raw
+
+
+def build(config: ModelConfig) -> keras.Model:
+    """The network from images `[B,S,S,3*views]` to its posed map `[B,R,R,3]` in network units; see `with_coefficients`."""
+    images = keras.Input((config.image_size, config.image_size, 3 * config.views), name="images")
+    raw = raw_numbers(images, config)
+    units = PosedMap(config.map_size, config.output, asdict(layout_of(config)), name="map")(raw)
+    return keras.Model(images, units, name=config.name)
+
+
+def raw_numbers(images: Any, config: ModelConfig) -> Any:
+    """Images to the raw numbers `[B,N']`, float32."""
+    features = resnet50(images) if config.trunk == "resnet50" else mobilenet(images, config)
+    heads = [
+        layers.Dense(size, kernel_initializer="zeros", dtype="float32", name=f"head_{part}")(features)
+        for part, size in layout_of(config).sizes(raw=True).items()
+    ]
+    return layers.Concatenate(name="raw", dtype="float32")(heads)
+
+
+def mobilenet(images: Any, config: ModelConfig) -> Any:
+    """MobileNetV2's encoder and what is where in its last features: `[B, features]`."""
+    x, _ = blocks.mobilenet_v2(images, config.width, config.features)
+    x = layers.DepthwiseConv2D(x.shape[1], name="whole_depthwise")(x)
+    x = layers.BatchNormalization(momentum=blocks.BN_MOMENTUM, name="whole_bn")(x)
+    return layers.Flatten(name="whole")(x)
+
+
+def resnet50(images: Any) -> Any:
+    """ResNet-50's averaged features `[B,2048]` of images scaled to [-1,1]."""
+    x = layers.Rescaling(2.0, -1.0, name="centred")(images)
+    return keras.applications.ResNet50(include_top=False, weights=None, pooling="avg", input_tensor=x).output
+
+
+def with_coefficients(model: keras.Model, config: ModelConfig) -> keras.Model:
+    """`model` with both answers: `{"coefficients": [B,N], "map": [B,R,R,3] units}`, sharing its weights."""
+    raw = model.get_layer("raw").output
+    said = Coefficients(asdict(layout_of(config)), name="coefficients")(raw)
+    return keras.Model(model.input, {"coefficients": said, "map": model.output}, name=f"{config.name}_coefficients")
+
+
+def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
+    """`{"position_map": [B,256,256,3] pixels, "coefficients": [B,N]}`, averaged over the mirrored picture if asked."""
+    layout = layout_of(config)
+    images, raw = model.input, keras.Model(model.input, model.get_layer("raw").output)
+    if config.mirror_average:
+        images = keras.Input(model.input.shape[1:], name="images")
+        numbers = (raw(images) + mirror_raw(raw(ops.flip(images, axis=2)), layout)) / 2
+    else:
+        numbers = raw.output
+    units = PosedMap(config.map_size, config.output, asdict(layout), name="posed")(numbers)
+    if config.map_size != maps.MAP_SIZE:
+        units = blocks.ResizeMap(maps.MAP_SIZE, name="resize_to_256")(units)
+    pixels = maps.ToPixels(config.output, name="position_map")(units)
+    said = Coefficients(asdict(layout), name="coefficients")(numbers)
+    return keras.Model(images, {"position_map": pixels, "coefficients": said}, name=f"{config.name}_predictor")
