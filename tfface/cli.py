@@ -17,6 +17,7 @@ from tfface.errors import UserError
 
 COMMANDS = {
     "predict": "photographs to textured 3D faces",
+    "fit": "fit the face model to photographs, without a network's training",
     "train": "train a network; stopped runs resume",
     "evaluate": "measure a network on a benchmark",
     "export": "a training run to a SavedModel",

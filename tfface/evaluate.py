@@ -13,7 +13,7 @@ from tfface.cli import run
 from tfface.errors import UserError
 
 if TYPE_CHECKING:
-    from tfface.evaluation.columns import Column, FindBox
+    from tfface.evaluation.columns import Column, FindBox, ReadImage
     from tfface.evaluation.landmark_set import LandmarkSet
 
 
@@ -36,6 +36,10 @@ class Options:
     """Crop by our own detection (auto, dlib, mtcnn) instead of the benchmark's boxes."""
     refine: int = 0
     """Take the crop again so often from the landmarks just found; 0 is the published protocol."""
+    rotate: Literal[0, 90, 180, 270] = 0
+    """aflw2000, 300w_lp, photos: turn the photographs counter-clockwise by so many degrees first."""
+    upright: bool = False
+    """Let networks of one view find out which way up each face is, as prediction with a given box does."""
     limit: int | None = None
     """Only the first so many items, for a quick look (synthetic: so many persons, 100 if not given)."""
     bfm: Path | None = None
@@ -91,11 +95,15 @@ def _now(options: Options) -> int:
 
 
 def _landmarks(options: Options) -> int:
-    data = _read(options)
-    columns = _columns(options, data)
     from tfface.evaluation import report
     from tfface.io.image import read_image
 
+    data = _read(options)
+    if options.rotate:
+        from tfface.evaluation.rotated import rotated
+
+        data, read_image = rotated(data, options.rotate, read_image)
+    columns = _columns(options, data, read_image)
     results = report.collect(data, columns)
     report.print_table(results)
     report.write_report(options.out, data, columns, results, read_image)
@@ -156,9 +164,8 @@ def _synthetic(options: Options) -> LandmarkSet:
     )
 
 
-def _columns(options: Options, data: LandmarkSet) -> list[Column]:
+def _columns(options: Options, data: LandmarkSet, read_image: ReadImage) -> list[Column]:
     from tfface.evaluation.columns import predict_column, read_peers
-    from tfface.io.image import read_image
 
     peers = [] if options.peers is None else read_peers(options.peers, data)
     columns: list[Column] = []
@@ -179,7 +186,7 @@ def _predictors(options: Options, with_peers: bool) -> Iterable[tuple[str, Any]]
         names = (presets.default(),)
     # All names are checked before the first long run.
     for folder, name in [find_saved_model(model) for model in names]:
-        yield name, NetworkPredictor(folder, name, options.detector or "auto")
+        yield name, NetworkPredictor(folder, name, options.detector or "auto", options.upright)
 
 
 def _finder(detector: str) -> FindBox:

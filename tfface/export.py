@@ -11,7 +11,7 @@ import tyro
 
 from tfface import config as configuration
 from tfface.cli import run
-from tfface.config import ModelConfig
+from tfface.config import DataConfig, ModelConfig
 from tfface.errors import UserError
 
 if TYPE_CHECKING:
@@ -78,9 +78,8 @@ def card_of_run(folder: Path) -> dict[str, Any]:
     config = configuration.load(folder / "config.yaml")
     path = folder / "run.yaml"
     note = configuration.read_yaml(path) if path.is_file() else {}
-    data = f"shards in {Path(config.data.records).name}" if config.data.records else "made on the fly"
     return {
-        "data": f"synthetic faces of the open face model, {data}; no photographs of people",
+        "data": _described(config.data),
         "command": note.get("command", ""),
         "commit": note.get("commit", ""),
         "hours": note.get("hours", 0.0),
@@ -94,6 +93,14 @@ def card_of_run(folder: Path) -> dict[str, Any]:
         },
         "limits": "not written yet",
     }
+
+
+def _described(data: DataConfig) -> str:
+    """What a run learnt from, as far as its configuration tells."""
+    if data.source == "photos":
+        return f"photographs prepared in {Path(data.records).name}, under weak supervision"
+    where = f"shards in {Path(data.records).name}" if data.records else "made on the fly"
+    return f"synthetic faces of the open face model, {where}; no photographs of people"
 
 
 def _write_preset(name: str, model: keras.Model, config: ModelConfig, card: dict[str, Any]) -> Path:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tfface.inference import Reconstructor
+    from tfface.result import FaceResult
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,14 @@ class Arguments:
     """Left, top, right, bottom of the face in pixels, instead of detection."""
     side_box: tuple[float, float, float, float] | None = None
     """The same for the side photograph."""
-    refine: int = 1
+    recrop: int = 1
     """How often to crop again from the network's own landmarks."""
+    refine: bool = False
+    """Then fit the face model to the photograph, from the network's answer on (seconds a face; see tfface.fit)."""
+    set: bool = False
+    """The folder holds photographs of one person: their mean identity and albedo for all (models with coefficients)."""
+    mat: bool = False
+    """Also write NAME.mat with Deep3DFaceReconstruction's fields (models with coefficients)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -70,6 +77,8 @@ def _run(arguments: Arguments, console: Console) -> int:
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
+    if arguments.set:
+        return _predict_set(arguments, photos, stems, console)
     failed = 0
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("loading the network", total=len(photos))
@@ -101,10 +110,14 @@ def _photos(arguments: Arguments) -> list[Path]:
 
     if arguments.detector not in DETECTORS:
         load_detector(arguments.detector)
-    if arguments.refine < 0:
-        raise UserError(f"--refine {arguments.refine} is negative: give 0, 1 or more.")
+    if arguments.recrop < 0:
+        raise UserError(f"--recrop {arguments.recrop} is negative: give 0, 1 or more.")
     if arguments.out.exists() and not arguments.out.is_dir():
         raise UserError(f"--out {arguments.out} is a file: give a folder.")
+    if arguments.set and not arguments.photo.is_dir():
+        raise UserError(f"--set: {arguments.photo} is no folder; name the folder with one person's photographs.")
+    if arguments.set and arguments.refine:
+        raise UserError("--set and --refine: python -m tfface.fit fits several photographs of one person together.")
     if arguments.photo.is_dir():
         if arguments.box or arguments.side_photo:
             raise UserError(f"{arguments.photo} is a folder: --box and a side photograph go with one photograph only.")
@@ -124,7 +137,7 @@ def _stems(photos: list[Path]) -> list[str]:
 def _reconstructor(arguments: Arguments) -> Reconstructor:
     from tfface.inference import Reconstructor
 
-    return Reconstructor(_saved_model(arguments), arguments.detector, arguments.refine)
+    return Reconstructor(_saved_model(arguments), arguments.detector, arguments.recrop)
 
 
 def _saved_model(arguments: Arguments) -> Path:
@@ -142,17 +155,44 @@ def _predict_one(reconstructor: Reconstructor, photo: Path, stem: str, arguments
 
     side = None if arguments.side_photo is None else read_image(arguments.side_photo)
     results = reconstructor(read_image(photo), arguments.box, side, arguments.side_box)
+    if arguments.refine:
+        from tfface.fitting.person import refine
+
+        results = [refine(result) for result in results]
     for index, result in enumerate(results):
-        name = stem if len(results) == 1 else f"{stem}_{index}"
-        result.save(arguments.out, name)
-        yaw, pitch, roll = result.pose.degrees
-        took = sum(result.timings_ms.values())
-        console.print(
-            f"{photo} -> {arguments.out / name}.obj  "
-            f"yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} degrees, {took:.0f} ms",
-            markup=False,
-            soft_wrap=True,
-        )
+        _save(result, photo, stem if len(results) == 1 else f"{stem}_{index}", arguments, console)
+
+
+def _save(result: FaceResult, photo: Path, name: str, arguments: Arguments, console: Console) -> None:
+    result.save(arguments.out, name, arguments.mat)
+    yaw, pitch, roll = result.pose.degrees
+    took = sum(result.timings_ms.values())
+    console.print(
+        f"{photo} -> {arguments.out / name}.obj  "
+        f"yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} degrees, {took:.0f} ms",
+        markup=False,
+        soft_wrap=True,
+    )
+
+
+def _predict_set(arguments: Arguments, photos: list[Path], stems: list[str], console: Console) -> int:
+    """All photographs of one person at once; one that fails is told and left out."""
+    from tfface.io.image import read_image
+
+    reconstructor = _reconstructor(arguments)
+    read, failed = [], 0
+    for photo, stem in zip(photos, stems, strict=True):
+        try:
+            read.append((photo, stem, reconstructor(read_image(photo))[0]))
+        except (UserError, OSError) as error:
+            failed += 1
+            print(f"tfface predict: {_naming(photo, error)}", file=sys.stderr)
+    if not read:
+        raise UserError(f"None of the {len(photos)} photographs in {arguments.photo} shows a face.")
+    together = reconstructor.as_set([result for _, _, result in read])
+    for (photo, stem, _), result in zip(read, together, strict=True):
+        _save(result, photo, stem, arguments, console)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -5,22 +5,27 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy.io
 from numpy.typing import NDArray
 
+from tfface.errors import UserError
+from tfface.face.decoded import DecodedFace
+from tfface.face.layout import CROP_SIZE
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.geometry.align import Pose, fit_pose
+from tfface.geometry.align import Pose, crop_transform, fit_pose, invert_transform, transform_points
+from tfface.geometry.pos import five_points
 from tfface.geometry.raster import rasterize
 from tfface.io.files import atomic_path
-from tfface.io.image import write_image
+from tfface.io.image import warp_image, write_image
 from tfface.io.mesh import Mesh, write_mesh
-from tfface.viz.overlay import depth_view, face_window, overlay_window, turned_view
+from tfface.viz.overlay import blend, depth_view, face_window, overlay_window, render_colored, turned_view
 from tfface.viz.sheet import contact_sheet
 from tfface.viz.texture import face_texture, vertex_colors
 
@@ -60,6 +65,7 @@ class FaceResult:
         score: of the detection; None for a box that was given.
         timings_ms: milliseconds by step.
         model: the network's name.
+        decoded: what the network's coefficients say, of networks that have them.
     """
 
     image: NDArray[np.uint8]
@@ -69,6 +75,7 @@ class FaceResult:
     timings_ms: Mapping[str, float]
     crop_roll_deg: float = 0.0
     score: float | None = None
+    decoded: DecodedFace | None = None
 
     @cached_property
     def vertices(self) -> NDArray[np.float32]:
@@ -84,6 +91,11 @@ class FaceResult:
     def landmarks68(self) -> NDArray[np.float32]:
         """`[68,3]` u, v and depth in pixels of the photograph."""
         return self.vertices[load_open_face().landmarks68]
+
+    @property
+    def landmarks5(self) -> NDArray[np.float64]:
+        """`[5,2]` middles of the eyes, tip of the nose, corners of the mouth, in pixels of the photograph."""
+        return five_points(self.landmarks68)
 
     @cached_property
     def pose(self) -> Pose:
@@ -130,6 +142,41 @@ class FaceResult:
         levels = np.where(np.isfinite(depth), np.clip((depth - low) / step, 0, 65534) + 1, 0)
         return np.asarray(np.round(levels), np.uint16), step
 
+    @property
+    def _crop_matrix(self) -> NDArray[np.float64]:
+        """From pixels of the photograph to those of the 256-pixel crop that the network saw."""
+        return crop_transform(self.box, CROP_SIZE, float(np.radians(self.crop_roll_deg)))
+
+    def with_coefficients(self, decoded: DecodedFace) -> FaceResult:
+        """The face that these coefficients mean over the same crop."""
+        points = decoded.camera.project(decoded.vertices_mm)
+        points[:, 2] -= points[:, 2].min()
+        placed = transform_points(invert_transform(self._crop_matrix), points)
+        return replace(self, decoded=decoded, position_map=position_tables(CROP_SIZE).from_vertices(placed))
+
+    def colours(self, size: int = SHEET_PIXELS) -> NDArray[np.uint8]:
+        """Photograph, the face in its predicted light over it and alone, and its albedo, side by side."""
+        assert self.decoded is not None
+        matrix = crop_transform(face_window(self.vertices), size)
+        plain, points = warp_image(self.image, matrix, size, size), transform_points(matrix, self.vertices)
+        lit, own = (
+            render_colored(points, self.triangles, size, size, colours)
+            for colours in (self.decoded.shaded, self.decoded.albedo)
+        )
+        pictures = [plain, blend(plain, lit), blend(np.zeros_like(plain), lit), blend(np.zeros_like(plain), own)]
+        return contact_sheet(pictures, ["photograph", "shaded, over it", "shaded", "albedo"], 4, size)
+
+    def mat(self) -> dict[str, NDArray[Any]]:
+        """The fields of Deep3DFaceReconstruction's `.mat` files (`tfface.face.decoded`).
+
+        Raises:
+            UserError: the network says no coefficients.
+        """
+        if self.decoded is None:
+            raise UserError(f"The model {self.model} says no coefficients: --mat needs an R-Net.")
+        crop = warp_image(self.image, self._crop_matrix, CROP_SIZE, CROP_SIZE)
+        return self.decoded.mat(crop, transform_points(self._crop_matrix, self.vertices))
+
     def summary(self) -> dict[str, Any]:
         """What NAME.json holds."""
         pose, face = self.pose, load_open_face()
@@ -148,12 +195,16 @@ class FaceResult:
                 "translation_px": _rounded(pose.translation_px, 4),
                 "convention": CAMERA_NOTE,
             },
+            "landmarks5_px": _rounded(self.landmarks5, 3),
             "landmarks68_px": _rounded(self.landmarks68, 3),
+            **({} if self.decoded is None else {"coefficients": self.decoded.named()}),
             "timings_ms": {name: round(value, 2) for name, value in self.timings_ms.items()},
         }
 
-    def save(self, folder: str | os.PathLike[str], stem: str) -> list[Path]:
+    def save(self, folder: str | os.PathLike[str], stem: str, mat: bool = False) -> list[Path]:
         """Writes STEM.obj, .glb, _overlay.png, _sheet.png, _depth.png and, last, STEM.json; each whole or not at all.
+
+        Of a network with coefficients also _colours.png, and with `mat` STEM.mat.
 
         Returns:
             the files' paths.
@@ -161,6 +212,13 @@ class FaceResult:
         target = Path(folder)
         depth, step = self.depth_image()
         pictures: dict[str, NDArray[Any]] = {"overlay": self.overlay(), "sheet": self.sheet(), "depth": depth}
+        if self.decoded is not None:
+            pictures["colours"] = self.colours()
+        others = [".obj", ".glb"]
+        if mat:
+            with atomic_path(target / f"{stem}.mat") as beside, beside.open("wb") as file:
+                scipy.io.savemat(file, self.mat(), do_compression=True)
+            others.append(".mat")
         for suffix, textured in ((".obj", False), (".glb", True)):
             write_mesh(target / f"{stem}{suffix}", self.mesh(textured))
         for name, picture in pictures.items():
@@ -169,7 +227,7 @@ class FaceResult:
         with atomic_path(target / f"{stem}.json") as beside:
             text = json.dumps({**self.summary(), "depth_png": note}, indent=1)
             beside.write_text(text + "\n", encoding="utf-8")
-        names = [f"{stem}{end}" for end in (".obj", ".glb", *(f"_{name}.png" for name in pictures), ".json")]
+        names = [f"{stem}{end}" for end in (*others, *(f"_{name}.png" for name in pictures), ".json")]
         return [target / name for name in names]
 
 

@@ -12,6 +12,7 @@ import tyro
 from tfface import config as configuration
 from tfface.cli import run
 from tfface.config import MODELS, Config, ModelConfig
+from tfface.config.recipes import recipe
 from tfface.errors import UserError
 
 Options = Annotated[Config, tyro.conf.FlagConversionOff]
@@ -19,11 +20,20 @@ Options = Annotated[Config, tyro.conf.FlagConversionOff]
 DESCRIPTION = """Train a network on synthetic faces, or with --data.records on TFRecord shards.
 
 --model NAME starts from a network's own configuration: mnv2_prn, mnv2_light, or a preset. --config FILE starts from a
-run's config.yaml; --resume DIR goes on with the run in DIR. Any value can be given as well; the same --out goes on
-where it stopped. --device, --precision, --strategy, --out, --resume and --init are short for --run.device and so on."""
+run's config.yaml; --resume DIR goes on with the run in DIR, --config FILE --resume with the one in its run.out.
+--recipe seed_002 or seed_003 sets that seed's losses, augmentation and rates; autoencoder or base_branch (--preset
+means the same) makes the R-Net of seed 000 or 001. --stages refiner or transfer trains in stages. Any value can be
+given as well; the same --out goes on where it stopped. --device, --precision, --strategy, --out, --resume and --init
+are short for --run.device and so on, --data for --data.source: --model rnet --data photos --data.records DIR trains on
+photographs that data_tools/prepare_photos.py prepared."""
 
 
-SHORTHANDS = {f"--{name}": f"--run.{name}" for name in ("device", "precision", "strategy", "out", "resume", "init")}
+SHORTHANDS = {
+    "--data": "--data.source",
+    "--preset": "--recipe",
+    **{f"--{name}": f"--run.{name}" for name in ("device", "precision", "strategy", "out", "resume", "init")},
+}
+SHORTHANDS["--stages"] = "--run.stages"
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -33,12 +43,13 @@ def main(argv: list[str] | None = None) -> int:
         UserError: a wrong value, or nothing to train on.
     """
     config = parse(sys.argv[1:] if argv is None else argv)
-    from tfface.training import position_map, run_folder
+    from tfface.training import position_map, run_folder, staged, weak
 
     if not config.run.out:
         run = dataclasses.replace(config.run, out=run_folder.new_name(config))
         config = dataclasses.replace(config, run=run)
-    position_map.train(config)
+    regime = staged if config.run.stages else weak if config.run.regime == "weak" else position_map
+    regime.train(config)
     return 0
 
 
@@ -48,7 +59,7 @@ def parse(argv: list[str]) -> Config:
     Raises:
         UserError: a file or value that is wrong.
     """
-    rest, named = _take(_spelt_out(argv), ("--config", "--run.resume", "--model"))
+    rest, named = _take(_spelt_out(argv), ("--config", "--run.resume", "--model", "--recipe"))
     base = _base(named)
     return configuration.validated(
         tyro.cli(Options, args=rest, default=base, prog="tfface train", description=DESCRIPTION)
@@ -64,13 +75,16 @@ def _spelt_out(argv: list[str]) -> list[str]:
 def _base(named: dict[str, str]) -> Config:
     config = configuration.load(named["--config"]) if "--config" in named else Config()
     if "--run.resume" in named:
-        folder = Path(named["--run.resume"])
+        folder = Path(named["--run.resume"] or config.run.out or ".")
         if not (folder / "config.yaml").is_file():
             raise UserError(f"{folder} is no run's folder (it holds no config.yaml); see what lies under runs/.")
-        config = configuration.load(folder / "config.yaml")
+        if named["--run.resume"]:
+            config = configuration.load(folder / "config.yaml")
         config = dataclasses.replace(config, run=dataclasses.replace(config.run, out=str(folder)))
     if "--model" in named:
         config = dataclasses.replace(config, model=_named_model(named["--model"]))
+    if "--recipe" in named:
+        config = configuration.override(config, recipe(named["--recipe"]))
     return config
 
 
@@ -94,7 +108,11 @@ def _take(argv: list[str], flags: tuple[str, ...]) -> tuple[list[str], dict[str,
             rest.append(flag + equals + value)
             continue
         if not equals:
-            if not remaining or remaining[0].startswith("--"):
+            bare = not remaining or remaining[0].startswith("--")
+            if bare and flag == "--run.resume":
+                found[flag] = ""
+                continue
+            if bare:
                 raise UserError(f"{flag} needs a value after it; see python -m tfface.train --help.")
             value = remaining.pop(0)
         found[flag] = value

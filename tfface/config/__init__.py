@@ -13,6 +13,7 @@ from tfface.config.sections import (
     ModelConfig,
     OptimConfig,
     RunConfig,
+    WeakConfig,
 )
 from tfface.config.tree import flatten, from_dict, load, override, read_yaml, save, to_dict, validated
 
@@ -25,6 +26,7 @@ __all__ = [
     "ModelConfig",
     "OptimConfig",
     "RunConfig",
+    "WeakConfig",
     "flatten",
     "from_dict",
     "load",

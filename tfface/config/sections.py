@@ -12,7 +12,9 @@ class ModelConfig:
 
     name: str = "mnv2_prn"
     """Architecture: mnv2_prn (seed 002's network); mnv2_light (the same encoder, a cheap decoder); mnv2_basis (the same
-    encoder, principal components of posed maps for a decoder)."""
+    encoder, principal components of posed maps for a decoder); prn (PRNet: residual encoder, 17 transposed
+    convolutions); prn_res (prn and seed 003's residual refiner); dual_prn (a posed map and a pose-free shape, fused);
+    rnet (coefficients of the face model, from which the map follows)."""
     views: Literal[1, 2] = 2
     """Photographs of one face that go in together: 1 (front) or 2 (front and side, concatenated channels)."""
     width: float = 1.0
@@ -24,8 +26,8 @@ class ModelConfig:
     output: Literal["sigmoid", "tanh", "linear"] = "sigmoid"
     """Activation of the map, and with it the range of the network's units; linear may leave the crop."""
     decoder: Literal["full", "light", "basis"] = "full"
-    """full: 17 transposed 4x4 convolutions. light: bilinear upsampling with separable convolutions. basis: a fixed
-    matrix of principal components of posed maps."""
+    """Of networks with MobileNetV2's encoder; the others have full. full: 17 transposed 4x4 convolutions. light:
+    bilinear upsampling with separable convolutions. basis: a fixed matrix of principal components of posed maps."""
     components: int = 192
     """Basis decoder only: how many principal components."""
     decoder_width: float = 1.0
@@ -36,16 +38,31 @@ class ModelConfig:
     """Predictions are the mean of those for the pictures and for their mirror images; twice the work."""
     skips: bool = False
     """Light decoder only: also feed it the encoder's features of each size."""
+    refinements: int = 1
+    """prn_res only: how often the refiner looks at its map again; the same weights each time."""
+    trunk: Literal["resnet50", "mobilenet_v2"] = "resnet50"
+    """rnet only: what reads the picture. mobilenet_v2 is the one for small machines: `--model.image-size 128`."""
+    rotation: Literal["euler", "columns", "orbit"] = "euler"
+    """rnet only: three Euler angles as in Deep3D; two columns of the matrix, which profiles do not upset; or elevation
+    and azimuth of the camera (seed 000)."""
+    camera: Literal["deep3d", "fov30", "orbit", "framed"] = "deep3d"
+    """rnet only: Deep3D's fixed camera before which the face moves; the same with a field of view of 30 degrees; one
+    that looks at the face's centre, with nothing to predict (seed 000); or scale, shift and perspective of the crop."""
+    light: Literal[27, 9, 0] = 27
+    """rnet only: spherical-harmonic coefficients, 9 for each colour, 9 for white light, or 0: even light."""
 
 
 @dataclass(frozen=True)
 class DataConfig:
     """Where samples come from."""
 
-    source: Literal["synthetic", "records"] = "synthetic"
-    """synthetic: faces made on the fly. records: TFRecord shards in `records`."""
+    source: Literal["synthetic", "records", "photos"] = "synthetic"
+    """synthetic: faces made on the fly. records: TFRecord shards in `records`. photos: photographs in `records`, as
+    `data_tools/prepare_photos.py` prepares them, for R-Net's weak supervision."""
     records: str = ""
     """Folder of TFRecord shards; naming one chooses the source `records`."""
+    transfer: str = ""
+    """Folder of TFRecord shards for the second part of `run.stages transfer`."""
     backgrounds: str = ""
     """Folder of pictures to put behind synthetic faces; empty: procedural textures."""
     textures: int = 768
@@ -62,6 +79,12 @@ class DataConfig:
     """Keep the validation samples in memory after their first use."""
     shuffle: int = 1024
     """Samples in the shuffling buffer of shards."""
+    shares: tuple[float, float, float] = (0.70, 0.15, 0.15)
+    """Photographs only: the parts for training, validation and test."""
+    chunk: int = 0
+    """Photographs only: as many are trained on `chunk_epochs` times before the next ones come; 0: all together."""
+    chunk_epochs: int = 10
+    """How often a chunk is gone through."""
     seed: int = 0
     """Seed of faces, order and augmentation."""
 
@@ -82,6 +105,12 @@ class AugmentConfig:
     """Mirror half of the samples; the UV chart is symmetric, so the map stays one of the same topology."""
     colour: tuple[float, float] = (0.9, 1.2)
     """Factor on each colour channel by itself."""
+    some_channels: bool = False
+    """The factor falls on one to three channels drawn by lot, not on all three (seed 003)."""
+    face_noise: bool = False
+    """One to three of Gaussian noise, random pixels and a patch, inside the first view's face only (seed 003)."""
+    upright: bool = False
+    """Turn the first view's face upright by its true landmarks before anything else, in validation too (seed 003)."""
     dropout_boxes: int = 4
     """The most boxes painted over a picture."""
     dropout_size: tuple[float, float] = (0.05, 0.3)
@@ -118,6 +147,58 @@ class LossConfig:
     """Weight of the rest of the face."""
     neck: float = 0.0
     """Weight of everything else."""
+    symmetry: float = 0.0
+    """Seed 003: mirrored landmarks lie equally far from the tip of the nose."""
+    smoothness: float = 0.0
+    """Seed 003: texels lie where their neighbours' mean is."""
+    edges: float = 0.0
+    """Edges between neighbouring texels are as long as the true ones."""
+    normals: float = 0.0
+    """Normals point where the true ones do."""
+    brief: float = 1.0
+    """prn_res and dual_prn: weight of the maps before the last one."""
+    shape: float = 0.5
+    """dual_prn only: the pose-free shape, in shape units of 100 mm."""
+    visibility: float = 0.05
+    """dual_prn only: which texels face the camera."""
+
+
+@dataclass(frozen=True)
+class WeakConfig:
+    """Weights of the losses by which R-Net learns from pictures alone (`run.regime weak`); 0 switches one off."""
+
+    photometric: float = 1.92
+    """How the face that the network says looks, against the picture."""
+    photometric_kind: Literal["rendered", "sampled", "masked", "aligned"] = "rendered"
+    """rendered: colour distance under a mask, with gradients from silhouettes. sampled: the same without rasterising,
+    read where the vertices land; the cheap one. masked: seed 001's squares. aligned: seed 000's squares over the whole
+    picture after alignment by landmarks."""
+    landmarks: float = 1.6e-3
+    """The 68 landmarks, in pixels of a 224-pixel crop."""
+    landmarks_kind: Literal["squared", "l1"] = "squared"
+    """squared: Deep3D's, with the inner mouth and the bridge of the nose 20-fold. l1: seed 001's."""
+    identity: float = 0.2
+    """Face recognition's distance between render and picture (dlib's network, `data_tools/fetch_identity.py`)."""
+    identity_kind: Literal["cosine", "l1", "euclidean"] = "cosine"
+    """Distance of the descriptors. l1 compares with the picture behind the render's silhouette, as seed 001."""
+    regularisation: float = 3e-4
+    """Squares of the coefficients: identity 1, expression 0.8, albedo 0.017, in standard deviations."""
+    expression_range: float = 1e-2
+    """What expression weights have beyond 1, squared."""
+    flattening: float = 5.0
+    """Variance of the skin's albedo."""
+    monochromatic: float = 10.0
+    """How coloured the light is."""
+    map: float = 0.0
+    """The posed map against the true one, as `loss.*` weighs it, in the network's units; needs synthetic faces."""
+    level: Literal[0, 1, 2] = 1
+    """Mesh that is rendered: 3,378, 13,507 or 53,833 vertices."""
+    mask: Literal["skin", "mesh", "hull", "none"] = "skin"
+    """Where pixels of photographs count: skin by colour, the fitted mesh's skin, the 81 landmarks' convex hull."""
+    masked_input: bool = False
+    """Pictures are black outside that mask already for the network (seed 000)."""
+    train: Literal["all", "heads", "colour"] = "all"
+    """What learns: everything, R-Net's heads, or the heads of albedo and light only."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +221,8 @@ class OptimConfig:
     """Clip the gradient's global norm to this; 0: do not."""
     weight_decay: float = 0.0
     """Decoupled weight decay (AdamW); 0: plain Adam."""
+    learns: Literal["all", "refiner"] = "all"
+    """refiner: prn_res's refiner alone; the rest is frozen, its batch statistics too."""
     ema: float = 0.0
     """Momentum of a moving average of the weights that is validated and kept instead of them; 0: none."""
 
@@ -151,13 +234,21 @@ class RunConfig:
     out: str = ""
     """Folder of the run; a folder that holds an unfinished run goes on. Empty: a new one under runs/."""
     init: str = ""
-    """Weights to start from: a run's folder, a .weights.h5 or .npz file, or a preset's name."""
+    """Weights to start from: a run's folder, a .weights.h5 or .npz file, or a preset's name. R-Net's trunk also from
+    Keras' ImageNet file for ResNet-50 (.h5), or from another network with the same trunk (.npz)."""
+    stages: Literal["", "refiner", "transfer"] = ""
+    """Several runs, one after the other, each in a folder of its own under `out`. refiner (seed 003, prn_res): the
+    brief map (left out where `init` names a prn), the refiner alone, both. transfer (seed 002): `data.records`, then
+    `data.transfer` at a tenth of the learning rate."""
+    regime: Literal["map", "weak"] = "map"
+    """map: supervised by true maps. weak: R-Net learns from pictures, as `weak.*` says; photographs imply it."""
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """auto: a GPU where there is one."""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     """Arithmetic of the network; maps and losses stay float32."""
-    strategy: Literal["none", "mirrored"] = "none"
-    """mirrored: every step's samples are split among all GPUs."""
+    strategy: Literal["none", "mirrored", "multi_worker"] = "none"
+    """mirrored: every step's samples are split among all GPUs. multi_worker: one of several machines, named in the
+    environment's TF_CONFIG, each with `data.batch` samples a step."""
     seed: int = 0
     """Seed of the network's first weights."""
     checkpoint_minutes: float = 5.0
@@ -182,6 +273,8 @@ class Config:
     """Changes to training samples."""
     loss: LossConfig = field(default_factory=LossConfig)
     """What is minimised."""
+    weak: WeakConfig = field(default_factory=WeakConfig)
+    """What is minimised in the weakly supervised regime."""
     optim: OptimConfig = field(default_factory=OptimConfig)
     """How it is minimised."""
     run: RunConfig = field(default_factory=RunConfig)
@@ -194,5 +287,9 @@ MODELS: dict[str, ModelConfig] = {
     "mnv2_basis": ModelConfig(
         name="mnv2_basis", views=1, image_size=128, map_size=64, decoder="basis", output="linear"
     ),
+    "prn": ModelConfig(name="prn", views=1),
+    "prn_res": ModelConfig(name="prn_res", views=1, output="tanh"),
+    "dual_prn": ModelConfig(name="dual_prn", views=1),
+    "rnet": ModelConfig(name="rnet", views=1, image_size=224, map_size=64, output="linear"),
 }
 """Each architecture's starting configuration, which `--model NAME` chooses."""

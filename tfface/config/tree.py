@@ -104,9 +104,26 @@ def validated(config: Config) -> Config:
     model, data = config.model, config.data
     if data.records and data.source == "synthetic":
         config = dataclasses.replace(config, data=dataclasses.replace(data, source="records"))
+    if data.source == "photos":
+        config = dataclasses.replace(config, run=dataclasses.replace(config.run, regime="weak"))
+        if not data.records:
+            raise UserError("data.source photos: name the folder of prepared photographs with --data.records DIR.")
     if model.name not in MODELS:
         raise UserError(f"model.name: there is no network {model.name!r}; {_nearest(model.name, MODELS)}.")
-    if model.image_size < 32 or model.image_size % 32:
+    if not model.name.startswith("mnv2_") and model.decoder != "full":
+        raise UserError(f"model.decoder: {model.name} has a decoder of its own; leave it at full.")
+    if config.optim.learns == "refiner" and model.name != "prn_res":
+        raise UserError(f"optim.learns: {model.name} has no refiner; only prn_res has one.")
+    if config.run.stages == "refiner" and model.name != "prn_res":
+        raise UserError(f"run.stages: {model.name} has no refiner; take --model prn_res.")
+    if config.run.stages == "transfer" and not data.transfer:
+        raise UserError("run.stages: transfer needs data.transfer, the folder of shards to go on with.")
+    if model.refinements < 1:
+        raise UserError("model.refinements: must be 1 or more; a network without a refiner is prn.")
+    if config.run.regime == "weak":
+        _check_weak(config)
+    any_size = model.name == "rnet" and model.trunk == "resnet50"
+    if model.image_size < 32 or (model.image_size % 32 and not any_size):
         raise UserError(
             f"model.image_size: {model.image_size} is no multiple of 32; take {_multiple(model.image_size)}."
         )
@@ -120,6 +137,15 @@ def validated(config: Config) -> Config:
         if getattr(getattr(config, section), name) < 1:
             raise UserError(f"{key}: must be 1 or more.")
     return config
+
+
+def _check_weak(config: Config) -> None:
+    if config.model.name != "rnet" or config.model.views != 1:
+        raise UserError("run.regime weak: only R-Net with one view learns from pictures alone; add --model rnet.")
+    if config.data.source == "photos" and config.weak.map:
+        raise UserError("weak.map: photographs have no true maps; leave it at 0, or train on synthetic faces.")
+    if config.weak.masked_input and config.data.source != "photos":
+        raise UserError("weak.masked_input: only prepared photographs have masks; add --data photos.")
 
 
 def _field_type(config: Config, section: str, name: str, key: str) -> Any:

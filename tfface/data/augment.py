@@ -2,7 +2,8 @@
 
 Geometry is one similarity a sample, from pixels of the stored picture to pixels of the network's 256-pixel crop: the
 picture is resampled by its inverse, the position map is transformed by it. Colour and damage touch the picture alone.
-Seed 002: rotation +-45 degrees, each channel x 0.9 to 1.2, dropped boxes; seed 003: scale, shift, noise.
+Seed 002: rotation +-45 degrees, each channel x 0.9 to 1.2, dropped boxes; seed 003: scale, shift, some channels, and
+noise inside the face (`tfface.data.face_noise`).
 """
 
 from __future__ import annotations
@@ -49,8 +50,11 @@ def compose(second: tf.Tensor, first: tf.Tensor) -> tf.Tensor:
     return tf.concat([linear, shift[:, :, None]], axis=2)
 
 
-def warp_pictures(pictures: tf.Tensor, transforms: tf.Tensor, size: int) -> tf.Tensor:
-    """Resample `[B,H,W,3]` through `[B,2,3]` (picture to 256-pixel crop) into `[B,size,size,3]`, borders mirrored."""
+def warp_pictures(pictures: tf.Tensor, transforms: tf.Tensor, size: int, fill_mode: str = "REFLECT") -> tf.Tensor:
+    """Resample `[B,H,W,C]` through `[B,2,3]` (picture to 256-pixel crop) into `[B,size,size,C]`.
+
+    Borders are mirrored, or black where `fill_mode` is CONSTANT.
+    """
     linear, shift = transforms[:, :, :2], transforms[:, :, 2]
     inverse = tf.linalg.inv(linear)
     back = -tf.linalg.matvec(inverse, shift)
@@ -65,7 +69,7 @@ def warp_pictures(pictures: tf.Tensor, transforms: tf.Tensor, size: int) -> tf.T
         transforms=rows,
         output_shape=tf.constant([size, size]),
         interpolation="BILINEAR",
-        fill_mode="REFLECT",
+        fill_mode=fill_mode,
         fill_value=0.0,
     )
 
@@ -73,7 +77,10 @@ def warp_pictures(pictures: tf.Tensor, transforms: tf.Tensor, size: int) -> tf.T
 def damage_pictures(pictures: tf.Tensor, config: AugmentConfig) -> tf.Tensor:
     """Colour, tones, blur, greyscale, noise and dropped boxes on `[B,S,S,3]` in [0,1]."""
     batch = tf.shape(pictures)[0]
-    pictures = pictures * tf.random.uniform([batch, 1, 1, 3], *config.colour)
+    factor = tf.random.uniform([batch, 1, 1, 3], *config.colour)
+    if config.some_channels:
+        factor = tf.where(random_subset(batch, 3)[:, None, None], factor, 1.0)
+    pictures = pictures * factor
     exponent = tf.exp(tf.random.uniform([batch, 1, 1, 1], *np.log(config.gamma)))
     bent = tf.pow(tf.maximum(pictures, 1e-4), exponent)
     pictures = _sometimes(pictures, bent, config.gamma_probability)
@@ -86,6 +93,12 @@ def damage_pictures(pictures: tf.Tensor, config: AugmentConfig) -> tf.Tensor:
         pictures = _dropped_box(pictures, config.dropout_size)
     pictures = _sometimes(pictures, _cut_border(pictures), config.border_probability)
     return tf.clip_by_value(pictures, 0.0, 1.0)
+
+
+def random_subset(batch: tf.Tensor, count: int) -> tf.Tensor:
+    """`[B,count]` booleans: one to `count` of them true, every number and every choice equally likely."""
+    order = tf.argsort(tf.argsort(tf.random.uniform([batch, count]), axis=1), axis=1)
+    return order < tf.random.uniform([batch, 1], 1, count + 1, tf.int32)
 
 
 def _sometimes(first: tf.Tensor, second: tf.Tensor, probability: float) -> tf.Tensor:

@@ -49,13 +49,16 @@ class MapProjector:
 
 
 def transform_maps(maps: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
-    """Position maps `[B,R,R,3]` under similarities of their pictures `[B,2,3]`; depth scales along, least depth 0."""
+    """Position maps `[B,R,R,3+]` under similarities of their pictures `[B,2,3]`; depth scales along, least depth 0.
+
+    What follows the third channel (the texels' weights) stays.
+    """
     linear, shift = transforms[:, :, :2], transforms[:, :, 2]
     moved = tf.einsum("bij,brcj->brci", linear, maps[..., :2]) + shift[:, None, None]
     scale = tf.sqrt(tf.abs(tf.linalg.det(linear)))[:, None, None, None]
-    depth = maps[..., 2:] * scale
+    depth = maps[..., 2:3] * scale
     depth -= tf.reduce_min(depth, axis=[1, 2, 3], keepdims=True)
-    return tf.concat([moved, depth], axis=-1)
+    return tf.concat([moved, depth, maps[..., 3:]], axis=-1)
 
 
 def mirror_maps(maps: tf.Tensor, width_px: float) -> tf.Tensor:

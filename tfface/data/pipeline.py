@@ -1,6 +1,7 @@
 """From records to batches: `make_datasets(config)` gives what `tfface.training` feeds the network.
 
-A training batch is (images `[B,S,S,3*views]` in [0,1], position maps `[B,R,R,3]` in pixels of a 256-pixel crop).
+A training batch is (images `[B,S,S,3*views]` in [0,1], position maps `[B,R,R,3]` in pixels of a 256-pixel crop). Maps
+of `tfface.data.map_records` have a fourth channel, the weight of each texel's truth.
 Records come from shards or straight from the generator; pictures are decoded, moved and coloured batch by batch. With
 one view, front and side pictures are samples of their own; with two, the map is that of the front picture.
 """
@@ -8,6 +9,7 @@ one view, front and side pictures are samples of their own; with two, the map is
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,13 @@ import tensorflow as tf
 
 from tfface.config import Config
 from tfface.data import augment
+from tfface.data.face_noise import add_face_noise
 from tfface.data.maps import MapProjector, mirror_maps, transform_maps
+from tfface.data.roll import rolls_of_maps, upright_similarities
 from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.errors import UserError
 from tfface.face.open_model import OpenFace, load_open_face
-from tfface.io.records import VIEWS, find_shards, parse_example, read_dataset_card
+from tfface.io.records import MAPS_KIND, VIEWS, find_shards, parse_example, read_dataset_card
 
 
 def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset, tf.data.Dataset]:
@@ -31,7 +35,12 @@ def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset,
     """
     face = load_open_face()
     if config.data.records:
-        train, valid = shard_records(config, face, start_step)
+        find_shards(Path(config.data.records))  # says so where there are none
+        if read_dataset_card(Path(config.data.records)).get("kind") == MAPS_KIND:
+            from tfface.data.map_batches import make_map_datasets
+
+            return make_map_datasets(config, start_step)
+        train, valid = coefficient_records(config, face, start_step)
         enlarged = float(read_dataset_card(Path(config.data.records))["settings"]["enlarge"])
     else:
         from tfface.data.live import live_records
@@ -60,7 +69,13 @@ class Batches:
     def __init__(self, config: Config, face: OpenFace, enlarged: float) -> None:
         self.config = config
         self.enlarged = enlarged
-        self.project = MapProjector(face, config.model.map_size)
+        self.face = face
+        self.num_validation = validation_pairs(config) * (2 if config.model.views == 1 else 1)
+
+    @cached_property
+    def _project(self) -> MapProjector:
+        with tf.init_scope():  # asked for while `map` traces a graph, used by several of them
+            return MapProjector(self.face, self.config.model.map_size)
 
     def training(self, records: tf.data.Dataset, start_step: int) -> tf.data.Dataset:
         """Augmented batches. Random numbers follow `data.seed` and the step, so a resumed run repeats none."""
@@ -78,8 +93,7 @@ class Batches:
         """Plain batches, kept in memory."""
         samples = self._per_view(records.map(self._decode))
         batches = samples.batch(self.config.data.batch, drop_remainder=False)
-        samples_in_all = validation_pairs(self.config) * (2 if self.config.model.views == 1 else 1)
-        count = -(-samples_in_all // self.config.data.batch)
+        count = -(-self.num_validation // self.config.data.batch)
         batches = batches.map(self._plain).apply(tf.data.experimental.assert_cardinality(count))
         return (batches.cache() if self.config.data.cache_validation else batches).prefetch(2)
 
@@ -111,6 +125,8 @@ class Batches:
 
         images, maps = self._crop(batch, move)
         pictures = [augment.damage_pictures(image, config) for image in tf.split(images, self.config.model.views, 3)]
+        if config.face_noise:
+            pictures[0] = add_face_noise(pictures[0], maps)
         images = tf.concat(pictures, axis=3)
         if config.mirror:
             turned = tf.random.uniform([tf.shape(images)[0], 1, 1, 1]) < 0.5
@@ -123,36 +139,54 @@ class Batches:
 
     def _crop(self, batch: dict[str, tf.Tensor], move: Callable[[tf.Tensor], tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         """Each view resampled through its own transform; the map follows the first view."""
-        images, first = [], None
+        images, first, maps = [], None, self._maps(batch)
         for view in VIEWS[: self.config.model.views]:
             pictures = tf.cast(batch[f"{view}/image"], tf.float32) / 255
             size = tf.shape(pictures)[1]
-            transforms = move(augment.crop_transforms(tf.shape(pictures)[0], size, self.enlarged))
+            base = augment.crop_transforms(tf.shape(pictures)[0], size, self.enlarged)
+            if self.config.augment.upright and first is None:
+                base = augment.compose(upright_similarities(rolls_of_maps(maps)), base)
+            transforms = move(base)
             images.append(augment.warp_pictures(pictures, transforms, self.config.model.image_size))
             first = transforms if first is None else first
-        maps = self.project(batch["identity"], batch["expression"], batch["front/camera"])
         return tf.concat(images, axis=3), transform_maps(maps, first)
 
+    def _maps(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
+        """The first view's maps `[B,R,R,3]` in pixels of its stored picture."""
+        return self._project(batch["identity"], batch["expression"], batch["front/camera"])
 
-def shard_records(config: Config, face: OpenFace, start_step: int) -> tuple[tf.data.Dataset, tf.data.Dataset]:
-    """Training and validation records of a folder of shards; the first shards are for validation, so that a
-    folder may grow."""
-    folder = Path(config.data.records)
-    shards = [str(path) for path in find_shards(folder)]
-    per_shard = int(read_dataset_card(folder)["pairs_per_shard"])
-    num_pairs = validation_pairs(config)
-    num_valid = -(-num_pairs // per_shard)
-    if num_valid >= len(shards):
-        raise UserError(
-            f"{folder} holds {len(shards)} shards, and {num_valid} are held out for validation: make more shards, "
-            "or lower --data.validation-size."
-        )
-    valid, train = shards[:num_valid], shards[num_valid:]
+
+def coefficient_records(config: Config, face: OpenFace, start_step: int) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+    """Training and validation records of a folder of shards of `tfface.io.records`."""
+    per_shard = int(read_dataset_card(Path(config.data.records))["pairs_per_shard"])
 
     def parse(raw: tf.Tensor) -> dict[str, tf.Tensor]:
         return parse_example(raw, face.num_identity, len(face.expression_names))
 
+    return shard_records(config, per_shard, validation_pairs(config), parse, start_step)
+
+
+def shard_records(
+    config: Config, per_shard: int, num_valid: int, parse: Callable[[tf.Tensor], dict[str, tf.Tensor]], start_step: int
+) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+    """Training and validation records of a folder; the first shards are for validation, so that a folder may grow.
+
+    Args:
+        config: the run's configuration.
+        per_shard: how many records a shard holds.
+        num_valid: how many records to hold out.
+        parse: a serialised record to its features.
+        start_step: how many training batches were consumed before.
+    """
+    folder = Path(config.data.records)
+    shards = [str(path) for path in find_shards(folder)]
+    held_out = -(-num_valid // per_shard)
+    if held_out >= len(shards):
+        raise UserError(
+            f"{folder} holds {len(shards)} shards, and {held_out} are held out for validation: make more shards, "
+            "or lower --data.validation-size."
+        )
+    valid, train = shards[:held_out], shards[held_out:]
     files = tf.data.Dataset.from_tensor_slices(train).shuffle(len(train), seed=config.data.seed + start_step)
     records = files.repeat().interleave(tf.data.TFRecordDataset, cycle_length=4, num_parallel_calls=2)
-    held_out = tf.data.TFRecordDataset(valid).take(num_pairs)
-    return records.map(parse), held_out.map(parse)
+    return records.map(parse), tf.data.TFRecordDataset(valid).take(num_valid).map(parse)

@@ -28,7 +28,8 @@ def _start(settings: SyntheticSettings) -> None:
     from tfface.data.synthetic.scene import FaceGenerator
 
     cv2.setNumThreads(1)
-    _generator = FaceGenerator(settings)
+    if _generator is None or _generator.settings != settings:  # a Ray worker makes shard after shard
+        _generator = FaceGenerator(settings)
 
 
 def make_record(seed: int) -> FaceRecord:

@@ -23,8 +23,10 @@ class NetworkPredictor:
         triangles: `[F,3]` of its meshes.
     """
 
-    def __init__(self, saved_model: Path, name: str, detector: str = "auto") -> None:
+    def __init__(self, saved_model: Path, name: str, detector: str = "auto", upright: bool = False) -> None:
         """Loads the SavedModel folder `saved_model`; `detector` finds faces where a benchmark gives no box.
+
+        With `upright` it finds out which way up the face in a box is, as prediction does (one view only).
 
         Raises:
             UserError: it is no model of ours.
@@ -41,6 +43,7 @@ class NetworkPredictor:
         self.triangles: NDArray[np.int32] = face.face(2).triangles
         self._landmarks = face.landmarks68
         self._detector = detector
+        self._upright = upright and self.num_views == 1
 
     def landmarks(self, image: Image, box: FloatArray, side: tuple[Image, FloatArray] | None = None) -> FloatArray:
         """`[68,3]` u, v, depth in pixels of the RGB image `[H,W,3]`, from the square crop `box` `[4]`."""
@@ -70,7 +73,8 @@ class NetworkPredictor:
     def _map(self, views: Sequence[tuple[Image, FloatArray]]) -> NDArray[np.float32]:
         (image, box), *side = views
         arguments = {"side_images": [side[0][0]], "side_boxes": [np.asarray(side[0][1]).tolist()]} if side else {}
-        maps = self._reconstructor.predict_crops([image], [np.asarray(box).tolist()], **arguments)
+        rolls = [self._reconstructor.find_roll(image, box)] if self._upright else None
+        maps = self._reconstructor.predict_crops([image], [np.asarray(box).tolist()], rolls_rad=rolls, **arguments)
         return np.asarray(maps[0], np.float32)
 
 

@@ -1,7 +1,8 @@
 """The morphable model in TensorFlow: coefficients to meshes, batched and differentiable.
 
 `shape = S (mean + id_basis a + exp_basis b)` with `S` the subdivision to the full mesh (53,833 vertices, millimetres,
-face frame); `albedo = mean + basis c` as sRGB values in [0,1] Blanz and Vetter 1999, on a subdivision surface.
+face frame); `albedo = mean + basis c` as sRGB values in [0,1]: Blanz and Vetter 1999, on a subdivision surface.
+Models that people own (`tfface.face.readers`) are meshes as they come: there S is the identity.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from tfface.errors import UserError
+from tfface.face.linear_face import LinearFace
 from tfface.face.open_model import OpenFace, load_albedo_basis
 
 
@@ -27,39 +28,48 @@ class MorphableModel:
     """A linear face model as TensorFlow functions.
 
     Args:
-        face: the model's arrays (`tfface.face.open_model.load_open_face()`).
-        level: subdivision level of the mesh: 2 is the full mesh (53,833 vertices), 1 has 13,507.
+        face: the model's arrays: `tfface.face.open_model.load_open_face()`, or what a reader of
+            `tfface.face.readers` gives.
+        level: subdivision level of the open model's mesh: 2 is the full mesh (53,833 vertices), 1 has 13,507.
     """
 
-    def __init__(self, face: OpenFace, level: int = 2) -> None:
+    def __init__(self, face: OpenFace | LinearFace, level: int = 2) -> None:
         self.face = face
         self.level = level
-        surface = face.face(level)
-        cage = face.face_cage
-        self.triangles: NDArray[np.int32] = surface.triangles
-        self.uv = surface.uv
-        self.num_identity, self.num_expression = face.num_identity, len(face.expression_names)
-        self._subdivide = _sparse(surface.matrix[:, cage])
-        basis = np.concatenate([face.id_basis, face.exp_basis])[:, cage]
-        self._mean = tf.constant(face.mean[cage].reshape(-1))
+        self._subdivide: tf.SparseTensor | None = None
+        if isinstance(face, LinearFace):
+            self.triangles, self.uv = face.triangles, face.uv
+            mean, identity, expression = face.mean, face.id_basis, face.exp_basis
+            landmarks = {68: face.landmarks68}
+        else:
+            surface, cage = face.face(level), face.face_cage
+            self.triangles, self.uv = surface.triangles, surface.uv
+            self._subdivide = _sparse(surface.matrix[:, cage])
+            mean, identity, expression = face.mean[cage], face.id_basis[:, cage], face.exp_basis[:, cage]
+            landmarks = {count: face.landmarks(level, count) for count in (68, 81)}
+        self.num_identity, self.num_expression = len(identity), len(expression)
+        basis = np.concatenate([identity, expression])
+        self._mean = tf.constant(mean.reshape(-1))
         self._basis = tf.constant(basis.reshape(len(basis), -1))
-        self._landmarks = {count: tf.constant(face.landmarks(level, count), tf.int32) for count in (68, 81)}
+        self._landmarks = {count: tf.constant(chosen, tf.int32) for count, chosen in landmarks.items()}
 
     @property
     def num_vertices(self) -> int:
         """Vertices of the mesh."""
-        return int(self._subdivide.shape[0])
+        return int(self._mean.shape[0]) // 3 if self._subdivide is None else int(self._subdivide.shape[0])
 
     @tf.function(reduce_retracing=True)
     def shape(self, identity: tf.Tensor, expression: tf.Tensor) -> tf.Tensor:
         """Vertices `[B,V,3]` float32 in millimetres, face frame.
 
         Args:
-            identity: `[B,150]` coefficients in standard deviations.
-            expression: `[B,52]` ARKit weights, usually in [0,1].
+            identity: `[B,150]` coefficients in standard deviations (`[B,I]` of another model, in its unit).
+            expression: `[B,52]` ARKit weights, usually in [0,1] (`[B,E]` of another model, in its unit).
         """
         cage = self._mean + tf.concat([identity, expression], axis=-1) @ self._basis
         batch = tf.shape(cage)[0]
+        if self._subdivide is None:
+            return tf.reshape(cage, [batch, -1, 3])
         columns = tf.reshape(tf.transpose(tf.reshape(cage, [batch, -1, 3]), [1, 0, 2]), [-1, batch * 3])
         vertices = tf.sparse.sparse_dense_matmul(self._subdivide, columns)
         return tf.transpose(tf.reshape(vertices, [-1, batch, 3]), [1, 0, 2])
@@ -79,13 +89,18 @@ class MorphableModel:
     def landmarks(self, vertices: tf.Tensor, count: int = 68) -> tf.Tensor:
         """The 68 or 81 landmarks `[B,count,3]` of `shape`'s vertices `[B,V,3]`."""
         if count not in self._landmarks:
-            raise UserError(f"There is no set of {count} landmarks; choose 68 or 81.")
+            choices = " or ".join(map(str, self._landmarks))
+            raise UserError(f"There is no set of {count} landmarks; choose {choices}.")
         return tf.gather(vertices, self._landmarks[count], axis=1)
 
     @cached_property
     def _albedo_tables(self) -> tuple[tf.Tensor, tf.Tensor]:
-        """The albedo maps sampled once at each vertex: mean `[V,3]`, basis `[A,V,3]`."""
+        """Albedo at each vertex: mean `[V,3]`, basis `[A,V,3]`; the open model's maps are sampled once."""
         with tf.init_scope():
+            if isinstance(self.face, LinearFace):
+                if self.face.albedo_mean is None or self.face.albedo_basis is None:
+                    raise UserError(f"{self.face.name} has no colours: its meshes have shape only.")
+                return tf.constant(self.face.albedo_mean), tf.constant(self.face.albedo_basis)
             uv = tf.constant(self.uv)
             albedo = load_albedo_basis()
             mean = sample_map(tf.constant(albedo.mean)[None], uv)[0]

@@ -61,6 +61,12 @@ class PositionMap:
         out = sum(flat[..., texels[:, k], :] * weights[:, k, None] for k in range(4))
         return np.asarray(out, np.float32)
 
+    def landmark_samples(self, count: int = 68) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The four texels `[count,4]` of the flattened map that each landmark blends, and their weights `[count,4]`."""
+        texels, weights = self._vertex_samples
+        which = self.face.landmarks81[:count]
+        return texels[which].astype(np.int32), weights[which].astype(np.float32)
+
     def landmark_matrix(self, count: int = 68) -> NDArray[np.float32]:
         """Dense `[count, R*R]`: landmarks = matrix @ flattened map. For losses and metrics inside a network's graph."""
         texels, weights = self._vertex_samples

@@ -31,6 +31,8 @@ from tfface.io.files import atomic_path
 VIEWS = ("front", "side")
 CAMERA_SIZE = 13
 DATASET_FILE = "dataset.json"
+MAPS_KIND = "maps"
+"""`kind` of a folder whose shards hold maps instead (`tfface.data.map_records`)."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def find_shards(folder: Path) -> list[Path]:
 
 
 def read_dataset_card(folder: Path) -> dict[str, Any]:
-    """What `make_synthetic` wrote about a folder of shards."""
+    """What the tool that made a folder of shards wrote about it."""
     return dict(json.loads((folder / DATASET_FILE).read_text()))
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING
 
 from tfface.config import MODELS, ModelConfig
@@ -19,16 +20,28 @@ def available() -> list[str]:
 
 
 def build(config: ModelConfig) -> keras.Model:
-    """The network from images `[B,S,S,3*views]` to a map `[B,R,R,3]` in network units, R = `config.map_size`."""
-    from tfface.models import mnv2_prn
+    """The network from images `[B,S,S,3*views]` to maps `[B,R,R,C]` in network units, R = `config.map_size`.
 
-    return mnv2_prn.build(config)
+    The last three channels are the answer; what stands before them is supervised in training only (`prn_res`,
+    `dual_prn`).
+    """
+    if config.name in ("prn", "prn_res", "dual_prn", "rnet"):
+        module = importlib.import_module(f"tfface.models.{config.name}")
+    else:
+        from tfface.models import mnv2_prn as module
+    network: keras.Model = module.build(config)
+    return network
 
 
 def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
-    """`model` as people use it: `{"position_map": [B,256,256,3]}` in pixels of a 256-pixel crop."""
-    from tfface.models import mnv2_prn
+    """`model` as people use it: `{"position_map": [B,256,256,3]}` in pixels of a 256-pixel crop.
 
+    R-Net's also gives `coefficients` `[B,N]` (`tfface.face.layout`).
+    """
+    from tfface.models import mnv2_prn, rnet
+
+    if config.name == "rnet":
+        return rnet.predictor(model, config)
     return mnv2_prn.predictor(model, config)
 
 

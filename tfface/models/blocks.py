@@ -88,6 +88,42 @@ def transposed(x: Any, channels: int, stride: int, name: str, activation: str = 
     )(x)
 
 
+def plain_conv_bn(x: Any, channels: int, kernel: int, stride: int, name: str) -> Any:
+    """PRNet's convolution: no bias, batch normalisation, ReLU."""
+    x = layers.Conv2D(channels, kernel, stride, padding="same", use_bias=False, name=f"{name}_conv")(x)
+    return _bn_relu(x, name)
+
+
+def bottleneck(x: Any, channels: int, stride: int, name: str) -> Any:
+    """PRNet's residual block: 1x1 to half the channels, 4x4 with the stride, 1x1; normalised after the sum.
+
+    The input is added as it is, or through a 1x1 convolution where shapes change.
+    """
+    shortcut = x
+    if stride > 1 or x.shape[-1] != channels:
+        shortcut = layers.Conv2D(channels, 1, stride, padding="same", use_bias=False, name=f"{name}_shortcut")(x)
+    y = plain_conv_bn(x, channels // 2, 1, 1, f"{name}_in")
+    y = plain_conv_bn(y, channels // 2, 4, stride, f"{name}_mid")
+    y = layers.Conv2D(channels, 1, padding="same", use_bias=False, name=f"{name}_out_conv")(y)
+    return _bn_relu(layers.Add(name=f"{name}_add")([y, shortcut]), f"{name}_out")
+
+
+def transposed_bn(x: Any, channels: int, stride: int, name: str, activation: str = "relu") -> Any:
+    """PRNet's decoder step: 4x4 transposed convolution without bias, batch normalisation, activation.
+
+    The step that gives a map (any activation but ReLU) is float32 whatever the policy is, as in `transposed`.
+    """
+    dtype = None if activation == "relu" else "float32"
+    x = layers.Conv2DTranspose(channels, 4, stride, padding="same", use_bias=False, dtype=dtype, name=name)(x)
+    x = layers.BatchNormalization(momentum=BN_MOMENTUM, dtype=dtype, name=f"{name}_bn")(x)
+    return layers.Activation(activation, dtype=dtype, name=f"{name}_{activation}")(x)
+
+
+def _bn_relu(x: Any, name: str) -> Any:
+    x = layers.BatchNormalization(momentum=BN_MOMENTUM, name=f"{name}_bn")(x)
+    return layers.ReLU(name=f"{name}_relu")(x)
+
+
 def separable(x: Any, channels: int, name: str) -> Any:
     """Depthwise 3x3 and 1x1 convolution, both normalised: a 3x3 convolution at a fraction of its cost."""
     return conv_bn(depthwise_bn(x, name=name), channels, 1, name=name)

@@ -2,8 +2,9 @@
 
 `tfface.face.layout` says what the numbers mean. A network's raw numbers are made coefficients by
 `coefficients`: expression weights non-negative, the rotation as angles. In the raw vector the rotation is three Euler
-angles as in Deep3D, or the first two columns of the matrix less the unit matrix's (Zhou et al. 2019, equation 15):
-angles are singular at profile, columns nowhere.
+angles as in Deep3D; or the first two columns of the matrix less the unit matrix's (Zhou et al. 2019, equation 15):
+angles are singular at profile, columns nowhere; or the elevation and azimuth of a camera that looks at the face, in
+degrees, each the sum of two numbers, and two numbers without use (seed 000's published code).
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from numpy.typing import NDArray
 
 from tfface.config import ModelConfig
 from tfface.face.layout import (
-    FIXED_CAMERAS,
+    CAMERA_SIZES,
     MM_PER_SHIFT,
+    MOVING,
+    ORBIT_MM,
     PERSPECTIVE_SHARE,
     SCALE_SHARE,
     USUAL_DISTANCE_MM,
@@ -32,6 +35,7 @@ from tfface.face.position_map import PositionMap
 from tfface.models import maps
 
 EXPRESSION_SHARPNESS, EXPRESSION_START = 4.0, -0.5
+ORBIT_ELEVATION_DEG = 10.0
 _SH_ODD_IN_X = (3, 4, 7)
 
 
@@ -49,9 +53,14 @@ def layout_of(config: ModelConfig) -> Layout:
 
 
 def rotation_matrix(numbers: Any, kind: str) -> Any:
-    """`[B,3,3]` from Euler angles (pitch, yaw, roll; R = Rz Ry Rx) or from two columns less the unit matrix's."""
+    """`[B,3,3]` of the raw vector's numbers: angles (pitch, yaw, roll; R = Rz Ry Rx), columns, or an orbit."""
     if kind == "euler":
         return euler_matrix(numbers)
+    if kind == "orbit":
+        elevation, azimuth = ops.sum(numbers[:, 0:2], axis=-1), ops.sum(numbers[:, 2:4], axis=-1)
+        up, across = np.pi / 180 * (elevation + ORBIT_ELEVATION_DEG), -np.pi / 180 * azimuth
+        zero = ops.zeros_like(up)
+        return ops.matmul(*(euler_matrix(ops.stack(a, axis=-1)) for a in ((up, zero, zero), (zero, across, zero))))
     first, second = ops.split(numbers + ops.convert_to_tensor([1.0, 0, 0, 0, 1, 0]), 2, axis=-1)
     x = _unit(first)
     y = _unit(second - ops.sum(x * second, axis=-1, keepdims=True) * x)
@@ -107,17 +116,20 @@ def project(vertices: Any, camera: Any, kind: str) -> Any:
 
 
 def pinhole_of(camera: Any, kind: str) -> tuple[Any, Any, Any, Any]:
-    """The camera's coefficients `[B,3]` or `[B,4]` as a pinhole over the 256-pixel crop.
+    """The camera's coefficients `[B,0]`, `[B,3]` or `[B,4]` as a pinhole over the 256-pixel crop.
 
     Returns:
         focal length in pixels `[B,1]`, distance in millimetres `[B,1]`, optical axis `[B,2]` in pixels, and the shift
         `[B,3]` in millimetres of the turned vertices.
     """
     half = maps.CROP_SIZE / 2
-    if kind in FIXED_CAMERAS:
+    if kind == "orbit":
+        one = ops.ones((ops.shape(camera)[0], 1), "float32")
+        return usual_scale() * ORBIT_MM * one, ORBIT_MM * one, half * ops.tile(one, (1, 2)), 0.0 * ops.tile(one, (1, 3))
+    if kind in MOVING:
         one = ops.ones_like(camera[:, :1])
-        focal, distance = FIXED_CAMERAS[kind]
-        return focal * one, distance * one, half * ops.concatenate([one, one], axis=-1), MM_PER_SHIFT * camera
+        focal, distance = MOVING[kind]
+        return focal * one, distance * one, half * ops.tile(one, (1, 2)), MM_PER_SHIFT * camera
     distance = USUAL_DISTANCE_MM * ops.exp(-PERSPECTIVE_SHARE * ops.tanh(camera[:, 3:4]))
     focal = usual_scale() * ops.exp(SCALE_SHARE * camera[:, 2:3]) * distance
     return focal, distance, half + half * camera[:, :2], ops.zeros_like(camera[:, :3])
@@ -195,8 +207,8 @@ def mirror_raw(raw: Any, layout: Layout) -> Any:
 def _mirror_table(layout: Layout) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     face = load_open_face()
     light = np.tile([-1.0 if i in _SH_ODD_IN_X else 1.0 for i in range(9)], layout.light // 9)
-    angles = [1, -1, -1] if layout.rotation == "euler" else [1, -1, -1, -1, 1, 1]
-    camera = [-1, 1, 1, 1] if layout.camera == "framed" else [-1, 1, 1]
+    angles = {"euler": [1, -1, -1], "columns": [1, -1, -1, -1, 1, 1], "orbit": [1, 1, -1, -1, 1, 1]}[layout.rotation]
+    camera = [-1, 1, 1, 1][: CAMERA_SIZES[layout.camera]]
     parts = [
         (np.arange(layout.identity), _identity_signs(face)),
         (_other_side(face.expression_names), np.ones(layout.expression)),

@@ -44,6 +44,11 @@ def pixels_per_unit(output: str) -> float:
     return 1.0 / _SCALE_AND_SHIFT[output][0]
 
 
+def last_map(units: Any) -> Any:
+    """The answer `[B,R,R,3]` among the maps `[B,R,R,C]` that a network gives."""
+    return units if units.shape[-1] == 3 else units[..., -3:]
+
+
 def mirrored(pixels: Any) -> Any:
     """The map `[B,R,R,3]` in pixels of the mirrored crop: the UV chart is symmetric, so columns swap and u turns."""
     u, rest = ops.split(ops.flip(pixels, axis=2), [1], axis=-1)

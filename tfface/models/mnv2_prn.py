@@ -80,7 +80,7 @@ def basis_decoder(x: Any, config: ModelConfig) -> Any:
 
 def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
     """`model` with its map resized to 256 and in pixels of a 256-pixel crop: `{"position_map": [B,256,256,3]}`."""
-    units = model.output
+    units = maps.last_map(model.output)
     if units.shape[1] != maps.MAP_SIZE:
         units = blocks.ResizeMap(maps.MAP_SIZE, name="resize_to_256")(units)
     pixels = maps.ToPixels(config.output, name="pixels")(units)

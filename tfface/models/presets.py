@@ -145,7 +145,11 @@ def load_trunk(model: keras.Model, path: Path) -> int:
 def saved_model(name: str) -> Path:
     """The SavedModel of the preset `name`, exported into the cache folder the first time."""
     source = folder(name)
-    told = ((source / "weights.npz").read_bytes(), (source / "preset.yaml").read_bytes(), load_open_face().checksum.encode())
+    told = (
+        (source / "weights.npz").read_bytes(),
+        (source / "preset.yaml").read_bytes(),
+        load_open_face().checksum.encode(),
+    )
     digest = hashlib.sha256(b"".join(told))
     target = cache_folder() / "presets" / f"{name}-{digest.hexdigest()[:16]}"
     if (target / "saved_model.pb").is_file():

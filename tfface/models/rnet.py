@@ -7,6 +7,9 @@ position-map networks, and its coefficients besides.
 
 MobileNetV2's features end in a depthwise convolution over the whole feature map, which keeps where things are;
 ResNet-50's are averaged, as upstream.
+
+With the open face model's sizes there are 150 identity, 52 expression, 40 albedo, 3 (or 6) rotation, 27 (or 9, or no)
+light and 3 (4, or no) camera numbers.
 """
 
 from __future__ import annotations
@@ -23,7 +26,7 @@ from tfface.models.coefficients import Coefficients, PosedMap, layout_of, mirror
 
 
 def build(config: ModelConfig) -> keras.Model:
-    """The network from images `[B,S,S,3*views]` to its posed map `[B,R,R,3]` in network units; see `with_coefficients`."""
+    """The network from images `[B,S,S,3*views]` to its posed map `[B,R,R,3]` in network units."""
     images = keras.Input((config.image_size, config.image_size, 3 * config.views), name="images")
     raw = raw_numbers(images, config)
     units = PosedMap(config.map_size, config.output, asdict(layout_of(config)), name="map")(raw)
@@ -36,6 +39,7 @@ def raw_numbers(images: Any, config: ModelConfig) -> Any:
     heads = [
         layers.Dense(size, kernel_initializer="zeros", dtype="float32", name=f"head_{part}")(features)
         for part, size in layout_of(config).sizes(raw=True).items()
+        if size
     ]
     return layers.Concatenate(name="raw", dtype="float32")(heads)
 
@@ -52,13 +56,6 @@ def resnet50(images: Any) -> Any:
     """ResNet-50's averaged features `[B,2048]` of images scaled to [-1,1]."""
     x = layers.Rescaling(2.0, -1.0, name="centred")(images)
     return keras.applications.ResNet50(include_top=False, weights=None, pooling="avg", input_tensor=x).output
-
-
-def with_coefficients(model: keras.Model, config: ModelConfig) -> keras.Model:
-    """`model` with both answers: `{"coefficients": [B,N], "map": [B,R,R,3] units}`, sharing its weights."""
-    raw = model.get_layer("raw").output
-    said = Coefficients(asdict(layout_of(config)), name="coefficients")(raw)
-    return keras.Model(model.input, {"coefficients": said, "map": model.output}, name=f"{config.name}_coefficients")
 
 
 def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:

@@ -60,16 +60,21 @@ def _write(model: keras.Model, config: ModelConfig, folder: Path, info: dict[str
 
 
 def describe(model: keras.Model, config: ModelConfig) -> dict[str, Any]:
-    """What `tfface.json` says about any network."""
+    """What `tfface.json` says about any network; of an R-Net also what its coefficients mean."""
     from tfface.face.open_model import load_open_face
 
-    face = load_open_face()
+    face, coefficients = load_open_face(), {}
+    if config.name == "rnet":
+        from tfface.models.coefficients import layout_of
+
+        coefficients = {"coefficients": layout_of(config).described()}
     return {
         "model": config.name,
         "views": config.views,
         "image_size": config.image_size,
         "face_model": {"name": face.name, "checksum": face.checksum},
         "parameters": int(model.count_params()),
+        **coefficients,
         "commit": "",
         "card": {},
     }

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,8 @@ from tfface.errors import UserError
 from tfface.io.files import atomic_path
 from tfface.training.checkpoint import RunState, save_best, save_checkpoint
 
-COLUMNS = ("epoch", "step", "loss", "val_loss", "val_nme68", "learning_rate", "images_per_second", "minutes")
+FIRST_COLUMNS = ("epoch", "step", "loss", "val_loss")
+LAST_COLUMNS = ("learning_rate", "images_per_second", "minutes")
 
 
 class TimeIsUp(Exception):
@@ -26,15 +27,15 @@ class TimeIsUp(Exception):
 
 
 class KeepState(keras.callbacks.Callback):
-    """Counts steps and seconds and keeps the mean training loss of the epoch, also across a resume."""
+    """Counts steps and seconds and keeps the mean training loss of the epoch and its parts, also across a resume."""
 
-    def __init__(self, state: RunState, steps_per_epoch: int) -> None:
+    def __init__(self, state: RunState, steps_per_epoch: int, parts: Sequence[str] = ()) -> None:
         super().__init__()
-        self.state, self.steps_per_epoch = state, steps_per_epoch
+        self.state, self.steps_per_epoch, self.parts = state, steps_per_epoch, parts
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._before = self.state.step % self.steps_per_epoch
-        self._loss_before = self.state.loss if self._before else 0.0
+        self._means_before = {"loss": self.state.loss, **self.state.parts}
         self._clock = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
@@ -43,8 +44,13 @@ class KeepState(keras.callbacks.Callback):
         now = time.monotonic()
         state.seconds, self._clock = state.seconds + now - self._clock, now
         done = (state.step - 1) % self.steps_per_epoch + 1
-        mean_of_session = float((logs or {})["loss"])
-        state.loss = (self._loss_before * self._before + mean_of_session * (done - self._before)) / done
+        means = {name: self._mean(name, float((logs or {})[name]), done) for name in ("loss", *self.parts)}
+        state.loss, state.parts = means["loss"], {name: means[name] for name in self.parts}
+
+    def _mean(self, name: str, mean_of_session: float, done: int) -> float:
+        """Over the epoch's steps so far; this session has seen those from `_before` on."""
+        before = self._means_before.get(name, 0.0) if self._before else 0.0
+        return (before * self._before + mean_of_session * (done - self._before)) / done
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         if self.state.step % self.steps_per_epoch:
@@ -105,10 +111,10 @@ class KeepCheckpoint(keras.callbacks.Callback):
 class WriteMetrics(keras.callbacks.Callback):
     """A row of `metrics.csv` after each epoch; rows after the epoch that a run goes on from are dropped."""
 
-    def __init__(self, state: RunState, folder: Path, steps_per_epoch: int, batch: int) -> None:
+    def __init__(self, state: RunState, folder: Path, steps_per_epoch: int, batch: int, columns: Sequence[str]) -> None:
         super().__init__()
         self.state, self.path = state, folder / "metrics.csv"
-        self.steps_per_epoch, self.batch = steps_per_epoch, batch
+        self.steps_per_epoch, self.batch, self.columns = steps_per_epoch, batch, columns
         self._write([row for row in self._rows() if int(row["step"]) <= state.step])
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -126,7 +132,7 @@ class WriteMetrics(keras.callbacks.Callback):
             "step": state.step,
             "loss": state.loss,
             "val_loss": logs["val_loss"],
-            "val_nme68": logs["val_nme68"],
+            **{name: state.parts[name] if name in state.parts else logs[name] for name in self.columns},
             "learning_rate": learning_rate(self.model),
             "images_per_second": (state.step - self._since) * self.batch / elapsed,
             "minutes": state.seconds / 60,
@@ -141,7 +147,7 @@ class WriteMetrics(keras.callbacks.Callback):
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
         with atomic_path(self.path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, COLUMNS)
+            writer = csv.DictWriter(file, (*FIRST_COLUMNS, *self.columns, *LAST_COLUMNS))
             writer.writeheader()
             writer.writerows(rows)
 
@@ -160,7 +166,8 @@ class TensorBoardLog(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self.state.step % self.every == 0:
-            self._scalars({"train/loss": self.state.loss, "train/learning_rate": learning_rate(self.model)})
+            parts = {f"train/{name}": value for name, value in self.state.parts.items()}
+            self._scalars({"train/loss": self.state.loss, "train/learning_rate": learning_rate(self.model), **parts})
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
         import tensorflow as tf

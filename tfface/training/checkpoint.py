@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ class RunState:
     """Early stopping or the last epoch ended the run."""
     loss: float = 0.0
     """Mean training loss over the steps of the epoch under way."""
+    parts: dict[str, float] = field(default_factory=dict)
+    """The same of the loss's parts, in regimes that have them."""
     seconds: float = 0.0
     """Time spent training, over all sessions."""
 

@@ -39,7 +39,7 @@ class MeshPictures:
 
     def __call__(self, model: keras.Model) -> NDArray[np.uint8]:
         """The strip of pictures `[512, 512*N, 3]` uint8 RGB; also written to `path`."""
-        units = keras.ops.convert_to_numpy(model(self.images, training=False))
+        units = keras.ops.convert_to_numpy(maps.last_map(model(self.images, training=False)))
         predicted = np.asarray(maps.to_pixels(units, self.output), np.float32)
         strip = np.concatenate([self._draw(index, predicted[index]) for index in range(len(predicted))], axis=1)
         write_image(self.path, strip)

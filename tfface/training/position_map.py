@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +24,11 @@ from tfface.config import Config
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.losses.position_map import WeightedMapLoss
-from tfface.models import maps, presets
-from tfface.training import callbacks, devices, run_folder
+from tfface.losses.map_objective import MapObjective
+from tfface.models import imagenet, maps, presets, prn_res
+from tfface.training import callbacks, devices, multi_worker, run_folder
 from tfface.training.checkpoint import RunState, load_checkpoint
-from tfface.training.metrics import LandmarkError
+from tfface.training.metrics import FaceError, LandmarkError
 from tfface.training.pictures import MeshPictures
 from tfface.training.progress import ProgressLine
 from tfface.training.schedule import make_optimizer
@@ -36,7 +36,12 @@ from tfface.training.schedule import make_optimizer
 MakeDatasets = Callable[..., tuple[tf.data.Dataset, tf.data.Dataset]]
 
 
-def train(config: Config, make_datasets: MakeDatasets | None = None, console: Console | None = None) -> RunState:
+def train(
+    config: Config,
+    make_datasets: MakeDatasets | None = None,
+    console: Console | None = None,
+    extra_callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> RunState:
     """Trains in `config.run.out`, going on from its checkpoint where there is one.
 
     Args:
@@ -44,6 +49,7 @@ def train(config: Config, make_datasets: MakeDatasets | None = None, console: Co
         make_datasets: `(config, start_step) -> (training, validation)` of images `[B,S,S,3*views]` and maps
             `[B,R,R,3]` in pixels; `tfface.data.pipeline.make_datasets` by default.
         console: where progress goes.
+        extra_callbacks: told of everything last, when an epoch's checkpoint and row of metrics are written.
 
     Raises:
         UserError: the folder holds another run, or there is nothing to train on.
@@ -53,28 +59,33 @@ def train(config: Config, make_datasets: MakeDatasets | None = None, console: Co
 
         make_datasets = from_pipeline
     console = console or Console()
-    folder = run_folder.claim(config)
-    with devices.prepare(config.run):
-        topology = PositionMap(load_open_face(), config.model.map_size)
-        model = compiled(config, topology)
-    if not (folder / "checkpoint.npz").is_file():
-        start_from(model, config)
-    return _Session(config, folder, model, topology, make_datasets, console).run()
+    with multi_worker.joined(config) as (config, workers):
+        folder = run_folder.claim(config)
+        with devices.prepare(config.run):
+            topology = PositionMap(load_open_face(), config.model.map_size)
+            model = compiled(config, topology)
+        if not (folder / "checkpoint.npz").is_file():
+            start_from(model, config)
+        session = Session(config, folder, model, topology, make_datasets, console)
+        session.extra_callbacks, session.workers = extra_callbacks, workers
+        return session.run()
 
 
 def compiled(config: Config, topology: PositionMap) -> keras.Model:
     """The network with its loss, metric and optimiser."""
     model = models.build(config.model)
-    loss = config.loss
-    mask = topology.weight_mask((loss.landmarks, loss.features, loss.face, loss.neck))
+    if config.optim.learns == "refiner":
+        for layer in model.layers:
+            layer.trainable = layer.name == prn_res.REFINER
+    landmarks, face = topology.landmark_matrix(), topology.weight_mask((1.0, 1.0, 1.0, 0.0))
     optimizer = make_optimizer(config.optim, config.data.steps_per_epoch)
     if config.run.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
     optimizer.build(model.trainable_variables)
     model.compile(
         optimizer,
-        loss=WeightedMapLoss(mask, loss.kind),
-        metrics=[LandmarkError(topology.landmark_matrix())],
+        loss=MapObjective(config.loss, topology),
+        metrics=[LandmarkError(landmarks), FaceError(landmarks, face)],
         jit_compile="auto" if devices.on_gpu() else False,  # XLA takes minutes to compile convolutions on a CPU
     )
     return model
@@ -84,19 +95,40 @@ def start_from(model: keras.Model, config: Config) -> None:
     """Loads the weights that `run.init` names: a run's folder, a weights file, or a preset.
 
     A network of two views also starts from weights of one: it then gives what that one gave for the front picture, and
-    learns from there what the side picture adds.
+    learns from there what the side picture adds. `prn_res` also starts from a `prn` of
+    the same configuration. R-Net also starts from another network's trunk (`.npz`), or from ImageNet's (Keras' `.h5`).
     """
     if not config.run.init:
         return
     path = presets.find_weights(config.run.init)
+    if config.model.name == "rnet" and imagenet.is_keras_file(path):
+        imagenet.load_resnet50(model, path)
+        return
     try:
-        presets.load_weights(model, path)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Skipping nested container")  # of a prn for a prn_res, which is seen to
+            presets.load_weights(model, path)
     except UserError:
+        if config.model.name == "rnet" and path.suffix == ".npz":
+            presets.load_trunk(model, path)
+            return
+        if config.model.name == "prn_res":
+            copy_brief(model, config, path)
+            return
         if config.model.views == 1:
             raise
         single = models.build(dataclasses.replace(config.model, views=1))
         presets.load_weights(single, path)
         copy_widened(single, model)
+
+
+def copy_brief(target: keras.Model, config: Config, path: Path) -> None:
+    """Loads the weights of a `prn` into the layers of `prn_res` that give the brief map."""
+    brief = models.build(dataclasses.replace(config.model, name="prn"))
+    presets.load_weights(brief, path)
+    for layer in brief.layers:
+        if layer.weights:
+            target.get_layer(layer.name).set_weights(layer.get_weights())
 
 
 def copy_widened(source: keras.Model, target: keras.Model) -> None:
@@ -107,8 +139,8 @@ def copy_widened(source: keras.Model, target: keras.Model) -> None:
         new.assign(value)
 
 
-class _Session:
-    """One process's part of a run."""
+class Session:
+    """One process's part of a run. Another regime has other columns, data and pictures."""
 
     def __init__(
         self,
@@ -121,6 +153,8 @@ class _Session:
     ) -> None:
         self.config, self.folder, self.model, self.topology = config, folder, model, topology
         self.make_datasets, self.console = make_datasets, console
+        self.extra_callbacks: Sequence[keras.callbacks.Callback] = ()
+        self.workers: multi_worker.Workers | None = None
         self.steps = config.data.steps_per_epoch
         limit = config.run.max_minutes
         self.deadline = time.monotonic() + 60 * limit if limit else float("inf")
@@ -132,6 +166,10 @@ class _Session:
         checkpoint is read again after it, since `fit` ends by replacing the weights by their moving average.
         """
         state = load_checkpoint(self.folder, self.model)
+        if self.workers is not None:
+            self.workers.average_gradients(self.model.optimizer)
+            state = self.workers.begin_alike(self.model, state)
+        state.finished = self._is_over(state)  # more epochs or patience may be asked for than when it finished
         while not state.finished:
             if state.step:
                 self.console.print(f"Going on after step {state.step} (epoch {state.step // self.steps + 1}).")
@@ -145,6 +183,10 @@ class _Session:
         self.console.print(f"Finished. {self._best(state)}")
         return state
 
+    def _is_over(self, state: RunState) -> bool:
+        over = state.step >= self.config.optim.epochs * self.steps
+        return state.finished and (over or state.waited >= self.config.optim.patience)
+
     def _fit(self, state: RunState, within: int) -> bool:
         """Fits the rest of an epoch (`within` > 0) or all that is left; False when time was up."""
         config, epoch = self.config, state.step // self.steps
@@ -155,8 +197,8 @@ class _Session:
                 # Said of validation data, whose length Keras does not know; KeepState minds the training data.
                 warnings.filterwarnings("ignore", "\\s*Your input ran out of data")
                 self.model.fit(
-                    training.map(self._in_units),
-                    validation_data=validation.map(self._in_units),
+                    training.map(self.prepared),
+                    validation_data=validation.map(self.prepared),
                     initial_epoch=epoch,
                     epochs=epoch + 1 if within else config.optim.epochs,
                     steps_per_epoch=self.steps - within,
@@ -172,9 +214,10 @@ class _Session:
 
     def _callbacks(self, state: RunState, validation: tf.data.Dataset, progress: ProgressLine) -> list[Any]:
         config, folder, steps = self.config, self.folder, self.steps
-        draw = self._pictures(validation) if config.run.pictures else None
+        draw = self.pictures(validation) if config.run.pictures else None
         chain: list[Any] = [
-            callbacks.KeepState(state, steps),
+            callbacks.KeepState(state, steps, self.parts()),
+            *([multi_worker.Agree(self.workers, state)] if self.workers is not None else []),
             callbacks.KeepBest(state, folder, steps, config.optim.patience, config.optim.epochs),
         ]
         if config.run.tensorboard:
@@ -183,23 +226,34 @@ class _Session:
             chain.append(keras.callbacks.SwapEMAWeights())
         return [
             *chain,
-            callbacks.WriteMetrics(state, folder, steps, config.data.batch),
+            callbacks.WriteMetrics(state, folder, steps, config.data.batch, self.columns()),
             progress,
             callbacks.KeepCheckpoint(state, folder, steps, config.run.checkpoint_minutes, self.deadline),
+            *self.extra_callbacks,
         ]
 
-    def _pictures(self, validation: tf.data.Dataset) -> MeshPictures:
+    def parts(self) -> tuple[str, ...]:
+        """Parts of the training loss, to be written beside it."""
+        return ()
+
+    def columns(self) -> tuple[str, ...]:
+        """Of `metrics.csv`, what the network's logs hold beyond the losses."""
+        return ("val_nme68", "val_nme_face")
+
+    def pictures(self, validation: tf.data.Dataset) -> MeshPictures:
         count = self.config.run.pictures
         images, truth = next(iter(validation.unbatch().batch(count)))
         return MeshPictures(
             np.asarray(images), np.asarray(truth), self.topology, self.config.model.output, self.folder / "pictures.png"
         )
 
-    def _in_units(self, images: tf.Tensor, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def prepared(self, images: tf.Tensor, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """A batch of the data as the network's loss wants it: maps in network units."""
         size = self.config.model.map_size
         if pixels.shape[1] != size:
             raise UserError(f"The data's maps have {pixels.shape[1]} texels a side, the network's {size}.")
-        return images, maps.to_units(pixels, self.config.model.output)
+        truth = maps.to_units(pixels[..., :3], self.config.model.output)
+        return images, tf.concat([truth, pixels[..., 3:]], axis=-1)  # the texels' weights, where the data has them
 
     def _best(self, state: RunState) -> str:
         if not state.best_epoch:

@@ -9,23 +9,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfface.data import face_masks, photos, skin
 from tfface.detect.base import Detection, Detector
+from tfface.detect.landmark_file import LandmarkFile
 from tfface.detect.registry import load_detector
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
-from tfface.geometry.align import DETECTOR_BOXES, transform_points
+from tfface.geometry.align import transform_points
 from tfface.geometry.pos import deep3d_crop, five_points
 from tfface.inference import Reconstructor, read_card
 from tfface.io.image import read_image
 from tfface.result import FaceResult
-
-POINT_COUNTS = (68, 81)
 
 
 @dataclass(frozen=True)
@@ -61,7 +59,7 @@ class PhotoPreparer:
 
     def __init__(self, settings: PrepareSettings) -> None:
         self.settings = settings
-        self._points = shape_predictor(settings.landmarks_file)
+        self._points = None if settings.landmarks_file is None else LandmarkFile(settings.landmarks_file)
         self._reconstruct = Reconstructor(settings.saved_model, _Largest(load_detector(settings.detector)))
 
     def __call__(self, name: str) -> photos.PhotoRecord | str:
@@ -98,8 +96,7 @@ class PhotoPreparer:
         outline = result.vertices[load_open_face().landmarks81][:, :2]
         if self._points is None:
             return outline[:68], outline
-        shape = self._points(image, _hog_rectangle(result.box))
-        points = np.array([[part.x, part.y] for part in shape.parts()], np.float64) + 0.5
+        points = self._points(image, result.box)
         self._check_agreement(points[:68], outline[:68])
         return points[:68], points if len(points) == len(outline) else outline
 
@@ -135,39 +132,8 @@ def check_settings(settings: PrepareSettings) -> None:
     """
     read_card(settings.saved_model)
     load_detector(settings.detector)
-    shape_predictor(settings.landmarks_file)
-
-
-def shape_predictor(path: Path | None) -> Any:
-    """dlib's shape predictor in a file; None for None.
-
-    Raises:
-        UserError: it cannot be read, or has neither 68 nor 81 points.
-    """
-    if path is None:
-        return None
-    import dlib
-
-    if not path.is_file():
-        raise UserError(f"{path} does not exist: give dlib's shape_predictor_68_face_landmarks.dat.")
-    try:
-        predictor = dlib.shape_predictor(str(path))
-    except RuntimeError as error:
-        raise UserError(f"{path} is not dlib's shape predictor ({error}): give its .dat file.") from error
-    count = predictor(np.zeros((10, 10, 3), np.uint8), dlib.rectangle(0, 0, 9, 9)).num_parts
-    if count not in POINT_COUNTS:
-        raise UserError(f"{path} finds {count} points: give one of 68 or 81.")
-    return predictor
-
-
-def _hog_rectangle(box: NDArray[np.floating]) -> Any:
-    """The rectangle that dlib's own detector would draw for a face with this crop box; its predictors know no other."""
-    import dlib
-
-    factor, shift = DETECTOR_BOXES["dlib"]
-    side = float(box[2] - box[0]) / factor
-    left, top = (box[:2] + box[2:]) / 2 - side / 2 - [0.0, shift * side]
-    return dlib.rectangle(*(round(float(value)) for value in (left, top, left + side, top + side)))
+    if settings.landmarks_file is not None:
+        LandmarkFile(settings.landmarks_file)
 
 
 def _grey(mask: NDArray[np.floating]) -> NDArray[np.uint8]:

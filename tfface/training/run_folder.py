@@ -52,7 +52,16 @@ def claim(config: Config) -> Path:
 
 def _check_same(before: Config, now: Config, folder: Path) -> None:
     """Network, steps and kind of optimiser must be the same to go on; the rest may change."""
-    for key in ("model", "data.steps_per_epoch", "data.batch", "optim.ema", "optim.weight_decay", "run.precision"):
+    for key in (
+        "model",
+        "weak.train",
+        "data.steps_per_epoch",
+        "data.batch",
+        "optim.ema",
+        "optim.learns",
+        "optim.weight_decay",
+        "run.precision",
+    ):
         section, _, name = key.partition(".")
         values = [getattr(getattr(c, section), name) if name else getattr(c, section) for c in (before, now)]
         if values[0] != values[1]:

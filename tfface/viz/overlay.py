@@ -40,16 +40,24 @@ def render_shaded(
     vertices: FloatArray, triangles: NDArray[np.int32], height: int, width: int, color: Sequence[float] = CLAY
 ) -> NDArray[np.float32]:
     """The mesh in one colour under two soft lights: `[H,W,4]` float32 RGBA in [0,1], colour premultiplied by alpha."""
-    large = np.asarray(vertices, np.float32) * SUPERSAMPLE
-    drawn = rasterize(large, triangles, height * SUPERSAMPLE, width * SUPERSAMPLE)
-    normals = vertex_normals(large * np.array([1, -1, 1], np.float32), triangles)
+    points = np.asarray(vertices, np.float32)
+    normals = vertex_normals(points * np.array([1, -1, 1], np.float32), triangles)
     light = np.full(len(normals), 0.18, np.float32)
     for direction, strength in LIGHTS:
         unit = np.array(direction, np.float32) / np.linalg.norm(direction)
         light += np.float32(strength) * np.clip(normals @ unit, 0, None) ** 1.1
     colors = np.clip(light[:, None] * np.array(color, np.float32), 0, 1)
-    shaded = interpolate(drawn[0], drawn[1], triangles, np.concatenate([colors, np.ones_like(colors[:, :1])], axis=1))
-    return _average_down(shaded)
+    return render_colored(points, triangles, height, width, colors)
+
+
+def render_colored(
+    vertices: FloatArray, triangles: NDArray[np.int32], height: int, width: int, colors: FloatArray
+) -> NDArray[np.float32]:
+    """The mesh in its vertices' colours `[V,3]` in [0,1]: `[H,W,4]` float32 RGBA, colour premultiplied by alpha."""
+    large = np.asarray(vertices, np.float32) * SUPERSAMPLE
+    drawn = rasterize(large, triangles, height * SUPERSAMPLE, width * SUPERSAMPLE)
+    rgba = np.concatenate([colors, np.ones_like(colors[:, :1])], axis=1).astype(np.float32)
+    return _average_down(interpolate(drawn[0], drawn[1], triangles, rgba))
 
 
 def _average_down(image: FloatArray) -> NDArray[np.float32]:
@@ -131,9 +139,7 @@ def depth_view(vertices: FloatArray, triangles: NDArray[np.int32], window: Box, 
     near = (points[:, 2] - points[:, 2].min()) / max(float(np.ptp(points[:, 2])), 1e-6)
     table = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_MAGMA)[:, 0, ::-1] / 255.0
     colors = table[np.clip(near * 235 + 20, 0, 255).astype(int)].astype(np.float32)
-    drawn = rasterize(points * SUPERSAMPLE, triangles, size * SUPERSAMPLE, size * SUPERSAMPLE)
-    rgba = np.concatenate([colors, np.ones_like(colors[:, :1])], axis=1)
-    return blend(_plain(size), _average_down(interpolate(drawn[0], drawn[1], triangles, rgba)))
+    return blend(_plain(size), render_colored(points, triangles, size, size, colors))
 
 
 def _plain(size: int) -> Image:

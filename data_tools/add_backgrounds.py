@@ -1,0 +1,122 @@
+"""Textures behind faces: `python data_tools/add_backgrounds.py --images DIR --textures DTD/images --out DIR`.
+
+A picture's mask is its alpha channel, or a grey picture of the same name in `--masks` (white: keep). With `--black`,
+black that hangs together with the rim is background (seed 002 took every black pixel, pupils and nostrils too). The
+background is a random part of a random texture (the Describable Textures Dataset, or any), the same for a name and a
+seed.
+Other files of the folder (poses, meshes) can be copied along with `--copy`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True)
+class Options:
+    """Put random textures behind pictures with a mask."""
+
+    images: Path
+    """Folder of pictures, searched with its subfolders."""
+    textures: Path
+    """Folder of pictures for the backgrounds, searched with its subfolders."""
+    out: Path
+    """Folder for the results, with the same subfolders; what is there already is left."""
+    masks: Path | None = None
+    """Folder of grey masks with the pictures' names (any suffix): white is kept."""
+    black: bool = False
+    """Pictures without alpha channel or mask: take black that hangs together with the rim for background."""
+    copy: bool = False
+    """Also copy all other files."""
+    seed: int = 0
+    """Other seeds choose other textures."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Compose all pictures; returns 1 when some failed."""
+    import tyro
+    from rich.progress import track
+
+    options = tyro.cli(Options, args=argv, description=__doc__)
+    from tfface.errors import UserError
+
+    pictures, others = _files(options.images)
+    textures, _ = _files(options.textures)
+    failed = 0
+    for path in track(pictures, "backgrounds"):
+        target = options.out / path.relative_to(options.images).with_suffix(".png")
+        if target.exists():
+            continue
+        try:
+            _compose(path, target, textures, options)
+        except UserError as error:
+            failed += 1
+            print(f"{path}: {error}")
+    if options.copy:
+        _copy(others, options)
+    print(f"{options.out}: {len(pictures) - failed} pictures" + (f", {failed} failed" if failed else ""))
+    return 1 if failed else 0
+
+
+def _files(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Pictures and other files of a folder.
+
+    Raises:
+        UserError: there are no pictures.
+    """
+    from tfface.errors import UserError
+    from tfface.io.image import IMAGE_SUFFIXES
+
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    pictures = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    if not pictures:
+        raise UserError(f"{folder} holds no pictures, nor do its subfolders: name a folder of JPEG or PNG files.")
+    return pictures, [path for path in files if path.suffix.lower() not in IMAGE_SUFFIXES]
+
+
+def _compose(path: Path, target: Path, textures: list[Path], options: Options) -> None:
+    import hashlib
+
+    import numpy as np
+
+    from tfface.data.cutout import over_texture, read_cutout
+    from tfface.io.image import read_image, write_image
+
+    name = path.relative_to(options.images).as_posix()
+    rng = np.random.default_rng(list(hashlib.sha1(f"{options.seed}/{name}".encode()).digest()))
+    image, alpha = read_cutout(path, _mask_of(path, options), options.black)
+    texture: np.ndarray = read_image(textures[int(rng.integers(len(textures)))])
+    write_image(target, over_texture(image, alpha, texture, rng))
+
+
+def _mask_of(path: Path, options: Options) -> Path | None:
+    from tfface.errors import UserError
+
+    if options.masks is None:
+        return None
+    stem = options.masks / path.relative_to(options.images).with_suffix("")
+    found = sorted(stem.parent.glob(f"{stem.name}.*"))
+    if not found:
+        raise UserError(f"there is no mask {stem.name}.* in {stem.parent}")
+    return found[0]
+
+
+def _copy(files: list[Path], options: Options) -> None:
+    import shutil
+
+    from tfface.io.files import atomic_path
+
+    for path in files:
+        with atomic_path(options.out / path.relative_to(options.images)) as beside:
+            shutil.copyfile(path, beside)
+
+
+if __name__ == "__main__":
+    from tfface.cli import run
+
+    raise SystemExit(run(main))

@@ -1,0 +1,97 @@
+"""Several workers train as one would with their batches together, also when one is lost on the way."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfface.config import Config, override
+from tfface.errors import UserError
+from tfface.training import multi_worker
+from tfface.training.checkpoint import read_state
+
+WORKER = Path(__file__).with_name("worker.py")
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [opened.getsockname()[1] for opened in sockets]
+    for opened in sockets:
+        opened.close()
+    return ports
+
+
+def start_workers(folder: Path, epochs: int, pause: float) -> list[subprocess.Popen[str]]:
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
+    started = []
+    for index in range(2):
+        place = {"cluster": cluster, "task": {"type": "worker", "index": index}}
+        environment = {**os.environ, "TF_CONFIG": json.dumps(place), "CUDA_VISIBLE_DEVICES": ""}
+        command = [sys.executable, str(WORKER), str(folder), str(epochs), str(pause)]
+        with (folder.parent / f"worker{index}.log").open("w") as log:
+            started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT, text=True))
+    return started
+
+
+def arrays(folder: Path) -> dict[str, np.ndarray]:
+    with np.load(folder / "checkpoint.npz") as opened:
+        return {key: opened[key] for key in opened.files if key != "state"}
+
+
+@pytest.mark.slow
+def test_a_lost_worker_ends_in_a_run_like_one_worker_with_twice_the_batch(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    workers = start_workers(folder, 100_000, 0.3)
+    try:
+        deadline = time.monotonic() + 400
+        while (state := read_state(folder)) is None or state.step < 4:
+            assert workers[0].poll() is None and time.monotonic() < deadline, log(tmp_path)
+            time.sleep(0.1)
+        workers[1].kill()
+        assert workers[0].wait(300) == 2, log(tmp_path)
+        assert "Another worker was lost" in log(tmp_path)
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+    stopped = read_state(folder)
+    assert stopped is not None and stopped.step >= 4
+    epochs = stopped.step // 2 + 2
+    assert [worker.wait(400) for worker in start_workers(folder, epochs, 0.0)] == [0, 0], log(tmp_path)
+
+    single = tmp_path / "single"
+    train = "import sys, worker; worker.train(sys.argv[1], int(sys.argv[2]), data__batch=8)"
+    command = [sys.executable, "-c", train, str(single), str(epochs)]
+    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(WORKER.parent)}, check=True, timeout=400)
+    both, one = read_state(folder), read_state(single)
+    assert both is not None and one is not None and both.step == one.step == 2 * epochs
+    assert both.loss == pytest.approx(one.loss, rel=1e-3)
+    assert both.best == pytest.approx(one.best, rel=1e-3)
+    expected = arrays(single)
+    for key, value in arrays(folder).items():
+        np.testing.assert_allclose(value, expected[key], rtol=2e-3, atol=2e-5, err_msg=key)
+
+
+def log(folder: Path) -> str:
+    """What the workers said."""
+    return "\n".join(path.read_text()[-3000:] for path in sorted(folder.glob("worker*.log")))
+
+
+def test_a_wrong_place_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = override(Config(), {"run.strategy": "multi_worker"})
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(UserError, match="needs TF_CONFIG"), multi_worker.joined(config):
+        pass
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}')
+    with pytest.raises(UserError, match="no worker 1 among 1"), multi_worker.joined(config):
+        pass
+    with pytest.raises(UserError, match="max_minutes"), multi_worker.joined(override(config, {"run.max_minutes": 1})):
+        pass

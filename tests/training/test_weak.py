@@ -1,0 +1,253 @@
+"""The weakly supervised regime: losses fall, a resumed run equals one that never stopped, photographs are read."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from rich.console import Console
+
+from tfface import export, models, train
+from tfface.config import Config, ModelConfig, override
+from tfface.data import weak_batches
+from tfface.data.photos import PhotoRecord, write_photo_shard
+from tfface.errors import UserError
+from tfface.face.layout import CROP_SIZE, camera_of
+from tfface.face.open_model import load_open_face
+from tfface.face.position_map import PositionMap
+from tfface.geometry.pos import Deep3DCrop
+from tfface.io.records import DATASET_FILE
+from tfface.models import coefficients, maps
+from tfface.training import callbacks, weak, weak_losses
+from tfface.training.weak_face import FaceMaker, Renderer
+from tfface.training.weak_pictures import FacePictures
+
+SIZE, MAP_SIZE, FACES = 32, 16, 4
+QUIET = Console(file=io.StringIO())
+
+
+def tiny_rnet(config: ModelConfig) -> keras.Model:
+    """R-Net with one convolution for a trunk; batch normalisation and dropout have states to resume."""
+    images = keras.Input((config.image_size, config.image_size, 3), name="images")
+    x = keras.layers.Conv2D(8, 4, 4, activation="relu", name="first")(images)
+    x = keras.layers.BatchNormalization(name="normal", momentum=0.5)(x)
+    x = keras.layers.Dropout(0.02, name="dropout", seed=3)(keras.layers.Flatten(name="flat")(x))
+    layout = coefficients.layout_of(config)
+    heads = [
+        keras.layers.Dense(size, kernel_initializer="zeros", name=f"head_{part}")(x)
+        for part, size in layout.sizes(raw=True).items()
+    ]
+    raw = keras.layers.Concatenate(name="raw")(heads)
+    units = coefficients.PosedMap(config.map_size, config.output, asdict(layout), name="map")(raw)
+    return keras.Model(images, units, name=config.name)
+
+
+def weak_config(out: Path, **changes: Any) -> Config:
+    base: dict[str, Any] = {
+        "model": {"name": "rnet", "image_size": SIZE, "map_size": MAP_SIZE, "rotation": "columns", "camera": "framed"},
+        "data": {"batch": FACES, "steps_per_epoch": 4, "validation_size": FACES},
+        "optim": {"epochs": 3, "learning_rate": 3e-3},
+        "weak": {"level": 0, "map": 1.0},
+        "run": {"out": str(out), "tensorboard": False, "pictures": 0, "device": "cpu", "regime": "weak"},
+    }
+    return override(override(Config(), base), {key.replace("__", "."): value for key, value in changes.items()})
+
+
+def describe(chips: tf.Tensor) -> tf.Tensor:
+    """In place of the recognition network: a chip's colours on a coarse grid."""
+    return tf.reshape(tf.nn.avg_pool2d(chips, 30, 30, "VALID"), [-1, 75])
+
+
+@pytest.fixture(scope="module")
+def faces() -> tuple[np.ndarray, dict[str, np.ndarray], np.ndarray]:
+    """Rendered faces of known coefficients: images, truth, raw numbers."""
+    config = weak_config(Path("unused")).model
+    config = override(Config(model=config), {"run.regime": "weak", "weak.level": 0})
+    maker = FaceMaker(config)
+    rng = np.random.default_rng(4)
+    size = sum(maker.layout.sizes(raw=True).values())
+    raw = rng.normal(0, 0.25, (FACES, size)).astype(np.float32)
+    maker.layout.split(raw, raw=True)["light"][:] *= 0.15  # a view of `raw`: dim enough not to be clipped
+    face = maker(tf.constant(raw))
+    tf.config.run_functions_eagerly(True)
+    images = np.clip(Renderer(maker, SIZE)(face).rgba[..., :3].numpy(), 0, 1)
+    tf.config.run_functions_eagerly(False)
+    units = coefficients.PosedMap(MAP_SIZE, "linear", asdict(maker.layout))(raw)
+    pixels = np.asarray(maps.to_pixels(np.asarray(units), "linear"))
+    truth = {"image": images, "mask": np.ones(images.shape[:3], np.float32), "map": pixels}
+    return images, {**truth, "landmarks": face.landmarks.numpy()}, raw
+
+
+@pytest.fixture
+def regime(monkeypatch: pytest.MonkeyPatch, faces: Any) -> Any:
+    """`weak.train` of a tiny network on those faces."""
+    monkeypatch.setattr(models, "build", tiny_rnet)
+    images, truth, _ = faces
+
+    def datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+        once = tf.data.Dataset.from_tensors((images, truth))
+        return once.repeat(), once
+
+    return lambda config: weak.train(config, datasets, QUIET, identity_network=describe)
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_every_loss_falls(regime: Any, tmp_path: Path) -> None:
+    changes = {"optim__epochs": 2, "data__steps_per_epoch": 40, "optim__learning_rate": 4e-3, "run__tensorboard": True}
+    regime(weak_config(tmp_path, **changes))
+    table = rows(tmp_path)
+    fallen = ("photometric", "landmarks", "identity", "map", "nme68")
+    for name in fallen:
+        for column in (name, f"val_{name}"):
+            assert float(table[-1][column]) < 0.8 * float(table[0][column]), column
+    for name in set(weak_losses.NAMES) - set(fallen):
+        assert 0 <= float(table[-1][f"val_{name}"]) < 20, name
+    assert any((tmp_path / "tensorboard").iterdir())
+    model, _, _ = export.open_source(str(tmp_path))
+    assert model.output_shape == (None, MAP_SIZE, MAP_SIZE, 3)
+
+
+def test_a_resumed_run_equals_one_that_never_stopped(
+    regime: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    changes = {"weak__photometric_kind": "sampled", "weak__identity": 0, "optim__ema": 0.9}
+    regime(weak_config(whole, **changes))
+
+    def until(self: callbacks.KeepCheckpoint, batch: int, logs: object = None) -> None:
+        if self.state.step == 7:  # the process dies here, after its last checkpoint in the middle of an epoch
+            raise RuntimeError("killed")
+        if self.state.step == 6:
+            self._save()
+
+    with monkeypatch.context() as patch:
+        patch.setattr(callbacks.KeepCheckpoint, "on_train_batch_end", until)
+        with pytest.raises(RuntimeError, match="killed"):
+            regime(weak_config(broken, **changes))
+    regime(weak_config(broken, **changes))
+    for first, second in zip(rows(whole), rows(broken), strict=True):
+        for column in set(first) - {"images_per_second", "minutes"}:
+            assert float(second[column]) == pytest.approx(float(first[column]), rel=2e-3, abs=1e-6), column
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """Nothing is compiled: a few calls are not worth it."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.mark.usefixtures("eager")
+def test_the_truth_costs_nothing_but_its_priors(faces: Any, tmp_path: Path) -> None:
+    """Picture, landmarks, recognition and map of the true coefficients agree, whatever the photometric loss."""
+    images, truth, raw = faces
+    topology = PositionMap(load_open_face(), MAP_SIZE)
+    units = maps.to_units(truth["map"], "linear")
+    known = weak_losses.Truth(*(tf.constant(truth[name]) for name in ("image", "mask", "landmarks")), units)
+    for kind, most in (("rendered", 5e-3), ("sampled", 0.08), ("aligned", 1e-3), ("masked", 5e-3)):
+        config = weak_config(tmp_path, weak__photometric_kind=kind)
+        losses = weak_losses.WeakLosses(config, FaceMaker(config), topology, describe)
+        values, _ = losses(tf.constant(raw), tf.constant(units), known)
+        assert float(values["photometric"]) < most, kind
+        assert float(values["landmarks"]) < 1e-4 and float(values["map"]) < 1e-6
+        assert float(values["identity"]) < 1e-3
+        worse, _ = losses(tf.constant(raw[::-1].copy()), tf.constant(units[::-1].copy()), known)
+        for name in ("photometric", "landmarks", "map"):
+            assert float(worse[name]) > 2 * float(values[name]), (kind, name)
+    pictures = FacePictures(images[:2], truth["landmarks"][:2], config, tmp_path / "pictures.png")
+    sheet = pictures(lambda _, training: {"raw": tf.constant(raw[:2])})
+    assert sheet.shape[1] > 5 * 224 and (tmp_path / "pictures.png").is_file()
+
+
+def test_what_is_switched_off_is_not_there_and_what_is_frozen_stays(
+    regime: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {"weak__photometric_kind": "sampled", "weak__identity": 0, "weak__map": 0, "weak__train": "colour"}
+    config = weak_config(tmp_path, optim__epochs=2, **changes)
+    monkeypatch.setattr(weak_losses, "Renderer", None)  # nothing may be rasterised
+    regime(config)
+    table = rows(tmp_path)
+    assert not {"identity", "map"} & set(table[0])
+    assert float(table[0]["val_landmarks"]) == pytest.approx(float(table[1]["val_landmarks"]), rel=1e-4)
+    assert float(table[1]["val_photometric"]) < float(table[0]["val_photometric"])
+    network = weak.compiled(config, PositionMap(load_open_face(), MAP_SIZE))
+    assert {variable.path for variable in network.trainable_variables} == {
+        f"head_{part}/{what}" for part in ("albedo", "light") for what in ("kernel", "bias")
+    }
+    with pytest.raises(UserError, match="another weak.train"):
+        regime(override(config, {"weak.train": "all", "optim.epochs": 3}))
+
+
+def write_photos(folder: Path, count: int) -> np.ndarray:
+    """Prepared photographs: the mean face's landmarks, dots on grey; returns the landmarks."""
+    face, size = load_open_face(), 64
+    camera = camera_of(np.zeros(3), np.zeros(4), "framed")
+    points = camera.project(face.face(2).vertices(face.mean)[face.landmarks68])[:, :2] * (0.8 * size / CROP_SIZE) + 5
+    image = np.full((size, size, 3), 90, np.uint8)
+    for u, v in points:
+        image[int(v), int(u)] = 255, 60, 60
+    mask = np.zeros((size, size), np.uint8)
+    mask[:, : size // 2] = 255
+    crop = Deep3DCrop(size, size, 1.0, size / 2, size / 2, size)
+    records = [
+        PhotoRecord(f"{n}.jpg", image, points.astype(np.float32), mask, 255 - mask, mask, crop) for n in range(count)
+    ]
+    write_photo_shard(folder / "photos-00000.tfrecord", records)
+    (folder / DATASET_FILE).write_text(json.dumps({"size": size}))
+    return points
+
+
+def test_photographs_are_cropped_as_predict_crops(tmp_path: Path) -> None:
+    write_photos(tmp_path, 30)
+    changes = {"data__records": str(tmp_path), "data__source": "photos", "weak__map": 0, "augment__enabled": False}
+    config = weak_config(tmp_path / "run", **changes)
+    training, validation = weak_batches.make_datasets(config)
+    for images, truth in (next(iter(training)), next(iter(validation))):
+        low, high = truth["landmarks"].numpy().min(1), truth["landmarks"].numpy().max(1)
+        np.testing.assert_allclose((low + high) / 2, CROP_SIZE / 2, atol=1e-3)
+        np.testing.assert_allclose((high - low).max(1), CROP_SIZE / np.sqrt(2), rtol=1e-5)
+        np.testing.assert_array_equal(images, truth["image"])
+        assert truth["mask"].shape == (len(images), SIZE, SIZE) and 0.3 < truth["mask"].numpy().mean() < 0.7
+    mirrored, turned = weak_batches._mirrored(images, truth, tf.ones([len(images), 1, 1], tf.bool))
+    np.testing.assert_array_equal(mirrored, images.numpy()[:, :, ::-1])
+    # the mean face is symmetric: its landmarks keep their numbers in the mirrored picture
+    np.testing.assert_allclose(turned["landmarks"], truth["landmarks"], atol=4.0)
+    masked = dataclasses.replace(config, weak=dataclasses.replace(config.weak, masked_input=True))
+    images, truth = next(iter(weak_batches.make_datasets(masked)[1]))
+    np.testing.assert_allclose(images, truth["image"] * truth["mask"][..., None], atol=1e-6)
+    chunked = override(config, {"data.chunk": 8, "data.chunk_epochs": 2, "augment.enabled": True})
+    shapes = {tuple(images.shape) for images, _ in weak_batches.make_datasets(chunked)[0].take(12)}
+    assert shapes == {(FACES, SIZE, SIZE, 3)}
+
+
+def test_regimes_on_the_command_line(tmp_path: Path) -> None:
+    config = train.parse(["--model", "rnet", "--data", "photos", "--data.records", str(tmp_path)])
+    assert config.run.regime == "weak" and config.data.source == "photos"
+    assert train.parse(["--model", "rnet"]).run.regime == "map"
+    for wrong, match in (
+        (["--data", "photos"], "data.records"),
+        (["--run.regime", "weak"], "R-Net"),
+        (["--model", "rnet", "--data", "photos", "--data.records", "x", "--weak.map", "1"], "weak.map"),
+        (["--model", "rnet", "--run.regime", "weak", "--weak.masked-input", "True"], "masked_input"),
+    ):
+        with pytest.raises(UserError, match=match):
+            train.parse(wrong)
+
+
+def test_mirroring_the_68_points_twice_changes_nothing() -> None:
+    assert weak_batches.MIRRORED_68[weak_batches.MIRRORED_68].tolist() == list(range(68))

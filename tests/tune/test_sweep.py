@@ -1,0 +1,296 @@
+"""Sweeps: spaces, grids, outcomes and reports; and real sweeps of a toy network that are killed and go on."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(REPOSITORY / "tune"))
+
+import outcome  # noqa: E402
+import report  # noqa: E402
+import run_sweep  # noqa: E402
+import search  # noqa: E402
+import spaces  # noqa: E402
+import sweep  # noqa: E402
+from storage import Storage, Trial  # noqa: E402
+
+from tfface import train  # noqa: E402
+from tfface.config import Config, load, override, save  # noqa: E402
+from tfface.data.shards import ShardSet  # noqa: E402
+from tfface.errors import UserError  # noqa: E402
+
+SPACE = {"optim.learning_rate": {"loguniform": [1e-4, 1e-2]}, "loss.kind": {"choice": ["mse", "l1"]}}
+SMALL = {
+    **{"model.image_size": 32, "model.map_size": 16, "model.views": 1},
+    **{"data.batch": 4, "data.steps_per_epoch": 2, "data.validation_size": 8, "data.shuffle": 8, "run.pictures": 0},
+}
+
+
+@pytest.mark.parametrize("name", sorted(spaces.SPACES))
+def test_every_space_holds_the_defaults(name: str) -> None:
+    domains = spaces.find(name)
+    for size in ("full", "small"):
+        base = sweep.base_configuration(run_sweep.Options(space=name, size=size))
+        point = spaces.default_point(spaces.checked(domains, base), base)
+        assert point is not None and set(point) == set(domains)
+
+
+def test_spaces_of_users(tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "from ray import tune\ndef space():\n    return {'data.batch': tune.choice([4, 8])}\n"
+    )
+    assert list(spaces.find(str(tmp_path / "own.py"))) == ["data.batch"]
+    tree = {"optim": {"learning_rate": {"loguniform": [1e-4, 1e-2]}}, "data.batch": 8}
+    domains = spaces.from_mapping(tree, "own.yaml")
+    assert 1e-4 <= domains["optim.learning_rate"].sample() <= 1e-2 and domains["data.batch"] == 8
+    with pytest.raises(UserError, match="did you mean optim"):
+        spaces.find("optin")
+    with pytest.raises(UserError, match="learning_rate"):
+        spaces.checked({"optim.learning_rat": 1.0}, Config())
+    with pytest.raises(UserError, match="uniform does not take"):
+        spaces.from_mapping({"loss.face": {"uniform": 3}}, "own.yaml")
+
+
+def test_points_are_the_same_for_the_same_seed_and_grids_are_whole() -> None:
+    domains = spaces.from_mapping(SPACE, "test")
+    options = run_sweep.Options(num_samples=6, seed=4)
+    assert search.sampled(options, domains) == search.sampled(options, domains)
+    points = search.grid(options, domains)
+    assert len(points) == 6 and {p["loss.kind"] for p in points} == {"mse", "l1"}
+    assert sorted({p["optim.learning_rate"] for p in points}) == pytest.approx([1e-4, 1e-3, 1e-2])
+    with pytest.raises(UserError, match="--num-samples 6"):
+        search.grid(run_sweep.Options(num_samples=5), domains)
+    with pytest.raises(UserError, match="pbt"):
+        search.scheduler(run_sweep.Options(scheduler="pbt"), spaces.architecture(), None)
+    assert list(spaces.mutable(spaces.optim())) == ["optim.learning_rate", "optim.schedule", "optim.clipnorm"]
+
+
+def stored(folder: Path) -> Storage:
+    """A sweep of six trials as Ray leaves it; one failed, one writes its third epoch."""
+    (folder / "trials").mkdir(parents=True)
+    (folder / "sweep.yaml").write_text(yaml.safe_dump({"options": run_sweep.kept(run_sweep.Options())}))
+    states = []
+    for number in range(6):
+        trial = folder / "trials" / f"trial_a_{number:05d}"
+        (trial / "checkpoint_000001").mkdir(parents=True)
+        config = {"optim.learning_rate": 10.0 ** -(2 + number / 3), "loss.kind": ["mse", "l1"][number % 2], "sweep": {}}
+        (trial / "params.json").write_text(json.dumps(config))
+        epochs = [
+            {"epoch": epoch, "error": 9.0 - number - epoch, "milliseconds": 1.0 + number, "config": config}
+            for epoch in ((1, 2, 2) if number == 1 else (1, 2) if number < 5 else ())
+        ]
+        (trial / "result.json").write_text("".join(json.dumps(e) + "\n" for e in epochs) + '{"epoch": 3, "err')
+        if number == 5:
+            (trial / "error.txt").write_text("Failure # 1\n  traceback\nValueError: no <such> thing\n")
+        status = "ERROR" if number == 5 else "RUNNING" if number == 4 else "TERMINATED"
+        states.append([json.dumps({"relative_logdir": trial.name, "status": status}), "{}"])
+    (folder / "trials" / "experiment_state-2026.json").write_text(json.dumps({"trial_data": states}))
+    return Storage(str(folder))
+
+
+@pytest.mark.parametrize("prefix", ["", "file://"])
+def test_a_sweep_is_read_and_reported(tmp_path: Path, prefix: str) -> None:
+    storage = Storage(prefix + stored(tmp_path / "sweep").location)
+    trials = storage.trials()
+    assert [t.status for t in trials] == ["finished"] * 4 + ["running", "failed"]
+    assert [e["epoch"] for e in trials[1].curve] == [1, 2] and trials[4].error == 3.0 and trials[5].curve == []
+    assert trials[5].failure == "ValueError: no <such> thing"
+    page = Path(report.write(storage)).read_text()
+    assert "no &lt;such&gt; thing" in page and page.count("data:image/png") == 4
+    assert sorted(p.name for p in (tmp_path / "sweep/report").iterdir()) == sorted(
+        ["index.html", *(f"{name}.png" for name in report.PICTURES)]
+    )
+    assert len(report.pareto(trials[:5])) == 5
+    default = {"optim.learning_rate": 0.01, "loss.kind": "mse"}
+    reference = outcome.find(trials, default)
+    assert reference is trials[0] and "57 % less" in outcome.verdict(trials[4], reference)
+    with pytest.raises(UserError, match="holds no sweep"):
+        Storage(str(tmp_path / "nothing")).asked()
+
+
+def test_importance_finds_what_matters() -> None:
+    trials = [
+        Trial(str(n), "", {"a": n / 20, "b": float((7 * n) % 20)}, curve=[{"epoch": 1, "error": 5 + n}])
+        for n in range(20)
+    ]
+    found = report.importance(trials)
+    assert found["a"] > 0.8 and sum(found.values()) == pytest.approx(1.0)
+
+
+def test_a_configuration_says_which_run_goes_on(tmp_path: Path) -> None:
+    config = override(Config(), {"run.out": str(tmp_path), "optim.epochs": 7})
+    save(config, tmp_path / "best.yaml")
+    command = ["--config", str(tmp_path / "best.yaml"), "--resume"]
+    with pytest.raises(UserError, match="no run's folder"):
+        train.parse(command)
+    save(override(config, {"optim.epochs": 3}), tmp_path / "config.yaml")
+    assert train.parse(command) == config  # and not what the run was begun with
+    assert train.parse(["--resume", str(tmp_path)]).optim.epochs == 3
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two shards, made by two Ray workers; the bytes are those of one process."""
+    folder = tmp_path_factory.mktemp("faces")
+    command = [sys.executable, "data_tools/make_synthetic.py", "--pairs", "8", "--pairs-per-shard", "4"]
+    command += ["--textures", "6", "--image-size", "64"]
+    subprocess.run([*command, "--out", str(folder / "ray"), "--ray"], cwd=REPOSITORY, check=True, timeout=600)
+    alone = ShardSet.of(folder / "alone", 8, 4, 0, bank_size=6, image_size=64)
+    alone.claim()
+    for index in alone.missing():
+        alone.make(index)
+    names = sorted(path.name for path in (folder / "ray").iterdir())
+    assert names == ["dataset.json", "faces-00000.tfrecord", "faces-00001.tfrecord"]
+    for name in names:
+        assert (folder / "ray" / name).read_bytes() == (folder / "alone" / name).read_bytes()
+    return folder / "ray"
+
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(faces: Path, tmp_path: Path) -> Any:
+    """Starts a sweep of the toy network in a process of its own; it is killed in the end."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: str, pause: float = 0.0, space: Any = SPACE) -> subprocess.Popen[str]:
+        (tmp_path / "space.yaml").write_text(yaml.safe_dump(space))
+        settings = {**SMALL, "data.records": str(faces)}
+        command = [sys.executable, "tune/run_sweep.py", "--storage", str(tmp_path / "sweep"), *arguments]
+        if "--resume" not in arguments:
+            command += ["--space", str(tmp_path / "space.yaml")]
+            command += [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
+        toy = str(Path(__file__).with_name("toy"))
+        environment = {**os.environ, "PYTHONPATH": toy, "TFFACE_TOY_PAUSE": str(pause), "CUDA_VISIBLE_DEVICES": ""}
+        with (tmp_path / "sweep.log").open("a") as log:
+            process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log, text=True)
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def results(folder: Path) -> list[dict[str, Any]]:
+    """All that the trials reported so far, whole lines only."""
+    lines = [line for path in sorted(folder.glob("trials/*/result.json")) for line in path.read_text().splitlines()]
+    return [json.loads(line) for line in lines if line.endswith("}")]
+
+
+def wait_for(process: subprocess.Popen[str], folder: Path, enough: Callable[[list[dict[str, Any]]], bool]) -> None:
+    deadline = time.monotonic() + 600
+    while not enough(results(folder)):
+        log = (folder.parent / "sweep.log").read_text()
+        assert process.poll() is None and time.monotonic() < deadline, log[-3000:]
+        time.sleep(0.2)
+
+
+@pytest.mark.slow
+def test_a_killed_worker_and_a_killed_driver_cost_at_most_an_epoch(start: Start, tmp_path: Path) -> None:
+    folder = tmp_path / "sweep"
+    options = ["--num-samples", "2", "--max-epochs", "5", "--scheduler", "none", "--seed", "3"]
+    driver = start(*options, pause=1.5)
+    wait_for(driver, folder, lambda done: any(r["epoch"] >= 2 for r in done))
+    victim = next(r for r in results(folder) if r["epoch"] == 2)
+    os.kill(victim["host_pid"], signal.SIGKILL)
+
+    def is_back(result: dict[str, Any]) -> bool:
+        return result["trial_id"] == victim["trial_id"] and result["host_pid"] != victim["host_pid"]
+
+    wait_for(driver, folder, lambda done: any(map(is_back, done)))
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    before = {r["trial_id"]: r["epoch"] for r in results(folder)}
+    assert start("--resume").wait(900) == 0, (tmp_path / "sweep.log").read_text()[-3000:]
+
+    trials = Storage(str(folder)).trials()
+    assert [trial.status for trial in trials] == ["finished", "finished"]
+    domains = spaces.from_mapping(SPACE, "test")
+    sampled = search.sampled(run_sweep.Options(num_samples=2, seed=3), domains)
+    assert {trial.values["optim.learning_rate"] for trial in trials} == {1e-4, sampled[0]["optim.learning_rate"]}
+    for trial in trials:
+        assert [entry["epoch"] for entry in trial.curve] == [1, 2, 3, 4, 5]
+    for name, epochs in epochs_in_order(folder).items():
+        steps_back = [a - b + 1 for a, b in zip(epochs, epochs[1:], strict=False) if b <= a]
+        assert all(lost <= 1 for lost in steps_back), (name, epochs)  # how many epochs were done again
+    assert set(before) == {r["trial_id"] for r in results(folder)}
+    continues_as_a_run(folder)
+
+
+def epochs_in_order(folder: Path) -> dict[str, list[int]]:
+    """The epochs that each trial reported, repeated ones too."""
+    found: dict[str, list[int]] = {}
+    for result in results(folder):
+        found.setdefault(result["trial_id"], []).append(result["epoch"])
+    return found
+
+
+def continues_as_a_run(folder: Path) -> None:
+    """`python -m tfface.train --config best.yaml --resume` goes on after the sweep's last epoch."""
+    best = load(folder / "best.yaml")
+    assert best.run.out == str(folder / "best") and best.optim.epochs == 100
+    command = [sys.executable, "-m", "tfface.train", "--config", str(folder / "best.yaml"), "--resume"]
+    command += ["--optim.epochs", "6"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).with_name("toy"))}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0 and "Going on after step 10 (epoch 6)" in done.stdout, done.stdout + done.stderr
+    assert (folder / "best/metrics.csv").read_text().splitlines()[-1].startswith("6,12,")
+
+
+@pytest.mark.slow
+def test_populations_carry_weights_and_failures_are_told(start: Start, tmp_path: Path) -> None:
+    """Population-based training in which some trials get a batch of 0, are tried again, and fail for good."""
+    folder = tmp_path / "sweep"
+    space = {"optim.learning_rate": {"loguniform": [1e-5, 1e-2]}, "data.batch": {"choice": [4, 0]}}
+    options = ["--num-samples", "4", "--max-epochs", "4", "--scheduler", "pbt", "--seed", "2"]
+    process = start(*options, space=space)
+    assert process.wait(900) == 1, (tmp_path / "sweep.log").read_text()[-3000:]
+    trials = Storage(str(folder)).trials()
+    failed = [trial for trial in trials if trial.status == "failed"]
+    assert failed and all("data.batch: must be 1 or more" in trial.failure for trial in failed)
+    assert (Path(failed[0].folder) / "error.txt").read_text().count("Failure #") == 2  # tried again once
+    assert "failed for good" in (tmp_path / "sweep.log").read_text()
+    good = [trial for trial in trials if trial.status == "finished"]
+    assert len(good) + len(failed) == 4 and [len(trial.curve) for trial in good] == [4] * len(good)
+    reported = {t.name: [float(f"{entry['val_loss']:.7g}") for entry in t.curve] for t in good}
+    lineages = {t.name: lineage(Path(t.checkpoint)) for t in good}
+    copies = [name for name in reported if lineages[name] != reported[name]]
+    assert copies  # a trial that fell behind
+    for name in copies:  # whose run has the history of another one up to some epoch, and its own from there on
+        epoch = max(e for e in range(4) if lineages[name][e] != reported[name][e]) + 1
+        assert any(lineages[name][:epoch] == lineages[donor][:epoch] for donor in reported if donor != name)
+
+
+def lineage(checkpoint: Path) -> list[float]:
+    """The validation losses by which a run came to its weights."""
+    with (checkpoint / "metrics.csv").open(newline="") as file:
+        return [float(row["val_loss"]) for row in csv.DictReader(file)]
+
+
+@pytest.mark.slow
+def test_two_objectives_with_a_stored_study(start: Start, tmp_path: Path) -> None:
+    folder = tmp_path / "sweep"
+    process = start(
+        "--num-samples", "3", "--max-epochs", "1", "--search", "optuna", "--scheduler", "none", "--milliseconds"
+    )
+    assert process.wait(900) == 0, (tmp_path / "sweep.log").read_text()[-3000:]
+    trials = Storage(str(folder)).trials()
+    assert len(trials) == 3 and all(trial.milliseconds for trial in trials)
+    assert "optim.learning_rate" in (folder / "study.journal").read_text()
+    assert (folder / "report" / "front.png").is_file()

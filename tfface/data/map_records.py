@@ -1,0 +1,282 @@
+"""Shards of pictures with their position maps: truths that come from elsewhere than our own coefficients.
+
+A record holds one picture of a face, or a front and a side picture of one face, each with its map. Maps are on our
+chart (`tfface.face.position_map`), in pixels of the stored picture, whose side is `enlarge` times the crop's box.
+
+| feature | type |
+| --- | --- |
+| `key` | text, where it came from |
+| `front/image` (`side/image`) | JPEG, square |
+| `front/map` (`side/map`) | PNG of 16 bits: u, v and depth, level = 16 (pixel + 512): steps of 1/16 pixel |
+| `front/mask` (`side/mask`) | grey PNG of 8 bits: how much each texel's truth is to be trusted |
+
+`dataset.json` beside the shards has `kind` "maps", `views`, `records_per_shard`, `settings.enlarge` and the source.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.errors import UserError
+from tfface.geometry.align import box_from_landmarks, crop_transform, square_box, transform_points
+from tfface.io.files import atomic_path
+from tfface.io.image import warp_image
+from tfface.io.records import DATASET_FILE, MAPS_KIND, VIEWS, encode_jpeg
+
+MAP_SIZE = 256
+STEPS_PER_PX, OFFSET_PX = 16.0, 512.0
+ENLARGE = 1.25
+FAILED_FILE = "failed.json"
+
+
+@dataclass(frozen=True)
+class MapView:
+    """One picture.
+
+    Attributes:
+        image: `[S,S,3]` uint8 RGB.
+        position_map: `[256,256,3]` in its pixels.
+        mask: `[256,256]` uint8.
+    """
+
+    image: NDArray[np.uint8]
+    position_map: NDArray[np.floating]
+    mask: NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class MapRecord:
+    """One face: a single view, or front and side."""
+
+    key: str
+    views: tuple[MapView, ...]
+
+
+def crop_matrix(landmarks: NDArray[np.floating], size: int) -> NDArray[np.float64]:
+    """The matrix `[2,3]` from a photograph to a stored picture: `ENLARGE` times the crop of its 68 points."""
+    box = box_from_landmarks(landmarks)
+    wide = square_box((box[:2] + box[2:]) / 2, float(box[2] - box[0]) * ENLARGE)
+    return crop_transform(wide, size)
+
+
+def moved_map(position_map: NDArray[np.floating], matrix: NDArray[np.floating]) -> NDArray[np.float64]:
+    """A map `[R,R,3]` of a photograph in a crop of it: depth scales along, its least is 0."""
+    moved = transform_points(matrix, position_map)
+    moved[..., 2] -= moved[..., 2].min()
+    return moved
+
+
+def cropped_view(
+    image: NDArray[np.uint8],
+    landmarks: NDArray[np.floating],
+    position_map: NDArray[np.floating],
+    mask: NDArray[np.uint8],
+    size: int,
+) -> MapView:
+    """A photograph `[H,W,3]` and its map, cropped round the 68 points `[68, 2 or 3]` to `size` pixels.
+
+    Raises:
+        UserError: the face lies outside the photograph.
+    """
+    matrix = crop_matrix(landmarks, size)
+    picture = np.asarray(warp_image(image, matrix, size, size), np.uint8)
+    return MapView(picture, moved_map(position_map, matrix), mask)
+
+
+def encode_map(position_map: NDArray[np.floating]) -> bytes:
+    """`[R,R,3]` pixels as PNG of 16 bits.
+
+    Raises:
+        UserError: a number is not finite or farther than 512 pixels outside the picture.
+    """
+    levels = np.round((np.asarray(position_map, np.float64) + OFFSET_PX) * STEPS_PER_PX)
+    if not np.isfinite(levels).all() or levels.min() < 0 or levels.max() > 65535:
+        raise UserError("a position map leaves the range of -512 to 3583 pixels: the face's pose or size is broken")
+    options = [cv2.IMWRITE_PNG_COMPRESSION, 1, cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_DEFAULT]
+    good, data = cv2.imencode(".png", levels.astype(np.uint16)[..., ::-1], options)
+    assert good
+    return bytes(data)
+
+
+def decode_map(data: bytes) -> NDArray[np.float32]:
+    """The inverse of `encode_map`, to 1/32 pixel."""
+    levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)[..., ::-1]
+    return np.asarray(levels / STEPS_PER_PX - OFFSET_PX, np.float32)
+
+
+def write_map_shard(path: Path, records: Iterable[MapRecord]) -> None:
+    """Write one shard, whole or not at all."""
+    import tensorflow as tf
+
+    with atomic_path(path) as beside, tf.io.TFRecordWriter(str(beside)) as writer:
+        for record in records:
+            writer.write(_example(record).SerializeToString(deterministic=True))
+
+
+def _example(record: MapRecord) -> Any:
+    import tensorflow as tf
+
+    features = {"key": record.key.encode()}
+    for name, view in zip(VIEWS, record.views, strict=False):
+        features[f"{name}/image"] = encode_jpeg(view.image)
+        features[f"{name}/map"] = encode_map(view.position_map)
+        features[f"{name}/mask"] = bytes(cv2.imencode(".png", view.mask)[1])
+    lists = {key: tf.train.BytesList(value=[value]) for key, value in features.items()}
+    feature = {key: tf.train.Feature(bytes_list=value) for key, value in lists.items()}
+    return tf.train.Example(features=tf.train.Features(feature=feature))
+
+
+def parse_map_example(serialized: Any, views: int) -> dict[str, Any]:
+    """A record's features as text tensors, nothing decoded. For use inside `tf.data`."""
+    import tensorflow as tf
+
+    keys = [f"{view}/{part}" for view in VIEWS[:views] for part in ("image", "map", "mask")]
+    return dict(tf.io.parse_single_example(serialized, {key: tf.io.FixedLenFeature([], tf.string) for key in keys}))
+
+
+def iterate_map_records(path: Path) -> Iterator[MapRecord]:
+    """The records of one shard. For tools and tests."""
+    import tensorflow as tf
+
+    for raw in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
+        feature = tf.train.Example.FromString(raw).features.feature
+        views = []
+        for name in VIEWS:
+            if f"{name}/image" in feature:
+                image, position_map, mask = (
+                    feature[f"{name}/{part}"].bytes_list.value[0] for part in ("image", "map", "mask")
+                )
+                picture = np.asarray(cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB))
+                grey = np.asarray(cv2.imdecode(np.frombuffer(mask, np.uint8), cv2.IMREAD_GRAYSCALE))
+                views.append(MapView(picture, decode_map(position_map), grey))
+        yield MapRecord(feature["key"].bytes_list.value[0].decode(), tuple(views))
+
+
+def claim_folder(out: Path, card: dict[str, Any]) -> None:
+    """Write what the folder will hold, or check that it already holds the same.
+
+    Raises:
+        UserError: it holds something else.
+    """
+    card = json.loads(json.dumps({"kind": MAPS_KIND, **card}))
+    if (out / DATASET_FILE).exists():
+        there = json.loads((out / DATASET_FILE).read_text(encoding="utf-8"))
+        different = [key for key in sorted({*card, *there}) if there.get(key) != card.get(key)]
+        if different:
+            raise UserError(f"{out} holds shards with another {', '.join(different)}: choose another --out.")
+        return
+    with atomic_path(out / DATASET_FILE) as beside:
+        beside.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+
+
+def write_dataset(
+    out: Path,
+    jobs: Sequence[Any],
+    make: Callable[[Any], MapRecord],
+    card: dict[str, Any],
+    records_per_shard: int = 250,
+    workers: int = 1,
+) -> dict[str, str]:
+    """Write shards of what `make` makes of each job, with progress; shards that are there already are left.
+
+    Args:
+        out: the folder.
+        jobs: in their order; each has a `key`. `records_per_shard` of them go into a shard.
+        make: picklable when `workers` is more than 1.
+        card: what `dataset.json` says beyond the kind and the shards' size.
+        workers: processes.
+
+    Returns:
+        the keys that failed, and why; also in `failed.json`. A shard lacks those that failed.
+    """
+    claim_folder(out, {**card, "records": len(jobs), "records_per_shard": records_per_shard})
+    earlier = out / FAILED_FILE
+    failed: dict[str, str] = json.loads(earlier.read_text(encoding="utf-8")) if earlier.exists() else {}
+    parts = [jobs[first : first + records_per_shard] for first in range(0, len(jobs), records_per_shard)]
+    paths = [out / f"faces-{index:05d}.tfrecord" for index in range(len(parts))]
+    missing = [index for index, path in enumerate(paths) if not path.exists()]
+    with _Mapped(make, workers) as mapped, _progress() as progress:
+        task = progress.add_task("faces", total=sum(len(parts[index]) for index in missing))
+        for index in missing:
+            records = []
+            for job, result in zip(parts[index], mapped(parts[index]), strict=True):
+                if isinstance(result, str):
+                    failed[job.key] = result
+                else:
+                    records.append(result)
+                progress.advance(task)
+            write_map_shard(paths[index], records)
+    if failed:
+        with atomic_path(earlier) as beside:
+            beside.write_text(json.dumps(failed, indent=1) + "\n", encoding="utf-8")
+    return failed
+
+
+def report(out: Path, jobs: int, failed: dict[str, str]) -> int:
+    """Prints how it went; the exit code: 1 when something failed."""
+    for key, reason in list(failed.items())[:10]:
+        print(f"{key}: {reason}")
+    if failed:
+        print(f"{len(failed)} of {jobs} failed; all of them are listed in {out / FAILED_FILE}")
+    print(f"{out}: {jobs - len(failed)} records. Next: python -m tfface.train --data.records {out}")
+    return 1 if failed else 0
+
+
+class _Mapped:
+    """`with _Mapped(make, workers) as mapped: mapped(jobs)` gives results, or reasons as text, in order."""
+
+    def __init__(self, make: Callable[[Any], MapRecord], workers: int) -> None:
+        self.make, self.workers, self.pool = make, workers, None
+
+    def __enter__(self) -> Callable[[Sequence[Any]], Iterator[MapRecord | str]]:
+        if self.workers <= 1:
+            return lambda jobs: (_attempt(self.make, job) for job in jobs)
+        import multiprocessing
+
+        pool = multiprocessing.get_context("spawn").Pool(self.workers, _start, (self.make,))
+        self.pool = pool
+        return lambda jobs: pool.imap(_attempt_shared, jobs, chunksize=4)
+
+    def __exit__(self, *_: object) -> None:
+        if self.pool is not None:
+            self.pool.terminate()
+            self.pool.join()
+
+
+_make: Callable[[Any], MapRecord] | None = None
+
+
+def _start(make: Callable[[Any], MapRecord]) -> None:
+    global _make
+    cv2.setNumThreads(1)
+    _make = make
+
+
+def _attempt_shared(job: Any) -> MapRecord | str:
+    assert _make is not None
+    return _attempt(_make, job)
+
+
+def _attempt(make: Callable[[Any], MapRecord], job: Any) -> MapRecord | str:
+    """The record, or why there is none: one broken file must not end a run of hours."""
+    try:
+        record = make(job)
+        for view in record.views:
+            encode_map(view.position_map)
+        return record
+    except (UserError, OSError, ValueError, KeyError, IndexError, np.linalg.LinAlgError) as error:
+        return f"{type(error).__name__}: {error}" if not isinstance(error, UserError) else str(error)
+
+
+def _progress() -> Any:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -1,0 +1,78 @@
+"""Ray's start and end: a cluster that runs already, or one of this machine's own for the time of a command."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from tfface.errors import UserError
+
+OBJECT_STORE_BYTES = 80 * 1024**2
+"""Tasks exchange files, not objects; Ray's least is 75 MB."""
+ATTEMPTS = 3
+"""A busy machine may not start Ray within the 30 seconds that Ray gives itself."""
+
+
+@contextmanager
+def cluster(
+    address: str = "", cpus_per_task: float = 1.0, dashboard: bool = False, quiet: bool = True
+) -> Iterator[None]:
+    """Ray for the time of a `with`.
+
+    Args:
+        address: of a running cluster, or `auto`; empty: this machine's own, which listens on 127.0.0.1 only.
+        cpus_per_task: how many threads TensorFlow and OpenMP have in each worker.
+        dashboard: Ray's dashboard, on 127.0.0.1.
+        quiet: whether what the workers print is left out.
+
+    Raises:
+        UserError: it cannot be reached or started.
+    """
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's is 15: beside other work its workers would stand still
+    import ray
+
+    threads = str(max(1, int(cpus_per_task)))
+    environment = {
+        **{name: threads for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")},
+        **{"TF_CPP_MIN_LOG_LEVEL": "3", "TF_FORCE_GPU_ALLOW_GROWTH": "true"},
+    }
+    settings: dict[str, Any] = {"address": address} if address else own_cluster(dashboard)
+    settings |= {"log_to_driver": not quiet, "logging_level": "ERROR"}
+    _start({"runtime_env": {"env_vars": environment}, **settings})
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def own_cluster(dashboard: bool) -> dict[str, Any]:
+    """What `ray.init` is told for this machine alone; the object store in a file where /dev/shm (64 MB in many
+    containers) cannot hold it."""
+    own: dict[str, Any] = {"address": "local", "include_dashboard": dashboard, "dashboard_host": "127.0.0.1"}
+    own |= {"_node_ip_address": "127.0.0.1", "object_store_memory": OBJECT_STORE_BYTES}
+    room = shutil.disk_usage("/dev/shm").free if Path("/dev/shm").is_dir() else 0
+    if sys.platform == "linux" and room < 2 * OBJECT_STORE_BYTES:
+        own["_plasma_directory"] = tempfile.gettempdir()
+    return own
+
+
+def _start(settings: dict[str, Any]) -> None:
+    import ray
+
+    for attempt in range(ATTEMPTS):
+        try:
+            ray.init(**settings)
+            return
+        except Exception as error:  # Ray says a slow start by a plain Exception
+            ray.shutdown()
+            last = attempt == ATTEMPTS - 1 or "timed out during startup" not in str(error)
+            if last:
+                where = "this machine" if settings["address"] == "local" else settings["address"]
+                raise UserError(f"Ray cannot be reached or started on {where}: {error}") from error

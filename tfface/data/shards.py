@@ -1,0 +1,92 @@
+"""A set of shards of synthetic faces in a folder: which files it has, which are missing, and how one is made.
+
+Each shard holds the pairs of a fixed range of seeds and is written whole or not at all. So any number of processes, on
+any number of machines, makes the same files, and a set that was interrupted goes on with the shards that are missing.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tfface.data.synthetic.sample import SyntheticSettings
+from tfface.errors import UserError
+from tfface.io.files import atomic_path
+from tfface.io.records import DATASET_FILE, read_dataset_card, write_shard
+
+
+@dataclass(frozen=True)
+class ShardSet:
+    """Where the shards lie and what is in them."""
+
+    folder: Path
+    pairs: int
+    """How many people; rounded up to whole shards."""
+    pairs_per_shard: int
+    seed: int
+    """The first seed."""
+    settings: SyntheticSettings
+
+    @classmethod
+    def of(cls, folder: Path, pairs: int, pairs_per_shard: int, seed: int, **settings: Any) -> ShardSet:
+        """A set whose settings are the default ones but for `settings`."""
+        return cls(folder, pairs, pairs_per_shard, seed, SyntheticSettings(**settings))
+
+    def __len__(self) -> int:
+        return -(-self.pairs // self.pairs_per_shard)
+
+    def path(self, index: int) -> Path:
+        """The file of a shard."""
+        return self.folder / f"faces-{index:05d}.tfrecord"
+
+    def seeds(self, index: int) -> range:
+        """The people in a shard."""
+        first = self.seed + index * self.pairs_per_shard
+        return range(first, first + self.pairs_per_shard)
+
+    def missing(self) -> list[int]:
+        """The shards that are not there yet."""
+        return [index for index in range(len(self)) if not self.path(index).exists()]
+
+    def make(self, index: int) -> None:
+        """Makes one shard in this process, unless it is there."""
+        from tfface.data.workers import record_stream
+
+        if self.path(index).exists():
+            return
+        with record_stream(self.settings, self.seeds(index), workers=0) as records:
+            write_shard(self.path(index), list(records))
+
+    def card(self) -> dict[str, Any]:
+        """What `dataset.json` says of the set."""
+        from tfface import __version__
+        from tfface.face.open_model import load_open_face
+
+        return {
+            "pairs": self.pairs,
+            "pairs_per_shard": self.pairs_per_shard,
+            "seed": self.seed,
+            "settings": asdict(self.settings),
+            "face_model": load_open_face().checksum,
+            "tfface": __version__,
+        }
+
+    def claim(self) -> None:
+        """Writes the card, or checks that the folder holds the same faces (more pairs may be asked for).
+
+        Raises:
+            UserError: it holds other faces.
+        """
+        card = json.loads(json.dumps(self.card()))
+        if (self.folder / DATASET_FILE).exists():
+            there = read_dataset_card(self.folder)
+            different = [key for key in card if key != "pairs" and there.get(key) != card[key]]
+            if different:
+                raise UserError(
+                    f"{self.folder} holds faces made with another {', '.join(different)}: choose another --out "
+                    "or the same options."
+                )
+        with atomic_path(self.folder / DATASET_FILE) as beside:
+            beside.write_text(json.dumps(card, indent=2) + "\n")

@@ -1,0 +1,183 @@
+"""Batches for weak supervision: what the network sees, the picture that it must explain, where, and the landmarks.
+
+A batch is (images `[B,S,S,3]` in [0,1], truth): truth has `image` `[B,S,S,3]`, the same crop before augmentation
+damaged it; `mask` `[B,S,S]`, where its pixels count; and `landmarks` `[B,68,2]` in pixels of a 256-pixel crop
+(photographs) or `map` `[B,R,R,3]` in pixels (synthetic faces, from which landmarks follow).
+
+Prepared photographs are cropped again, from their 68 landmarks, as `tfface.predict` crops (`docs/conventions.md`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from tfface.config import Config
+from tfface.data import augment
+from tfface.data.maps import mirror_maps
+from tfface.data.photos import photo_dataset
+from tfface.data.pipeline import Batches, coefficient_records, validation_pairs
+from tfface.data.synthetic.sample import SyntheticSettings
+from tfface.errors import UserError
+from tfface.face.open_model import load_open_face
+from tfface.io.records import MAPS_KIND, find_shards, read_dataset_card
+
+Batch = tuple[tf.Tensor, dict[str, tf.Tensor]]
+
+MIRRORED_68 = np.concatenate(
+    [
+        *(np.arange(16, -1, -1), np.arange(26, 16, -1), np.arange(27, 31), np.arange(35, 30, -1)),
+        *([45, 44, 43, 42, 47, 46], [39, 38, 37, 36, 41, 40]),
+        *(np.arange(54, 47, -1), np.arange(59, 54, -1), np.arange(64, 59, -1), np.arange(67, 64, -1)),
+    ]
+)
+"""The 68 points of a mirrored picture, by their numbers in the picture."""
+
+
+def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+    """Training data without end, and validation data once through.
+
+    Args:
+        config: the run's configuration.
+        start_step: how many training batches were consumed before.
+
+    Raises:
+        UserError: nothing to train on.
+    """
+    if config.data.source == "photos":
+        return PhotoBatches(config).datasets(start_step)
+    face = load_open_face()
+    if config.data.records:
+        folder = Path(config.data.records)
+        find_shards(folder)
+        card = read_dataset_card(folder)
+        if card.get("kind") == MAPS_KIND:
+            raise UserError(
+                f"{folder} holds maps of photographs: weak supervision takes synthetic shards or --data photos."
+            )
+        train, valid = coefficient_records(config, face, start_step)
+        enlarged = float(card["settings"]["enlarge"])
+    else:
+        from tfface.data.live import live_records
+
+        settings = SyntheticSettings(background_folder=config.data.backgrounds, bank_size=config.data.textures)
+        train, valid = live_records(config, settings, start_step, validation_pairs(config))
+        enlarged = settings.enlarge
+    batches = FaceBatches(config, face, enlarged)
+    return batches.training(train, start_step), batches.validation(valid)
+
+
+class FaceBatches(Batches):
+    """Synthetic faces as pictures to be explained, with their true maps."""
+
+    def _augmented(self, batch: dict[str, tf.Tensor]) -> Batch:
+        config = self.config.augment
+
+        def move(base: tf.Tensor) -> tf.Tensor:
+            return augment.compose(augment.random_similarities(tf.shape(base)[0], config), base)
+
+        images, maps = self._crop(batch, move)
+        if config.mirror:
+            turned = tf.random.uniform([tf.shape(images)[0], 1, 1, 1]) < 0.5
+            maps = tf.where(turned, mirror_maps(maps, augment.CROP_SIZE), maps)
+            images = tf.where(turned, tf.reverse(images, axis=[2]), images)
+        return augment.damage_pictures(images, config), self._truth(images, maps)
+
+    def _plain(self, batch: dict[str, tf.Tensor]) -> Batch:
+        images, maps = self._crop(batch, lambda base: base)
+        return images, self._truth(images, maps)
+
+    def _truth(self, images: tf.Tensor, maps: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {"image": images, "mask": tf.ones_like(images[..., 0]), "map": maps}
+
+
+class PhotoBatches:
+    """Prepared photographs as batches.
+
+    Args:
+        config: the run's configuration; `data.records` names the folder.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config, self.folder = config, Path(config.data.records)
+        if config.weak.mask == "none" and config.weak.masked_input:
+            raise UserError("weak.masked_input: name the mask with --weak.mask, such as hull.")
+
+    def datasets(self, start_step: int) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+        """Training batches, endless and augmented, whose order follows `data.seed` and the step; and validation."""
+        config, seed = self.config.data, self.config.data.seed + start_step
+        tf.random.set_seed(seed)
+        train = self._endless(photo_dataset(self.folder, "train", shares=config.shares), seed)
+        batches = train.map(self._chosen).batch(config.batch, drop_remainder=True)
+        prepare = self._augmented if self.config.augment.enabled else self._plain
+        training = batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(4)
+        valid = photo_dataset(self.folder, "validation", shares=config.shares).take(config.validation_size)
+        validation = valid.map(self._chosen).batch(config.batch).map(self._plain)
+        if not any(True for _ in validation.take(1)):
+            raise UserError(f"{self.folder} has no photographs for validation: prepare more, or change --data.shares.")
+        return training, (validation.cache() if config.cache_validation else validation).prefetch(2)
+
+    def _endless(self, photos: tf.data.Dataset, seed: int) -> tf.data.Dataset:
+        """All photographs again and again, or chunk after chunk, each gone through `data.chunk_epochs` times."""
+        config = self.config.data
+        if not config.chunk:
+            return photos.shuffle(config.shuffle, seed=seed).repeat()
+        count = photos.reduce(np.int64(0), lambda total, _: total + 1)
+        chunks = tf.data.Dataset.range((count + config.chunk - 1) // config.chunk)
+
+        def gone_through(chunk: tf.Tensor) -> tf.data.Dataset:
+            part = photos.skip(chunk * config.chunk).take(config.chunk)
+            return part.shuffle(config.shuffle, seed=seed).repeat(config.chunk_epochs)
+
+        return chunks.flat_map(gone_through).repeat()
+
+    def _chosen(self, photo: dict[str, Any]) -> dict[str, tf.Tensor]:
+        """Picture, landmarks, and the mask that the configuration names."""
+        chosen = self.config.weak.mask
+        mask = tf.ones_like(photo["skin_mask"]) if chosen == "none" else photo[f"{chosen}_mask"]
+        return {"image": photo["image"], "landmarks": photo["landmarks68"], "mask": mask}
+
+    def _augmented(self, batch: dict[str, tf.Tensor]) -> Batch:
+        config = self.config.augment
+        base = crops_of(batch["landmarks"])
+        images, truth = self._crop(batch, augment.compose(augment.random_similarities(tf.shape(base)[0], config), base))
+        if config.mirror:
+            turned = tf.random.uniform([tf.shape(images)[0], 1, 1]) < 0.5
+            images, truth = _mirrored(images, truth, turned)
+        return augment.damage_pictures(images, config), truth
+
+    def _plain(self, batch: dict[str, tf.Tensor]) -> Batch:
+        return self._crop(batch, crops_of(batch["landmarks"]))
+
+    def _crop(self, batch: dict[str, tf.Tensor], transforms: tf.Tensor) -> Batch:
+        size = self.config.model.image_size
+        pictures = tf.concat([batch["image"], batch["mask"][..., None]], axis=-1)
+        pictures = augment.warp_pictures(pictures, transforms, size, fill_mode="CONSTANT")
+        images, mask = pictures[..., :3], pictures[..., 3]
+        landmarks = tf.einsum("bij,bkj->bki", transforms[:, :, :2], batch["landmarks"]) + transforms[:, None, :, 2]
+        seen = images * mask[..., None] if self.config.weak.masked_input else images
+        return seen, {"image": images, "mask": mask, "landmarks": landmarks}
+
+
+def crops_of(landmarks: tf.Tensor) -> tf.Tensor:
+    """The maps `[B,2,3]` from pictures to their 256-pixel crops: the box of landmarks `[B,68,2]`, sqrt(2) its side."""
+    low, high = tf.reduce_min(landmarks, axis=1), tf.reduce_max(landmarks, axis=1)
+    scale = augment.CROP_SIZE / (np.sqrt(2.0) * tf.reduce_max(high - low, axis=1))
+    shift = augment.CROP_SIZE / 2 - scale[:, None] * (low + high) / 2
+    zero = tf.zeros_like(scale)
+    rows = [scale, zero, shift[:, 0], zero, scale, shift[:, 1]]
+    return tf.reshape(tf.stack(rows, axis=1), [-1, 2, 3])
+
+
+def _mirrored(images: tf.Tensor, truth: dict[str, tf.Tensor], turned: tf.Tensor) -> Batch:
+    """The pictures of which `turned` `[B,1,1]` is true are mirrored, with what belongs to them."""
+    points = tf.gather(truth["landmarks"], MIRRORED_68, axis=1) * [-1.0, 1.0] + [augment.CROP_SIZE, 0.0]
+    four = turned[..., None]
+    return tf.where(four, tf.reverse(images, [2]), images), {
+        "image": tf.where(four, tf.reverse(truth["image"], [2]), truth["image"]),
+        "mask": tf.where(turned, tf.reverse(truth["mask"], [2]), truth["mask"]),
+        "landmarks": tf.where(turned, points, truth["landmarks"]),
+    }

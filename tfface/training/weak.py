@@ -1,0 +1,161 @@
+"""The weakly supervised regime of R-Net: render what it says, compare with the picture, learn (Deng et al. 2019).
+
+Pictures are photographs that `data_tools/prepare_photos.py` prepared, or synthetic faces, whose landmarks and maps are
+known: there one run can learn geometry from the map (`weak.map`) and albedo and light from the picture, before any
+photograph. Losses stand in `tfface.training.weak_losses`. Everything else (checkpoints from which a run goes on as if
+it had not stopped, schedule, early stopping, files) is the position-map regime's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from rich.console import Console
+
+from tfface import models
+from tfface.config import Config
+from tfface.errors import UserError
+from tfface.face.open_model import load_open_face
+from tfface.face.position_map import PositionMap
+from tfface.losses.identity import Network
+from tfface.models import maps
+from tfface.training import devices, multi_worker, run_folder
+from tfface.training.checkpoint import RunState
+from tfface.training.metrics import landmark_errors
+from tfface.training.position_map import MakeDatasets, Session, start_from
+from tfface.training.schedule import make_optimizer
+from tfface.training.weak_face import FaceMaker
+from tfface.training.weak_losses import Truth, WeakLosses, active
+from tfface.training.weak_pictures import FacePictures
+
+COLOUR_HEADS = ("head_albedo", "head_light")
+
+
+def train(
+    config: Config,
+    make_datasets: MakeDatasets | None = None,
+    console: Console | None = None,
+    extra_callbacks: Sequence[keras.callbacks.Callback] = (),
+    identity_network: Network | None = None,
+) -> RunState:
+    """Trains in `config.run.out`, going on from its checkpoint where there is one.
+
+    Args:
+        config: the run's configuration; `run.out` must be named.
+        make_datasets: `(config, start_step) -> (training, validation)` of images `[B,S,S,3]` and a dictionary:
+            `image` and `mask`, and `landmarks` or `map` (`[B,R,R,3]` in pixels); `tfface.data.weak_batches` by default.
+        console: where progress goes.
+        extra_callbacks: told of everything last.
+        identity_network: chips to descriptors; dlib's by default.
+
+    Raises:
+        UserError: the folder holds another run, there is nothing to train on, or the identity network is missing.
+    """
+    if make_datasets is None:
+        from tfface.data.weak_batches import make_datasets as from_pictures
+
+        make_datasets = from_pictures
+    console = console or Console()
+    with multi_worker.joined(config) as (config, workers):
+        folder = run_folder.claim(config)
+        topology = PositionMap(load_open_face(), config.model.map_size)
+        with devices.prepare(config.run):
+            model = compiled(config, topology, identity_network)
+        if not (folder / "checkpoint.npz").is_file():
+            start_from(model, config)
+        session = WeakSession(config, folder, model, topology, make_datasets, console)
+        session.extra_callbacks, session.workers = extra_callbacks, workers
+        return session.run()
+
+
+def compiled(config: Config, topology: PositionMap, identity_network: Network | None = None) -> keras.Model:
+    """The network with its losses and optimiser."""
+    network = models.build(config.model)
+    freeze(network, config.weak.train)
+    model = WeakNetwork(network, config, topology, identity_network)
+    optimizer = make_optimizer(config.optim, config.data.steps_per_epoch)
+    if config.run.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(model.trainable_variables)
+    # The renderer is compiled by itself; the mesh's sparse product is not for XLA.
+    model.compile(optimizer, jit_compile=False)
+    return model
+
+
+def freeze(network: keras.Model, train_what: str) -> None:
+    """Holds still what `weak.train` does not name; batch normalisation then uses its running statistics."""
+    for layer in network.layers:
+        head = layer.name.startswith("head_")
+        chosen = {"all": True, "heads": head, "colour": layer.name in COLOUR_HEADS}[train_what]
+        if layer.weights:
+            layer.trainable = chosen
+
+
+class WeakNetwork(keras.Model):
+    """R-Net with its raw numbers as a second answer and the weak losses as its loss.
+
+    Its layers and weights are those of `network`, so its weight files are R-Net's.
+    """
+
+    def __init__(
+        self, network: keras.Model, config: Config, topology: PositionMap, identity_network: Network | None = None
+    ) -> None:
+        outputs = {"map": network.output, "raw": network.get_layer("raw").output}
+        super().__init__(inputs=network.input, outputs=outputs, name=network.name)
+        self._losses_of = WeakLosses(config, FaceMaker(config), topology, identity_network)
+        self._weights_of = {name: float(getattr(config.weak, name)) for name in self._losses_of.names}
+        self._means = [keras.metrics.Mean(name=name) for name in (*self._losses_of.names, "nme68")]
+
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Mapping[str, tf.Tensor] | None = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> tf.Tensor:
+        """The weighted sum; each loss and the landmark error also go into its mean."""
+        assert y is not None
+        truth = Truth(y["image"], y["mask"], y["landmarks"], y.get("map"))
+        losses, face = self._losses_of(y_pred["raw"], y_pred["map"], truth)
+        size = tf.shape(truth.image)[0]
+        for mean, value in zip(self._means, losses.values(), strict=False):
+            mean.update_state(value, sample_weight=size)
+        self._means[-1].update_state(landmark_errors(truth.landmarks, face.landmarks))
+        return tf.add_n([self._weights_of[name] * value for name, value in losses.items()])
+
+
+class WeakSession(Session):
+    """One process's part of a weakly supervised run."""
+
+    def parts(self) -> tuple[str, ...]:
+        """The losses that are on, and the landmark error."""
+        return (*active(self.config), "nme68")
+
+    def columns(self) -> tuple[str, ...]:
+        """Each of them in training and in validation."""
+        return tuple(f"{prefix}{name}" for name in self.parts() for prefix in ("", "val_"))
+
+    def prepared(self, images: tf.Tensor, truth: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """Maps in network units, and the landmarks that follow from them where there are no others."""
+        result = {name: truth[name] for name in ("image", "mask", "landmarks") if name in truth}
+        if "map" not in truth:
+            return images, result
+        if truth["map"].shape[1] != self.topology.resolution:
+            raise UserError(f"The data's maps have {truth['map'].shape[1]} texels a side, not model.map_size.")
+        pixels = truth["map"]
+        if "landmarks" not in result:
+            flat = tf.reshape(pixels[..., :2], [-1, self.topology.resolution**2, 2])
+            result["landmarks"] = tf.einsum("lt,btc->blc", tf.constant(self.topology.landmark_matrix()), flat)
+        units = maps.to_units(pixels[..., :3], self.config.model.output)
+        return images, {**result, "map": tf.concat([units, pixels[..., 3:]], axis=-1)}
+
+    def pictures(self, validation: tf.data.Dataset) -> FacePictures:
+        images, truth = next(iter(validation.map(self.prepared).unbatch().batch(self.config.run.pictures)))
+        return FacePictures(
+            np.asarray(images), np.asarray(truth["landmarks"]), self.config, self.folder / "pictures.png"
+        )

@@ -1,0 +1,130 @@
+"""Which configurations a sweep tries (random, grid, Optuna) and which it stops early (ASHA, population-based)."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from typing import Any
+
+import numpy as np
+import spaces
+from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, PopulationBasedTraining, TrialScheduler
+from ray.tune.search.basic_variant import BasicVariantGenerator
+from ray.tune.search.sample import Categorical, Float, Integer, LogUniform
+
+from tfface.errors import UserError
+
+
+def count(options: Any, domains: spaces.Domains) -> int:
+    """How many trials there will be."""
+    return len(grid(options, domains)) if options.search == "grid" else options.num_samples
+
+
+def algorithm(options: Any, domains: spaces.Domains, default: dict[str, Any] | None, storage: Any) -> Any:
+    """Ray's search algorithm; the default configuration comes first.
+
+    Random and grid searches settle all their points now, from the seed, so that a resumed sweep has the same ones.
+    """
+    if options.search == "optuna":
+        return optuna_search(options, default, storage)
+    points = grid(options, domains) if options.search == "grid" else sampled(options, domains)
+    if default is not None:
+        points = [default] + [point for point in points if point != default]
+    return BasicVariantGenerator(points_to_evaluate=points[: count(options, domains)])
+
+
+def sampled(options: Any, domains: spaces.Domains) -> list[dict[str, Any]]:
+    """`num_samples` random points, the same for the same seed."""
+    random = np.random.RandomState(options.seed)
+    searched = {key: domain for key, domain in domains.items() if spaces.is_domain(domain)}
+    return [
+        {key: spaces.plain(domain.sample(random_state=random)) for key, domain in searched.items()}
+        for _ in range(options.num_samples)
+    ]
+
+
+def grid(options: Any, domains: spaces.Domains) -> list[dict[str, Any]]:
+    """All combinations; of a range its ends and its middle.
+
+    Raises:
+        UserError: there are more than `num_samples`.
+    """
+    searched = {key: levels(key, domain) for key, domain in domains.items() if spaces.is_domain(domain)}
+    total = math.prod(map(len, searched.values()))
+    if total > options.num_samples:
+        raise UserError(f"The grid has {total} points: say --num-samples {total}, or give a smaller --space file.")
+    return [dict(zip(searched, point, strict=True)) for point in itertools.product(*searched.values())]
+
+
+def levels(key: str, domain: Any) -> list[Any]:
+    """What a grid tries of one key."""
+    if isinstance(domain, Categorical):
+        return list(domain.categories)
+    if not isinstance(domain, (Float, Integer)):
+        raise UserError(f"{key}: a grid knows choices and ranges only.")
+    low, high = domain.lower, domain.upper
+    if isinstance(domain, Integer):
+        return sorted({int(low), int(low + high - 1) // 2, int(high) - 1})
+    middle = math.sqrt(low * high) if isinstance(domain.sampler, LogUniform) else (low + high) / 2
+    return [low, middle, high]
+
+
+def optuna_search(options: Any, default: dict[str, Any] | None, storage: Any) -> Any:
+    """TPE; the study lies in the storage as a journal where that is a folder, else in Ray's own state of the search."""
+    import optuna
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+    from ray.tune.search.optuna import OptunaSearch
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = None
+    if storage.local:
+        path = storage.path("study.journal")
+        study = JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
+    several = ["error", "milliseconds"] if options.milliseconds else "error"
+    return OptunaSearch(
+        metric=several,
+        mode=["min", "min"] if options.milliseconds else "min",
+        points_to_evaluate=[default] if default is not None else None,
+        seed=options.seed,
+        storage=study,
+        study_name="sweep",
+    )
+
+
+class KeepDefault(AsyncHyperBandScheduler):
+    """ASHA on real epochs that lets the default configuration run to the end, to compare the best with."""
+
+    default: dict[str, Any] | None = None
+
+    def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        decision = str(super().on_trial_result(tune_controller, trial, result))
+        values = self.default
+        if values is not None and all(trial.config.get(key) == value for key, value in values.items()):
+            return TrialScheduler.CONTINUE
+        return decision
+
+
+def scheduler(options: Any, domains: spaces.Domains, default: dict[str, Any] | None) -> Any:
+    """Ray's trial scheduler.
+
+    Raises:
+        UserError: population-based training has nothing that it may change.
+    """
+    if options.scheduler == "none":
+        return FIFOScheduler()
+    if options.scheduler == "asha":
+        epochs = options.max_epochs
+        asha = KeepDefault("epoch", "error", "min", max_t=epochs, reduction_factor=3, stop_last_trials=False)
+        asha.default = default
+        return asha
+    mutable = spaces.mutable(domains)
+    if not mutable:
+        raise UserError("--scheduler pbt: this space changes nothing that may change inside a run (loss, rate, ...).")
+    return PopulationBasedTraining(
+        time_attr="epoch",
+        metric="error",
+        mode="min",
+        perturbation_interval=max(1, options.max_epochs // 6),
+        hyperparam_mutations=mutable,
+    )

@@ -1,0 +1,159 @@
+"""The sweep's folder, here or behind a URL (fsspec), and what Ray Tune keeps of each trial in it.
+
+A sweep's storage holds `sweep.yaml` (what was asked for), `trials/` (Ray's own: a folder for each trial with
+`result.json`, `params.json`, `error.txt` and the last checkpoint, which is a run's folder), `study.journal` (Optuna),
+`faces/` (shards), and in the end `trials.csv`, `best.yaml`, `best/` and `report/`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field
+from typing import Any
+
+import fsspec
+import yaml
+
+from tfface.errors import UserError
+
+TRIALS = "trials"
+SWEEP_FILE = "sweep.yaml"
+COUNTS = ("epoch", "error", "val_loss", "val_nme68", "loss", "minutes", "parameters", "milliseconds")
+
+
+@dataclass
+class Trial:
+    """What is known of a trial."""
+
+    name: str
+    folder: str
+    """Its folder in the storage."""
+    values: dict[str, Any]
+    """What was searched: dotted keys with this trial's values (its last ones, where they changed on the way)."""
+    status: str = "waiting"
+    """waiting, running, finished or failed."""
+    failure: str = ""
+    """The last line of its error."""
+    curve: list[dict[str, Any]] = field(default_factory=list)
+    """One entry an epoch: epoch, error, val_loss, ..."""
+    checkpoint: str = ""
+    """The run's folder in the storage, as of its last epoch."""
+
+    @property
+    def error(self) -> float:
+        """The trial's result: the metric in the epoch whose weights are kept; infinite before the first epoch."""
+        return float(self.curve[-1]["error"]) if self.curve else float("inf")
+
+    @property
+    def milliseconds(self) -> float | None:
+        """The time of a prediction, where it was measured."""
+        return self.curve[-1].get("milliseconds") if self.curve else None
+
+
+class Storage:
+    """A folder or URL; paths in it are relative."""
+
+    def __init__(self, location: str) -> None:
+        self.filesystem, root = fsspec.core.url_to_fs(location)
+        self.local = "file" in _protocols(self.filesystem)
+        self.root = os.path.abspath(root) if self.local else root.rstrip("/")
+        self.location = self.root if self.local else location.rstrip("/")
+
+    def path(self, *parts: str) -> str:
+        """A path as the file system knows it."""
+        return "/".join([self.root, *parts])
+
+    def exists(self, *parts: str) -> bool:
+        """Whether there is such a file or folder."""
+        return bool(self.filesystem.exists(self.path(*parts)))
+
+    def read(self, *parts: str) -> str:
+        """A file's text; empty where there is none."""
+        try:
+            with self.filesystem.open(self.path(*parts), "r", encoding="utf-8") as file:
+                return str(file.read())
+        except FileNotFoundError:
+            return ""
+
+    def write(self, text: str, *parts: str) -> None:
+        """Writes a text file whole."""
+        path = self.path(*parts)
+        self.filesystem.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
+        with self.filesystem.open(path + ".part", "w", encoding="utf-8") as file:
+            file.write(text)
+        self.filesystem.mv(path + ".part", path)
+
+    def download(self, source: str, target: str) -> None:
+        """Copies a folder of the storage, named by its whole path, to a local folder."""
+        self.filesystem.get(source.rstrip("/") + "/", target.rstrip("/") + "/", recursive=True)
+
+    def names(self, *parts: str) -> list[str]:
+        """What a folder holds, in order."""
+        if not self.exists(*parts):
+            return []
+        return sorted(path.rstrip("/").rsplit("/", 1)[1] for path in self.filesystem.ls(self.path(*parts), False))
+
+    def asked(self) -> dict[str, Any]:
+        """What `sweep.yaml` says.
+
+        Raises:
+            UserError: no sweep lies here.
+        """
+        text = self.read(SWEEP_FILE)
+        if not text:
+            raise UserError(f"{self.location} holds no sweep (no {SWEEP_FILE}); name the --storage of one.")
+        return dict(yaml.safe_load(text))
+
+    def trials(self) -> list[Trial]:
+        """All trials that have begun, in the order of their numbers, as Ray left them: also while the sweep runs."""
+        statuses = self._statuses()
+        names = [name for name in self.names(TRIALS) if self.exists(TRIALS, name, "params.json")]
+        return [self._trial(name, statuses) for name in names]
+
+    def _trial(self, name: str, statuses: dict[str, str]) -> Trial:
+        curve = {}
+        values = json.loads(self.read(TRIALS, name, "params.json"))
+        for line in self.read(TRIALS, name, "result.json").splitlines():
+            result = _parsed(line)
+            if "error" in result:  # an epoch that was repeated after a failure counts as it came out last
+                curve[result["epoch"]] = {key: result[key] for key in COUNTS if key in result}
+                values = result["config"]
+        values = {key: value for key, value in values.items() if key != "sweep"}
+        status = statuses.get(name, "RUNNING")
+        failure = self.read(TRIALS, name, "error.txt") if status == "ERROR" else ""
+        checkpoints = [entry for entry in self.names(TRIALS, name) if entry.startswith("checkpoint_")]
+        return Trial(
+            name=name,
+            folder=self.path(TRIALS, name),
+            values=values,
+            status={"TERMINATED": "finished", "ERROR": "failed", "RUNNING": "running"}.get(status, "waiting"),
+            failure=_last_line(failure),
+            curve=[curve[epoch] for epoch in sorted(curve)],
+            checkpoint=self.path(TRIALS, name, checkpoints[-1]) if checkpoints else "",
+        )
+
+    def _statuses(self) -> dict[str, str]:
+        """Ray's status of each trial by its folder's name, from the latest state of the experiment."""
+        states = [name for name in self.names(TRIALS) if name.startswith("experiment_state")]
+        tree = _parsed(self.read(TRIALS, states[-1])) if states else {}
+        trials = [json.loads(state[0]) for state in tree.get("trial_data", [])]
+        return {str(trial["relative_logdir"]): str(trial["status"]) for trial in trials}
+
+
+def _protocols(filesystem: Any) -> tuple[str, ...]:
+    protocol = filesystem.protocol
+    return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+
+
+def _parsed(line: str) -> dict[str, Any]:
+    """A line of JSON; nothing where a process died while writing it."""
+    try:
+        return dict(json.loads(line))
+    except ValueError:
+        return {}
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1].strip() if lines else ""

@@ -1,0 +1,213 @@
+"""A sweep from its options to its best trial: Ray's start, the search, the schedule, the outcome."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+
+from tfface import config as configuration
+from tfface.config import Config
+from tfface.data.ray_cluster import cluster
+from tfface.errors import UserError
+
+SMALL: dict[str, Any] = {
+    **{"model.width": 0.25, "model.decoder_width": 0.25, "model.features": 64, "model.views": 1},
+    **{"model.image_size": 64, "model.map_size": 64},
+    **{"data.steps_per_epoch": 16, "data.validation_size": 64, "data.shuffle": 128, "run.pictures": 2},
+}
+FACES = {"pairs": 256, "seed": 0, "textures": 64}
+"""The faces of a small sweep: their number, first seed, and painted skins."""
+PATHS = ("data.records", "data.backgrounds", "run.init")
+
+
+class Sweep:
+    """One sweep, begun or gone on with.
+
+    Args:
+        options: `run_sweep.Options`.
+        storage: where it lies.
+    """
+
+    def __init__(self, options: Any, storage: Any) -> None:
+        os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
+        os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "1"  # what a killed driver forgets
+        import spaces
+
+        self.options, self.storage, self.console = options, storage, Console()
+        self.base = base_configuration(options)
+        self.domains = spaces.checked(spaces.find(options.space), self.base)
+        self.default = spaces.default_point(self.domains, self.base)
+        if options.milliseconds and (options.search, options.scheduler) != ("optuna", "none"):
+            raise UserError("--milliseconds asks for two objectives: add --search optuna --scheduler none.")
+        if self.default is None:
+            self.console.print("The default configuration lies outside this space and is not run.")
+
+    def run(self) -> int:
+        """Runs all trials, or those that are left; writes the outcome; 1 if one failed for good."""
+        import outcome
+
+        options = self.options
+        with cluster(options.address, options.cpus_per_trial, options.dashboard):
+            self._prepare()
+            try:
+                self._tuner().fit()
+            except KeyboardInterrupt:
+                self._say_how_to_resume()
+                raise
+        trials = self.storage.trials()
+        if not any(trial.curve for trial in trials):
+            failures = {trial.failure for trial in trials if trial.failure}
+            raise UserError(f"No trial of {self.storage.location} ended an epoch: {'; '.join(failures) or 'no error'}.")
+        outcome.write(self.storage, trials, self.default, self.base, self.console)
+        return self._failures(trials)
+
+    def _failures(self, trials: list[Any]) -> int:
+        failed = [trial for trial in trials if trial.status == "failed"]
+        for trial in failed:
+            self.console.print(f"{trial.name} failed for good: {trial.failure}", style="red", highlight=False)
+        if failed:
+            self._say_how_to_resume()
+        return 1 if failed else 0
+
+    def _say_how_to_resume(self) -> None:
+        self.console.print(f"Go on with: python tune/run_sweep.py --resume --storage {self.storage.location}")
+
+    def _prepare(self) -> None:
+        """The folder's own description, and the faces, where all nodes can read them."""
+        from run_sweep import kept
+        from storage import SWEEP_FILE
+
+        if not self.options.resume:
+            asked = {"options": kept(self.options), "base": dict(configuration.flatten(self._base_tree()))}
+            self.storage.write(yaml.safe_dump(asked, sort_keys=False), SWEEP_FILE)
+        if self._faces() and self.storage.local:
+            from tfface.data.ray_shards import make_with_ray
+            from tfface.data.shards import ShardSet
+
+            folder = Path(self._faces()["folder"])
+            make_with_ray(
+                ShardSet.of(folder, FACES["pairs"], 16, FACES["seed"], bank_size=FACES["textures"]), self.console
+            )
+
+    def _faces(self) -> dict[str, Any] | None:
+        """What the trials' faces are: of their own for a small sweep; None where the configuration names some."""
+        if self.base.data.records or self.options.size == "full" or self.options.config:
+            return None
+        return {**FACES, "folder": self.storage.path("faces") if self.storage.local else ""}
+
+    def _base_tree(self) -> dict[str, Any]:
+        return configuration.to_dict(self.base)
+
+    def _tuner(self) -> Any:
+        """Ray's tuner: a new one, or the stored one with what is left to do."""
+        from ray import tune
+
+        trainable, space = self._trainable(), {**self.domains, "sweep": self._shared()}
+        stored = f"{self.storage.location}/trials"
+        if self.options.resume and tune.Tuner.can_restore(stored):
+            return tune.Tuner.restore(stored, trainable, resume_errored=True, param_space=space)
+        return tune.Tuner(trainable, param_space=space, tune_config=self._tune_config(), run_config=self._run_config())
+
+    def _shared(self) -> dict[str, Any]:
+        options = self.options
+        base = {key: value for key, value in configuration.flatten(self._base_tree()) if key not in self.domains}
+        return {
+            "base": base,
+            "metric": options.metric,
+            "milliseconds": options.milliseconds,
+            "faces": self._faces(),
+        }
+
+    def _trainable(self) -> Any:
+        """The function that runs a trial, with its code, so that other nodes need tfface alone."""
+        import trainable
+        from ray import cloudpickle, tune
+
+        cloudpickle.register_pickle_by_value(trainable)
+        cpus, gpus = self.options.cpus_per_trial, self.options.gpus_per_trial
+        return tune.with_resources(trainable.run_trial, {"cpu": cpus, "gpu": gpus})
+
+    def _tune_config(self) -> Any:
+        import search
+        from ray import tune
+
+        options = self.options
+        return tune.TuneConfig(
+            num_samples=search.count(options, self.domains),
+            search_alg=search.algorithm(options, self.domains, self.default, self.storage),
+            scheduler=search.scheduler(options, self.domains, self.default),
+            max_concurrent_trials=concurrent(options) if options.search == "optuna" else None,
+            reuse_actors=True,  # TensorFlow is imported once per process, not once per trial
+            trial_dirname_creator=lambda trial: f"trial_{trial.trial_id}",
+        )
+
+    def _run_config(self) -> Any:
+        import search
+        from progress import ProgressLines
+        from ray import tune
+
+        options = self.options
+        progress = ProgressLines(search.count(options, self.domains), options.max_epochs)
+        return tune.RunConfig(
+            name="trials",
+            storage_path=self.storage.location,
+            failure_config=tune.FailureConfig(max_failures=options.retries),
+            checkpoint_config=tune.CheckpointConfig(num_to_keep=3 if options.scheduler == "pbt" else 1),
+            callbacks=[progress],
+            verbose=0,
+        )
+
+
+def base_configuration(options: Any) -> Config:
+    """What all trials share: the network's configuration, made small if asked, then `--set`.
+
+    Raises:
+        UserError: a wrong key or value.
+    """
+    import spaces
+
+    if options.config:
+        base = configuration.load(options.config)
+    else:
+        from tfface import train
+
+        model = options.model or spaces.MODEL_OF.get(options.space, "mnv2_prn")
+        weak = ["--run.regime", "weak"] if model == "rnet" else []
+        base = train.parse(["--model", model, *weak])
+        if options.size == "small":
+            base = configuration.override(base, small_for(base))
+    changes = dict(_assignment(text) for text in options.set)
+    for key in PATHS:
+        value = str(changes.get(key, ""))
+        if value and Path(value).exists():
+            changes[key] = str(Path(value).resolve())
+    base = configuration.override(base, changes)
+    return configuration.override(base, {"optim.epochs": options.max_epochs, "optim.patience": options.max_epochs})
+
+
+def small_for(base: Config) -> dict[str, Any]:
+    """`SMALL`, but for what a network has smaller already, and R-Net on the small one of its trunks."""
+    values = dict(configuration.flatten(configuration.to_dict(base)))
+    small = {key: min(value, values[key]) for key, value in SMALL.items()}
+    return {**small, "model.trunk": "mobilenet_v2"} if base.model.name == "rnet" else small
+
+
+def _assignment(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals:
+        raise UserError(f"--set {text}: write KEY=VALUE, such as data.batch=8.")
+    return key, yaml.safe_load(value)
+
+
+def concurrent(options: Any) -> int:
+    """How many trials fit on the cluster at once."""
+    import ray
+
+    there = ray.cluster_resources()
+    fits = [there.get("CPU", 1) / options.cpus_per_trial] if options.cpus_per_trial else []
+    fits += [there.get("GPU", 0) / options.gpus_per_trial] if options.gpus_per_trial else []
+    return max(1, int(min(fits, default=1)))
