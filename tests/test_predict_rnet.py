@@ -16,6 +16,7 @@ from tfface.config import Config, ModelConfig, override
 from tfface.face.layout import CROP_SIZE
 from tfface.face.open_model import load_open_face
 from tfface.geometry.align import crop_transform, transform_points
+from tfface.inference import Reconstructor
 from tfface.io.image import read_image, write_image
 from tfface.models import coefficients
 from tfface.models.saved_model import write_saved_model
@@ -76,23 +77,24 @@ def test_a_photograph_and_its_mat(model: Path, tmp_path: Path) -> None:
 
 def test_a_set_shares_its_identity(model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     astronaut = pytest.importorskip("skimage.data").astronaut()
-    write_image(tmp_path / "set" / "a.png", astronaut)
-    write_image(tmp_path / "set" / "b.png", np.asarray(astronaut * 0.5, np.uint8)[:, ::-1])
-    write_image(tmp_path / "set" / "c.png", np.full((64, 64, 3), 128, np.uint8))
-    options = ["--model", str(model), "--recrop", "0", "--detector", "dlib"]
-    folder = str(tmp_path / "set")
-    assert main([folder, *options, "--out", str(tmp_path / "each")]) == 1
-    assert main([folder, *options, "--out", str(tmp_path / "all"), "--set"]) == 1
-    assert capsys.readouterr().err.count("c.png") == 2
-    each, together = (
-        [json.loads((tmp_path / out / f"{name}.json").read_text()) for name in "ab"] for out in ("each", "all")
-    )
-    separate = np.array([said["coefficients"]["identity_sigma"] for said in each])
+    pictures = [astronaut, np.asarray(astronaut * 0.5, np.uint8)[:, ::-1]]
+    for name, picture in zip(("a", "b", "c"), (*pictures, np.full((64, 64, 3), 128, np.uint8)), strict=True):
+        write_image(tmp_path / "set" / f"{name}.png", picture)
+    options = ["--model", str(model), "--recrop", "0", "--detector", "dlib", "--out", str(tmp_path / "out")]
+    assert main([str(tmp_path / "set"), *options, "--set"]) == 1
+    assert "c.png" in capsys.readouterr().err
+    together = [json.loads((tmp_path / "out" / f"{name}.json").read_text()) for name in "ab"]
+    reconstructor = Reconstructor(model, "dlib", 0)
+    each = [reconstructor(picture)[0] for picture in pictures]
+    separate = np.array([result.decoded.parts["identity"] for result in each])
     shared = np.array([said["coefficients"]["identity_sigma"] for said in together])
     assert np.abs(separate[0] - separate[1]).max() > 0.05
     np.testing.assert_allclose(shared, np.tile(separate.mean(0), (2, 1)), atol=2e-5)
-    moved = np.array(together[0]["landmarks68_px"]) - np.array(each[0]["landmarks68_px"])
+    moved = np.array(together[0]["landmarks68_px"]) - each[0].landmarks68
     assert 0.01 < np.abs(moved[:, :2]).mean() < 10
+    only = reconstructor.as_set(each, [0.0, 1.0])
+    np.testing.assert_allclose(only[0].decoded.parts["identity"], separate[1], atol=1e-6)
+    np.testing.assert_allclose(only[1].landmarks68, each[1].landmarks68, atol=1.5)
 
 
 def test_what_a_map_network_cannot_do_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

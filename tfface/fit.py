@@ -178,6 +178,7 @@ def _file_source(arguments: Arguments) -> Source:
     from tfface.detect.base import Detection
     from tfface.detect.landmark_file import LandmarkFile
     from tfface.detect.registry import load_detector
+    from tfface.geometry.align import box_from_landmarks
 
     assert arguments.landmarks_file is not None
     predictor = LandmarkFile(arguments.landmarks_file)
@@ -189,6 +190,7 @@ def _file_source(arguments: Arguments) -> Source:
         if not faces:
             raise UserError("no face was found: give --box left top right bottom, or a clearer picture.")
         points = predictor(image, np.asarray(faces[0].crop_box()))[:68]
+        points = predictor(image, box_from_landmarks(points))[:68]  # once more from the box of its own landmarks
         return points, None if given else faces[0].score
 
     return source

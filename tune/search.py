@@ -36,7 +36,7 @@ def algorithm(options: Any, domains: spaces.Domains, default: dict[str, Any] | N
 def sampled(options: Any, domains: spaces.Domains) -> list[dict[str, Any]]:
     """`num_samples` random points, the same for the same seed."""
     random = np.random.RandomState(options.seed)
-    searched = {key: domain for key, domain in domains.items() if spaces.is_domain(domain)}
+    searched = {key: domains[key] for key in sorted(domains) if spaces.is_domain(domains[key])}
     return [
         {key: spaces.plain(domain.sample(random_state=random)) for key, domain in searched.items()}
         for _ in range(options.num_samples)

@@ -71,7 +71,7 @@ def test_projection_is_the_camera_of_the_conventions(rotation: str, camera: str)
         relief = expected[..., 2] - expected[..., 2].min()
         slope = np.polyfit(relief.ravel(), position_map[..., 2].ravel(), 1)[0]
         np.testing.assert_allclose(position_map[..., 2], slope * relief, atol=0.2)
-        assert slope == pytest.approx(1, abs=1e-3 if camera in ("framed", "orbit") else 0.1)
+        assert slope == pytest.approx(1, abs=1e-3 if camera in ("framed", "orbit") else 0.25)
 
 
 def test_deep3d_camera_is_upstreams() -> None:
@@ -93,7 +93,7 @@ def test_mirrored_numbers_are_those_of_the_mirrored_face(rotation: str, camera: 
     np.testing.assert_array_equal(coefficients.mirror_raw(mirrored, of), raw)
     first, second = (np.asarray(maps.to_pixels(np.asarray(posed(numbers)), "linear")) for numbers in (raw, mirrored))
     back = second[:, :, ::-1] * [-1, 1, 1] + [CROP_SIZE, 0, 0]
-    assert np.abs(back - first).mean() < 0.3 and np.abs(first - second).mean() > 3
+    assert np.abs(back - first).mean() < 0.3 and np.abs(first - second).mean() > 0.5
     normal = np.float32([[0.3, -0.5, 0.81]])
     lights = (np.asarray(of.split(numbers, raw=True)["light"])[0].reshape(3, 9) for numbers in (raw, mirrored))
     lit, lit_back = ((harmonics(n) @ light.T) for n, light in zip((normal, normal * [-1, 1, 1]), lights, strict=True))
@@ -111,7 +111,7 @@ def test_the_first_answer_of_both_trunks_is_the_mean_face_from_the_front() -> No
     for trunk in ("resnet50", "mobilenet_v2"):
         config = override(Config(model=MODELS["rnet"]), {"model.trunk": trunk, **small}).model
         model = rnet.build(config)
-        heads = [layer for layer in model.layers if layer.name.startswith("head_")]
+        heads = [layer for layer in model.layers if layer.name in rnet.HEADS]
         assert len(heads) == 6 and not any(np.any(weight) for layer in heads for weight in layer.get_weights())
         if trunk == "resnet50":
             of = rnet.layout_of(config)
@@ -133,12 +133,7 @@ def test_orbit_and_even_light_leave_their_heads_out() -> None:
     config = override(Config(model=MODELS["rnet"]), {**changes, "model.image_size": 32, "model.width": 0.1}).model
     model = rnet.build(config)
     assert model.get_layer("raw").output.shape[-1] == 150 + 52 + 40 + 6
-    assert {layer.name for layer in model.layers if layer.name.startswith("head_")} == {
-        "head_identity",
-        "head_expression",
-        "head_albedo",
-        "head_angles",
-    }
+    assert {layer.name for layer in model.layers} & set(rnet.HEADS) == set(rnet.HEADS) - {"head_light", "head_camera"}
 
 
 def test_layout_survives_the_card_and_wrong_ones_are_told() -> None:

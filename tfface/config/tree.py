@@ -144,8 +144,6 @@ def _check_weak(config: Config) -> None:
         raise UserError("run.regime weak: only R-Net with one view learns from pictures alone; add --model rnet.")
     if config.data.source == "photos" and config.weak.map:
         raise UserError("weak.map: photographs have no true maps; leave it at 0, or train on synthetic faces.")
-    if config.weak.masked_input and config.data.source != "photos":
-        raise UserError("weak.masked_input: only prepared photographs have masks; add --data photos.")
 
 
 def _field_type(config: Config, section: str, name: str, key: str) -> Any:

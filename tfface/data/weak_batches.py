@@ -49,6 +49,10 @@ def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset,
     """
     if config.data.source == "photos":
         return PhotoBatches(config).datasets(start_step)
+    if config.weak.masked_input:
+        raise UserError(
+            "weak.masked_input: only prepared photographs have masks; add --data photos --data.records DIR."
+        )
     face = load_open_face()
     if config.data.records:
         folder = Path(config.data.records)
@@ -110,14 +114,17 @@ class PhotoBatches:
         """Training batches, endless and augmented, whose order follows `data.seed` and the step; and validation."""
         config, seed = self.config.data, self.config.data.seed + start_step
         tf.random.set_seed(seed)
-        train = self._endless(photo_dataset(self.folder, "train", shares=config.shares), seed)
-        batches = train.map(self._chosen).batch(config.batch, drop_remainder=True)
+        photos, valid = (
+            photo_dataset(self.folder, part, shares=config.shares).map(self._chosen) for part in ("train", "validation")
+        )
+        valid = valid.take(config.validation_size)
+        for part, what in ((photos, "training"), (valid, "validation")):
+            if not any(True for _ in part.take(1)):
+                raise UserError(f"{self.folder} has no photographs for {what}: prepare more, or change --data.shares.")
+        batches = self._endless(photos, seed).batch(config.batch, drop_remainder=True)
         prepare = self._augmented if self.config.augment.enabled else self._plain
         training = batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(4)
-        valid = photo_dataset(self.folder, "validation", shares=config.shares).take(config.validation_size)
-        validation = valid.map(self._chosen).batch(config.batch).map(self._plain)
-        if not any(True for _ in validation.take(1)):
-            raise UserError(f"{self.folder} has no photographs for validation: prepare more, or change --data.shares.")
+        validation = valid.batch(config.batch).map(self._plain)
         return training, (validation.cache() if config.cache_validation else validation).prefetch(2)
 
     def _endless(self, photos: tf.data.Dataset, seed: int) -> tf.data.Dataset:
@@ -135,10 +142,11 @@ class PhotoBatches:
         return chunks.flat_map(gone_through).repeat()
 
     def _chosen(self, photo: dict[str, Any]) -> dict[str, tf.Tensor]:
-        """Picture, landmarks, and the mask that the configuration names."""
+        """Landmarks `[68,2]`, picture and mask together `[S,S,4]` uint8: a thousand of them wait to be shuffled."""
         chosen = self.config.weak.mask
         mask = tf.ones_like(photo["skin_mask"]) if chosen == "none" else photo[f"{chosen}_mask"]
-        return {"image": photo["image"], "landmarks": photo["landmarks68"], "mask": mask}
+        picture = tf.concat([photo["image"], mask[..., None]], axis=-1)
+        return {"picture": tf.cast(tf.round(255.0 * picture), tf.uint8), "landmarks": photo["landmarks68"]}
 
     def _augmented(self, batch: dict[str, tf.Tensor]) -> Batch:
         config = self.config.augment
@@ -154,7 +162,7 @@ class PhotoBatches:
 
     def _crop(self, batch: dict[str, tf.Tensor], transforms: tf.Tensor) -> Batch:
         size = self.config.model.image_size
-        pictures = tf.concat([batch["image"], batch["mask"][..., None]], axis=-1)
+        pictures = tf.cast(batch["picture"], tf.float32) / 255.0
         pictures = augment.warp_pictures(pictures, transforms, size, fill_mode="CONSTANT")
         images, mask = pictures[..., :3], pictures[..., 3]
         landmarks = tf.einsum("bij,bkj->bki", transforms[:, :, :2], batch["landmarks"]) + transforms[:, None, :, 2]

@@ -13,7 +13,7 @@ SHAPE_UNIT_MM = 100.0
 
 
 def mean_shape(resolution: int) -> NDArray[np.float32]:
-    """The mean face `[R,R,3]` in shape units; axes as in pictures (u right, v down, depth), origin the face's centre."""
+    """The mean face `[R,R,3]` in shape units about its centre; axes as in pictures (u right, v down, depth)."""
     face = load_open_face()
     mean = PositionMap(face, resolution).from_vertices(face.face(2).vertices(face.cage()) - face.centre)
     return np.asarray(mean * [1, -1, 1] / SHAPE_UNIT_MM, np.float32)

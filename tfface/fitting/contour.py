@@ -22,7 +22,7 @@ BASE_OF_NOSE = 33
 ROW_LENGTH = 24
 INNER_END = 0.55  # where a row ends, as a part of the way from the base of the nose to the jaw
 ROW_WIDTH_MM = 2.0
-FRONT_MM = 45.0  # how far behind its jaw point a row may lie: the neck does not belong to it
+BEHIND_MM = 15.0  # how far behind its jaw point a row may lie: the neck does not belong to it
 
 
 @lru_cache(maxsize=1)
@@ -43,12 +43,9 @@ def _row(face: OpenFace, mean: FloatArray, skin: NDArray[np.int64], centre: Floa
     offset = mean[skin, :2] - centre
     along, beside = offset @ out, np.abs(offset @ [-out[1], out[0]])
     near = (beside < ROW_WIDTH_MM) & (along > INNER_END * length) & (along <= length)
-    near &= mean[skin, 2] > mean[own, 2] - FRONT_MM / 3
-    inside = skin[near][np.argsort(-along[near])]
-    chosen = (
-        inside[np.linspace(0, len(inside) - 1, ROW_LENGTH - 1).astype(int)] if len(inside) else [own] * (ROW_LENGTH - 1)
-    )
-    return np.concatenate([[own], chosen])
+    near &= mean[skin, 2] > mean[own, 2] - BEHIND_MM
+    row = np.concatenate([[own], skin[near][np.argsort(-along[near])]])
+    return row[np.linspace(0, len(row) - 1, ROW_LENGTH).astype(int)]
 
 
 def marched(points: FloatArray, centre: FloatArray, targets: FloatArray) -> NDArray[np.int64]:

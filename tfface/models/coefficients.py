@@ -106,10 +106,9 @@ def project(vertices: Any, camera: Any, kind: str) -> Any:
     Depth is larger nearer and counts from the centre of the face.
     """
     focal, distance, centre, shift = pinhole_of(camera, kind)
-    x, y, z = ops.split(vertices, 3, axis=-1)
     moved = vertices + shift[:, None]
     k = focal[:, None] / (distance[:, None] - moved[..., 2:])
-    depth = z * (focal / (distance - shift[:, 2:]))[:, None]
+    depth = vertices[..., 2:] * (focal / (distance - shift[:, 2:]))[:, None]
     return ops.concatenate(
         [centre[:, None, :1] + k * moved[..., :1], centre[:, None, 1:] - k * moved[..., 1:2], depth], axis=-1
     )

@@ -49,8 +49,8 @@ def refiner(config: ModelConfig) -> keras.Model:
     for number in range(1, NUM_BLOCKS + 1):
         x = _residual(x, channels, f"refine{number}")
     x = layers.Conv2D(blocks.scaled(LAST_CHANNELS, config.decoder_width), 3, padding="same", name="refine_wide")(x)
-    start = keras.initializers.VarianceScaling(1e-4)  # it begins by changing next to nothing
-    change = layers.Conv2D(3, 1, dtype="float32", kernel_initializer=start, name="refine_out")(x)
+    # It begins by changing nothing.
+    change = layers.Conv2D(3, 1, dtype="float32", kernel_initializer="zeros", name="refine_out")(x)
     units = layers.Add(dtype="float32", name="refine_sum")(
         [Unsquashed(config.output, name="refine_brief")(brief), change]
     )

@@ -24,6 +24,8 @@ from tfface.config import ModelConfig
 from tfface.models import blocks, maps
 from tfface.models.coefficients import Coefficients, PosedMap, layout_of, mirror_raw
 
+HEADS = tuple(f"head_{part}" for part in ("identity", "expression", "albedo", "angles", "light", "camera"))
+
 
 def build(config: ModelConfig) -> keras.Model:
     """The network from images `[B,S,S,3*views]` to its posed map `[B,R,R,3]` in network units."""

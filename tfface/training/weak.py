@@ -22,7 +22,7 @@ from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.losses.identity import Network
-from tfface.models import maps
+from tfface.models import maps, rnet
 from tfface.training import devices, multi_worker, run_folder
 from tfface.training.checkpoint import RunState
 from tfface.training.metrics import landmark_errors
@@ -88,11 +88,10 @@ def compiled(config: Config, topology: PositionMap, identity_network: Network | 
 
 def freeze(network: keras.Model, train_what: str) -> None:
     """Holds still what `weak.train` does not name; batch normalisation then uses its running statistics."""
+    chosen = {"heads": rnet.HEADS, "colour": COLOUR_HEADS}.get(train_what)
     for layer in network.layers:
-        head = layer.name.startswith("head_")
-        chosen = {"all": True, "heads": head, "colour": layer.name in COLOUR_HEADS}[train_what]
-        if layer.weights:
-            layer.trainable = chosen
+        if chosen is not None and layer.weights:
+            layer.trainable = layer.name in chosen
 
 
 class WeakNetwork(keras.Model):

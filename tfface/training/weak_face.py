@@ -100,9 +100,8 @@ class FaceMaker:
     def view(self, face: PosedFace, size: int) -> View:
         """The face before its camera, in pixels of a crop of `size`."""
         scale = size / CROP_SIZE
-        distance = face.distance_mm[:, 0]
-        eye = face.vertices - tf.stack([0.0 * distance, 0.0 * distance, distance], axis=-1)[:, None]
-        return pinhole(eye, scale * face.focal_px[:, 0], scale * face.centre_px, distance)
+        eye = face.vertices - _place(face)
+        return pinhole(eye, scale * face.focal_px[:, 0], scale * face.centre_px, face.distance_mm[:, 0])
 
     def normals(self, face: PosedFace) -> tf.Tensor:
         """Unit normals `[B,V,3]` in the camera's frame; 0 where the face is not compared."""
@@ -110,8 +109,7 @@ class FaceMaker:
 
     def facing(self, face: PosedFace, normals: tf.Tensor) -> tf.Tensor:
         """How large each vertex's surroundings look, `[B,V]`: area times the cosine towards the camera, at least 0."""
-        distance = face.distance_mm[:, 0]
-        away = tf.stack([0.0 * distance, 0.0 * distance, distance], axis=-1)[:, None] - face.vertices
+        away = _place(face) - face.vertices
         cosine = tf.reduce_sum(normals * away, axis=-1) / tf.norm(away, axis=-1)
         return self.areas * tf.nn.relu(cosine)
 
@@ -136,6 +134,11 @@ class Renderer:
 
     def _render(self, face: PosedFace) -> Rendering:
         return self._renderer(face.vertices, face.colours, face.light, lambda _: self._maker.view(face, self._size))
+
+
+def _place(face: PosedFace) -> tf.Tensor:
+    """Where the cameras stand, `[B,1,3]`."""
+    return tf.pad(face.distance_mm, [[0, 0], [2, 0]])[:, None]
 
 
 def vertex_areas(face: OpenFace, model: MorphableModel, triangles: NDArray[np.int32]) -> NDArray[np.float32]:
