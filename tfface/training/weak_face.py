@@ -87,7 +87,8 @@ class FaceMaker:
             scale = focal[:, None] / (distance[:, None] - points[..., 2:])
             return centre[:, None] + scale * points[..., :2] * tf.constant([1.0, -1.0])
 
-        vertices = seen(self.model.shape(parts["identity"], weights) - self._centre)
+        shape = self.model.shape(parts["identity"], weights) - self._centre
+        vertices = seen(tf.ensure_shape(shape, [None, self.model.num_vertices, 3]))  # a sparse product loses it
         flat = tf.concat([tf.ones_like(raw[:, :1]), parts["identity"], weights], axis=-1) @ self._landmarks
         landmarks = projected(seen(tf.reshape(flat, [-1, 68, 3])))
         colours = self.model.albedo(parts["albedo"])
