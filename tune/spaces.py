@@ -13,11 +13,13 @@ from __future__ import annotations
 
 import difflib
 import importlib.util
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ray import tune
+from ray.tune.search.sample import Categorical, Float, Integer
 
 from tfface.config import Config, flatten, override, read_yaml, to_dict
 from tfface.errors import UserError
@@ -175,7 +177,7 @@ def _from_python(path: Path) -> Domains:
 
 
 def checked(domains: Domains, base: Config) -> Domains:
-    """`domains`, if every key is one of the configuration and takes such values.
+    """`domains`, if every key is one of the configuration and takes such values: all choices, both ends of a range.
 
     Raises:
         UserError: naming the key.
@@ -183,10 +185,21 @@ def checked(domains: Domains, base: Config) -> Domains:
     if not domains:
         raise UserError("The search space is empty; give it at least one key.")
     for key, domain in domains.items():
-        sample = plain(domain.sample()) if is_domain(domain) else domain
         known = dict(flatten(to_dict(base)))  # the parts of a network only fit together, so they are checked by key
-        override(base, {key: known.get(key, sample) if key.startswith("model.") else sample})
+        for value in _outermost(domain):
+            override(base, {key: known.get(key, value) if key.startswith("model.") else value})
     return domains
+
+
+def _outermost(domain: Any) -> list[Any]:
+    """A choice's values, both ends of a range, or the value itself; of any other domain a sample."""
+    if isinstance(domain, Categorical):
+        return list(domain.categories)
+    if isinstance(domain, Integer):
+        return [int(domain.lower), int(domain.upper) - 1]
+    if isinstance(domain, Float) and math.isfinite(domain.lower) and math.isfinite(domain.upper):
+        return [domain.lower, domain.upper]
+    return [plain(domain.sample())] if is_domain(domain) else [domain]
 
 
 def is_domain(value: Any) -> bool:

@@ -60,6 +60,9 @@ def test_spaces_of_users(tmp_path: Path) -> None:
         spaces.find("optin")
     with pytest.raises(UserError, match="learning_rate"):
         spaces.checked({"optim.learning_rat": 1.0}, Config())
+    for wrong in ({"data.batch": {"choice": [8, 4, 0]}}, {"data.batch": {"randint": [0, 9]}}):
+        with pytest.raises(UserError, match="batch: must be 1 or more"):
+            spaces.checked(spaces.from_mapping(wrong, "own.yaml"), Config())
     with pytest.raises(UserError, match="uniform does not take"):
         spaces.from_mapping({"loss.face": {"uniform": 3}}, "own.yaml")
 
@@ -255,15 +258,15 @@ def continues_as_a_run(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_populations_carry_weights_and_failures_are_told(start: Start, tmp_path: Path) -> None:
-    """Population-based training in which some trials get a batch of 0, are tried again, and fail for good."""
+    """Population-based training in which some trials lack their first weights, are tried again, and fail for good."""
     folder = tmp_path / "sweep"
-    space = {"optim.learning_rate": {"loguniform": [1e-5, 1e-2]}, "data.batch": {"choice": [4, 0]}}
+    space = {"optim.learning_rate": {"loguniform": [1e-5, 1e-2]}, "run.init": {"choice": ["", "nowhere"]}}
     options = ["--num-samples", "4", "--max-epochs", "4", "--scheduler", "pbt", "--seed", "3"]
     process = start(*options, space=space)
     assert process.wait(900) == 1, (tmp_path / "sweep.log").read_text()[-3000:]
     trials = Storage(str(folder)).trials()
     failed = [trial for trial in trials if trial.status == "failed"]
-    assert failed and all("data.batch: must be 1 or more" in trial.failure for trial in failed)
+    assert failed and all("nowhere" in trial.failure for trial in failed)
     assert (Path(failed[0].folder) / "error.txt").read_text().count("Failure #") == 2  # tried again once
     assert "failed for good" in (tmp_path / "sweep.log").read_text()
     good = [trial for trial in trials if trial.status == "finished"]
