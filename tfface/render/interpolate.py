@@ -3,7 +3,7 @@
 The barycentrics of a pixel are its triangle's homogeneous edge functions, `b_k = edge_k / sum_j edge_j` (the notation
 of `rasterize.py`); they are affine over the triangle in space, so attributes come out perspective-correct.
 tensorflow-graphics computes the same through a vectorised map over pixels, which is what costs most there; here it is
-one gather of corners and closed formulas, and an attribute is one gather and one einsum.
+one gather of corners and closed formulas, and an attribute is one gather and one sum.
 """
 
 from __future__ import annotations
@@ -58,5 +58,6 @@ def framebuffer_of(ids: tf.Tensor, points: tf.Tensor, triangles: NDArray[np.inte
 def interpolate(attributes: tf.Tensor, framebuffer: Framebuffer) -> tf.Tensor:
     """Attributes `[B,V,C]` over the picture `[B,H,W,C]`, 0 in the background; differentiable in both arguments."""
     corners = _gather(attributes, framebuffer.vertex_ids)
-    picture = tf.einsum("bhwk,bhwkc->bhwc", framebuffer.barycentrics.value, corners)
+    # A sum, which XLA fuses with the gather; an einsum becomes a batch of tiny matrix products, four times slower.
+    picture = tf.reduce_sum(framebuffer.barycentrics.value[..., None] * corners, axis=-2)
     return tf.where(framebuffer.foreground_mask > 0, picture, 0.0)

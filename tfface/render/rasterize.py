@@ -27,7 +27,7 @@ from tensorflow_graphics.rendering.framebuffer import Framebuffer
 from tfface.errors import UserError
 from tfface.render.interpolate import framebuffer_of
 
-CHUNK = 1 << 14  # units worked off at a time
+CHUNK = 1 << 15  # units worked off at a time
 LANES = 4  # pixels in a unit
 MAX_UNITS = 2.0**30  # an image's units beyond that are left out: the count must stay in int32
 NEAR_W = 1e-6  # the camera's plane
