@@ -8,6 +8,8 @@ noise inside the face (`tfface.data.face_noise`).
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import tensorflow as tf
 
@@ -81,17 +83,13 @@ def damage_pictures(pictures: tf.Tensor, config: AugmentConfig) -> tf.Tensor:
     if config.some_channels:
         factor = tf.where(random_subset(batch, 3)[:, None, None], factor, 1.0)
     pictures = pictures * factor
-    exponent = tf.exp(tf.random.uniform([batch, 1, 1, 1], *np.log(config.gamma)))
-    bent = tf.pow(tf.maximum(pictures, 1e-4), exponent)
-    pictures = _sometimes(pictures, bent, config.gamma_probability)
-    pictures = _sometimes(pictures, _blurred(pictures, config.blur_sigma_px), config.blur_probability)
-    grey = tf.image.grayscale_to_rgb(tf.image.rgb_to_grayscale(pictures))
-    pictures = _sometimes(pictures, grey, config.greyscale_probability)
-    noise = tf.random.normal(tf.shape(pictures)) * tf.random.uniform([batch, 1, 1, 1], *config.noise_sigma)
-    pictures = _sometimes(pictures, pictures + noise, config.noise_probability)
+    pictures = _sometimes(pictures, lambda some: _bent(some, config.gamma), config.gamma_probability)
+    pictures = _sometimes(pictures, lambda some: _blurred(some, config.blur_sigma_px), config.blur_probability)
+    pictures = _sometimes(pictures, _grey, config.greyscale_probability)
+    pictures = _sometimes(pictures, lambda some: _noisy(some, config.noise_sigma), config.noise_probability)
     for _ in range(config.dropout_boxes):
         pictures = _dropped_box(pictures, config.dropout_size)
-    pictures = _sometimes(pictures, _cut_border(pictures), config.border_probability)
+    pictures = _sometimes(pictures, _cut_border, config.border_probability)
     return tf.clip_by_value(pictures, 0.0, 1.0)
 
 
@@ -101,9 +99,30 @@ def random_subset(batch: tf.Tensor, count: int) -> tf.Tensor:
     return order < tf.random.uniform([batch, 1], 1, count + 1, tf.int32)
 
 
-def _sometimes(first: tf.Tensor, second: tf.Tensor, probability: float) -> tf.Tensor:
-    chosen = tf.random.uniform([tf.shape(first)[0], 1, 1, 1]) < probability
-    return tf.where(chosen, second, first)
+def _sometimes(
+    pictures: tf.Tensor, change: Callable[[tf.Tensor], tf.Tensor], probability: float | tf.Tensor
+) -> tf.Tensor:
+    """Changes some pictures; the others cost nothing."""
+    chosen = tf.where(tf.random.uniform([tf.shape(pictures)[0]]) < probability)
+
+    def changed() -> tf.Tensor:
+        return tf.tensor_scatter_nd_update(pictures, chosen, change(tf.gather_nd(pictures, chosen)))
+
+    return tf.cond(tf.size(chosen) > 0, changed, lambda: pictures)
+
+
+def _bent(pictures: tf.Tensor, gamma: tuple[float, float]) -> tf.Tensor:
+    exponent = tf.exp(tf.random.uniform([tf.shape(pictures)[0], 1, 1, 1], *np.log(gamma)))
+    return tf.pow(tf.maximum(pictures, 1e-4), exponent)
+
+
+def _grey(pictures: tf.Tensor) -> tf.Tensor:
+    return tf.image.grayscale_to_rgb(tf.image.rgb_to_grayscale(pictures))
+
+
+def _noisy(pictures: tf.Tensor, sigma: tuple[float, float]) -> tf.Tensor:
+    strength = tf.random.uniform([tf.shape(pictures)[0], 1, 1, 1], *sigma)
+    return pictures + tf.random.normal(tf.shape(pictures)) * strength
 
 
 def _blurred(pictures: tf.Tensor, sigma_px: tuple[float, float]) -> tf.Tensor:
