@@ -120,6 +120,12 @@ def validated(config: Config) -> Config:
         raise UserError("run.stages: transfer needs data.transfer, the folder of shards to go on with.")
     if model.refinements < 1:
         raise UserError("model.refinements: must be 1 or more; a network without a refiner is prn.")
+    if model.points and (model.name, model.trunk) != ("rnet", "mobilenet_v2"):
+        raise UserError("model.points: only rnet on --model.trunk mobilenet_v2 finds points; leave it at 0.")
+    if model.points and model.rotation == "orbit":
+        raise UserError("model.points: a camera that orbits cannot follow points; take --model.rotation columns.")
+    if not 0 <= model.points <= 1000:
+        raise UserError("model.points: must lie between 0 and 1000.")
     if config.run.regime == "weak":
         _check_weak(config)
     any_size = model.name == "rnet" and model.trunk == "resnet50"

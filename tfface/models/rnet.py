@@ -6,7 +6,8 @@ start: the first answer is the mean face seen from the front. The posed map foll
 position-map networks, and its coefficients besides.
 
 MobileNetV2's features end in a depthwise convolution over the whole feature map, which keeps where things are;
-ResNet-50's are averaged, as upstream.
+ResNet-50's are averaged, as upstream. With `config.points` the network also finds points of the face in the picture,
+and what the heads say is moved to them (`tfface.models.points`).
 
 With the open face model's sizes there are 150 identity, 52 expression, 40 albedo, 3 (or 6) rotation, 27 (or 9, or no)
 light and 3 (4, or no) camera numbers.
@@ -21,34 +22,45 @@ import keras
 from keras import layers, ops
 
 from tfface.config import ModelConfig
-from tfface.models import blocks, maps
+from tfface.models import blocks, maps, points
 from tfface.models.coefficients import Coefficients, PosedMap, layout_of, mirror_raw
 
 HEADS = tuple(f"head_{part}" for part in ("identity", "expression", "albedo", "angles", "light", "camera"))
 
 
 def build(config: ModelConfig) -> keras.Model:
-    """The network from images `[B,S,S,3*views]` to its posed map `[B,R,R,3]` in network units."""
+    """The network from images `[B,S,S,3*views]` to its posed map in network units: `[B,R,R,3]`, or `[B,R,R,8]` with
+    points (`points.JoinedMaps`). Its layer `raw` gives the raw numbers `[B,N']`, float32."""
     images = keras.Input((config.image_size, config.image_size, 3 * config.views), name="images")
-    raw = raw_numbers(images, config)
-    units = PosedMap(config.map_size, config.output, asdict(layout_of(config)), name="map")(raw)
-    return keras.Model(images, units, name=config.name)
+    layout = asdict(layout_of(config))
+
+    def posed(raw: Any, name: str) -> Any:
+        return PosedMap(config.map_size, config.output, layout, name=name)(raw)
+
+    if config.trunk == "resnet50":
+        return keras.Model(images, posed(heads(resnet50(images), config, "raw"), "map"), name=config.name)
+    x, skips = blocks.mobilenet_v2(images, config.width, config.features)
+    if not config.points:
+        return keras.Model(images, posed(heads(whole(x), config, "raw"), "map"), name=config.name)
+    said = heads(whole(x), config, "said")
+    found, sigma = points.located(x, skips, config.points)
+    raw = points.MoveToPoints(config.map_size, config.points, layout, name="raw")([said, found, sigma])
+    answers = [posed(said, "said_map"), found, posed(raw, "moved_map")]
+    return keras.Model(images, points.JoinedMaps(config.output, name="map")(answers), name=config.name)
 
 
-def raw_numbers(images: Any, config: ModelConfig) -> Any:
-    """Images to the raw numbers `[B,N']`, float32."""
-    features = resnet50(images) if config.trunk == "resnet50" else mobilenet(images, config)
-    heads = [
+def heads(features: Any, config: ModelConfig, name: str) -> Any:
+    """Features `[B,F]` to raw numbers `[B,N']`, float32."""
+    answers = [
         layers.Dense(size, kernel_initializer="zeros", dtype="float32", name=f"head_{part}")(features)
         for part, size in layout_of(config).sizes(raw=True).items()
         if size
     ]
-    return layers.Concatenate(name="raw", dtype="float32")(heads)
+    return layers.Concatenate(name=name, dtype="float32")(answers)
 
 
-def mobilenet(images: Any, config: ModelConfig) -> Any:
-    """MobileNetV2's encoder and what is where in its last features: `[B, features]`."""
-    x, _ = blocks.mobilenet_v2(images, config.width, config.features)
+def whole(x: Any) -> Any:
+    """What is where in MobileNetV2's last features: `[B, features]`."""
     x = layers.DepthwiseConv2D(x.shape[1], name="whole_depthwise")(x)
     x = layers.BatchNormalization(momentum=blocks.BN_MOMENTUM, name="whole_bn")(x)
     return layers.Flatten(name="whole")(x)

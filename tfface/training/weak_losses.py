@@ -95,7 +95,7 @@ class WeakLosses:
 
         Args:
             raw: `[B,N]` the network's raw numbers.
-            predicted_map: `[B,R,R,3]` in network units.
+            predicted_map: `[B,R,R,C]` in network units; the last three channels are the answer.
             truth: see `Truth`.
         """
         face = self.maker(raw)
@@ -110,7 +110,7 @@ class WeakLosses:
             "expression_range": lambda: coefficients.out_of_range(face.expression),
             "flattening": lambda: coefficients.flat_reflectance(face.colours, tf.constant(self.maker.skin)),
             "monochromatic": lambda: coefficients.monochromatic_light(face.light),
-            "map": lambda: weighted_map_loss(truth.map, predicted_map, self._map_mask, self.config.loss.kind),
+            "map": lambda: weighted_map_loss(truth.map, predicted_map[..., -3:], self._map_mask, self.config.loss.kind),
         }
         return {name: tf.reduce_mean(values[name]()) for name in self.names}, face
 

@@ -1,0 +1,142 @@
+"""Points found in the picture, and the step that moves a face to them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from tfface import models
+from tfface.config import MODELS, Config, LossConfig, override
+from tfface.errors import UserError
+from tfface.face.layout import Layout
+from tfface.face.open_model import load_open_face
+from tfface.face.position_map import PositionMap
+from tfface.losses.map_objective import MapObjective
+from tfface.models import coefficients, maps, points, rnet
+
+SIZE, COUNT = 32, 60
+KINDS = [("columns", "framed"), ("euler", "deep3d"), ("euler", "fov30"), ("columns", "fov30")]
+
+
+def layer_and_raw(rotation: str, camera: str, faces: int = 3) -> tuple[points.MoveToPoints, np.ndarray]:
+    layout = rnet.layout_of(replace(MODELS["rnet"], rotation=rotation, camera=camera))
+    sizes = layout.sizes(raw=True)
+    rng = np.random.default_rng(4)
+    spread = {"identity": 1.0, "expression": 0.4, "albedo": 1.0, "angles": 0.3, "light": 0.1, "camera": 0.1}
+    raw = np.concatenate([rng.normal(0, spread[name], (faces, n)) for name, n in sizes.items()], axis=1)
+    layer = points.MoveToPoints(SIZE, COUNT, asdict(layout))
+    layer.build(None)
+    return layer, raw.astype(np.float32)
+
+
+def projected(layer: points.MoveToPoints, raw: np.ndarray) -> np.ndarray:
+    """The points by way of the posed map, which knows nothing of the layer's derivatives."""
+    units = coefficients.PosedMap(SIZE, "linear", asdict(layer.layout))(raw)
+    pixels = np.asarray(maps.to_pixels(units, "linear")).reshape(len(raw), -1, 3)
+    return pixels[:, points.point_texels(SIZE, COUNT), :2]
+
+
+def steps(layer: points.MoveToPoints, raw: np.ndarray, change: np.ndarray) -> np.ndarray:
+    parts = layer.layout.split(ops.convert_to_tensor(raw), raw=True)
+    rotation = coefficients.rotation_matrix(parts["angles"], layer.layout.rotation)
+    return np.asarray(layer._moved(parts, rotation, ops.convert_to_tensor(change)))
+
+
+@pytest.mark.parametrize(("rotation", "camera"), KINDS)
+def test_derivatives_are_those_of_the_posed_map(rotation: str, camera: str) -> None:
+    layer, raw = layer_and_raw(rotation, camera)
+    parts = layer.layout.split(ops.convert_to_tensor(raw), raw=True)
+    matrix = coefficients.rotation_matrix(parts["angles"], rotation)
+    at, jacobian = (np.asarray(a) for a in layer._linearised(parts, matrix))
+    np.testing.assert_allclose(at, projected(layer, raw), atol=2e-3)
+    rng = np.random.default_rng(0)
+    for group in (slice(0, 150), slice(150, 202), slice(202, 205), slice(205, None)):
+        change = np.zeros((len(raw), jacobian.shape[-1]), np.float32)
+        change[:, group] = rng.normal(0, 1, change[:, group].shape)
+        change *= 0.01 / np.abs(change).max()
+        ahead, back = (projected(layer, steps(layer, raw, sign * change)) for sign in (1, -1))
+        along = np.einsum("bncj,bj->bnc", jacobian, change)
+        np.testing.assert_allclose((ahead - back) / 2, along, atol=0.01 * np.abs(along).max() + 2e-3)
+
+
+@pytest.mark.parametrize(("rotation", "camera"), KINDS[:2])
+def test_a_face_goes_where_sure_points_are_and_stays_where_doubtful_ones_are(rotation: str, camera: str) -> None:
+    layer, raw = layer_and_raw(rotation, camera)
+    change = np.random.default_rng(1).normal(0, 0.05, (len(raw), layer.log_tau.shape[0])).astype(np.float32)
+    target = projected(layer, steps(layer, raw, change))
+    sure, doubtful = (np.full((len(raw), COUNT, 1), sigma, np.float32) for sigma in (0.5, 1e4))
+    before = np.abs(projected(layer, raw) - target).mean()
+    after = np.abs(projected(layer, np.asarray(layer([raw, target, sure]))) - target).mean()
+    assert before > 3 and after < 0.1 * before
+    unmoved = projected(layer, np.asarray(layer([raw, target, doubtful])))
+    np.testing.assert_allclose(unmoved, projected(layer, raw), atol=0.01)
+    kept = layer.layout.split(np.asarray(layer([raw, target, sure])), raw=True)
+    np.testing.assert_array_equal(kept["albedo"], layer.layout.split(raw, raw=True)["albedo"])
+
+
+def test_the_centre_of_mass_is_where_the_heat_is() -> None:
+    heat, doubt = np.zeros((1, 8, 8, 2), np.float32), np.zeros((1, 8, 8, 2), np.float32)
+    heat[0, 2, 5, 0] = heat[0, 7, 0, 1] = 50.0
+    doubt[0, 2, 5, 0] = 1.0
+    found, sigma = points.CentreOfMass()([heat, doubt])
+    cells = points.cell_centres(8, 8).reshape(8, 8, 2)
+    np.testing.assert_allclose(found[0], [cells[2, 5], cells[7, 0]], atol=1e-3)
+    assert cells[7, 0, 1] > 256 > 0 > cells[0, 0, 0]  # outside the crop can be said
+    assert sigma[0, 0, 0] > 2 * sigma[0, 1, 0]
+
+
+def test_points_are_the_landmarks_then_all_over_the_face() -> None:
+    chosen = points.point_texels(64, 128)
+    assert len(set(chosen.tolist())) == 128
+    topology = PositionMap(load_open_face(), 64)
+    assert (topology.weight_mask((1.0, 1.0, 1.0, 0.0)).ravel()[chosen] > 0).mean() > 0.95
+    means = points.mean_shape(64).reshape(-1, 3)[chosen] * 100
+    apart = np.linalg.norm(means[68:, None] - means, axis=-1)
+    apart[apart == 0] = np.inf
+    assert apart.min() > 5  # millimetres
+
+
+def small(points_count: int = COUNT) -> Config:
+    changes = {"model.trunk": "mobilenet_v2", "model.rotation": "columns", "model.camera": "framed"}
+    sizes = {"model.image_size": 64, "model.map_size": SIZE, "model.width": 0.1, "model.output": "linear"}
+    return override(Config(model=MODELS["rnet"]), {**changes, **sizes, "model.points": points_count})
+
+
+def test_the_loss_reads_the_points_and_both_maps() -> None:
+    topology = PositionMap(load_open_face(), SIZE)
+    truth = np.random.default_rng(0).uniform(0.1, 0.6, (2, SIZE, SIZE, 3)).astype(np.float32)
+    found = truth.reshape(2, -1, 3)[:, points.point_texels(SIZE, COUNT), :2]
+    pixels = np.asarray(maps.to_pixels(found, "linear"))
+    objective = MapObjective(LossConfig(kind="l1"), topology)
+    joined = points.JoinedMaps("linear")
+    right = np.asarray(joined([truth, pixels, truth]))
+    np.testing.assert_allclose(objective.call(truth, right), 0, atol=1e-6)
+    off = np.asarray(joined([truth, pixels + 12.8, truth]))
+    np.testing.assert_allclose(objective.call(truth, off), 0.1, rtol=1e-3)
+    np.testing.assert_allclose(objective.call(truth, np.asarray(joined([truth + 0.2, pixels, truth]))), 0.2, rtol=1e-3)
+
+
+def test_a_network_with_points_learns() -> None:
+    config = small()
+    model = models.build(config.model)
+    assert model.output.shape[1:] == (SIZE, SIZE, 8)
+    topology = PositionMap(load_open_face(), SIZE)
+    model.compile(keras.optimizers.Adam(0.002), loss=MapObjective(config.loss, topology), jit_compile=False)
+    images = np.random.default_rng(0).uniform(0, 1, (4, 64, 64, 3)).astype(np.float32)
+    truth = np.tile(np.asarray(model(images[:1]))[..., 5:] + 0.1, (4, 1, 1, 1))
+    losses = [float(model.train_on_batch(images, truth)) for _ in range(24)]
+    assert np.isfinite(losses).all() and np.mean(losses[-4:]) < 0.8 * np.mean(losses[:4])
+    moved = model.get_layer("raw").log_tau
+    assert np.ptp(np.asarray(moved)[:150]) > 0  # how far to trust the heads is learnt
+
+
+def test_points_need_a_trunk_that_has_features_of_stride_8() -> None:
+    with pytest.raises(UserError, match="mobilenet_v2"):
+        override(Config(model=MODELS["rnet"]), {"model.points": 64})
+    with pytest.raises(UserError, match="orbit"):
+        override(small(), {"model.rotation": "orbit"})
+    assert isinstance(rnet.layout_of(small().model), Layout)
