@@ -83,15 +83,13 @@ def _shards(options: Options) -> ShardSet:
 
 
 def _make(shards: ShardSet, missing: list[int], workers: int) -> None:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+    from tfface.cli import progress_bar
     from tfface.data.workers import record_stream
     from tfface.io.records import write_shard
 
     seeds = [seed for index in missing for seed in shards.seeds(index)]
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     start = time.perf_counter()
-    with record_stream(shards.settings, seeds, workers) as records, Progress(*columns) as progress:
+    with record_stream(shards.settings, seeds, workers) as records, progress_bar() as progress:
         task = progress.add_task("pairs", total=len(seeds))
         for index in missing:
             shard = []

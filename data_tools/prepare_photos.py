@@ -119,27 +119,12 @@ def _shard(options: Options, index: int, suffix: str = ".tfrecord") -> Path:
 
 def _make(options: Options, missing: dict[int, list[str]]) -> None:
     """The missing shards, each with a list of its failures beside it (written first: where a shard is, all is)."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
+    from tfface.cli import progress_bar
     from tfface.data.photos import write_photo_shard
     from tfface.io.files import atomic_path
 
     names = [name for chunk in missing.values() for name in chunk]
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-    )
-    with _answers(options, names) as answers, Progress(*columns) as progress:
+    with _answers(options, names) as answers, progress_bar() as progress:
         task = progress.add_task("photographs (the first takes half a minute)", total=len(names))
         for index, chunk in missing.items():
             records, failures = [], {}

@@ -11,14 +11,16 @@ from scipy.io import savemat
 
 from tfface.errors import UserError
 from tfface.evaluation.aflw2000 import read_aflw2000
-from tfface.evaluation.bfm import Bfm, bfm_truth, posed, read_bfm
+from tfface.evaluation.bfm import bfm_truth
 from tfface.evaluation.columns import Column, predict_column
 from tfface.evaluation.dense_truth import KnownFace, SyntheticTruth
 from tfface.evaluation.landmark_set import LandmarkSet
 from tfface.evaluation.report import dense_rows, skin_tone_rows
 from tfface.evaluation.scores import score_column
 from tfface.evaluation.w300_lp import read_300w_lp
+from tfface.face.linear_face import LinearFace
 from tfface.face.open_model import load_open_face
+from tfface.face.readers import bfm_300wlp
 from tfface.geometry.camera import Camera
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.metrics.landmarks import box_area_root
@@ -126,22 +128,34 @@ def bfm_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def write_item(folder: Path, bfm: Bfm) -> np.ndarray:
+def posed(vertices: np.ndarray, pose_para: np.ndarray, height: int) -> np.ndarray:
+    """Vertices `[V,3]` in the file's unit to the file's pixels, as 3DDFA's own code poses them."""
+    pitch, yaw, roll, *shift, scale = pose_para.ravel()
+    cp, sp, cy, sy, cr, sr = np.cos(pitch), np.sin(pitch), np.cos(yaw), np.sin(yaw), np.cos(roll), np.sin(roll)
+    about_x = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
+    about_y = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
+    about_z = np.array([[cr, sr, 0], [-sr, cr, 0], [0, 0, 1]])
+    placed = scale * vertices.astype(np.float64) @ (about_x @ about_y @ about_z).T + shift
+    placed[:, 1] = height + 1 - placed[:, 1]
+    return placed
+
+
+def write_item(folder: Path, bfm: LinearFace) -> np.ndarray:
     """An AFLW2000-3D folder of one image, of the mean face; gives its vertices in the file's pixels."""
-    vertices = posed(bfm.vertices(np.zeros(4), np.zeros(2)), POSE * [1, 1, 1, 1, 1, 1, 0.05], 120)
+    vertices = posed(bfm.vertices() / bfm_300wlp.MM_PER_MICROMETRE, POSE * [1, 1, 1, 1, 1, 1, 0.05], 120)
     Image.new("RGB", (110, 120)).save(folder / "image1.jpg")
     zeros = {"Shape_Para": np.zeros((4, 1)), "Exp_Para": np.zeros((2, 1))}
     pose = POSE * [1, 1, 1, 1, 1, 1, 0.05]
-    savemat(folder / "image1.mat", {"pt3d_68": vertices[bfm.landmarks].T, "Pose_Para": pose, **zeros})
+    savemat(folder / "image1.mat", {"pt3d_68": vertices[bfm.landmarks68].T, "Pose_Para": pose, **zeros})
     return vertices
 
 
 def test_dense_truth_of_the_users_bfm(bfm_file: Path, tmp_path: Path) -> None:
-    face, bfm = load_open_face(), read_bfm(bfm_file)
+    face, bfm = load_open_face(), bfm_300wlp.read(bfm_file)
     write_item(tmp_path, bfm)
     data = read_aflw2000(tmp_path)
     dense = bfm_truth(bfm_file, data.images, face)
-    assert len(dense.correspondence.kept) == len(bfm.mean) // 3
+    assert len(dense.correspondence.kept) == len(bfm.mean)
     ours = face.face(2).vertices(face.cage()) * 10.0 + [5.0, -7.0, 11.0]
     predicted = posed(ours, POSE * [1, 1, 1, 1, 1, 1, 0.05], 120) - [0.5, 0.5, 0.0]
     size = box_area_root(data.truths["usual"])[0]
@@ -157,7 +171,7 @@ def test_dense_truth_of_the_users_bfm(bfm_file: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="pt3d_68"):
         dense.measure(0, predicted)
     with pytest.raises(UserError, match="struct"):
-        read_bfm(tmp_path / "image1.mat")
+        bfm_truth(tmp_path / "image1.mat", data.images, face)
 
 
 def test_300w_lp_takes_what_points_there_are(tmp_path: Path) -> None:

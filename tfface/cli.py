@@ -11,9 +11,14 @@ import importlib
 import os
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from tfface import __version__
 from tfface.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
 
 COMMANDS = {
     "predict": "photographs to textured 3D faces",
@@ -25,6 +30,20 @@ COMMANDS = {
 }
 
 Main = Callable[..., int]
+
+
+def progress_bar(console: Console | None = None, transient: bool = False) -> Progress:
+    """How work on many things shows itself: what, a bar, how many of how many, the time left."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console, transient=transient)
 
 
 def run(main_function: Main, argv: list[str] | None = None) -> int:

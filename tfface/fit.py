@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from tfface.cli import run
+from tfface.cli import progress_bar, run
 from tfface.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from rich.console import Console
 
     from tfface.fitting.person import Photo
 
@@ -84,17 +85,8 @@ def _check(arguments: Arguments) -> None:
         read_landmarks(path)
 
 
-def _fit(arguments: Arguments, console: object) -> None:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console, transient=True) as progress:  # type: ignore[arg-type]
+def _fit(arguments: Arguments, console: Console) -> None:
+    with progress_bar(console, transient=True) as progress:
         task = progress.add_task("landmarks", total=None)
         found = _photos(arguments)
         from tfface.fitting.person import fit_person

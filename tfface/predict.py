@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from tfface.cli import progress_bar, run
 from tfface.errors import UserError
 
 if TYPE_CHECKING:
@@ -66,21 +67,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Arguments, console: Console) -> int:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-
     photos = _photos(arguments)
     stems = _stems(photos)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-    )
     if arguments.set:
         return _predict_set(arguments, photos, stems, console)
     failed = 0
-    with Progress(*columns, console=console, transient=True) as progress:
+    with progress_bar(console, transient=True) as progress:
         task = progress.add_task("loading the network", total=len(photos))
         reconstructor = _reconstructor(arguments)
         for photo, stem in zip(photos, stems, strict=True):
@@ -196,4 +188,4 @@ def _predict_set(arguments: Arguments, photos: list[Path], stems: list[str], con
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(main))

@@ -25,6 +25,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tfface.cli import progress_bar
 from tfface.errors import UserError
 from tfface.geometry.align import box_from_landmarks, crop_transform, square_box, transform_points
 from tfface.io.files import atomic_path
@@ -203,7 +204,7 @@ def write_dataset(
     parts = [jobs[first : first + records_per_shard] for first in range(0, len(jobs), records_per_shard)]
     paths = [out / f"faces-{index:05d}.tfrecord" for index in range(len(parts))]
     missing = [index for index, path in enumerate(paths) if not path.exists()]
-    with _Mapped(make, workers) as mapped, _progress() as progress:
+    with _Mapped(make, workers) as mapped, progress_bar() as progress:
         task = progress.add_task("faces", total=sum(len(parts[index]) for index in missing))
         for index in missing:
             records = []
@@ -274,9 +275,3 @@ def _attempt(make: Callable[[Any], MapRecord], job: Any) -> MapRecord | str:
         return record
     except (UserError, OSError, ValueError, KeyError, IndexError, np.linalg.LinAlgError) as error:
         return f"{type(error).__name__}: {error}" if not isinstance(error, UserError) else str(error)
-
-
-def _progress() -> Any:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

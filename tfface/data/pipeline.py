@@ -40,16 +40,21 @@ def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset,
             from tfface.data.map_batches import make_map_datasets
 
             return make_map_datasets(config, start_step)
-        train, valid = coefficient_records(config, face, start_step)
-        enlarged = float(read_dataset_card(Path(config.data.records))["settings"]["enlarge"])
-    else:
-        from tfface.data.live import live_records
-
-        settings = SyntheticSettings(background_folder=config.data.backgrounds, bank_size=config.data.textures)
-        train, valid = live_records(config, settings, start_step, validation_pairs(config))
-        enlarged = settings.enlarge
+    train, valid, enlarged = faces(config, face, start_step)
     batches = Batches(config, face, enlarged)
     return batches.training(train, start_step), batches.validation(valid)
+
+
+def faces(config: Config, face: OpenFace, start_step: int) -> tuple[tf.data.Dataset, tf.data.Dataset, float]:
+    """Training and validation records of synthetic faces, from shards or made on the fly, and how much more their
+    pictures show than the crop's box (a factor on its side)."""
+    if config.data.records:
+        enlarged = float(read_dataset_card(Path(config.data.records))["settings"]["enlarge"])
+        return *coefficient_records(config, face, start_step), enlarged
+    from tfface.data.live import live_records
+
+    settings = SyntheticSettings(background_folder=config.data.backgrounds, bank_size=config.data.textures)
+    return *live_records(config, settings, start_step, validation_pairs(config)), settings.enlarge
 
 
 def validation_pairs(config: Config) -> int:

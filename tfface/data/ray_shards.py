@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tfface.cli import progress_bar
 from tfface.data.shards import ShardSet
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ def make_with_ray(shards: ShardSet, console: Console | None = None) -> None:
     its seeds alone, so it does not matter which of them made it.
     """
     import ray
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from tfface.data.synthetic.bank import AlbedoBank
     from tfface.face.open_model import load_open_face
@@ -33,8 +33,7 @@ def make_with_ray(shards: ShardSet, console: Console | None = None) -> None:
     task = ray.remote(num_cpus=1, max_retries=3)(_make)
     start = time.perf_counter()
     waiting: list[Any] = [task.remote(shards, index) for index in missing]
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as progress:
+    with progress_bar(console) as progress:
         bar = progress.add_task("shards of faces", total=len(missing))
         while waiting:
             done, waiting = ray.wait(waiting)

@@ -19,8 +19,7 @@ from tfface.config import Config
 from tfface.data import augment
 from tfface.data.maps import mirror_maps
 from tfface.data.photos import photo_dataset
-from tfface.data.pipeline import Batches, coefficient_records, validation_pairs
-from tfface.data.synthetic.sample import SyntheticSettings
+from tfface.data.pipeline import Batches, faces
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.io.records import MAPS_KIND, find_shards, read_dataset_card
@@ -57,19 +56,11 @@ def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset,
     if config.data.records:
         folder = Path(config.data.records)
         find_shards(folder)
-        card = read_dataset_card(folder)
-        if card.get("kind") == MAPS_KIND:
+        if read_dataset_card(folder).get("kind") == MAPS_KIND:
             raise UserError(
                 f"{folder} holds maps of photographs: weak supervision takes synthetic shards or --data photos."
             )
-        train, valid = coefficient_records(config, face, start_step)
-        enlarged = float(card["settings"]["enlarge"])
-    else:
-        from tfface.data.live import live_records
-
-        settings = SyntheticSettings(background_folder=config.data.backgrounds, bank_size=config.data.textures)
-        train, valid = live_records(config, settings, start_step, validation_pairs(config))
-        enlarged = settings.enlarge
+    train, valid, enlarged = faces(config, face, start_step)
     batches = FaceBatches(config, face, enlarged)
     return batches.training(train, start_step), batches.validation(valid)
 

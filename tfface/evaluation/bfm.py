@@ -1,12 +1,8 @@
 """Dense truth of AFLW2000-3D from the user's own Basel Face Model file, which nobody may hand on.
 
-The file is the structured `.mat` of face3d and 300W-LP: a struct `model` with `shapeMU` `[3V,1]`, `shapePC` `[3V,199]`,
-`expMU`, `expPC` `[3V,29]`, `kpt_ind` `[68]` (from 1) and `tri`. An image's vertices are, with its `Shape_Para` a,
-`Exp_Para` e and `Pose_Para` (pitch, yaw, roll, t, s),
-
-    X = shapeMU + expMU + shapePC a + expPC e,  R = Rx Ry Rz of transposed axes,  (x, y, z) = s R X + t,  v = H + 1 - y
-
-with H the picture's height, in pixels counted from 1. Each image is checked against its own `pt3d_68`.
+The file is the BFM of 300W-LP in either of its forms (`tfface.face.readers.bfm_300wlp`). An image's vertices are its
+`Shape_Para` and `Exp_Para` on that model, placed by its `Pose_Para` (`tfface.geometry.conventions`). Each image is
+checked against its own `pt3d_68`.
 
 Our vertices are another topology: the BFM's mean is laid onto ours by a similarity (68 points, then ICP), and each of
 its vertices takes the nearest point of our mean's surface, once and for all. Vertices farther than `REACH_MM` from it
@@ -18,71 +14,23 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.evaluation.landmark_set import OFFSET_PX
+from tfface.face.linear_face import LinearFace
 from tfface.face.open_model import OpenFace
+from tfface.face.readers import bfm_300wlp
 from tfface.geometry.align import fit_similarity
+from tfface.geometry.conventions import points_from_matlab, pose_from_300wlp
 from tfface.geometry.icp import NearestOnMesh, icp, inverse, move
 from tfface.metrics.dense import dense_nme
 from tfface.metrics.landmarks import box_area_root
 
 FloatArray = NDArray[np.floating]
 REACH_MM = 4.0
-_FIELDS = ("shapeMU", "shapePC", "expMU", "expPC", "kpt_ind", "tri")
 _AGREE_PX = 1.5
-
-
-@dataclass(frozen=True)
-class Bfm:
-    """The model: `mean` `[3V]`, `shape` `[3V,S]`, `expression` `[3V,E]`, `landmarks` `[68]`, `triangles` `[F,3]`."""
-
-    mean: NDArray[np.float32]
-    shape: NDArray[np.float32]
-    expression: NDArray[np.float32]
-    landmarks: NDArray[np.int64]
-    triangles: NDArray[np.int64]
-
-    def vertices(self, shape: FloatArray, expression: FloatArray) -> NDArray[np.float64]:
-        """`[V,3]` in the model's unit."""
-        flat = self.mean + self.shape @ np.ravel(shape) + self.expression @ np.ravel(expression)
-        return np.asarray(flat, np.float64).reshape(-1, 3)
-
-
-def read_bfm(file: Path) -> Bfm:
-    """The model in a structured `.mat`.
-
-    Raises:
-        UserError: the file is missing or of another form.
-    """
-    from scipy.io import loadmat
-
-    if not file.is_file():
-        raise UserError(f"--bfm {file} is no file; give BFM.mat as face3d makes it")
-    try:
-        model = loadmat(file)["model"][0, 0]
-        arrays = {name: np.asarray(model[name]) for name in _FIELDS}
-    except (KeyError, ValueError, IndexError, TypeError, NotImplementedError) as error:
-        raise UserError(
-            f"{file} is not face3d's BFM.mat with a struct `model` ({error}); see docs/evaluation.md"
-        ) from error
-    mean = arrays["shapeMU"].ravel() + arrays["expMU"].ravel()
-    return Bfm(
-        mean.astype(np.float32),
-        arrays["shapePC"].astype(np.float32),
-        arrays["expPC"].astype(np.float32),
-        arrays["kpt_ind"].ravel().astype(np.int64) - 1,
-        _triangles(arrays["tri"]) - 1,
-    )
-
-
-def _triangles(tri: NDArray[Any]) -> NDArray[np.int64]:
-    array = np.asarray(tri, np.int64)
-    return array.T if array.shape[0] == 3 and array.shape[1] != 3 else array
 
 
 @dataclass(frozen=True)
@@ -98,7 +46,7 @@ class Correspondence:
         return np.asarray((np.asarray(vertices, np.float64)[self.corners] * self.weights[..., None]).sum(1))
 
 
-def correspond(bfm: Bfm, face: OpenFace, level: int = 2) -> Correspondence:
+def correspond(bfm: LinearFace, face: OpenFace, level: int = 2) -> Correspondence:
     """Where the BFM's mean lies on ours.
 
     Raises:
@@ -108,8 +56,8 @@ def correspond(bfm: Bfm, face: OpenFace, level: int = 2) -> Correspondence:
 
     surface = face.face(level)
     ours = surface.vertices(face.cage()).astype(np.float64)
-    theirs = bfm.mean.astype(np.float64).reshape(-1, 3)
-    start = inverse(fit_similarity(theirs[bfm.landmarks], ours[face.landmarks(level, 68)]))
+    theirs = bfm.mean.astype(np.float64)
+    start = inverse(fit_similarity(theirs[bfm.landmarks68], ours[face.landmarks(level, 68)]))
     index = NearestOnMesh(ours, surface.triangles)
     motion = icp(index, theirs, start)
     placed = move(inverse(motion), theirs)
@@ -125,7 +73,7 @@ def correspond(bfm: Bfm, face: OpenFace, level: int = 2) -> Correspondence:
 class BfmTruth:
     """AFLW2000-3D's whole faces. `heights` `[N]` are the pictures'; `files` their `.mat`."""
 
-    bfm: Bfm
+    bfm: LinearFace
     correspondence: Correspondence
     files: list[Path]
     heights: list[int]
@@ -134,14 +82,14 @@ class BfmTruth:
     def measure(self, index: int, predicted: FloatArray) -> dict[str, float]:
         """Dense NME in per cent over the box of the 68 true points, in 2D and in 3D with raw and centred depth."""
         truth, points = self.item(index)
-        at = self.correspondence.apply(predicted) + [OFFSET_PX, OFFSET_PX, 0.0]
+        at = self.correspondence.apply(predicted)
         size = box_area_root(points[None])
         kept = truth[self.correspondence.kept][None]
         rules = {"dense_2d": None, "dense_3d_raw": "raw", "dense_3d_centred": "centred"}
         return {key: float(dense_nme(at[None], kept, rule, size)[0]) for key, rule in rules.items()}  # type: ignore[arg-type]
 
     def item(self, index: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Vertices `[V,3]` and the file's own 68 points `[68,3]` in the file's pixels.
+        """Vertices `[V,3]` and the file's own 68 points `[68,3]` in pixels.
 
         Raises:
             UserError: they do not agree.
@@ -149,28 +97,15 @@ class BfmTruth:
         from scipy.io import loadmat
 
         data = loadmat(self.files[index])
-        vertices = posed(
-            self.bfm.vertices(data["Shape_Para"], data["Exp_Para"]), data["Pose_Para"], self.heights[index]
-        )
-        points = np.asarray(data["pt3d_68"], np.float64).T
-        off = np.linalg.norm(vertices[self.bfm.landmarks, :2] - points[:, :2], axis=-1).mean()
+        shape = self.bfm.vertices(data["Shape_Para"], data["Exp_Para"])
+        vertices = pose_from_300wlp(data["Pose_Para"], self.heights[index]).to_image(shape)
+        points = points_from_matlab(data["pt3d_68"].T)
+        off = np.linalg.norm(vertices[self.bfm.landmarks68, :2] - points[:, :2], axis=-1).mean()
         if off > _AGREE_PX:
             raise UserError(
                 f"the BFM's points lie {off:.1f} px from pt3d_68: the --bfm file is not the one it was made with"
             )
         return vertices, points
-
-
-def posed(vertices: FloatArray, pose_para: FloatArray, height: int) -> NDArray[np.float64]:
-    """Vertices `[V,3]` in pixels (u, v, depth) as 3DDFA poses them; see the module's docstring."""
-    pitch, yaw, roll, *shift, scale = np.asarray(pose_para, np.float64).ravel()[:7]
-    cp, sp, cy, sy, cr, sr = np.cos(pitch), np.sin(pitch), np.cos(yaw), np.sin(yaw), np.cos(roll), np.sin(roll)
-    about_x = np.array([[1, 0, 0], [0, cp, sp], [0, -sp, cp]])
-    about_y = np.array([[cy, 0, -sy], [0, 1, 0], [sy, 0, cy]])
-    about_z = np.array([[cr, sr, 0], [-sr, cr, 0], [0, 0, 1]])
-    placed = scale * np.asarray(vertices, np.float64) @ (about_x @ about_y @ about_z).T + shift
-    placed[:, 1] = height + 1 - placed[:, 1]
-    return placed
 
 
 def bfm_truth(file: Path, images: list[Path], face: OpenFace) -> BfmTruth:
@@ -189,9 +124,9 @@ def bfm_truth(file: Path, images: list[Path], face: OpenFace) -> BfmTruth:
     for image in images:
         with Image.open(image) as opened:
             heights.append(opened.height)
-    bfm = read_bfm(file)
+    bfm = bfm_300wlp.read(file)
     found = correspond(bfm, face)
-    share = 100 * len(found.kept) / (len(bfm.mean) // 3)
+    share = 100 * len(found.kept) / (len(bfm.mean))
     note = (
         f"dense: {len(found.kept)} of the BFM's vertices ({share:.0f} %), which lie within {REACH_MM:g} mm of our mean "
         "face, by nearest points; NME over the 68 true points' box"

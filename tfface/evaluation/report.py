@@ -128,7 +128,7 @@ def problems(results: dict[str, Any]) -> list[str]:
         lines += [f"{name} failed on {image}: {why}" for image, why in model["failed"].items()]
         if model.get("skipped"):
             lines.append(f"{name}: not asked about {len(model['skipped'])} images that have no side view")
-        if model["missed"]:
+        if model.get("missed"):
             lines.append(f"{name}: no face found in {len(model['missed'])}: {', '.join(model['missed'])}")
     return lines
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.evaluation import page
+from tfface.evaluation import page, report
 from tfface.evaluation.pictures import plot_ced
 from tfface.evaluation.scan_render import RenderedScan
 from tfface.evaluation.scans import AUC_MM, Method, ScanRun, results_of
@@ -109,9 +109,7 @@ def print_scans(results: dict[str, Any]) -> None:
 
 def problems(results: dict[str, Any]) -> list[str]:
     """A line for each kind of trouble, with the names."""
-    lines = [f"broken item {item}: {why}" for item, why in results["broken"].items()]
-    for name, method in results["models"].items():
-        lines += [f"{name} failed on {item}: {why}" for item, why in method["failed"].items()]
+    lines = report.problems(results)
     if results.get("estimated_landmarks"):
         lines.append(f"landmarks estimated by the first network: {', '.join(results['estimated_landmarks'])}")
     return lines

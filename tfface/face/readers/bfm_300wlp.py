@@ -27,8 +27,8 @@ LICENCE = "Basel Face Model 2009, University of Basel: for research and teaching
 WHAT = (
     f"The BFM of 300W-LP is a folder with {SHAPE_FILE} and {EXPRESSION_FILES[0]} (made by 3DDFA's ModelGeneration code "
     "from BFM 2009's 01_MorphableModel.mat, www.cbsr.ia.ac.cn/users/xiangyuzhu/projects/3DDFA/main.htm) or face3d's "
-    f"{STRUCT_FILE} (github.com/yfeng95/face3d, examples/Data/BFM); licence of both: the Basel Face Model's, research "
-    "without commerce, not to be handed on."
+    f"{STRUCT_FILE} with its struct `model` (github.com/yfeng95/face3d, examples/Data/BFM); licence of both: the Basel "
+    "Face Model's, research without commerce, not to be handed on."
 )
 _STRUCT = {"shapeMU": "mu_shape", "shapePC": "w", "expMU": "mu_exp", "expPC": "w_exp", "tri": "tri"}
 _DEVIATIONS = {"shapeEV": "sigma", "expEV": "sigma_exp"}
