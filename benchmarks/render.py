@@ -7,9 +7,10 @@ Every case renders six attributes of a piece of the open head, in a process of i
 - `graph`: as `ours`, but only the rasteriser under XLA;
 - `numba`: `tfface.geometry.raster` in `tf.numpy_function`, our interpolation (no XLA, no GPU);
 - `kernel`: tensorflow-graphics' C++ kernel finds the triangles, our interpolation;
-- `tfg`: tensorflow-graphics' `triangle_rasterizer` on that kernel.
+- `tfg`: tensorflow-graphics' `triangle_rasterizer` on that kernel;
+- `splat`: its rasterize-then-splat (one layer, four attributes), whose silhouettes have gradients as those of `smooth`.
 
-The wheel's compiled kernel does not load into current TensorFlow, so the last two compile its source, which the wheel
+The wheel's compiled kernel does not load into current TensorFlow, so the last three compile its source, which the wheel
 brings, into a temporary folder; without a C++ compiler they are left out.
 """
 
@@ -33,9 +34,12 @@ if TYPE_CHECKING:
     import numpy as np
     import tensorflow as tf
 
-PEERS = ("ours", "smooth", "graph", "numba", "kernel", "tfg")
+PEERS = ("ours", "smooth", "graph", "numba", "kernel", "tfg", "splat")
+NEED_KERNEL = ("kernel", "tfg", "splat")
 DISTANCE_MM = 900.0
 CHANNELS = 6
+SPLAT_CHANNELS = 4
+"""It renders colour and opacity, nothing else."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Options:
     """Milliseconds an image, forward and with gradient, and peak memory."""
 
     peers: tuple[str, ...] = PEERS
-    """Which to time: ours, smooth, graph, numba, kernel, tfg."""
+    """Which to time: ours, smooth, graph, numba, kernel, tfg, splat."""
     sizes: tuple[int, ...] = (224, 512)
     """Sides of the pictures in pixels."""
     batches: tuple[int, ...] = (1, 8)
@@ -199,6 +203,21 @@ def _tfg(scene: Scene, path: str) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
     return render
 
 
+def _splat(scene: Scene, path: str) -> Callable[[tf.Tensor, tf.Tensor], tf.Tensor]:
+    import tensorflow as tf
+
+    _load_kernel(path)
+    from tensorflow_graphics.rendering import splat
+
+    matrix = tf.repeat(scene.to_clip()[None], len(scene.eye), axis=0)
+
+    def render(eye: tf.Tensor, attributes: tf.Tensor) -> tf.Tensor:
+        values, size = {"values": attributes[..., :SPLAT_CHANNELS]}, (scene.size, scene.size)
+        return splat.rasterize_then_splat(eye, scene.reversed, values, matrix, size, lambda seen: seen["values"])
+
+    return render
+
+
 def _ours(scene: Scene, ids: Callable[[tf.Tensor], tf.Tensor], smooth: bool) -> Callable[..., tf.Tensor]:
     """A renderer that interpolates in our way, whichever rasteriser finds the triangles."""
     import tensorflow as tf
@@ -225,8 +244,8 @@ def renderer(case: Case, scene: Scene) -> tuple[Callable[..., tf.Tensor], Callab
     """The function that a case times, and the one that finds its triangles."""
     from tfface.render.rasterize import triangle_ids
 
-    if case.peer == "tfg":
-        return _tfg(scene, case.kernel), None
+    if case.peer in ("tfg", "splat"):
+        return {"tfg": _tfg, "splat": _splat}[case.peer](scene, case.kernel), None
     if case.peer == "numba":
         ids = _numba_ids(scene)
     elif case.peer == "kernel":
@@ -270,7 +289,8 @@ def run(case: Case) -> dict[str, float]:
     def gradient(eye: tf.Tensor, attributes: tf.Tensor) -> Any:
         with tf.GradientTape() as tape:
             tape.watch([eye, attributes])
-            loss = tf.reduce_sum(render(eye, attributes) * scene.weights)
+            picture = render(eye, attributes)
+            loss = tf.reduce_sum(picture * scene.weights[..., : picture.shape[-1]])
         return tape.gradient(loss, [eye, attributes])
 
     forward_ms, _ = _median_ms(lambda: forward(scene.eye, scene.attributes).numpy(), case)
@@ -316,7 +336,7 @@ def _print_cases(cases: Sequence[Case]) -> None:
 def report(options: Options, kernel: str) -> None:
     """Measure all settings: how the cost grows with triangles, pixels and batch, and how the peers do."""
     print(" ".join(f"{name:>10}" for name in COLUMNS))
-    peers = [peer for peer in options.peers if kernel or peer not in ("kernel", "tfg")]
+    peers = [peer for peer in options.peers if kernel or peer not in NEED_KERNEL]
     for triangles, size, batch in product(options.triangles, options.sizes, options.batches):
         _print_cases([Case(p, size, batch, triangles, options.threads, options.seconds, kernel) for p in peers])
     print("Milliseconds an image, medians: forward, with gradient, that as CPU time. Peak memory beyond the scene's.")
@@ -336,7 +356,7 @@ def main(argv: Sequence[str]) -> int:
         print(f"There is no peer {sorted(unknown)[0]!r}: choose from {', '.join(PEERS)}.", file=sys.stderr)
         return 2
     with tempfile.TemporaryDirectory() as folder:
-        wanted = {"kernel", "tfg"} & set(options.peers)
+        wanted = set(NEED_KERNEL) & set(options.peers)
         report(options, compile_kernel(Path(folder)) if wanted else "")
     return 0
 

@@ -37,7 +37,7 @@ def _error(reconstruct: Reconstructor, people: list, views: int) -> float:
     side_boxes = [box_from_landmarks(points) for points in side_points]
     more = (list(sides), side_boxes) if views == 2 else (None, None)
     maps = reconstruct.predict_crops(list(fronts), boxes, *more)
-    found = PositionMap(load_open_face()).landmarks(maps)
+    found = PositionMap(load_open_face()).landmarks(maps, 81)[:, :68]
     truth = np.stack(front_points)
     return float(nme_2d(found, truth, box_area_root(truth)).mean())
 

@@ -143,8 +143,12 @@ def photo_of(image: NDArray[np.uint8], source: Source, arguments: Arguments) -> 
     from tfface.fitting.person import Photo
 
     points, score = source(image)
-    contour = arguments.jaw == "contour" or (arguments.jaw == "auto" and arguments.landmarks_file is not None)
-    return Photo(image, points, contour, score)
+    return Photo(image, points, _contour(arguments), score)
+
+
+def _contour(arguments: Arguments) -> bool:
+    """Whether the jaw's points lie on the silhouette."""
+    return arguments.jaw == "contour" or (arguments.jaw == "auto" and arguments.landmarks_file is not None)
 
 
 def _network_source(arguments: Arguments) -> Source:
@@ -158,7 +162,7 @@ def _network_source(arguments: Arguments) -> Source:
 
     def source(image: NDArray[np.uint8]) -> tuple[NDArray[np.floating], float | None]:
         face = reconstruct(image, arguments.box)[0]
-        return face.landmarks68, face.score
+        return face.landmarks68_2d if _contour(arguments) else face.landmarks68, face.score
 
     return source
 

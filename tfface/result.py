@@ -89,8 +89,13 @@ class FaceResult:
 
     @property
     def landmarks68(self) -> NDArray[np.float32]:
-        """`[68,3]` u, v and depth in pixels of the photograph."""
+        """`[68,3]` u, v and depth in pixels of the photograph, points of the head as in 300W-LP (`face.landmarks`)."""
         return self.vertices[load_open_face().landmarks68]
+
+    @property
+    def landmarks68_2d(self) -> NDArray[np.float32]:
+        """`[68,3]` the same as dlib places them, jaw points where a frontal face ends in the picture."""
+        return self.vertices[load_open_face().landmarks68_2d]
 
     @property
     def landmarks5(self) -> NDArray[np.float64]:

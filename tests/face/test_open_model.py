@@ -54,6 +54,21 @@ def test_mean_is_symmetric_and_so_are_the_tables() -> None:
     assert (surface.mirror[left] == right).all()
 
 
+def test_the_two_conventions_of_68_landmarks() -> None:
+    face = load_open_face()
+    surface, vertices = face.face(2), face.face(2).vertices(face.mean)
+    jaw = np.arange(17)
+    for chosen in (face.landmarks68, face.landmarks68_2d):
+        assert len(set(chosen.tolist())) == 68
+        assert (surface.mirror[chosen[jaw]] == chosen[16 - jaw]).all()
+        assert (np.diff(vertices[chosen[:9], 1]) < 0).all()  # from the ear down to the chin
+    in_3d, in_2d = vertices[face.landmarks68], vertices[face.landmarks68_2d]
+    assert (in_2d[3:7, 2] - in_3d[3:7, 2] > 6).all()  # on the bone, not on the cheek that hides it
+    same = np.flatnonzero(face.landmarks68 == face.landmarks68_2d)
+    assert set(range(30, 68)) <= set(same.tolist())
+    np.testing.assert_array_equal(face.landmarks_of(81)[:68], face.landmarks68_2d)
+
+
 def test_identity_components_are_symmetric_or_antisymmetric() -> None:
     face = load_open_face()
     mirrored = face.id_basis[:, face.cage_mirror] * np.array([-1, 1, 1], np.float32)

@@ -215,7 +215,7 @@ def write_photos(folder: Path, count: int) -> np.ndarray:
     """Prepared photographs: the mean face's landmarks, dots on grey; returns the landmarks."""
     face, size = load_open_face(), 64
     camera = camera_of(np.zeros(3), np.zeros(4), "framed")
-    points = camera.project(face.face(2).vertices(face.mean)[face.landmarks68])[:, :2] * (0.8 * size / CROP_SIZE) + 5
+    points = camera.project(face.face(2).vertices(face.mean)[face.landmarks68_2d])[:, :2] * (0.8 * size / CROP_SIZE) + 5
     image = np.full((size, size, 3), 90, np.uint8)
     for u, v in points:
         image[int(v), int(u)] = 255, 60, 60

@@ -123,7 +123,7 @@ class Layout:
 def usual_scale() -> float:
     """Pixels a millimetre at which the mean face fills a 256-pixel crop as `docs/conventions.md` frames it."""
     face = load_open_face()
-    points = (face.face(2).matrix @ face.cage())[face.landmarks68, :2]
+    points = (face.face(2).matrix @ face.cage())[face.landmarks68_2d, :2]
     return float(CROP_SIZE / (np.sqrt(2.0) * np.ptp(points, axis=0).max()))
 
 

@@ -20,6 +20,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
+from tfface.face.landmarks import in_3d
 from tfface.geometry.subdivide import catmull_clark, triangulate
 from tfface.io.files import atomic_path
 
@@ -74,10 +75,19 @@ class OpenFace:
         self._arrays = arrays
         self._levels: dict[tuple[bool, int], Surface] = {}
 
-    @property
+    @cached_property
     def landmarks68(self) -> NDArray[np.int64]:
-        """`[68]` vertices of the face crop at level 2, iBUG order."""
+        """`[68]` vertices of the face crop at level 2, iBUG order, as 3D data sets place them (`face.landmarks`)."""
+        return in_3d(self.landmarks68_2d)
+
+    @property
+    def landmarks68_2d(self) -> NDArray[np.int64]:
+        """The same 68 as detectors of outlines such as dlib's place them: the first of `landmarks81`."""
         return self.landmarks81[:68]
+
+    def landmarks_of(self, count: int) -> NDArray[np.int64]:
+        """`landmarks68`, or dlib's 81 where `count` is 81."""
+        return self.landmarks68 if count == 68 else self.landmarks81[:count]
 
     @property
     def num_identity(self) -> int:
@@ -125,10 +135,10 @@ class OpenFace:
     def landmarks(self, level: int, count: int = 68) -> NDArray[np.int64]:
         """Vertices of the face crop at `level` for 68 or 81 landmarks (at lower levels the nearest vertices)."""
         if level == MAX_LEVEL:
-            return self.landmarks81[:count]
+            return self.landmarks_of(count)
         mean = self.face(MAX_LEVEL).vertices(self.mean)
         coarse = self.face(level).vertices(self.mean)
-        targets = mean[self.landmarks81[:count]]
+        targets = mean[self.landmarks_of(count)]
         return np.argmin(np.linalg.norm(coarse[None] - targets[:, None], axis=-1), axis=1)
 
     def head_to_face(self, level: int) -> NDArray[np.int64]:

@@ -52,7 +52,7 @@ class PositionMap:
 
     def landmarks(self, position_map: NDArray[np.floating], count: int = 68) -> NDArray[np.float32]:
         """The 68 or 81 landmarks of `[..., R, R, 3]`: `[..., count, 3]`."""
-        return self._sample(position_map, self.face.landmarks81[:count])
+        return self._sample(position_map, self.face.landmarks_of(count))
 
     def _sample(self, position_map: NDArray[np.floating], which: slice | NDArray[np.int64]) -> NDArray[np.float32]:
         texels, weights = self._vertex_samples
@@ -64,14 +64,14 @@ class PositionMap:
     def landmark_samples(self, count: int = 68) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """The four texels `[count,4]` of the flattened map that each landmark blends, and their weights `[count,4]`."""
         texels, weights = self._vertex_samples
-        which = self.face.landmarks81[:count]
+        which = self.face.landmarks_of(count)
         return texels[which].astype(np.int32), weights[which].astype(np.float32)
 
     def landmark_matrix(self, count: int = 68) -> NDArray[np.float32]:
         """Dense `[count, R*R]`: landmarks = matrix @ flattened map. For losses and metrics inside a network's graph."""
         texels, weights = self._vertex_samples
         rows = np.repeat(np.arange(count), 4)
-        which = self.face.landmarks81[:count]
+        which = self.face.landmarks_of(count)
         matrix = np.zeros((count, self.resolution**2), np.float32)
         np.add.at(matrix, (rows, texels[which].ravel()), weights[which].ravel())
         return matrix

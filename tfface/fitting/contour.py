@@ -30,13 +30,13 @@ def jaw_rows() -> NDArray[np.int64]:
     """`[17, 24]` vertices of the face crop at level 2: the rows of the jaw points, each its own vertex first."""
     face = load_open_face()
     mean = np.asarray(face.face(2).vertices(face.mean), np.float64)
-    centre = mean[face.landmarks68[BASE_OF_NOSE], :2] * [0.0, 1.0]
+    centre = mean[face.landmarks68_2d[BASE_OF_NOSE], :2] * [0.0, 1.0]
     skin = np.flatnonzero(face.face(2).vertex_part == 0)
     return np.stack([_row(face, mean, skin, centre, jaw) for jaw in range(NUM_JAW)])
 
 
 def _row(face: OpenFace, mean: FloatArray, skin: NDArray[np.int64], centre: FloatArray, jaw: int) -> NDArray[np.int64]:
-    own = face.landmarks68[jaw]
+    own = face.landmarks68_2d[jaw]
     reach = mean[own, :2] - centre
     length = np.linalg.norm(reach)
     out = reach / length

@@ -6,8 +6,9 @@ photograph the expression b in [0,1] and the pose (three angles, centre, log sca
     min sum_photos sum_n |p_n - q_n|^2 / s_n^2 + |a|^2 + sum_photos |b|^2 / 0.3^2 + (ln(distance / 900 mm) / 0.35)^2
 
 by trust-region least squares (scipy, "trf"); its Jacobian is written out for the coefficients, and taken by differences
-for the seven numbers of the pose. s_n is how exact a landmark is. With `contour`, jaw points slide along the silhouette
-(`tfface.fitting.contour`) between a few rounds.
+for the seven numbers of the pose. s_n is how exact a landmark is. With `contour`, landmarks are dlib's, and jaw points
+slide along the silhouette (`tfface.fitting.contour`) between a few rounds; without, they are fixed points of the head
+(`tfface.face.landmarks` has both conventions).
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ POSE_STEP = 1e-6
 
 @dataclass(frozen=True)
 class _Candidates:
-    """Landmarks 17 to 67, then the rows of the 17 jaw points.
+    """dlib's landmarks 17 to 67, the rows of the 17 jaw points, then the 68 points of the head.
 
     Attributes:
         mean: `[N,3]` millimetres about the face's centre.
@@ -51,14 +52,16 @@ class _Candidates:
 @lru_cache(maxsize=1)
 def _candidates() -> _Candidates:
     face = load_open_face()
-    chosen = np.concatenate([face.landmarks68[NUM_JAW:], jaw_rows().ravel()])
+    chosen = np.concatenate([face.landmarks68_2d[NUM_JAW:], jaw_rows().ravel(), face.landmarks68])
     rows = face.face(2).matrix[chosen]
     basis = np.stack([rows @ part for part in (*face.id_basis, *face.exp_basis)])
     return _Candidates(rows @ face.mean.astype(np.float64) - face.centre, basis.astype(np.float64))
 
 
-def _chosen(jaw: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The 68 candidates whose jaw points are these `[17]` vertices of the rows."""
+def _chosen(jaw: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """The 68 candidates whose jaw points are these `[17]` vertices of the rows; None: the points of the head."""
+    if jaw is None:
+        return np.arange(-68, 0)
     places = 68 - NUM_JAW + np.arange(NUM_JAW) * jaw_rows().shape[1] + jaw
     return np.concatenate([places, np.arange(68 - NUM_JAW)])
 
@@ -66,7 +69,7 @@ def _chosen(jaw: NDArray[np.int64]) -> NDArray[np.int64]:
 def _marched_jaw(joint: FloatArray, pose: FloatArray, target: FloatArray) -> NDArray[np.int64]:
     """Which vertices `[17]` of the rows are the outline, given identity and expression `[202]`."""
     data = _candidates()
-    chosen = np.concatenate([[BASE_OF_NOSE - NUM_JAW], np.arange(68 - NUM_JAW, len(data.mean))])
+    chosen = np.concatenate([[BASE_OF_NOSE - NUM_JAW], np.arange(68 - NUM_JAW, len(data.mean) - 68)])
     points = project(pose, data.mean[chosen] + np.tensordot(joint, data.basis[:, chosen], axes=1))
     return marched(points[1:].reshape(NUM_JAW, -1, 2), points[0], target[:NUM_JAW])
 
@@ -79,7 +82,7 @@ def landmark_model(
     With `contour`, the jaw points are those on the outline of the face found so far.
     """
     joint = np.concatenate([found.identity, found.expression])
-    jaw = _marched_jaw(joint, pose_of(found.camera), target) if contour else np.zeros(NUM_JAW, np.int64)
+    jaw = _marched_jaw(joint, pose_of(found.camera), target) if contour else None
     data, chosen = _candidates(), _chosen(jaw)
     return data.mean[chosen], data.basis[:, chosen]
 
@@ -94,7 +97,7 @@ def fit_landmarks(points: Sequence[FloatArray], contour: bool = False) -> list[C
 
     Args:
         points: for each photograph `[68,2]` in pixels of its crop, iBUG order.
-        contour: the jaw points lie on the silhouette; else they are the model's own vertices, hidden or not.
+        contour: points as dlib's, the jaw on the silhouette; else points of the head as 300W-LP's, hidden or not.
 
     Returns:
         for each photograph its coefficients, its camera over the crop; albedo and light are 0.
@@ -103,7 +106,7 @@ def fit_landmarks(points: Sequence[FloatArray], contour: bool = False) -> list[C
         UserError: points that are not 68 finite ones or lie all in one place.
     """
     targets = [checked(part) for part in points]
-    problem = _Problem(targets, np.zeros((len(targets), NUM_JAW), np.int64))
+    problem = _Problem(targets, contour)
     unknowns = problem.start()
     for _ in range(ROUNDS if contour else 1):
         if contour:
@@ -129,16 +132,16 @@ def checked(points: FloatArray) -> NDArray[np.float64]:
 class _Problem:
     """The least-squares problem of one person's photographs; unknowns are one vector."""
 
-    def __init__(self, targets: list[NDArray[np.float64]], jaw: NDArray[np.int64]) -> None:
+    def __init__(self, targets: list[NDArray[np.float64]], contour: bool) -> None:
         self.targets = targets
         self.data = _candidates()
-        self.choose(jaw)
+        self.choose([np.zeros(NUM_JAW, np.int64) if contour else None] * len(targets))
         face = load_open_face()
         self.num_identity, self.num_expression = face.num_identity, len(face.expression_names)
         self.weights = exactness()
 
-    def choose(self, jaw: NDArray[np.int64]) -> None:
-        """Takes, for each photograph, these vertices `[17]` of the rows as its jaw points."""
+    def choose(self, jaw: Sequence[NDArray[np.int64] | None]) -> None:
+        """Takes, for each photograph, these vertices `[17]` of the rows as its jaw points; None: points of the head."""
         chosen = [_chosen(places) for places in jaw]
         self.means = [self.data.mean[part] for part in chosen]
         self.bases = [np.ascontiguousarray(self.data.basis[:, part]) for part in chosen]
@@ -189,13 +192,12 @@ class _Problem:
             blocks.append(block)
         return np.concatenate(blocks)
 
-    def marched_jaw(self, unknowns: NDArray[np.float64]) -> NDArray[np.int64]:
+    def marched_jaw(self, unknowns: NDArray[np.float64]) -> list[NDArray[np.int64]]:
         """For each photograph the vertices `[17]` of the rows that are its outline."""
-        found = [
+        return [
             _marched_jaw(self._joint(unknowns, index), unknowns[self._pose(index)], target)
             for index, target in enumerate(self.targets)
         ]
-        return np.stack(found)
 
     def coefficients(self, unknowns: NDArray[np.float64]) -> list[Coefficients]:
         dark = np.zeros(len(load_albedo_basis().basis)), np.zeros(27)

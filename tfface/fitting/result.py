@@ -61,7 +61,7 @@ class FittedFace(FaceResult):
         matrix = crop_transform(face_window(self.vertices), size)
         plain = warp_image(self.image, matrix, size, size)
         meshes = [transform_points(matrix, part.vertices()) for part in (self.first, self.coefficients)]
-        chosen, triangles = load_open_face().landmarks68, self.triangles
+        chosen, triangles = load_open_face().landmarks68_2d, self.triangles
         albedo = self.albedo()
         pictures = [
             draw_landmarks(plain, transform_points(matrix, self.seen_landmarks), 1.2),

@@ -94,7 +94,7 @@ def _sample_maps(resolution: int, rng: np.random.Generator) -> NDArray[np.float3
     """Random maps `[NUM_SAMPLES, R*R*3]` framed as crops are, with some room for bad framing."""
     face = load_open_face()
     topology = PositionMap(face, resolution).cage_matrix
-    landmarks = face.face(2).matrix[face.landmarks68]
+    landmarks = face.face(2).matrix[face.landmarks68_2d]
     maps = np.empty((NUM_SAMPLES, resolution**2 * 3), np.float32)
     for index in range(NUM_SAMPLES):
         expression = np.clip(rng.normal(0, 0.25, len(face.expression_names)), 0, 1)

@@ -51,7 +51,7 @@ TAU = {"identity": 0.5, "expression": 0.2, "turn": 0.15, "camera": 0.1}
 def point_texels(resolution: int, count: int) -> NDArray[np.int32]:
     """Texels `[count]` of the flattened map: those of the 68 landmarks, then ever the farthest of the face's others."""
     topology = PositionMap(load_open_face(), resolution)
-    texels, weights = topology.landmark_samples()
+    texels, weights = (array[:68] for array in topology.landmark_samples(81))
     chosen = list(dict.fromkeys(texels[np.arange(len(texels)), weights.argmax(-1)].tolist()))[:count]
     candidates = np.flatnonzero(topology.weight_mask((1.0, 1.0, 1.0, 0.0)))
     places = mean_shape(resolution).reshape(-1, 3)

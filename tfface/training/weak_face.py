@@ -152,7 +152,7 @@ def vertex_areas(face: OpenFace, model: MorphableModel, triangles: NDArray[np.in
 
 def _landmark_components(face: OpenFace) -> NDArray[np.float32]:
     """`[1 + identity + expression, 68*3]`: the mean landmarks about the centre and what each coefficient adds, mm."""
-    rows = face.face(2).matrix[face.landmarks68]
+    rows = face.face(2).matrix[face.landmarks68_2d]
     cages = np.concatenate([face.mean[None], face.id_basis, face.exp_basis])
     components = np.stack([np.asarray(rows @ cage, np.float32) for cage in cages])
     components[0] -= face.centre.astype(np.float32)

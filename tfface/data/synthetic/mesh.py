@@ -82,7 +82,7 @@ class HeadMesh:
         self.material[(corners == 4).all(1)] = MOUTH
         self.border = self._border_loop()
         self.shoulder_triangles = self._shoulder_triangles()
-        self.landmark_matrix = face.face(2).matrix[face.landmarks68].astype(np.float32)
+        self.landmark_matrix = face.face(2).matrix[face.landmarks68_2d].astype(np.float32)
         cage_basis = face.id_basis.transpose(1, 0, 2).reshape(len(face.mean), -1)
         self._landmark_mean = self.landmark_matrix @ face.mean
         self._landmark_basis = (self.landmark_matrix @ cage_basis).reshape(68, -1, 3).transpose(1, 0, 2)
