@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -16,7 +17,8 @@ from tfface.face.layout import Layout
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.losses.map_objective import MapObjective
-from tfface.models import coefficients, maps, points, rnet
+from tfface.models import coefficients, maps, points, presets, rnet
+from tfface.training.position_map import start_from
 
 SIZE, COUNT = 32, 60
 KINDS = [("columns", "framed"), ("euler", "deep3d"), ("euler", "fov30"), ("columns", "fov30")]
@@ -140,3 +142,20 @@ def test_points_need_a_trunk_that_has_features_of_stride_8() -> None:
     with pytest.raises(UserError, match="orbit"):
         override(small(), {"model.rotation": "orbit"})
     assert isinstance(rnet.layout_of(small().model), Layout)
+
+
+def test_other_networks_start_from_a_trunk_that_learnt_elsewhere(tmp_path: Path) -> None:
+    source = models.build(small().model)
+    presets.save(source, small().model, tmp_path, {})
+    config = override(Config(model=MODELS["mnv2_basis"]), {"model.views": 1, "run.init": str(tmp_path)})
+    sizes = {"model.image_size": 64, "model.map_size": SIZE, "model.width": 0.1, "model.components": 8}
+    config = override(config, sizes)
+    target = models.build(config.model)
+    first = np.asarray(target.get_layer("basis").mean)
+    start_from(target, config)
+    for name in ("stem_conv", "stage3_1_project_conv", "head_conv"):
+        kernels = [np.asarray(model.get_layer(name).kernel) for model in (source, target)]
+        np.testing.assert_allclose(*kernels, atol=1e-3)  # presets are float16
+    np.testing.assert_array_equal(target.get_layer("basis").mean, first)
+    with pytest.raises(UserError, match="does not fit"):
+        start_from(models.build(config.model), override(config, {"model.name": "dual_prn"}))

@@ -239,8 +239,8 @@ class RunConfig:
     out: str = ""
     """Folder of the run; a folder that holds an unfinished run goes on. Empty: a new one under runs/."""
     init: str = ""
-    """Weights to start from: a run's folder, a .weights.h5 or .npz file, or a preset's name. R-Net's trunk also from
-    Keras' ImageNet file for ResNet-50 (.h5), or from another network with the same trunk (.npz)."""
+    """Weights to start from: a run's folder, a .weights.h5 or .npz file, or a preset's name. MobileNetV2
+    trunks also from another network's (.npz), R-Net's ResNet-50 also from Keras' ImageNet file (.h5)."""
     stages: Literal["", "refiner", "transfer"] = ""
     """Several runs, one after the other, each in a folder of its own under `out`. refiner (seed 003, prn_res): the
     brief map (left out where `init` names a prn), the refiner alone, both. transfer (seed 002): `data.records`, then

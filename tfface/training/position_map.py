@@ -33,6 +33,7 @@ from tfface.training.pictures import MeshPictures
 from tfface.training.progress import ProgressLine
 from tfface.training.schedule import make_optimizer
 
+SHARE_TRUNKS = ("rnet", "mnv2_prn", "mnv2_light", "mnv2_basis")
 MakeDatasets = Callable[..., tuple[tf.data.Dataset, tf.data.Dataset]]
 
 
@@ -95,8 +96,8 @@ def start_from(model: keras.Model, config: Config) -> None:
     """Loads the weights that `run.init` names: a run's folder, a weights file, or a preset.
 
     A network of two views also starts from weights of one: it then gives what that one gave for the front picture, and
-    learns from there what the side picture adds. `prn_res` also starts from a `prn` of
-    the same configuration. R-Net also starts from another network's trunk (`.npz`), or from ImageNet's (Keras' `.h5`).
+    learns from there what the side picture adds. `prn_res` also starts from a `prn` of the same configuration, networks
+    on MobileNetV2 from another one's trunk (`.npz`), R-Net's ResNet-50 from ImageNet's (Keras' `.h5`).
     """
     if not config.run.init:
         return
@@ -108,18 +109,24 @@ def start_from(model: keras.Model, config: Config) -> None:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Skipping nested container")  # of a prn for a prn_res, which is seen to
             presets.load_weights(model, path)
-    except UserError:
-        if config.model.name == "rnet" and path.suffix == ".npz":
-            presets.load_trunk(model, path)
-            return
+    except UserError as misfit:
         if config.model.name == "prn_res":
             copy_brief(model, config, path)
-            return
-        if config.model.views == 1:
-            raise
-        single = models.build(dataclasses.replace(config.model, views=1))
+        elif not (config.model.views == 2 and copy_one_view(model, config, path)):
+            if config.model.name not in SHARE_TRUNKS or path.suffix != ".npz":
+                raise misfit
+            presets.load_trunk(model, path)
+
+
+def copy_one_view(target: keras.Model, config: Config, path: Path) -> bool:
+    """Loads the weights of the same network with one view into one with two; False where they are not such."""
+    single = models.build(dataclasses.replace(config.model, views=1))
+    try:
         presets.load_weights(single, path)
-        copy_widened(single, model)
+    except UserError:
+        return False
+    copy_widened(single, target)
+    return True
 
 
 def copy_brief(target: keras.Model, config: Config, path: Path) -> None:
