@@ -50,8 +50,8 @@ class Options:
     """Arms to train (all)."""
 
 
-PLAIN_LOSS = {"loss.landmarks": 1.0, "loss.features": 1.0, "loss.face": 1.0, "loss.neck": 0.0}
-MASK_LOSS = {"loss.landmarks": 1.0, "loss.features": 0.4, "loss.face": 0.3, "loss.neck": 0.0}
+PLAIN_LOSS = {"loss.kind": "mse", "loss.landmarks": 1.0, "loss.features": 1.0, "loss.face": 1.0, "loss.neck": 0.0}
+MASK_LOSS = {"loss.kind": "mse", "loss.landmarks": 1.0, "loss.features": 0.4, "loss.face": 0.3, "loss.neck": 0.0}
 SYMMETRY, SMOOTHNESS = {"loss.symmetry": 0.01}, {"loss.smoothness": 0.1}
 PRN, RES = {"model.name": "prn", "model.output": "tanh"}, {"model.name": "prn_res"}
 

@@ -9,23 +9,25 @@ from typing import Any
 from ray import tune
 from rich.console import Console
 from rich.table import Table
-from storage import Trial
+from storage import Storage, Trial
 
 
 class ProgressLines(tune.Callback):
-    """Prints each reported epoch, each failure, and how many trials are done.
+    """Prints each reported epoch, each failure, and how many trials are done; ends a sweep that fills its disk.
 
     Args:
+        location: of the storage.
         total: trials in all.
         max_epochs: of each, at the most.
     """
 
-    def __init__(self, total: int, max_epochs: int) -> None:
-        self.total, self.max_epochs = total, max_epochs
+    def __init__(self, location: str, total: int, max_epochs: int) -> None:
+        self.location, self.total, self.max_epochs = location, total, max_epochs
 
     def setup(self, **info: Any) -> None:
         self.console = Console()  # not before: Ray keeps a pickle of its callbacks, and a console cannot be pickled
         self.start, self.best = time.monotonic(), float("inf")
+        self.storage = Storage(self.location)
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._say(trial, "starts (the first epoch takes a while: the network is being compiled)")
@@ -40,6 +42,9 @@ class ProgressLines(tune.Callback):
             f"epoch {result['epoch']}/{self.max_epochs}  error {result['error']:.4g}  (best {self.best:.4g})  "
             f"{done} of {self.total} trials done",
         )
+
+    def on_step_end(self, iteration: int, trials: list[Any], **info: Any) -> None:
+        self.storage.check_room()  # here, because what is raised elsewhere comes out wrapped by Ray
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._say(trial, "is done")

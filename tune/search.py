@@ -115,7 +115,10 @@ def scheduler(options: Any, domains: spaces.Domains, default: dict[str, Any] | N
         return FIFOScheduler()
     if options.scheduler == "asha":
         epochs = options.max_epochs
-        asha = KeepDefault("epoch", "error", "min", max_t=epochs, reduction_factor=3, stop_last_trials=False)
+        first = max(1, epochs // 4)  # before that, errors say more of the first weights than of the trial
+        asha = KeepDefault(
+            "epoch", "error", "min", max_t=epochs, grace_period=first, reduction_factor=3, stop_last_trials=False
+        )
         asha.default = default
         return asha
     mutable = spaces.mutable(domains)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +20,8 @@ from tfface.errors import UserError
 
 TRIALS = "trials"
 SWEEP_FILE = "sweep.yaml"
+LEAST_FREE = 256 * 2**20
+"""Bytes that a local disk must have left. Ray writes its state in place: on a full disk it would lose what it had."""
 COUNTS = ("epoch", "error", "val_loss", "val_nme68", "loss", "minutes", "parameters", "milliseconds")
 
 
@@ -59,6 +62,16 @@ class Storage:
         self.local = "file" in _protocols(self.filesystem)
         self.root = os.path.abspath(root) if self.local else root.rstrip("/")
         self.location = self.root if self.local else location.rstrip("/")
+
+    def check_room(self) -> None:
+        """Nothing, while there is room to go on.
+
+        Raises:
+            UserError: the disk is nearly full.
+        """
+        if self.local and shutil.disk_usage(self.root).free < LEAST_FREE:
+            least = LEAST_FREE >> 20
+            raise UserError(f"The disk of {self.root} has less than {least} MB left: make room, then add --resume.")
 
     def path(self, *parts: str) -> str:
         """A path as the file system knows it."""

@@ -55,7 +55,7 @@ class Sweep:
             self._prepare()
             try:
                 self._tuner().fit()
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, UserError):
                 self._say_how_to_resume()
                 raise
         trials = self.storage.trials()
@@ -84,6 +84,7 @@ class Sweep:
         if not self.options.resume:
             asked = {"options": kept(self.options), "base": dict(configuration.flatten(self._base_tree()))}
             self.storage.write(yaml.safe_dump(asked, sort_keys=False), SWEEP_FILE)
+        self.storage.check_room()
         if self._faces() and self.storage.local:
             from tfface.data.ray_shards import make_with_ray
             from tfface.data.shards import ShardSet
@@ -151,7 +152,7 @@ class Sweep:
         from ray import tune
 
         options = self.options
-        progress = ProgressLines(search.count(options, self.domains), options.max_epochs)
+        progress = ProgressLines(self.storage.location, search.count(options, self.domains), options.max_epochs)
         return tune.RunConfig(
             name="trials",
             storage_path=self.storage.location,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,6 +21,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, str(REPOSITORY / "tune"))
 
 import outcome  # noqa: E402
+import progress  # noqa: E402
 import report  # noqa: E402
 import run_sweep  # noqa: E402
 import search  # noqa: E402
@@ -142,6 +144,17 @@ def test_a_configuration_says_which_run_goes_on(tmp_path: Path) -> None:
     save(override(config, {"optim.epochs": 3}), tmp_path / "config.yaml")
     assert train.parse(command) == config  # and not what the run was begun with
     assert train.parse(["--resume", str(tmp_path)]).optim.epochs == 3
+
+
+def test_a_disk_that_fills_up_ends_a_sweep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before Ray's own state is lost: on a full disk it truncates what it had."""
+    lines = progress.ProgressLines(str(tmp_path), 1, 2)
+    lines.setup()
+    lines.on_step_end(1, [])
+    usage = shutil.disk_usage(tmp_path)._replace(free=200 * 2**20)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    with pytest.raises(UserError, match="less than 256 MB left: make room"):
+        lines.on_step_end(2, [])
 
 
 @pytest.fixture(scope="module")

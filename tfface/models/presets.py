@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import keras
 
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
-DEFAULTS = {1: "rnet_light", 2: "rnet_light_pair"}
+DEFAULTS = {1: "rnet_points", 2: "rnet_points_pair"}
 """The presets that are used when none is named: the best ones for one and for two photographs."""
 
 
