@@ -77,7 +77,7 @@ def test_forward(name: str, views: int) -> None:
     assert (
         units.shape == (2, 32, 32, CHANNELS.get(name, 3)) and keras.backend.standardize_dtype(units.dtype) == "float32"
     )
-    assert model.get_config()["name"] == name
+    assert model.get_config()["name"] == config.name
     pixels = models.predictor(model, config)(images(config))["position_map"]
     assert pixels.shape == (2, 256, 256, 3)
     corner = maps.to_pixels(keras.ops.convert_to_numpy(units)[:, -1, -1, -3:], config.output)
