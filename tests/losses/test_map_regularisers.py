@@ -78,7 +78,7 @@ def test_edges_and_normals_see_what_they_should(posed: np.ndarray) -> None:
 def test_objective_without_regularisers_is_the_map_loss_and_stages_add_up(
     topology: PositionMap, posed: np.ndarray
 ) -> None:
-    config = LossConfig(brief=0.5)
+    config = LossConfig(kind="mse", brief=0.5)
     noisy = posed + np.random.default_rng(0).normal(0, 0.02, posed.shape).astype(np.float32)
     plain = WeightedMapLoss(topology.weight_mask((16, 4, 3, 0)))
     objective = MapObjective(config, topology)

@@ -61,7 +61,7 @@ def whole(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_one_batch_is_overfitted(tiny: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "build", mnv2_prn.build)  # the real one
-    config = tiny.tiny_config(tmp_path)
+    config = tiny.tiny_config(tmp_path, loss__kind="mse")
     model = position_map.compiled(config, PositionMap(load_open_face(), tiny.MAP_SIZE))
     images, pixels = tiny.posed_faces(4, seed=3)
     units = maps.to_units(pixels, config.model.output)
