@@ -17,7 +17,7 @@ from tfface.face.layout import Layout
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.losses.map_objective import MapObjective
-from tfface.models import coefficients, maps, points, presets, rnet
+from tfface.models import coefficients, map_basis, maps, points, presets, rnet
 from tfface.training.position_map import start_from
 
 SIZE, COUNT = 32, 60
@@ -80,6 +80,23 @@ def test_a_face_goes_where_sure_points_are_and_stays_where_doubtful_ones_are(rot
     np.testing.assert_array_equal(kept["albedo"], layer.layout.split(raw, raw=True)["albedo"])
 
 
+def test_components_go_where_sure_points_are() -> None:
+    layer, rng = points.ComponentsToPoints(SIZE, COUNT), np.random.default_rng(2)
+    said, change = (rng.normal(0, spread, (3, 64)).astype(np.float32) for spread in (1.0, 0.2))
+    mean, basis = map_basis.posed_map_basis(SIZE, 64)
+    texels = points.point_texels(SIZE, COUNT)
+
+    def seen(coefficients: np.ndarray) -> np.ndarray:
+        return (mean + coefficients @ basis).reshape(3, -1, 3)[:, texels, :2]
+
+    sure, doubtful = (np.full((3, COUNT, 1), sigma, np.float32) for sigma in (0.1, 1e4))
+    target = seen(said + change)
+    layer.build([said.shape])
+    assert np.abs(seen(said) - target).mean() > 2
+    np.testing.assert_allclose(seen(np.asarray(layer([said, target, sure]))), target, atol=0.2)
+    np.testing.assert_allclose(layer([said, target, doubtful]), said, atol=1e-3)
+
+
 def test_the_centre_of_mass_is_where_the_heat_is() -> None:
     heat, doubt = np.zeros((1, 8, 8, 2), np.float32), np.zeros((1, 8, 8, 2), np.float32)
     heat[0, 2, 5, 0] = heat[0, 7, 0, 1] = 50.0
@@ -134,6 +151,26 @@ def test_a_network_with_points_learns() -> None:
     assert np.isfinite(losses).all() and np.mean(losses[-4:]) < 0.8 * np.mean(losses[:4])
     moved = model.get_layer("raw").log_tau
     assert np.ptp(np.asarray(moved)[:150]) > 0  # how far to trust the heads is learnt
+
+
+def test_a_position_map_network_with_points_starts_from_those_of_rnet(tmp_path: Path) -> None:
+    source = models.build(small().model)
+    presets.save(source, small().model, tmp_path, {})
+    sizes = {
+        "model.views": 1,
+        "model.image_size": 64,
+        "model.map_size": SIZE,
+        "model.width": 0.1,
+        "model.components": 8,
+    }
+    config = override(Config(model=MODELS["mnv2_basis"]), {**sizes, "model.points": COUNT, "run.init": str(tmp_path)})
+    target = models.build(config.model)
+    start_from(target, config)
+    assert target.output.shape[1:] == (SIZE, SIZE, 8)
+    kernels = [np.asarray(model.get_layer("points_heat").kernel) for model in (source, target)]
+    np.testing.assert_allclose(*kernels, atol=1e-3)
+    answer = models.predictor(target, config.model)(np.zeros((1, 64, 64, 3), np.float32))["position_map"]
+    assert answer.shape == (1, 256, 256, 3)
 
 
 def test_points_need_a_trunk_that_has_features_of_stride_8() -> None:

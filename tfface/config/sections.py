@@ -49,8 +49,8 @@ class ModelConfig:
     """rnet only: Deep3D's fixed camera before which the face moves; the same with a field of view of 30 degrees; one
     that looks at the face's centre, with nothing to predict (seed 000); or scale, shift and perspective of the crop."""
     points: int = 0
-    """rnet on mobilenet_v2 only: how many points of the face are found in the picture, which the face is then moved to
-    inside the network; 128 is a good number, 0 leaves the heads' answer."""
+    """mnv2_basis, and rnet on mobilenet_v2: how many points of the face are found in the picture, to which the face
+    then moves inside the network; 128 is a good number, 0 finds none."""
     light: Literal[27, 9, 0] = 27
     """rnet only: spherical-harmonic coefficients, 9 for each colour, 9 for white light, or 0: even light."""
 
@@ -160,9 +160,9 @@ class LossConfig:
     normals: float = 0.0
     """Normals point where the true ones do."""
     brief: float = 1.0
-    """prn_res, dual_prn and rnet with points: weight of the maps before the last one."""
+    """prn_res, dual_prn and networks with points: weight of the maps before the last one."""
     points: float = 1.0
-    """rnet with `model.points` only: the points' distance from their true places, l1, in network units."""
+    """With `model.points` only: the points' distance from their true places, l1, in network units."""
     shape: float = 0.5
     """dual_prn only: the pose-free shape, in shape units of 100 mm."""
     visibility: float = 0.05

@@ -120,8 +120,10 @@ def validated(config: Config) -> Config:
         raise UserError("run.stages: transfer needs data.transfer, the folder of shards to go on with.")
     if model.refinements < 1:
         raise UserError("model.refinements: must be 1 or more; a network without a refiner is prn.")
-    if model.points and (model.name, model.trunk) != ("rnet", "mobilenet_v2"):
-        raise UserError("model.points: only rnet on --model.trunk mobilenet_v2 finds points; leave it at 0.")
+    if model.points and model.decoder != "basis" and (model.name, model.trunk) != ("rnet", "mobilenet_v2"):
+        raise UserError(
+            "model.points: only mnv2_basis and rnet on --model.trunk mobilenet_v2 find points; leave it at 0."
+        )
     if model.points and model.rotation == "orbit":
         raise UserError("model.points: a camera that orbits cannot follow points; take --model.rotation columns.")
     if not 0 <= model.points <= 1000:

@@ -99,9 +99,7 @@ def random_subset(batch: tf.Tensor, count: int) -> tf.Tensor:
     return order < tf.random.uniform([batch, 1], 1, count + 1, tf.int32)
 
 
-def _sometimes(
-    pictures: tf.Tensor, change: Callable[[tf.Tensor], tf.Tensor], probability: float | tf.Tensor
-) -> tf.Tensor:
+def _sometimes(pictures: tf.Tensor, change: Callable[[tf.Tensor], tf.Tensor], probability: float) -> tf.Tensor:
     """Changes some pictures; the others cost nothing."""
     chosen = tf.where(tf.random.uniform([tf.shape(pictures)[0]]) < probability)
 

@@ -18,6 +18,12 @@ OBJECT_STORE_BYTES = 80 * 1024**2
 ATTEMPTS = 3
 """A busy machine may not start Ray within the 30 seconds that Ray gives itself."""
 
+TOKEN_ADVICE = (
+    "if it asks for a token (InvalidAuthToken), set RAY_AUTH_MODE=token and the head's RAY_AUTH_TOKEN (or its "
+    "~/.ray/auth_token) here and wherever `ray start` runs."
+)
+"""`ray start --head` turns tokens on by itself where an earlier Ray left a token file; those who join do not."""
+
 
 @contextmanager
 def cluster(
@@ -75,4 +81,5 @@ def _start(settings: dict[str, Any]) -> None:
             last = attempt == ATTEMPTS - 1 or "timed out during startup" not in str(error)
             if last:
                 where = "this machine" if settings["address"] == "local" else settings["address"]
-                raise UserError(f"Ray cannot be reached or started on {where}: {error}") from error
+                advice = f"; {TOKEN_ADVICE}" if settings["address"] != "local" else ""
+                raise UserError(f"Ray cannot be reached or started on {where}: {error}{advice}") from error

@@ -129,6 +129,13 @@ def separable(x: Any, channels: int, name: str) -> Any:
     return conv_bn(depthwise_bn(x, name=name), channels, 1, name=name)
 
 
+def whole(x: Any) -> Any:
+    """What is where in MobileNetV2's last features: `[B, features]`."""
+    x = layers.DepthwiseConv2D(x.shape[1], name="whole_depthwise")(x)
+    x = layers.BatchNormalization(momentum=BN_MOMENTUM, name="whole_bn")(x)
+    return layers.Flatten(name="whole")(x)
+
+
 def upsampled(x: Any, channels: int, name: str, skip: Any | None = None) -> Any:
     """The light decoder's step: 1x1 to `channels`, twice the size (bilinear), the encoder's features, separable 3x3.
 

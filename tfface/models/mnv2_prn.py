@@ -4,7 +4,8 @@ Images `[B,S,S,3*views]` in [0,1] to a position map in network units. The full n
 and batch normalisation in every convolution), a 1x1 convolution to 512 and PRNet's 17 transposed 4x4 convolutions with
 bias; 11,791,273 parameters with two views at width 1.0. The light one keeps the encoder and predicts a smaller map with
 bilinear upsampling and separable convolutions: a position map is smooth, and the stride-1 4x4 convolutions at 128 and
-256 are nearly all of the full decoder's arithmetic. The basis decoder ends in principal components of posed maps.
+256 are nearly all of the full decoder's arithmetic. The basis decoder ends in principal components of posed maps; with
+`config.points` the network also finds points of the face, and the components move to them (`tfface.models.points`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import keras
 from keras import layers, ops
 
 from tfface.config import ModelConfig
-from tfface.models import blocks, maps
+from tfface.models import blocks, maps, points
 from tfface.models.map_basis import MapBasis
 
 MAP_LAYER = "map"
@@ -31,7 +32,8 @@ LIGHT_CHANNELS = (256, 160, 96, 32, 32, 16, 16)
 
 
 def build(config: ModelConfig) -> keras.Model:
-    """The network from images to its map `[B,map_size,map_size,3]` in network units, float32."""
+    """The network from images to its map `[B,map_size,map_size,3]` in network units, float32; with points to
+    `[B,map_size,map_size,8]` (`points.JoinedMaps`)."""
     images = keras.Input((config.image_size, config.image_size, 3 * config.views), name="images")
     features, skips = blocks.mobilenet_v2(images, config.width, config.features)
     if config.decoder == "full":
@@ -39,7 +41,7 @@ def build(config: ModelConfig) -> keras.Model:
     elif config.decoder == "light":
         decoded = light_decoder(features, skips, config)
     else:
-        decoded = basis_decoder(features, config)
+        decoded = basis_decoder(features, skips, config)
     if decoded.shape[1] != config.map_size:
         decoded = blocks.ResizeMap(config.map_size, name="resize")(decoded)
     units = layers.Activation("linear", dtype="float32", name=MAP_LAYER)(decoded)
@@ -68,14 +70,17 @@ def light_decoder(x: Any, skips: list[Any], config: ModelConfig) -> Any:
     return layers.Activation(config.output, dtype="float32", name=f"units_{config.output}")(x)
 
 
-def basis_decoder(x: Any, config: ModelConfig) -> Any:
+def basis_decoder(x: Any, skips: list[Any], config: ModelConfig) -> Any:
     """A depthwise convolution over the whole feature map (it keeps where things are), then components of posed maps."""
-    x = layers.DepthwiseConv2D(x.shape[1], name="whole_depthwise")(x)
-    x = layers.BatchNormalization(momentum=blocks.BN_MOMENTUM, name="whole_bn")(x)
-    x = layers.Flatten(name="whole")(x)
     start = keras.initializers.VarianceScaling(0.01)
-    x = layers.Dense(config.components, dtype="float32", kernel_initializer=start, name="coefficients")(x)
-    return MapBasis(config.map_size, config.components, config.output, name="basis")(x)
+    dense = layers.Dense(config.components, dtype="float32", kernel_initializer=start, name="coefficients")
+    said = dense(blocks.whole(x))
+    basis = MapBasis(config.map_size, config.components, config.output, name="basis")
+    if not config.points:
+        return basis(said)
+    found, sigma = points.located(x, skips, config.points)
+    moved = points.ComponentsToPoints(config.map_size, config.points, name="moved")([said, found, sigma])
+    return points.JoinedMaps(config.output, name="joined")([basis(said), found, basis(moved)])
 
 
 def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:

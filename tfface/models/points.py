@@ -1,14 +1,15 @@
 """Points of the face found in the picture, and the face moved to them.
 
-R-Net's heads tell a face's shape well and its place badly: a pixel's worth of where things are is lost before they are
-asked. Here the features of stride 8, told by the deeper ones what they belong to, each give a heat map for every one of
-N points of the face, whose centre of mass is where the point lies (soft-argmax), and how sure that is. Then the raw
-numbers move to the points as a Kalman filter moves its state to a measurement:
+A network's last layers tell a face's shape well and its place badly: a pixel's worth of where things are is lost before
+they are asked. Here the features of stride 8, told by the deeper ones what they belong to, each give a heat map for
+every one of N points of the face, whose centre of mass is where the point lies (soft-argmax), and how sure that is.
+Then the face's numbers move to the points as a Kalman filter moves its state to a measurement:
 
     minimise  sum_j (d_j / tau_j)^2 + sum_i |J_i d - (point_i - projection_i)|^2 / sigma_i^2
 
-over the change d of identity, expression, rotation and camera; J is the projection's derivative where the heads put the
-face, tau (learnt, one number a coefficient) how far the heads err, sigma (learnt, one a point and picture) the points.
+over their change d: R-Net's identity, expression, rotation and camera (`MoveToPoints`), or the components of a posed
+map (`ComponentsToPoints`). J is the points' derivative where the network put the face, tau (learnt, one a number) how
+far it errs, sigma (learnt, one a point and picture) the points.
 Dense points with uncertainties are those of Wood et al. 2022, which fits a face to them by an optimiser; the single
 step inside the network is ours, so that it learns points that make a good face. Keras operations alone, float32.
 """
@@ -38,13 +39,15 @@ from tfface.models.coefficients import (
     pinhole_of,
     rotation_matrix,
 )
+from tfface.models.map_basis import posed_map_basis
 
 CHANNELS = 64
 REACH = 1.25
 """The heat maps' cells stand for an area this much larger than the crop, so that points just outside can be said."""
 SIGMA_PX, LEAST_SIGMA_PX = 8.0, 0.75
-TAU = {"identity": 0.5, "expression": 0.2, "turn": 0.15, "camera": 0.1}
-"""How far the heads err before anything is learnt: standard deviations, raw expression, radians, camera units."""
+TAU = {"identity": 0.5, "expression": 0.2, "turn": 0.15, "camera": 0.1, "component": 0.3}
+"""How far the heads err before anything is learnt: standard deviations (of components too), raw expression, radians,
+camera units."""
 
 
 @lru_cache(maxsize=4)
@@ -138,13 +141,7 @@ class MoveToPoints(keras.layers.Layer):
         parts = self.layout.split(raw, raw=True)
         rotation = rotation_matrix(parts["angles"], self.layout.rotation)
         projected, jacobian = self._linearised(parts, rotation)
-        tau = ops.exp(self.log_tau)
-        a = ops.reshape(jacobian * tau / sigma[..., None], (-1, 2 * self.count, tau.shape[0]))
-        residual = ops.reshape((points - projected) / sigma, (-1, 2 * self.count, 1))
-        at = ops.swapaxes(a, 1, 2)
-        factor = ops.cholesky(ops.matmul(at, a) + ops.eye(tau.shape[0]))
-        half = ops.solve_triangular(factor, ops.matmul(at, residual), lower=True)
-        change = tau * ops.solve_triangular(ops.swapaxes(factor, 1, 2), half, lower=False)[..., 0]
+        change = best_change(jacobian, points - projected, sigma, ops.exp(self.log_tau))
         return self._moved(parts, rotation, change)
 
     def _linearised(self, parts: dict[str, Any], rotation: Any) -> tuple[Any, Any]:
@@ -207,6 +204,64 @@ class MoveToPoints(keras.layers.Layer):
         return {**super().get_config(), **own}
 
 
+@keras.saving.register_keras_serializable(package="tfface")
+class ComponentsToPoints(keras.layers.Layer):
+    """Components' coefficients `[B,K]`, points `[B,N,2]` and deviations `[B,N,1]` in pixels to better coefficients.
+
+    A posed map is linear in its components, so here the step is exact. What components stand for the points is weights
+    that are not trained, as `MapBasis` has them.
+
+    Args:
+        resolution: of the map whose texels the points are.
+        count: of points.
+    """
+
+    def __init__(self, resolution: int, count: int, **options: Any) -> None:
+        super().__init__(dtype="float32", **{k: v for k, v in options.items() if k != "dtype"})
+        self.resolution, self.count = resolution, count
+
+    def build(self, input_shape: Any) -> None:
+        components = input_shape[0][-1]
+        mean, basis = posed_map_basis(self.resolution, components)
+        texels = point_texels(self.resolution, self.count)
+        mean, basis = (a.reshape(-1, self.resolution**2, 3)[:, texels, :2] for a in (mean, basis))
+        constant = keras.initializers.Constant
+        self.mean = self.add_weight(mean[0].shape, constant(mean[0]), trainable=False, name="mean")
+        self.basis = self.add_weight(basis.shape, constant(basis), trainable=False, name="basis")  # [K,N,2]
+        self.log_tau = self.add_weight((components,), constant(np.log(TAU["component"])), name="log_tau")
+
+    def call(self, inputs: Any) -> Any:
+        said, points, sigma = inputs
+        projected = self.mean + ops.reshape(
+            ops.matmul(said, ops.reshape(self.basis, (self.basis.shape[0], -1))), (-1, self.count, 2)
+        )
+        jacobian = ops.transpose(self.basis, (1, 2, 0))[None]
+        return said + best_change(jacobian, points - projected, sigma, ops.exp(self.log_tau))
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape[0]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "resolution": self.resolution, "count": self.count}
+
+
+def best_change(jacobian: Any, residual: Any, sigma: Any, tau: Any) -> Any:
+    """The change `[B,K]` that minimises what this module's text says.
+
+    Args:
+        jacobian: `[B,N,2,K]` (or `[1,N,2,K]`), pixels.
+        residual: `[B,N,2]` from where the points are to where they should be, pixels.
+        sigma: `[B,N,1]` pixels.
+        tau: `[K]`.
+    """
+    count, size = residual.shape[1], tau.shape[0]
+    a = ops.reshape(jacobian * tau / sigma[..., None], (-1, 2 * count, size))
+    at = ops.swapaxes(a, 1, 2)
+    factor = ops.cholesky(ops.matmul(at, a) + ops.eye(size))
+    half = ops.solve_triangular(factor, ops.matmul(at, ops.reshape(residual / sigma, (-1, 2 * count, 1))), lower=True)
+    return tau * ops.solve_triangular(ops.swapaxes(factor, 1, 2), half, lower=False)[..., 0]
+
+
 def small_turn(vector: Any) -> Any:
     """Rotation matrices `[B,3,3]` about axes `[B,3]` by their lengths in radians (Rodrigues)."""
     angle = ops.sqrt(ops.sum(ops.square(vector), axis=-1, keepdims=True) + 1e-12)
@@ -230,7 +285,7 @@ class _logs(keras.initializers.Initializer):
 
 @keras.saving.register_keras_serializable(package="tfface")
 class JoinedMaps(keras.layers.Layer):
-    """The heads' map, the points in a map of their own, and the answer: `[B,R,R,3]`, `[B,N,2]`, `[B,R,R,3]` to
+    """The first map, the points in a map of their own, and the answer: `[B,R,R,3]`, `[B,N,2]`, `[B,R,R,3]` to
     `[B,R,R,8]` in network units, for the loss (`tfface.losses.map_objective`).
 
     The points' two channels hold u and v at the points' texels and 0 elsewhere.

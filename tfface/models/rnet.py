@@ -38,12 +38,14 @@ def build(config: ModelConfig) -> keras.Model:
         return PosedMap(config.map_size, config.output, layout, name=name)(raw)
 
     if config.trunk == "resnet50":
-        return keras.Model(images, posed(heads(resnet50(images), config, "raw"), "map"), name=config.name)
-    x, skips = blocks.mobilenet_v2(images, config.width, config.features)
+        features = resnet50(images)
+    else:
+        last, skips = blocks.mobilenet_v2(images, config.width, config.features)
+        features = blocks.whole(last)
+    said = heads(features, config, "said" if config.points else "raw")
     if not config.points:
-        return keras.Model(images, posed(heads(whole(x), config, "raw"), "map"), name=config.name)
-    said = heads(whole(x), config, "said")
-    found, sigma = points.located(x, skips, config.points)
+        return keras.Model(images, posed(said, "map"), name=config.name)
+    found, sigma = points.located(last, skips, config.points)
     raw = points.MoveToPoints(config.map_size, config.points, layout, name="raw")([said, found, sigma])
     answers = [posed(said, "said_map"), found, posed(raw, "moved_map")]
     return keras.Model(images, points.JoinedMaps(config.output, name="map")(answers), name=config.name)
@@ -57,13 +59,6 @@ def heads(features: Any, config: ModelConfig, name: str) -> Any:
         if size
     ]
     return layers.Concatenate(name=name, dtype="float32")(answers)
-
-
-def whole(x: Any) -> Any:
-    """What is where in MobileNetV2's last features: `[B, features]`."""
-    x = layers.DepthwiseConv2D(x.shape[1], name="whole_depthwise")(x)
-    x = layers.BatchNormalization(momentum=blocks.BN_MOMENTUM, name="whole_bn")(x)
-    return layers.Flatten(name="whole")(x)
 
 
 def resnet50(images: Any) -> Any:
