@@ -24,11 +24,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from tfface import cli
+from tfface.errors import UserError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -320,7 +323,7 @@ def _measure(case: Case) -> dict[str, float]:
 COLUMNS = ("triangles", "pixels", "batch", "peer", "forward", "+gradient", "times ours", "CPU", "MiB", "ids unlike")
 
 
-def _print_cases(cases: Sequence[Case]) -> None:
+def _print_cases(cases: list[Case]) -> None:
     """Measure the peers of one setting and print a row for each."""
     ours = None
     for case in cases:
@@ -343,18 +346,21 @@ def report(options: Options, kernel: str) -> None:
     print(f"Pixels an image whose triangle is not numba's. Load average at the end {os.getloadavg()[0]:.1f}.")
 
 
-def main(argv: Sequence[str]) -> int:
-    """Returns the exit code."""
-    if argv[:1] == ["--case"]:
+def main(argv: list[str] | None = None) -> int:
+    """Prints the table; 0.
+
+    Raises:
+        UserError: a peer that is none.
+    """
+    if argv and argv[0] == "--case":
         print(json.dumps(run(Case(**json.loads(argv[1])))))
         return 0
     import tyro
 
-    options = tyro.cli(Options, args=list(argv), description=__doc__)
+    options = tyro.cli(Options, args=argv, description=__doc__)
     unknown = set(options.peers) - set(PEERS)
     if unknown:
-        print(f"There is no peer {sorted(unknown)[0]!r}: choose from {', '.join(PEERS)}.", file=sys.stderr)
-        return 2
+        raise UserError(f"There is no peer {sorted(unknown)[0]!r}: choose from {', '.join(PEERS)}.")
     with tempfile.TemporaryDirectory() as folder:
         wanted = set(NEED_KERNEL) & set(options.peers)
         report(options, compile_kernel(Path(folder)) if wanted else "")
@@ -362,4 +368,4 @@ def main(argv: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(cli.run(main, sys.argv[1:]))

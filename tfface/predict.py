@@ -29,7 +29,8 @@ class Arguments:
     side_photo: tyro.conf.Positional[Path | None] = None
     """The same face from the side, for models of two views."""
     model: str | None = None
-    """A preset's name or the folder of an exported model; without it, the default preset."""
+    """A preset's name or the folder of an exported model; without it, the best preset, with --set or --mat the best of
+    those that say coefficients."""
     out: Path = Path("out")
     """Folder for the results; made when it is missing."""
     detector: Annotated[str, tyro.conf.arg(metavar="{auto,dlib,mtcnn}")] = "auto"
@@ -43,9 +44,9 @@ class Arguments:
     refine: bool = False
     """Then fit the face model to the photograph, from the network's answer on (seconds a face; see tfface.fit)."""
     set: bool = False
-    """The folder holds photographs of one person: their mean identity and albedo for all (models with coefficients)."""
+    """The folder holds photographs of one person: their mean identity and albedo for all (an R-Net's)."""
     mat: bool = False
-    """Also write NAME.mat with Deep3DFaceReconstruction's fields (models with coefficients)."""
+    """Also write NAME.mat with Deep3DFaceReconstruction's fields (an R-Net's)."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -138,8 +139,8 @@ def _saved_model(arguments: Arguments) -> Path:
         return Path(arguments.model)
     from tfface.models import presets
 
-    name = arguments.model if arguments.model is not None else presets.default(1 if arguments.side_photo is None else 2)
-    return Path(presets.saved_model(name))
+    views, coefficients = 1 if arguments.side_photo is None else 2, arguments.set or arguments.mat
+    return Path(presets.saved_model(arguments.model or presets.default(views, coefficients)))
 
 
 def _predict_one(reconstructor: Reconstructor, photo: Path, stem: str, arguments: Arguments, console: Console) -> None:

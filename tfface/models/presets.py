@@ -24,8 +24,10 @@ if TYPE_CHECKING:
     import keras
 
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
-DEFAULTS = {1: "rnet_points", 2: "rnet_points_pair"}
+DEFAULTS = {1: "mnv2_points", 2: "mnv2_points_pair"}
 """The presets that are used when none is named: the best ones for one and for two photographs."""
+DEFAULTS_WITH_COEFFICIENTS = {1: "rnet_points", 2: "rnet_points_pair"}
+"""The best ones that also say identity, expression, albedo, light and camera."""
 
 
 def available() -> list[str]:
@@ -33,13 +35,13 @@ def available() -> list[str]:
     return sorted(path.parent.name for path in PRESETS.glob("*/preset.yaml"))
 
 
-def default(views: int = 1) -> str:
-    """The preset for so many photographs.
+def default(views: int = 1, coefficients: bool = False) -> str:
+    """The preset for so many photographs; one that says coefficients if they are needed.
 
     Raises:
         UserError: this copy of tfface has none.
     """
-    return folder(DEFAULTS[views]).name
+    return folder((DEFAULTS_WITH_COEFFICIENTS if coefficients else DEFAULTS)[views]).name
 
 
 def folder(name: str) -> Path:
