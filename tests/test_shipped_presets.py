@@ -42,10 +42,12 @@ def _error(reconstruct: Reconstructor, people: list, views: int) -> float:
     return float(nme_2d(found, truth, box_area_root(truth)).mean())
 
 
+@pytest.mark.parametrize("coefficients", [False, True])
 @pytest.mark.parametrize("views", [1, 2])
-def test_a_preset_follows_faces_it_never_saw(people: list, views: int) -> None:
-    name = presets.default(views)
-    assert presets.model_config(name).views == views
+def test_a_preset_follows_faces_it_never_saw(people: list, views: int, coefficients: bool) -> None:
+    name = presets.default(views, coefficients)
+    config = presets.model_config(name)
+    assert config.views == views and (config.name == "rnet" or not coefficients)
     error = _error(Reconstructor(presets.saved_model(name), refine=0), people, views)
     assert error < NME_BOUND
 

@@ -140,7 +140,8 @@ def _saved_model(arguments: Arguments) -> Path:
     from tfface.models import presets
 
     views, coefficients = 1 if arguments.side_photo is None else 2, arguments.set or arguments.mat
-    return Path(presets.saved_model(arguments.model or presets.default(views, coefficients)))
+    name = arguments.model if arguments.model is not None else presets.default(views, coefficients)
+    return Path(presets.saved_model(name))
 
 
 def _predict_one(reconstructor: Reconstructor, photo: Path, stem: str, arguments: Arguments, console: Console) -> None:

@@ -85,7 +85,7 @@ def basis_decoder(x: Any, skips: list[Any], config: ModelConfig) -> Any:
 
 def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
     """`model` with its map resized to 256 and in pixels of a 256-pixel crop: `{"position_map": [B,256,256,3]}`."""
-    units = maps.last_map(model.output)
+    units = model.get_layer("joined").input[-1] if config.points else maps.last_map(model.output)
     if units.shape[1] != maps.MAP_SIZE:
         units = blocks.ResizeMap(maps.MAP_SIZE, name="resize_to_256")(units)
     pixels = maps.ToPixels(config.output, name="pixels")(units)
