@@ -2,12 +2,14 @@
 
     python benchmarks/ablation_003.py --records data/faces --out out/ablation_003
 
-Every arm trains a narrow network on the same shards for the same number of steps and is validated on the same held-out
-faces, without augmentation and turned by up to 45 degrees. Figures: nme68 (68 landmarks, 2D) and nme_face (all texels
-of the face, 3D), both over the landmarks' box in percent, and the share of neighbouring triangles within 15 degrees of
-each other (`tfface.metrics.smoothness`). Writes `table.md` with the seed's figures beside ours, `results.json`, and
-`meshes.png`: the same faces from every arm. Arms that are finished in `--out` are not trained again. Two cores do some
-60 samples a second: two and a half hours.
+Narrow networks, trained on the same shards. PRN with and without augmentation and with a sigmoid learns from random
+weights for `--first-steps`; the first of them is where the arms of the other tables begin, and each goes on from it for
+the same `--steps`, so what a loss or a refiner changes is not lost in what every network has to learn first. All are
+validated on the same held-out faces, without augmentation and turned by up to 45 degrees. Figures: nme68 (68 landmarks,
+2D) and nme_face (all texels of the face, 3D), both over the landmarks' box in percent, and the share of neighbouring
+triangles within 15 degrees of each other (`tfface.metrics.smoothness`). Writes `table.md` with the seed's figures
+beside ours, `results.json`, and `meshes.png`: the same faces from every arm. Arms that are finished in `--out` are not
+trained again.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfface.cli import run
+from tfface.cli import run, training_convolutions
 from tfface.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from tfface.config import Config
+    from tfface.face.open_model import OpenFace
 
 
 @dataclass(frozen=True)
@@ -37,8 +40,10 @@ class Options:
     """Folder of TFRecord shards with pairs (data_tools/make_synthetic.py)."""
     out: Path = Path("out/ablation_003")
     """Folder of the arms' runs and of the results."""
-    steps: int = 1500
-    """Training steps of each arm; of arms in stages, all stages together. 400 of 8 samples make no faces yet."""
+    first_steps: int = 4000
+    """Training steps of the arms that begin with random weights. 400 of 8 samples make no faces yet."""
+    steps: int = 400
+    """Training steps of the arms that go on from `augmented`; of arms in stages, all stages together."""
     size: int = 64
     """Side of pictures and maps."""
     width: float = 0.25
@@ -59,23 +64,28 @@ PRN, RES = {"model.name": "prn", "model.output": "tanh"}, {"model.name": "prn_re
 
 @dataclass(frozen=True)
 class Arm:
-    """One network: what is changed, which stages, and the figure in the seed's own unit where it has one."""
+    """One network: what is changed, its stages, where it begins, and the seed's figure where it has one."""
 
     group: str
     changes: dict[str, Any]
     seed: str = ""
     stages: tuple[str, ...] = ("all",)
+    start: str = "augmented"
+    """The arm whose weights it begins with; empty: random weights."""
 
+
+FIRST = "augmented"
+"""The arm that others begin with."""
 
 ARMS: dict[str, Arm] = {
-    "augmented": Arm("augmentation", {**PRN, **MASK_LOSS}, "1.69 (68 points)"),
-    "not_augmented": Arm("augmentation", {**PRN, **MASK_LOSS, "augment.enabled": False}, "2.199 (68 points)"),
-    "sigmoid": Arm("output", {**PRN, **MASK_LOSS, "model.output": "sigmoid"}, "a little worse"),
-    "tanh": Arm("output", {**PRN, **MASK_LOSS}, "a little better"),
+    FIRST: Arm("augmentation", {**PRN, **MASK_LOSS}, "1.69 (68 points)", start=""),
+    "not_augmented": Arm("augmentation", {**PRN, **MASK_LOSS, "augment.enabled": False}, "2.199 (68 points)", start=""),
+    "sigmoid": Arm("output", {**PRN, **MASK_LOSS, "model.output": "sigmoid"}, "a little worse", start=""),
+    "tanh": Arm("output", {**PRN, **MASK_LOSS}, "a little better", start=""),
     "prn": Arm("stages", {**PRN, **MASK_LOSS}, "5.268"),
-    "refiner_frozen": Arm("stages", {**RES, **MASK_LOSS}, "worse than prn", ("brief", "refiner")),
-    "refiner_joint": Arm("stages", {**RES, **MASK_LOSS}, "5.104", ("brief", "refiner", "all")),
-    "refiner_from_start": Arm("stages", {**RES, **MASK_LOSS}, "", ("all",)),
+    "refiner_frozen": Arm("stages", {**RES, **MASK_LOSS}, "worse than prn", ("refiner",)),
+    "refiner_joint": Arm("stages", {**RES, **MASK_LOSS}, "5.104", ("refiner", "all")),
+    "refiner_at_once": Arm("stages", {**RES, **MASK_LOSS}),
     "prn_l1": Arm("loss, prn", {**PRN, **PLAIN_LOSS}, "6.377"),
     "prn_l1_k": Arm("loss, prn", {**PRN, **PLAIN_LOSS, **SYMMETRY}, "5.867"),
     "prn_l1_s": Arm("loss, prn", {**PRN, **PLAIN_LOSS, **SMOOTHNESS}, "5.567"),
@@ -88,8 +98,8 @@ ARMS: dict[str, Arm] = {
     "res_l1_s": Arm("loss, prn_res", {**RES, **PLAIN_LOSS, **SMOOTHNESS}, "4.121"),
     "res_l1_k_s": Arm("loss, prn_res", {**RES, **PLAIN_LOSS, **SYMMETRY, **SMOOTHNESS}, "3.911"),
     "res_mask": Arm("loss, prn_res", {**RES, **MASK_LOSS}, "3.912"),
-    "dual": Arm("family", {"model.name": "dual_prn", **MASK_LOSS}),
-    "two_views": Arm("family", {**PRN, **MASK_LOSS, "model.views": 2}),
+    "one_view": Arm("views", {**PRN, **MASK_LOSS}),
+    "two_views": Arm("views", {**PRN, **MASK_LOSS, "model.views": 2}),
 }
 """The seed's figures: sections 4.3 and 4.5, and table 4.1 (mesh NME on AFLW2000-3D, but for the first two)."""
 
@@ -104,17 +114,19 @@ def main(argv: list[str] | None = None) -> int:
     from rich.console import Console
 
     options = tyro.cli(Options, args=argv, prog="python benchmarks/ablation_003.py")
+    training_convolutions()
     wrong = set(options.only) - set(ARMS)
     if wrong:
         raise UserError(f"There is no arm {sorted(wrong)[0]!r}; choose from {', '.join(ARMS)}.")
     names = [name for name in ARMS if name in options.only or not options.only]
     console, results, meshes = Console(highlight=False), {}, {}
-    trained: dict[str, Path] = {}
+    measured: dict[Path, tuple[dict[str, float], np.ndarray]] = {}
     for number, name in enumerate(names, start=1):
         console.print(f"arm {number} of {len(names)}: {name}")
-        key = json.dumps([ARMS[name].changes, ARMS[name].stages], sort_keys=True)  # some arms stand in several tables
-        trained.setdefault(key, train_arm(name, options) if key not in trained else trained[key])
-        results[name], meshes[name] = measure(trained[key], options)
+        folder = train_arm(name, options)
+        if folder not in measured:  # some arms stand in several tables
+            measured[folder] = measure(folder, options)
+        results[name], meshes[name] = measured[folder]
         write(results, options)
     draw(meshes, options.out / "meshes.png")
     console.print((options.out / "table.md").read_text(encoding="utf-8"), markup=False)
@@ -125,7 +137,7 @@ def config_of(arm: Arm, folder: Path, stage: str, before: str, options: Options)
     """The configuration of a stage of an arm."""
     from tfface.config import Config, override
 
-    steps = max(1, options.steps // len(arm.stages))
+    steps = max(1, (options.steps if arm.start else options.first_steps) // len(arm.stages))
     base = {
         "model": {"views": 1, "width": options.width, "decoder_width": options.width},
         "data": {"records": options.records, "batch": options.batch, "shuffle": 256, "validation_size": options.faces},
@@ -133,29 +145,33 @@ def config_of(arm: Arm, folder: Path, stage: str, before: str, options: Options)
         "optim": {"learning_rate": 1e-3, "epochs": 1, "schedule": "cosine", "ema": 0.0, "clipnorm": 5.0},
         "run": {"out": str(folder), "init": before, "device": "cpu", "tensorboard": False, "pictures": 0},
     }
-    name = {"model.name": "prn"} if stage == "brief" else {}
     learns = {"optim.learns": "refiner"} if stage == "refiner" else {}
-    first = {**arm.changes, **name}
-    config = override(override(Config(), {"model.name": first["model.name"]}), base)
+    config = override(override(Config(), {"model.name": arm.changes["model.name"]}), base)
     tail = {"model.image_size": options.size, "model.map_size": options.size, "data.steps_per_epoch": steps}
-    output = {"model.output": "tanh"} if first["model.name"] != "dual_prn" else {}
-    return override(config, {**output, **first, **tail, **learns})
+    return override(config, {"model.output": "tanh", **arm.changes, **tail, **learns})
 
 
 def train_arm(name: str, options: Options) -> Path:
-    """Trains an arm's stages, or what is left of them; the folder of the last one."""
+    """Trains the arm that `name` begins with and its own stages, or what is left of them; the last stage's folder."""
     import io
 
     from rich.console import Console
 
     from tfface.training import position_map
 
-    before, arm = "", ARMS[name]
+    arm = ARMS[name]
+    same = next(other for other, it in ARMS.items() if _what_is_trained(it) == _what_is_trained(arm))
+    before = str(train_arm(arm.start, options)) if arm.start else ""
     for number, stage in enumerate(arm.stages, start=1):
-        folder = options.out / name / f"{number}_{stage}"
+        folder = options.out / same / f"{number}_{stage}"
         position_map.train(config_of(arm, folder, stage, before, options), console=Console(file=io.StringIO()))
         before = str(folder)
     return Path(before)
+
+
+def _what_is_trained(arm: Arm) -> tuple[Any, ...]:
+    """Equal for arms that stand in several tables and are one network."""
+    return arm.changes, arm.stages, arm.start
 
 
 def measure(folder: Path, options: Options) -> tuple[dict[str, float], np.ndarray]:
@@ -181,11 +197,19 @@ def measure(folder: Path, options: Options) -> tuple[dict[str, float], np.ndarra
         figures |= {f"{key}{suffix}": value for key, value in errors(topology, truth, predicted).items()}
         if not turned:
             vertices, true = topology.to_vertices(predicted[:8]), topology.to_vertices(truth[:8])
-            triangles = face.face(2).triangles
+            triangles = face_triangles(face)
             figures["smooth"] = float(np.mean([share_within(dihedral_cosines(v, triangles)) for v in vertices]))
             figures["smooth truth"] = float(np.mean([share_within(dihedral_cosines(v, triangles)) for v in true]))
     figures["parameters"] = float(model.count_params())
     return figures, vertices[:3]
+
+
+def face_triangles(face: OpenFace) -> np.ndarray:
+    """Those without a corner on the neck or behind, where these losses have no weight."""
+    import numpy as np
+
+    triangles = face.face(2).triangles
+    return triangles[np.all(face.regions[triangles] > 0, axis=1)]
 
 
 def held_out(config: Config, make: Callable[..., Any], turned: bool, options: Options) -> tuple[np.ndarray, np.ndarray]:
@@ -235,7 +259,8 @@ def write(results: dict[str, dict[str, float]], options: Options) -> None:
     """`results.json` and `table.md`."""
     from tfface.io.files import atomic_path
 
-    lines = [f"{options.steps} steps of {options.batch}, {options.size} px, width {options.width}.", ""]
+    steps = f"{options.first_steps} steps of {options.batch} from random weights, or {options.steps} from `{FIRST}`"
+    lines = [f"{steps}; {options.size} px, width {options.width}.", ""]
     lines += [f"| table | arm | seed 003 | {' | '.join(COLUMNS)} |", "| --- " * (3 + len(COLUMNS)) + "|"]
     for name, figures in results.items():
         numbers = " | ".join(f"{figures[key]:.3f}" for key in COLUMNS)
@@ -257,7 +282,7 @@ def draw(meshes: dict[str, np.ndarray], path: Path) -> None:
     from tfface.viz.overlay import turned_view
     from tfface.viz.sheet import contact_sheet
 
-    triangles = load_open_face().face(2).triangles
+    triangles = face_triangles(load_open_face())
     cells, captions = [], []
     for name, vertices in meshes.items():
         for points in vertices:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from tfface.cli import run
+from tfface.cli import run, training_convolutions
 
 if TYPE_CHECKING:
     from tfface.config import Config
@@ -50,6 +50,7 @@ def main(argv: list[str] | None = None) -> int:
     import tyro
 
     options = tyro.cli(Options, args=argv, prog="python benchmarks/train.py")
+    training_convolutions()
     rates = measure(options)
     constant = rates["constant"]
     print(f"{options.model} x {options.width}, {options.image_size} px, batch {options.batch}")

@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from tfface import config as configuration
-from tfface.cli import run
+from tfface.cli import run, training_convolutions
 from tfface.config import MODELS, Config, ModelConfig
 from tfface.config.recipes import recipe
 from tfface.errors import UserError
@@ -43,6 +43,7 @@ def main(argv: list[str] | None = None) -> int:
         UserError: a wrong value, or nothing to train on.
     """
     config = parse(sys.argv[1:] if argv is None else argv)
+    training_convolutions()
     from tfface.training import position_map, run_folder, staged, weak
 
     if not config.run.out:

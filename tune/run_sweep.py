@@ -17,6 +17,8 @@ from typing import Any, Literal
 
 import tyro
 
+from tfface.cli import run, training_convolutions
+
 Flag = tyro.conf.FlagCreatePairsOff
 
 
@@ -72,6 +74,7 @@ NOT_KEPT = ("address", "storage", "resume", "dashboard", "retries", "cpus_per_tr
 def main(argv: list[str] | None = None) -> int:
     """Runs the sweep; 1 if a trial failed for good."""
     options = tyro.cli(Options, args=argv, prog="python tune/run_sweep.py", description=__doc__)
+    training_convolutions()
     from sweep import Sweep
 
     return Sweep(*settled(options)).run()
@@ -106,6 +109,4 @@ def kept(options: Options) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    from tfface.cli import run
-
     sys.exit(run(main))

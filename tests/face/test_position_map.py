@@ -62,3 +62,6 @@ def test_weight_mask(topology: PositionMap) -> None:
     assert 60 <= (mask == 16).sum() <= 80  # two may share a texel; those of the middle line have two
     np.testing.assert_array_equal(mask == 3, mask[:, ::-1] == 3)
     assert np.allclose(topology.weight_mask((8, 2, 1.5, 0)) * 2, mask)
+    learnt = np.repeat((mask > 0).astype(np.float32)[..., None], 3, -1)
+    assert (topology.landmarks(learnt) > 0.999).all(), "landmarks at the jaw's edge are blended from learnt texels only"
+    assert (topology.to_vertices(learnt)[topology.face.regions > 0] > 0.999).all()

@@ -98,11 +98,16 @@ class PositionMap:
 
         Args:
             ratios: of the 68 landmarks' texels, of eyes, nose and mouth, of the rest of the face, and of everything
-                else (neck, back of the ears, empty).
+                else (neck, back of the ears, empty). Texels beyond the edge of the face from which its vertices and
+                landmarks are blended count as face: a network that never learnt them would spoil the edge.
         """
         landmark, feature, face, other = ratios
         table = np.array([other if n == "none" else face if n == "face" else feature for n in REGION_NAMES])
         mask = table[self.regions].astype(np.float32)
+        inner = np.union1d(np.flatnonzero(self.face.regions), self.face.landmarks68)
+        texels, weights = (sample[inner] for sample in self._vertex_samples)
+        rim = np.unique(texels[weights > 0])
+        mask.flat[rim] = np.maximum(mask.flat[rim], face)
         uv = self.surface.uv[self.face.landmarks68]
         column, row = np.round(uv * (self.resolution - 1)).astype(int).T
         mask[row, column] = landmark
