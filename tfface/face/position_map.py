@@ -107,7 +107,8 @@ class PositionMap:
         inner = np.union1d(np.flatnonzero(self.face.regions), self.face.landmarks68)
         texels, weights = (sample[inner] for sample in self._vertex_samples)
         rim = np.unique(texels[weights > 0])
-        mask.flat[rim] = np.maximum(mask.flat[rim], face)
+        flat = mask.reshape(-1)
+        flat[rim] = np.maximum(flat[rim], face)
         uv = self.surface.uv[self.face.landmarks68]
         column, row = np.round(uv * (self.resolution - 1)).astype(int).T
         mask[row, column] = landmark
