@@ -51,6 +51,9 @@ class Knowing:
         assert len(views) == self.num_views
         return self.view.project(self.surface.vertices) + [0.0, 0.0, 77.0]
 
+    def straightened(self, vertices: np.ndarray) -> np.ndarray:
+        return vertices  # the view has no perspective
+
     def landmarks_of(self, vertices: np.ndarray) -> np.ndarray:
         return vertices[load_open_face().landmarks(0, 68)]
 

@@ -13,6 +13,7 @@ from tfface.detect.base import Detection
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.geometry.align import box_from_landmarks
+from tfface.geometry.camera import Camera
 from tfface.inference import Reconstructor, read_card
 from tfface.io.image import read_image
 from tfface.io.mesh import read_mesh
@@ -39,8 +40,8 @@ def result(reconstructor: Reconstructor) -> FaceResult:
 def test_the_face_lies_where_the_disc_is(result: FaceResult) -> None:
     expected = unit_map() * RADIUS + [*CENTRE, 0]
     assert np.abs(result.position_map - expected).mean() < 0.25
-    np.testing.assert_allclose(result.pose.degrees, POSE_DEG, atol=0.2)
-    assert result.pose.scale_px_per_mm == pytest.approx(RADIUS / MM_PER_RADIUS, rel=5e-3)
+    np.testing.assert_allclose(result.pose.degrees, POSE_DEG, atol=0.5)  # a similarity does not know perspective
+    assert result.pose.scale_px_per_mm == pytest.approx(RADIUS / MM_PER_RADIUS, rel=5e-2)
 
 
 def test_the_last_crop_is_that_of_the_landmarks(result: FaceResult) -> None:
@@ -103,13 +104,13 @@ def test_files(result: FaceResult, tmp_path: Path) -> None:
     written = result.save(tmp_path, "Anna ü")
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in written)
     summary = json.loads((tmp_path / "Anna ü.json").read_text(encoding="utf-8"))
-    assert summary["pose"]["yaw_deg"] == pytest.approx(POSE_DEG[0], abs=0.2)
+    assert summary["pose"]["yaw_deg"] == pytest.approx(POSE_DEG[0], abs=0.5)
     np.testing.assert_allclose(summary["landmarks68_px"], result.landmarks68, atol=1e-3)
-    camera = summary["camera"]
-    placed = (
-        camera["scale_px_per_mm"] * result.vertices_mm @ np.transpose(camera["rotation"]) + camera["translation_px"]
-    )
-    np.testing.assert_allclose(placed * [1, -1, 1], result.vertices, atol=0.01)
+    noted = summary["camera"]
+    numbers = [noted[key] for key in ("rotation", "focal_px", "distance_mm", "centre_px", "origin_mm")]
+    placed = Camera(*(np.asarray(each) for each in numbers)).project(result.vertices_mm)
+    missed = np.linalg.norm((placed - result.vertices)[:, :2], axis=1).mean()
+    assert missed == pytest.approx(noted["mean_error_px"], abs=2e-3) and missed < 0.3
     obj, glb = read_mesh(tmp_path / "Anna ü.obj"), read_mesh(tmp_path / "Anna ü.glb")
     np.testing.assert_allclose(obj.vertices, result.vertices_mm, atol=1e-3)
     np.testing.assert_allclose(glb.vertices, result.vertices_mm, atol=1e-2)

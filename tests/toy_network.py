@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tfface.face.metric import DISTANCE_MM
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.geometry.rotation import euler_to_matrix
@@ -21,9 +22,11 @@ MM_PER_RADIUS = 70.0
 
 
 def unit_map() -> NDArray[np.float32]:
-    """`[256,256,3]` the posed mean face, one unit long per disc radius, centred on its origin, least z 0."""
+    """`[256,256,3]` the posed mean face as a camera a metre away sees it, one unit long per disc radius, centred on its
+    origin, least z 0."""
     face = load_open_face()
     turned = (face.face(2).vertices(face.cage()) - face.centre) @ euler_to_matrix(*np.radians(POSE_DEG)).T
+    turned[:, :2] /= 1 - turned[:, 2:] / DISTANCE_MM
     points = turned * [1, -1, 1] / MM_PER_RADIUS
     position_map = PositionMap(face, 256).from_vertices(points)
     position_map[..., 2] -= position_map[..., 2].min()

@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from tfface.errors import UserError
 from tfface.face.decoded import DecodedFace
 from tfface.face.layout import CROP_SIZE
+from tfface.face.metric import metric_face
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.geometry.align import Pose, crop_transform, fit_pose, invert_transform, transform_points
+from tfface.geometry.camera import Camera
 from tfface.geometry.pos import five_points
 from tfface.geometry.raster import rasterize
 from tfface.io.files import atomic_path
@@ -37,7 +39,11 @@ POSE_NOTE = (
     "R = Rz(roll) Ry(yaw) Rx(pitch) in the face frame (x to the picture's right, y up, z to the camera); "
     "yaw > 0: nose to the picture's right, pitch > 0: nose down, roll > 0: counter-clockwise in the picture"
 )
-CAMERA_NOTE = "(u, -v, depth) = scale_px_per_mm * rotation @ V_mm + translation_px, pixel centres at +0.5, v down"
+CAMERA_NOTE = (
+    "X = rotation @ (V_mm - origin_mm); k = focal_px / (distance_mm - X.z); u = centre_px[0] + k X.x, "
+    "v = centre_px[1] - k X.y, pixel centres at +0.5, v down; misses the vertices seen by mean_error_px; "
+    "the distance is a usual one, not this photograph's"
+)
 
 
 @lru_cache(maxsize=4)
@@ -109,8 +115,17 @@ class FaceResult:
 
     @cached_property
     def vertices_mm(self) -> NDArray[np.float32]:
-        """`[53833,3]` in the face frame, at the mean face's size (a photograph does not tell the true one)."""
-        return self.pose.to_face_frame(self.vertices)
+        """`[53833,3]` in the face frame, without the camera's perspective (`tfface.face.metric`)."""
+        return self._metric[0]
+
+    @property
+    def camera(self) -> Camera:
+        """What takes `vertices_mm` back to the photograph, nearly."""
+        return self._metric[1]
+
+    @cached_property
+    def _metric(self) -> tuple[NDArray[np.float32], Camera]:
+        return metric_face(self.vertices)
 
     @cached_property
     def texture(self) -> NDArray[np.uint8]:
@@ -184,7 +199,8 @@ class FaceResult:
 
     def summary(self) -> dict[str, Any]:
         """What NAME.json holds."""
-        pose, face = self.pose, load_open_face()
+        pose, face, camera = self.pose, load_open_face(), self.camera
+        beside_px = np.linalg.norm((camera.project(self.vertices_mm) - self.vertices)[:, :2], axis=1)
         angles = dict(zip(("yaw_deg", "pitch_deg", "roll_deg"), _rounded(pose.degrees, 3), strict=True))
         return {
             "model": self.model,
@@ -195,9 +211,12 @@ class FaceResult:
             "detection_score": self.score,
             "pose": {**angles, "convention": POSE_NOTE},
             "camera": {
-                "scale_px_per_mm": pose.scale_px_per_mm,
-                "rotation": _rounded(pose.rotation, 7),
-                "translation_px": _rounded(pose.translation_px, 4),
+                "rotation": _rounded(camera.rotation, 7),
+                "focal_px": camera.focal_px,
+                "distance_mm": camera.distance_mm,
+                "centre_px": _rounded(camera.centre_px, 4),
+                "origin_mm": _rounded(camera.origin_mm, 4),
+                "mean_error_px": round(float(beside_px.mean()), 3),
                 "convention": CAMERA_NOTE,
             },
             "landmarks5_px": _rounded(self.landmarks5, 3),

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from tfface.face.metric import metric_face
 from tfface.face.open_model import OpenFace
 from tfface.geometry.align import fit_pose
 from tfface.geometry.camera import Camera
@@ -68,13 +69,12 @@ class SyntheticTruth:
         size = box_area_root(points[None])
         seen = visible_points(points, truth, surface.triangles)
         mean = surface.vertices(face.cage())
-        upright = np.asarray(predicted, np.float64) * [1.0, -1.0, 1.0]  # v points down, and no fit may mirror
         by_sight = errors_by_visibility(predicted[face.landmarks68], points, seen, float(size[0]))
         return {
             "dense_2d": float(dense_nme(predicted[None], truth[None], None, size)[0]),
             "dense_3d_raw": float(dense_nme(predicted[None], truth[None], "raw", size)[0]),
             "dense_3d_centred": float(dense_nme(predicted[None], truth[None], "centred", size)[0]),
-            "reconstruction_mm": float(known_correspondence(upright, true_mm).mean()),
+            "reconstruction_mm": float(known_correspondence(metric_face(predicted)[0], true_mm).mean()),
             "mean_face_mm": float(known_correspondence(mean, true_mm).mean()),
             **self._pose(predicted, truth, mean),
             **self._smoothness(predicted, truth),

@@ -53,6 +53,14 @@ class NetworkPredictor:
         """`[53833,3]` u, v, depth in pixels of the first of one or two pictures, each with its square crop."""
         return self._topology.to_vertices(self._map(views))
 
+    def straightened(self, vertices: FloatArray) -> FloatArray:
+        """Vertices `[53833,3]` without the camera's perspective (`tfface.face.metric`), laid over the seen ones."""
+        from tfface.face.metric import metric_face
+        from tfface.geometry.align import fit_pose
+
+        shape = metric_face(vertices)[0]
+        return fit_pose(vertices, shape).to_image(shape)
+
     def landmarks_of(self, vertices: FloatArray) -> FloatArray:
         """The 68 landmarks `[68,3]` among `vertices`."""
         return vertices[self._landmarks]

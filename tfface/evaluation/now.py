@@ -151,7 +151,7 @@ def evaluate_now(
 def _ask(network: Any, item: NowItem) -> Answer:
     image = read_image(item.image)
     vertices = network.vertices([(image, network.find_box(image))])
-    upright = np.asarray(vertices, np.float64) * [1.0, -1.0, 1.0]
+    upright = np.asarray(network.straightened(vertices), np.float64) * [1.0, -1.0, 1.0]
     return upright, network.triangles, network.landmarks_of(upright)[list(NOW_LANDMARKS)]
 
 

@@ -40,6 +40,9 @@ class ScanPredictor(Protocol):
     def vertices(self, views: Sequence[tuple[Image, FloatArray]]) -> FloatArray:
         """`[V,3]` u, v, depth in pixels of the first picture; views are a picture and its square crop each."""
 
+    def straightened(self, vertices: FloatArray) -> FloatArray:
+        """Vertices `[V,3]` in the same pixels without the camera's perspective: the shape that goes into meshes."""
+
     def landmarks_of(self, vertices: FloatArray) -> FloatArray:
         """The 68 landmarks `[68,3]` among the vertices."""
 
@@ -133,7 +136,7 @@ def predict_surface(predictor: ScanPredictor, item: RenderedScan) -> Surface:
     The depth of a picture has no origin: it is set so that the nose tips are equally far.
     """
     views = list(zip(item.images, item.boxes, strict=True))[: predictor.num_views]
-    points = np.array(predictor.vertices(views), np.float64)
+    points = np.array(predictor.straightened(predictor.vertices(views)), np.float64)
     landmarks = np.array(predictor.landmarks_of(points), np.float64)
     assert item.scan.landmarks is not None
     shift = float(item.views[0].project(item.scan.landmarks[30:31])[0, 2] - landmarks[30, 2])
