@@ -40,9 +40,9 @@ class Options:
     """Folder of TFRecord shards with pairs (data_tools/make_synthetic.py)."""
     out: Path = Path("out/ablation_003")
     """Folder of the arms' runs and of the results."""
-    first_steps: int = 4000
+    first_steps: int = 3000
     """Training steps of the arms that begin with random weights. 400 of 8 samples make no faces yet."""
-    steps: int = 400
+    steps: int = 200
     """Training steps of the arms that go on from `augmented`; of arms in stages, all stages together."""
     size: int = 64
     """Side of pictures and maps."""
