@@ -62,6 +62,10 @@ SYMMETRY, SMOOTHNESS = {"loss.symmetry": 0.01}, {"loss.smoothness": 0.1}
 PRN, RES = {"model.name": "prn", "model.output": "tanh"}, {"model.name": "prn_res"}
 
 
+FIRST = "augmented"
+"""The arm that others begin with."""
+
+
 @dataclass(frozen=True)
 class Arm:
     """One network: what is changed, its stages, where it begins, and the seed's figure where it has one."""
@@ -70,12 +74,9 @@ class Arm:
     changes: dict[str, Any]
     seed: str = ""
     stages: tuple[str, ...] = ("all",)
-    start: str = "augmented"
+    start: str = FIRST
     """The arm whose weights it begins with; empty: random weights."""
 
-
-FIRST = "augmented"
-"""The arm that others begin with."""
 
 ARMS: dict[str, Arm] = {
     FIRST: Arm("augmentation", {**PRN, **MASK_LOSS}, "1.69 (68 points)", start=""),

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.face.correspondence import Correspondence
-from tfface.face.fit import CoefficientFit, Fit
+from tfface.face.fit import CoefficientFit, Fit, open_face_fit
 from tfface.face.open_model import OpenFace
 from tfface.face.position_map import PositionMap
 from tfface.geometry.align import Pose
@@ -44,7 +44,6 @@ class MapMaker:
         self.face, self.correspondence = face, correspondence
         self.topology = PositionMap(face, resolution)
         self.surface = face.face(2)
-        self._std = np.concatenate([np.ones(face.num_identity), np.full(len(face.exp_basis), EXPRESSION_STD)])
 
     def dense(self, vertices: FloatArray) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
         """The map and mask of another mesh's vertices `[V,3]` (u, v, depth in pixels of a picture)."""
@@ -91,10 +90,7 @@ class MapMaker:
         return move(fit.motion, self.surface.vertices(cage)) * UPRIGHT
 
     def _fit_of(self, vertices: NDArray[np.integer], noise_mm: float) -> CoefficientFit:
-        rows = self.surface.matrix[vertices]
-        basis = np.concatenate([self.face.id_basis, self.face.exp_basis])
-        moved = np.stack([rows @ component for component in basis])
-        return CoefficientFit(rows @ self.face.mean, moved, self._std, noise_mm=noise_mm)
+        return open_face_fit(self.face, vertices, EXPRESSION_STD, noise_mm)
 
     @cached_property
     def _dense_fit(self) -> CoefficientFit:

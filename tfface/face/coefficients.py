@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.face.correspondence import Correspondence, correspond
-from tfface.face.fit import CoefficientFit
+from tfface.face.fit import CoefficientFit, open_face_fit
 from tfface.face.linear_face import LinearFace
 from tfface.face.open_model import OpenFace
 from tfface.geometry.align import Similarity
@@ -144,10 +144,7 @@ class ModelBridge:
 
     @cached_property
     def _fit_ours(self) -> CoefficientFit:
-        rows = self.face.face(2).matrix[self._ours]
-        basis = np.stack([rows @ part for part in (*self.face.id_basis, *self.face.exp_basis)])
-        deviations = np.ones(self.face.num_identity), np.full(len(self.face.exp_basis), EXPRESSION_STD)
-        return CoefficientFit(rows @ self.face.mean, basis, np.concatenate(deviations), noise_mm=NOISE_MM)
+        return open_face_fit(self.face, self._ours, EXPRESSION_STD, NOISE_MM)
 
     @cached_property
     def _fit_other(self) -> CoefficientFit:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from tfface.face.open_model import OpenFace
 from tfface.geometry.align import Similarity, fit_similarity
 from tfface.geometry.icp import inverse, move
 
@@ -75,3 +76,13 @@ class CoefficientFit:
             found = self.coefficients(move(inverse(motion), points))
             motion = fit_similarity(self.shape(found), points, self.weights, with_scale)
         return Fit(found, motion)
+
+
+def open_face_fit(
+    face: OpenFace, vertices: NDArray[np.integer], expression_std: float, noise_mm: float
+) -> CoefficientFit:
+    """The fit of the open model's identity, then expression, to chosen vertices `[N]` of the face crop at level 2."""
+    rows = face.face(2).matrix[vertices]
+    basis = np.stack([rows @ part for part in (*face.id_basis, *face.exp_basis)])
+    std = np.concatenate([np.ones(face.num_identity), np.full(len(face.exp_basis), expression_std)])
+    return CoefficientFit(rows @ face.mean, basis, std, noise_mm=noise_mm)

@@ -18,9 +18,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.face.fit import CoefficientFit
+from tfface.face.fit import CoefficientFit, open_face_fit
 from tfface.face.open_model import load_open_face
-from tfface.geometry.align import Pose, fit_pose
+from tfface.geometry.align import Pose
 from tfface.geometry.camera import Camera
 
 DISTANCE_MM = 1000.0
@@ -30,6 +30,7 @@ NOISE_MM = 6.0
 """Of one of 500 points. They err together, and count as 55 independent ones that err by 2 mm."""
 EXPRESSION_STD = 1.0
 """Of a weight that lies between 0 and 1: a prior of 0.25 is as near to the truth, and wipes smiles off."""
+ROUNDS = 3
 
 
 def metric_face(vertices: NDArray[np.floating]) -> tuple[NDArray[np.float32], Camera]:
@@ -40,38 +41,44 @@ def metric_face(vertices: NDArray[np.floating]) -> tuple[NDArray[np.float32], Ca
     Args:
         vertices: `[53833,3]` u, v and depth in pixels of the photograph.
     """
-    face, (points, mean, fit) = load_open_face(), _fit()
-    some = np.asarray(vertices, np.float64)[points]
-    pose = fit_pose(some, mean)
-    found, motion = fit(without_perspective(some, pose, DISTANCE_MM))
+    face, (fit, chosen) = load_open_face(), _solver()
+    found, camera = fit_in_perspective(np.asarray(vertices)[chosen], fit, DISTANCE_MM)
     identity, expression = np.split(found.astype(np.float32), [face.num_identity])
-    distance = DISTANCE_MM * pose.scale_px_per_mm / motion.scale
-    centre = _centre(pose) * [1.0, -1.0, 1.0]
-    origin = -motion.translation @ motion.rotation / motion.scale
-    camera = Camera(motion.rotation, motion.scale * distance, distance, centre[:2], origin)
     return face.face(2).vertices(face.cage(identity, expression)), camera
 
 
+def fit_in_perspective(
+    points: NDArray[np.floating], fit: CoefficientFit, distance_mm: float
+) -> tuple[NDArray[np.float64], Camera]:
+    """Coefficients of the open model and the camera, so far from the face's centre, that sees its points here.
+
+    Args:
+        points: `[N,3]` u, v and depth in pixels, of the points that `fit` is about.
+    """
+    origin = load_open_face().centre
+    flat = np.asarray(points, np.float64) * [1.0, -1.0, 1.0]
+    for _ in range(ROUNDS):
+        found, motion = fit(flat)
+        pose = Pose(motion.rotation, motion.scale, motion.translation)
+        flat = without_perspective(points, pose, distance_mm)
+    centre = motion.translation + motion.scale * motion.rotation @ origin
+    focal = motion.scale * distance_mm
+    return found, Camera(motion.rotation, focal, distance_mm, centre[:2] * [1.0, -1.0], origin)
+
+
 def without_perspective(points: NDArray[np.floating], pose: Pose, distance_mm: float) -> NDArray[np.float64]:
-    """Points `[N,3]` (u, v, depth) in pixels as an infinitely far camera sees them, y up, from the face's centre."""
-    out = np.asarray(points, np.float64) * [1.0, -1.0, 1.0] - _centre(pose)
-    out[:, :2] *= 1.0 - out[:, 2:] / (pose.scale_px_per_mm * distance_mm)
-    return out
-
-
-def _centre(pose: Pose) -> NDArray[np.float64]:
-    """`[3]` where the face's centre lies in the photograph, in pixels, y up."""
-    return np.asarray(pose.scale_px_per_mm * pose.rotation @ load_open_face().centre + pose.translation_px)
+    """Points `[N,3]` (u, v, depth) in pixels as an infinitely far camera sees them, y up."""
+    centre = pose.translation_px + pose.scale_px_per_mm * pose.rotation @ load_open_face().centre
+    flat = np.asarray(points, np.float64) * [1.0, -1.0, 1.0]
+    nearer = (flat[:, 2:] - centre[2]) / (pose.scale_px_per_mm * distance_mm)
+    flat[:, :2] = centre[:2] + (flat[:, :2] - centre[:2]) * (1.0 - nearer)
+    return flat
 
 
 @lru_cache(maxsize=1)
-def _fit() -> tuple[NDArray[np.int64], NDArray[np.float64], CoefficientFit]:
-    """Points all over the face (not the neck), their means, and the fit of all coefficients to them."""
+def _solver() -> tuple[CoefficientFit, NDArray[np.int64]]:
+    """Points all over the face (not the neck)."""
     face = load_open_face()
     inner = np.flatnonzero(face.regions)
-    points = inner[np.linspace(0, len(inner) - 1, NUM_POINTS).astype(int)]
-    rows = face.face(2).matrix[points]
-    basis = np.stack([rows @ each for each in (*face.id_basis, *face.exp_basis)])
-    std = np.concatenate([np.ones(len(face.id_basis)), np.full(len(face.exp_basis), EXPRESSION_STD)])
-    mean = np.asarray(rows @ face.mean, np.float64)
-    return points, mean, CoefficientFit(mean, basis, std, noise_mm=NOISE_MM)
+    chosen = inner[np.linspace(0, len(inner) - 1, NUM_POINTS).astype(int)]
+    return open_face_fit(face, chosen, EXPRESSION_STD, NOISE_MM), chosen

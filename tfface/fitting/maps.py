@@ -7,15 +7,14 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.face.fit import CoefficientFit
+from tfface.face.fit import CoefficientFit, open_face_fit
+from tfface.face.metric import fit_in_perspective
 from tfface.face.open_model import load_albedo_basis, load_open_face
 from tfface.fitting.coefficients import Coefficients
 from tfface.fitting.landmarks import EXPRESSION_STD, USUAL_DISTANCE_MM
-from tfface.geometry.camera import Camera
 
 SAMPLE = 2000
 NOISE_MM = 3.0
-ROUNDS = 3
 FloatArray = NDArray[np.floating]
 
 
@@ -28,18 +27,8 @@ def fit_vertices(vertices: FloatArray) -> Coefficients:
         vertices: `[53833,3]` u, v and depth in pixels.
     """
     fit, chosen = _solver()
-    upright = np.asarray(vertices, np.float64)[chosen] * [1.0, -1.0, 1.0]
-    face, flat = load_open_face(), upright
-    for _ in range(ROUNDS):
-        found = fit(flat)
-        motion = found.motion
-        centre = motion.translation + motion.scale * motion.rotation @ face.centre
-        nearer = (upright[:, 2:] - centre[2]) / (motion.scale * USUAL_DISTANCE_MM)
-        planar = centre[:2] + (upright[:, :2] - centre[:2]) * (1.0 - nearer)  # the perspective taken out
-        flat = np.concatenate([planar, upright[:, 2:]], axis=1)
-    focal = motion.scale * USUAL_DISTANCE_MM
-    camera = Camera(motion.rotation, focal, USUAL_DISTANCE_MM, centre[:2] * [1.0, -1.0], face.centre)
-    identity, expression = np.split(found.coefficients, [face.num_identity])
+    found, camera = fit_in_perspective(np.asarray(vertices)[chosen], fit, USUAL_DISTANCE_MM)
+    identity, expression = np.split(found, [load_open_face().num_identity])
     dark = np.zeros(len(load_albedo_basis().basis)), np.zeros(27)
     return Coefficients(identity, np.clip(expression, 0.0, 1.0), *dark, camera)
 
@@ -48,7 +37,4 @@ def fit_vertices(vertices: FloatArray) -> Coefficients:
 def _solver() -> tuple[CoefficientFit, NDArray[np.int64]]:
     face = load_open_face()
     chosen = np.arange(0, len(face.regions), len(face.regions) // SAMPLE)
-    rows = face.face(2).matrix[chosen]
-    basis = np.stack([rows @ part for part in (*face.id_basis, *face.exp_basis)])
-    deviations = np.concatenate([np.ones(face.num_identity), np.full(len(face.exp_basis), EXPRESSION_STD)])
-    return CoefficientFit(rows @ face.mean, basis, deviations, noise_mm=NOISE_MM), chosen
+    return open_face_fit(face, chosen, EXPRESSION_STD, NOISE_MM), chosen

@@ -21,6 +21,8 @@ from tfface.models.map_basis import MapBasis
 
 MAP_LAYER = "map"
 """Name of the layer whose output is the map in network units at `config.map_size`."""
+JOINED_LAYER = "joined"
+"""Name of the layer, in networks with points, whose last input is the answer."""
 
 FULL_DECODER = (
     *((512, 1), (256, 2), (256, 1), (256, 1), (128, 2), (128, 1), (128, 1), (64, 2), (64, 1), (64, 1)),
@@ -80,12 +82,12 @@ def basis_decoder(x: Any, skips: list[Any], config: ModelConfig) -> Any:
         return basis(said)
     found, sigma = points.located(x, skips, config.points)
     moved = points.ComponentsToPoints(config.map_size, config.points, name="moved")([said, found, sigma])
-    return points.JoinedMaps(config.output, name="joined")([basis(said), found, basis(moved)])
+    return points.JoinedMaps(config.output, name=JOINED_LAYER)([basis(said), found, basis(moved)])
 
 
 def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
     """`model` with its map resized to 256 and in pixels of a 256-pixel crop: `{"position_map": [B,256,256,3]}`."""
-    units = model.get_layer("joined").input[-1] if config.points else maps.last_map(model.output)
+    units = model.get_layer(JOINED_LAYER).input[-1] if config.points else maps.last_map(model.output)
     if units.shape[1] != maps.MAP_SIZE:
         units = blocks.ResizeMap(maps.MAP_SIZE, name="resize_to_256")(units)
     pixels = maps.ToPixels(config.output, name="pixels")(units)
