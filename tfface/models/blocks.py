@@ -13,6 +13,8 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from tfface.models.normalisation import BatchNormalization
+
 INVERTED_RESIDUALS = (
     (1, 16, 1, 1),
     (6, 24, 2, 2),
@@ -48,7 +50,7 @@ def depthwise_bn(x: Any, stride: int = 1, name: str = "") -> Any:
 
 
 def _normalised(x: Any, name: str, activate: bool) -> Any:
-    x = layers.BatchNormalization(momentum=BN_MOMENTUM, name=f"{name}_bn")(x)
+    x = BatchNormalization(momentum=BN_MOMENTUM, name=f"{name}_bn")(x)
     return layers.ReLU(6.0, name=f"{name}_relu")(x) if activate else x
 
 
@@ -115,12 +117,12 @@ def transposed_bn(x: Any, channels: int, stride: int, name: str, activation: str
     """
     dtype = None if activation == "relu" else "float32"
     x = layers.Conv2DTranspose(channels, 4, stride, padding="same", use_bias=False, dtype=dtype, name=name)(x)
-    x = layers.BatchNormalization(momentum=BN_MOMENTUM, dtype=dtype, name=f"{name}_bn")(x)
+    x = BatchNormalization(momentum=BN_MOMENTUM, dtype=dtype, name=f"{name}_bn")(x)
     return layers.Activation(activation, dtype=dtype, name=f"{name}_{activation}")(x)
 
 
 def _bn_relu(x: Any, name: str) -> Any:
-    x = layers.BatchNormalization(momentum=BN_MOMENTUM, name=f"{name}_bn")(x)
+    x = BatchNormalization(momentum=BN_MOMENTUM, name=f"{name}_bn")(x)
     return layers.ReLU(name=f"{name}_relu")(x)
 
 
@@ -132,7 +134,7 @@ def separable(x: Any, channels: int, name: str) -> Any:
 def whole(x: Any) -> Any:
     """What is where in MobileNetV2's last features: `[B, features]`."""
     x = layers.DepthwiseConv2D(x.shape[1], name="whole_depthwise")(x)
-    x = layers.BatchNormalization(momentum=BN_MOMENTUM, name="whole_bn")(x)
+    x = BatchNormalization(momentum=BN_MOMENTUM, name="whole_bn")(x)
     return layers.Flatten(name="whole")(x)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tfface.face.traits import load_traits
 from tfface.geometry.camera import Camera
 from tfface.geometry.rotation import euler_to_matrix
 
@@ -74,9 +75,27 @@ def stream(seed: int, topic: str) -> np.random.Generator:
     return np.random.Generator(np.random.PCG64(sequence))
 
 
-def sample_identity(rng: np.random.Generator, count: int, std: float) -> NDArray[np.float32]:
-    """Identity coefficients `[count]` in standard deviations, cut off at 3.2 of them."""
-    return np.clip(rng.normal(0.0, std, count), -3.2, 3.2).astype(np.float32)
+def sample_identity(rng: np.random.Generator, traits: FloatArray, std: float) -> NDArray[np.float32]:
+    """Identity coefficients in standard deviations, cut off at 3.2 of them, of somebody with `traits` (`face.traits`)."""
+    known = load_traits()
+    identity = known.identity(traits, rng.normal(size=len(known.left)))
+    return np.clip(std * identity, -3.2, 3.2).astype(np.float32)
+
+
+def sample_traits(rng: np.random.Generator, male: bool, ita_deg: float, age: float, beard: float) -> FloatArray:
+    """Traits (`face.traits`) that go with a painted skin: its sex, its tone, its wrinkles (`age` from 0 to 1)."""
+    share = rng.beta(0.4, 0.4)
+    sex = max(share, 1 - share) if male else min(share, 1 - share)
+    child = rng.uniform(0.0, 0.8) if age < 0.25 and not beard and rng.random() < 0.4 else 0.0
+    old = float(np.clip((age - 0.35) / 0.5, 0, 1)) * rng.uniform(0.5, 1.0)
+    if ita_deg < 5:
+        weights = (0.9, 0.2, 0.2)
+    elif ita_deg < 28:
+        weights = (0.35, 0.45, 0.45)
+    else:
+        weights = (0.1, 0.4, 0.7)
+    african, asian, _ = rng.dirichlet(weights)
+    return np.array([sex, child, old, african, asian])
 
 
 # Whole-face expressions: ARKit names (without side) and their usual weight. People smile at cameras: a mouth is 45 mm

@@ -35,6 +35,7 @@ from tfface.data.synthetic.sample import (
     sample_camera,
     sample_expression,
     sample_identity,
+    sample_traits,
     stream,
 )
 from tfface.data.synthetic.shade import fill_cut, shade_pixels, shadow_map, strand_noise
@@ -129,10 +130,11 @@ class FaceGenerator:
     def person(self, seed: int) -> Person:
         """The person of `seed`, ready to be photographed."""
         rng, settings, face = stream(seed, "look"), self.settings, self.face
-        identity = sample_identity(stream(seed, "identity"), face.num_identity, settings.identity_std)
         expression = sample_expression(stream(seed, "expression"), face.expression_names, settings.expression_strength)
         index = int(rng.integers(len(self.bank.textures)))
         male, ita, age, beard, hairline = self.bank.labels[index]
+        shape = stream(seed, "identity")
+        identity = sample_identity(shape, sample_traits(shape, male, ita, age, beard), settings.identity_std)
         cage = face.cage(identity, expression)
         vertices = np.asarray(self.head.matrix @ cage, np.float32)
         landmarks = np.asarray(self.head.landmark_matrix @ cage, np.float32)

@@ -17,6 +17,7 @@ from tfface.face.build.makehuman import read_base
 from tfface.face.build.masks import build_ambient_occlusion, build_masks
 from tfface.face.build.targets import read_targets
 from tfface.face.open_model import OpenFace, save_asset
+from tfface.face.traits import fit_traits
 
 NAME = "tfface-open-face 1"
 NUM_COMPONENTS = 150
@@ -60,6 +61,7 @@ def build(data: Path, out: Path, num_people: int) -> None:
     }
     arrays = _add_surface(arrays, data, cage)
     _write(arrays, out, num_people)
+    write_traits(identity.coefficients, identity.traits, out, num_people)
 
 
 def face_crop(cage: Cage, mean: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -143,6 +145,17 @@ def _write(arrays: dict[str, NDArray[Any]], out: Path, num_people: int) -> None:
     }
     checksum = save_asset(out, "open_face", arrays, card)
     _say(f"{out / 'open_face.npz'}: sha256 {checksum[:16]}")
+
+
+def write_traits(coefficients: NDArray[np.float64], traits: NDArray[np.float64], out: Path, num_people: int) -> None:
+    """Write what people's traits say of their identity coefficients: `open_face_traits.npz` and its card."""
+    card = {
+        "name": "tfface-open-face 1, traits",
+        "command": f"python data_tools/build_face_model.py --people {num_people}",
+        "licence": "CC0 1.0 (data), MIT (code that made it)",
+        "sources": SOURCES,
+    }
+    save_asset(out, "open_face_traits", fit_traits(coefficients, traits), card)
 
 
 def _say(line: str) -> None:

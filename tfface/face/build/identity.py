@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.face.build.targets import Targets, find_modifiers
+from tfface.face.traits import NAMES as TRAITS
 
 EXCLUDED = (
     "head/head-trans",
@@ -73,12 +74,17 @@ MM_PER_DM = 100.0
 
 @dataclass(frozen=True)
 class IdentityModel:
-    """`mean [C,3]` and `basis [K,C,3]` in mm per standard deviation; `aligned [C] bool` are the face's vertices."""
+    """`mean [C,3]` and `basis [K,C,3]` in mm per standard deviation; `aligned [C] bool` are the face's vertices.
+
+    The people that they come from: `coefficients [P,K]` in standard deviations, `traits [P,T]` (`face.traits`).
+    """
 
     mean: NDArray[np.float64]
     basis: NDArray[np.float32]
     explained: NDArray[np.float64]
     aligned: NDArray[np.bool_]
+    coefficients: NDArray[np.float64]
+    traits: NDArray[np.float64]
 
 
 class PersonSampler:
@@ -91,10 +97,10 @@ class PersonSampler:
         self.sliders = sorted({slider for slider, _ in self.modifiers if not slider.startswith(EXCLUDED)})
         self.displacements = np.stack([*targets.local.values(), *targets.macro.values()])
 
-    def sample(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        """One person: coefficients `[len(keys)]`."""
+    def sample(self, rng: np.random.Generator) -> tuple[NDArray[np.float32], dict[str, float]]:
+        """One person: coefficients `[len(keys)]`, and traits."""
         coefficients = np.zeros(len(self.keys), np.float32)
-        self._macro(coefficients, rng)
+        traits = self._macro(coefficients, rng)
         for slider in self.sliders:
             if slider in HEAD_SHAPES:
                 if rng.random() < 0.3:
@@ -107,7 +113,7 @@ class PersonSampler:
             else:
                 for side in "lr":
                     self._apply(coefficients, slider, side, amount + rng.normal(0, 0.03))
-        return coefficients
+        return coefficients, traits
 
     def _apply(self, coefficients: NDArray[np.float32], slider: str, side: str, amount: float) -> None:
         amount = float(np.clip(amount, -1, 1))
@@ -115,7 +121,7 @@ class PersonSampler:
         if target is not None:
             coefficients[self.index[target]] += abs(amount)
 
-    def _macro(self, coefficients: NDArray[np.float32], rng: np.random.Generator) -> None:
+    def _macro(self, coefficients: NDArray[np.float32], rng: np.random.Generator) -> dict[str, float]:
         male = rng.beta(0.4, 0.4)
         origin = rng.dirichlet([0.4] * 3)
         ages = _ages(rng)
@@ -129,6 +135,7 @@ class PersonSampler:
                     for weight_name, weight_share in _thirds(weight, "weight").items():
                         key = f"macro/universal-{sex}-{age}-{muscle_name}-{weight_name}"
                         coefficients[self.index[key]] += share * muscle_share * weight_share
+        return {"male": male, **ages, **dict(zip(ORIGINS, origin, strict=True))}
 
 
 def _ages(rng: np.random.Generator) -> dict[str, float]:
@@ -171,15 +178,20 @@ def build_identity(
     """
     rng = np.random.default_rng(seed)
     sampler = PersonSampler(targets)
-    coefficients = np.stack([sampler.sample(rng) for _ in range(num_people)])
+    drawn = [sampler.sample(rng) for _ in range(num_people)]
+    coefficients = np.stack([each for each, _ in drawn])
+    traits = np.array([[each.get(name, 0.0) for name in TRAITS] for _, each in drawn])
     displaced = coefficients @ sampler.displacements.reshape(len(sampler.keys), -1)
     people = (displaced.reshape(num_people, -1, 3) + base_cage.astype(np.float32)) * np.float32(MM_PER_DM)
     face = (base_cage[:, 2] > 0.3) & (base_cage[:, 1] > 6.45)
     people = _align_all(people, face, mirror)
     mean = people.mean(0, dtype=np.float64)
     mean = (mean + mean[mirror] * [-1, 1, 1]) / 2
-    basis, explained = _principal_components(people - mean.astype(np.float32), mirror, num_components)
-    return IdentityModel(mean, basis, explained, face)
+    deviations = people - mean.astype(np.float32)
+    basis, explained = _principal_components(deviations, mirror, num_components)
+    flat = basis.reshape(num_components, -1).astype(np.float64)
+    said = deviations.reshape(num_people, -1) @ flat.T / np.square(flat).sum(1)
+    return IdentityModel(mean, basis, explained, face, said, traits)
 
 
 def _align_all(
