@@ -14,7 +14,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="tfface")
 class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras' layer, to the rounding of float32; with TensorFlow, features `[B,H,W,C]` are normalised in one operation."""
+    """Keras' layer to float32's rounding; with TensorFlow features `[B,H,W,C]` are normalised in one operation."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
         if not (training and self.trainable and self._fusible(inputs, mask)):

@@ -76,7 +76,7 @@ def stream(seed: int, topic: str) -> np.random.Generator:
 
 
 def sample_identity(rng: np.random.Generator, traits: FloatArray, std: float) -> NDArray[np.float32]:
-    """Identity coefficients in standard deviations, cut off at 3.2 of them, of somebody with `traits` (`face.traits`)."""
+    """Identity coefficients, cut off at 3.2 standard deviations, of somebody with `traits` (`face.traits`)."""
     known = load_traits()
     identity = known.identity(traits, rng.normal(size=len(known.left)))
     return np.clip(std * identity, -3.2, 3.2).astype(np.float32)
