@@ -240,8 +240,9 @@ class RunConfig:
     out: str = ""
     """Folder of the run; a folder that holds an unfinished run goes on. Empty: a new one under runs/."""
     init: str = ""
-    """Weights to start from: a run's folder, a .weights.h5 or .npz file, or a preset's name. MobileNetV2
-    trunks also from another network's (.npz), R-Net's ResNet-50 also from Keras' ImageNet file (.h5)."""
+    """Weights to start from: a run's folder, a .weights.h5 or .npz file, or a preset's name. Networks on
+    MobileNetV2 also from themselves with a smaller `model.width` (every channel is copied until there are enough), or from
+    another network's trunk (.npz), R-Net's ResNet-50 also from Keras' ImageNet file (.h5)."""
     stages: Literal["", "refiner", "transfer"] = ""
     """Several runs, one after the other, each in a folder of its own under `out`. refiner (seed 003, prn_res): the
     brief map (left out where `init` names a prn), the refiner alone, both. transfer (seed 002): `data.records`, then

@@ -64,7 +64,11 @@ def card(name: str) -> dict[str, Any]:
 
 def model_config(name: str) -> ModelConfig:
     """The network of the preset `name`."""
-    return configuration.from_dict({"model": configuration.read_yaml(folder(name) / "preset.yaml")}).model
+    return _network_of(folder(name) / "preset.yaml")
+
+
+def _network_of(path: Path) -> ModelConfig:
+    return configuration.from_dict({"model": configuration.read_yaml(path)}).model
 
 
 def load(name: str) -> tuple[keras.Model, ModelConfig]:
@@ -102,6 +106,14 @@ def find_weights(name: str) -> Path:
     if path.is_dir():
         raise UserError(f"{path} holds no best.weights.h5 yet: its run has not finished an epoch.")
     return folder(name) / "weights.npz"
+
+
+def config_beside(path: Path) -> ModelConfig | None:
+    """The network whose weights lie at `path`, as the preset's or the run's folder says; None where it does not."""
+    preset, run = path.parent / "preset.yaml", path.parent / "config.yaml"
+    if preset.is_file():
+        return _network_of(preset)
+    return configuration.load(run).model if run.is_file() else None
 
 
 def load_weights(model: keras.Model, path: Path) -> None:

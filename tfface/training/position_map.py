@@ -26,6 +26,7 @@ from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.losses.map_objective import MapObjective
 from tfface.models import imagenet, maps, presets, prn_res
+from tfface.models.widen import widen
 from tfface.training import callbacks, devices, multi_worker, run_folder
 from tfface.training.checkpoint import RunState, load_checkpoint
 from tfface.training.metrics import FaceError, LandmarkError
@@ -97,7 +98,8 @@ def start_from(model: keras.Model, config: Config) -> None:
 
     A network of two views also starts from weights of one: it then gives what that one gave for the front picture, and
     learns from there what the side picture adds. `prn_res` also starts from a `prn` of the same configuration, networks
-    on MobileNetV2 from another one's trunk (`.npz`), R-Net's ResNet-50 from ImageNet's (Keras' `.h5`).
+    on MobileNetV2 from narrower ones, and from another one's trunk (`.npz`), R-Net's ResNet-50 from ImageNet's (Keras'
+    `.h5`).
     """
     if not config.run.init:
         return
@@ -112,7 +114,7 @@ def start_from(model: keras.Model, config: Config) -> None:
     except UserError as misfit:
         if config.model.name == "prn_res":
             copy_brief(model, config, path)
-        elif not (config.model.views == 2 and copy_one_view(model, config, path)):
+        elif not (copy_one_view(model, config, path) or copy_narrower(model, config, path)):
             if config.model.name not in SHARE_TRUNKS or path.suffix != ".npz":
                 raise misfit
             presets.load_trunk(model, path)
@@ -120,12 +122,28 @@ def start_from(model: keras.Model, config: Config) -> None:
 
 def copy_one_view(target: keras.Model, config: Config, path: Path) -> bool:
     """Loads the weights of the same network with one view into one with two; False where they are not such."""
+    if config.model.views != 2:
+        return False
     single = models.build(dataclasses.replace(config.model, views=1))
     try:
         presets.load_weights(single, path)
     except UserError:
         return False
     copy_widened(single, target)
+    return True
+
+
+def copy_narrower(target: keras.Model, config: Config, path: Path) -> bool:
+    """Loads the weights of the same network on a narrower trunk (`models.widen`); False where they are not such."""
+    theirs = presets.config_beside(path)
+    if config.model.name not in SHARE_TRUNKS or theirs is None or theirs.width >= config.model.width:
+        return False
+    narrow = models.build(dataclasses.replace(config.model, width=theirs.width))
+    try:
+        presets.load_weights(narrow, path)
+    except UserError:
+        return False
+    widen(narrow, target)
     return True
 
 
