@@ -53,6 +53,9 @@ class ModelConfig:
     then moves inside the network; 128 is a good number, 0 finds none."""
     light: Literal[27, 9, 0] = 27
     """rnet only: spherical-harmonic coefficients, 9 for each colour, 9 for white light, or 0: even light."""
+    colours: Literal["heads", "picture"] = "heads"
+    """rnet only, where albedo and light of a prediction come from. heads: what the network says. picture: fitted to the
+    picture where the network puts the face, from there on (`tfface.models.colours`)."""
 
 
 @dataclass(frozen=True)
@@ -241,8 +244,8 @@ class RunConfig:
     """Folder of the run; a folder that holds an unfinished run goes on. Empty: a new one under runs/."""
     init: str = ""
     """Weights to start from: a run's folder, a .weights.h5 or .npz file, or a preset's name. Networks on
-    MobileNetV2 also from themselves with a smaller `model.width` (every channel is copied until there are enough), or from
-    another network's trunk (.npz), R-Net's ResNet-50 also from Keras' ImageNet file (.h5)."""
+    MobileNetV2 also from themselves with a smaller `model.width` (channels are copied until there are enough), or
+    from another network's trunk (.npz), R-Net's ResNet-50 also from Keras' ImageNet file (.h5)."""
     stages: Literal["", "refiner", "transfer"] = ""
     """Several runs, one after the other, each in a folder of its own under `out`. refiner (seed 003, prn_res): the
     brief map (left out where `init` names a prn), the refiner alone, both. transfer (seed 002): `data.records`, then

@@ -128,14 +128,16 @@ class DecodedFace:
 def harmonics(normals: NDArray[np.floating]) -> NDArray[np.float64]:
     """The nine basis functions `[N,9]` of `tfface.render.shade` at unit normals `[N,3]`."""
     x, y, z = np.asarray(normals, np.float64).T
-    a0, a1, a2 = (
-        np.pi / np.sqrt(4 * np.pi),
-        2 * np.pi / np.sqrt(4 * np.pi),
-        3 * np.sqrt(5) * np.pi / np.sqrt(24 * np.pi),
-    )
+    a0, a1, a2 = harmonic_constants()
     basis = [a0 * np.ones_like(x), -a1 * y, a1 * z, -a1 * x, a2 * x * y, -a2 * y * z]
     basis += [a2 / np.sqrt(12) * (3 * z * z - 1), -a2 * x * z, a2 / 2 * (x * x - y * y)]
     return np.stack(basis, axis=-1)
+
+
+def harmonic_constants() -> tuple[float, float, float]:
+    """a0, a1 and a2 of `tfface.render.shade`."""
+    root = float(np.sqrt(np.pi))
+    return root / 2, root, 3 * float(np.sqrt(5 * np.pi / 24))
 
 
 def averaged(faces: list[DecodedFace], weights: NDArray[np.floating] | None = None) -> list[DecodedFace]:

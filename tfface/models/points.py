@@ -249,16 +249,16 @@ def best_change(jacobian: Any, residual: Any, sigma: Any, tau: Any) -> Any:
     """The change `[B,K]` that minimises what this module's text says.
 
     Args:
-        jacobian: `[B,N,2,K]` (or `[1,N,2,K]`), pixels.
-        residual: `[B,N,2]` from where the points are to where they should be, pixels.
+        jacobian: `[B,N,D,K]` (or `[1,N,D,K]`), pixels; D is 2.
+        residual: `[B,N,D]` from where the points are to where they should be, pixels.
         sigma: `[B,N,1]` pixels.
         tau: `[K]`.
     """
-    count, size = residual.shape[1], tau.shape[0]
-    a = ops.reshape(jacobian * tau / sigma[..., None], (-1, 2 * count, size))
+    rows, size = residual.shape[1] * residual.shape[2], tau.shape[0]
+    a = ops.reshape(jacobian * tau / sigma[..., None], (-1, rows, size))
     at = ops.swapaxes(a, 1, 2)
     factor = ops.cholesky(ops.matmul(at, a) + ops.eye(size))
-    half = ops.solve_triangular(factor, ops.matmul(at, ops.reshape(residual / sigma, (-1, 2 * count, 1))), lower=True)
+    half = ops.solve_triangular(factor, ops.matmul(at, ops.reshape(residual / sigma, (-1, rows, 1))), lower=True)
     return tau * ops.solve_triangular(ops.swapaxes(factor, 1, 2), half, lower=False)[..., 0]
 
 

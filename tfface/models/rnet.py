@@ -24,6 +24,7 @@ from keras import layers, ops
 from tfface.config import ModelConfig
 from tfface.models import blocks, maps, points
 from tfface.models.coefficients import Coefficients, PosedMap, layout_of, mirror_raw
+from tfface.models.colours import ColoursFromPicture
 
 HEADS = tuple(f"head_{part}" for part in ("identity", "expression", "albedo", "angles", "light", "camera"))
 
@@ -80,5 +81,7 @@ def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
     if config.map_size != maps.MAP_SIZE:
         units = blocks.ResizeMap(maps.MAP_SIZE, name="resize_to_256")(units)
     pixels = maps.ToPixels(config.output, name="position_map")(units)
+    if config.colours == "picture":
+        numbers = ColoursFromPicture(asdict(layout), name="colours")([images, numbers, pixels])
     said = Coefficients(asdict(layout), name="coefficients")(numbers)
     return keras.Model(images, {"position_map": pixels, "coefficients": said}, name=f"{config.name}_predictor")
