@@ -43,7 +43,19 @@ def test_everybody_together_is_standard_normal() -> None:
     assert identities.shape == (3000, load_open_face().num_identity)
     assert np.abs(identities).max() <= 3.2
     np.testing.assert_allclose(identities.std(0), 1.0, atol=0.2)
-    assert np.abs(identities.mean(0)).max() < 0.6
+    assert np.abs(identities.mean(0) - load_traits().shift).max() < 0.6
+
+
+def test_people_on_average_have_less_drooping_noses_than_the_mean_face() -> None:
+    face, traits = load_open_face(), load_traits()
+
+    def rise_mm(identity: np.ndarray) -> float:
+        """From below the nose to its tip."""
+        points = face.face(2).vertices(face.cage(identity, np.zeros(len(face.exp_basis))))[face.landmarks68]
+        return float(points[30, 1] - points[33, 1])
+
+    people = traits.identity(traits.mean, np.zeros(len(traits.left)))
+    assert rise_mm(people) > rise_mm(0 * people) + 1.0
 
 
 def test_the_fit_finds_what_people_were_made_with() -> None:

@@ -23,21 +23,23 @@ caucasian, as MakeHuman calls its targets)."""
 
 @dataclass(frozen=True)
 class Traits:
-    """Identity coefficients `[K]` of people with traits `[T]` are `N((traits - mean) @ effect, left @ left.T)`.
+    """Identity coefficients `[K]` of people with traits `[T]` are `N(shift + (traits - mean) @ effect, left @ left.T)`.
 
     Attributes:
         mean: `[T]` of everybody.
         effect: `[T,K]` standard deviations of identity per trait.
         left: `[K,K]` Cholesky factor of what traits leave open.
+        shift: `[K]` what everybody has beyond the mean face (`tfface.face.build.identity.POPULATION_SHIFT`).
     """
 
     mean: NDArray[np.float64]
     effect: NDArray[np.float64]
     left: NDArray[np.float64]
+    shift: NDArray[np.float64]
 
     def identity(self, traits: NDArray[np.floating], normal: NDArray[np.floating]) -> NDArray[np.float64]:
         """Coefficients `[K]` of somebody with `traits` `[T]`; `normal` `[K]` is standard normal."""
-        return np.asarray((np.asarray(traits, np.float64) - self.mean) @ self.effect + self.left @ normal)
+        return np.asarray(self.shift + (traits - self.mean) @ self.effect + self.left @ normal)
 
 
 def fit_traits(coefficients: NDArray[np.float64], traits: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:
@@ -58,4 +60,4 @@ def load_traits() -> Traits:
         UserError: when the file is missing or not the one its card describes.
     """
     arrays, _, _ = load_asset("open_face_traits")
-    return Traits(*(arrays[name].astype(np.float64) for name in ("mean", "effect", "left")))
+    return Traits(*(arrays[name].astype(np.float64) for name in ("mean", "effect", "left", "shift")))

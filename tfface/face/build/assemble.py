@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tfface.face.build.cage import Cage, build_cage
 from tfface.face.build.chart import build_chart, signed_uv_areas
 from tfface.face.build.expression import build_expressions
-from tfface.face.build.identity import build_identity
+from tfface.face.build.identity import IdentityModel, build_identity
 from tfface.face.build.landmarks import LANDMARKS81, build_regions
 from tfface.face.build.makehuman import read_base
 from tfface.face.build.masks import build_ambient_occlusion, build_masks
@@ -61,7 +61,7 @@ def build(data: Path, out: Path, num_people: int) -> None:
     }
     arrays = _add_surface(arrays, data, cage)
     _write(arrays, out, num_people)
-    write_traits(identity.coefficients, identity.traits, out, num_people)
+    write_traits(identity, out, num_people)
 
 
 def face_crop(cage: Cage, mean: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -147,15 +147,16 @@ def _write(arrays: dict[str, NDArray[Any]], out: Path, num_people: int) -> None:
     _say(f"{out / 'open_face.npz'}: sha256 {checksum[:16]}")
 
 
-def write_traits(coefficients: NDArray[np.float64], traits: NDArray[np.float64], out: Path, num_people: int) -> None:
+def write_traits(identity: IdentityModel, out: Path, num_people: int) -> None:
     """Write what people's traits say of their identity coefficients: `open_face_traits.npz` and its card."""
+    arrays = {**fit_traits(identity.coefficients, identity.traits), "shift": identity.shift.astype(np.float32)}
     card = {
         "name": "tfface-open-face 1, traits",
         "command": f"python data_tools/build_face_model.py --people {num_people}",
         "licence": "CC0 1.0 (data), MIT (code that made it)",
         "sources": SOURCES,
     }
-    save_asset(out, "open_face_traits", fit_traits(coefficients, traits), card)
+    save_asset(out, "open_face_traits", arrays, card)
 
 
 def _say(line: str) -> None:
