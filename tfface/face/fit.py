@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.face.open_model import OpenFace
+from tfface.face.traits import load_traits
 from tfface.geometry.align import Similarity, fit_similarity
 from tfface.geometry.icp import inverse, move
 
@@ -37,7 +38,8 @@ class CoefficientFit:
         basis: `[K,N,3]` millimetres per coefficient.
         std: `[K]` standard deviations of the coefficients.
         weights: `[N]` non-negative; all 1 by default.
-        noise_mm: how far a point may be expected to lie from the model; larger keeps coefficients smaller.
+        noise_mm: how far a point may be expected to lie from the model; larger keeps coefficients nearer to `expected`.
+        expected: `[K]` their mean; 0 by default.
     """
 
     def __init__(
@@ -47,21 +49,26 @@ class CoefficientFit:
         std: FloatArray,
         weights: FloatArray | None = None,
         noise_mm: float = 1.0,
+        expected: FloatArray | None = None,
     ) -> None:
         from scipy.linalg import cho_factor
+
+        precision = 1.0 / np.asarray(std, np.float64) ** 2
+        self.expected = np.zeros(len(basis)) if expected is None else np.asarray(expected, np.float64)
+        self._prior = precision * self.expected
 
         self.mean = np.asarray(mean, np.float64)
         self.basis = np.asarray(basis, np.float64).reshape(len(basis), -1)
         self.weights = np.ones(len(mean)) if weights is None else np.asarray(weights, np.float64)
         weighted = self.basis * np.repeat(self.weights, 3) / noise_mm**2
         self._right = weighted
-        self._factor = cho_factor(weighted @ self.basis.T + np.diag(1.0 / np.asarray(std, np.float64) ** 2))
+        self._factor = cho_factor(weighted @ self.basis.T + np.diag(precision))
 
     def coefficients(self, points: FloatArray) -> NDArray[np.float64]:
         """`[K]` for points `[N,3]` in the model's frame."""
         from scipy.linalg import cho_solve
 
-        return np.asarray(cho_solve(self._factor, self._right @ (points - self.mean).ravel()))
+        return np.asarray(cho_solve(self._factor, self._prior + self._right @ (points - self.mean).ravel()))
 
     def shape(self, coefficients: FloatArray) -> NDArray[np.float64]:
         """The model's points `[N,3]`."""
@@ -70,8 +77,8 @@ class CoefficientFit:
     def __call__(self, points: FloatArray, with_scale: bool = True, iterations: int = 6) -> Fit:
         """Coefficients and the similarity (or rigid motion) that takes the model to `points` `[N,3]`."""
         points = np.asarray(points, np.float64)
-        found = np.zeros(len(self.basis))
-        motion = fit_similarity(self.mean, points, self.weights, with_scale)
+        found = self.expected
+        motion = fit_similarity(self.shape(found), points, self.weights, with_scale)
         for _ in range(iterations):
             found = self.coefficients(move(inverse(motion), points))
             motion = fit_similarity(self.shape(found), points, self.weights, with_scale)
@@ -85,4 +92,5 @@ def open_face_fit(
     rows = face.face(2).matrix[vertices]
     basis = np.stack([rows @ part for part in (*face.id_basis, *face.exp_basis)])
     std = np.concatenate([np.ones(face.num_identity), np.full(len(face.exp_basis), expression_std)])
-    return CoefficientFit(rows @ face.mean, basis, std, noise_mm=noise_mm)
+    expected = np.concatenate([load_traits().shift, np.zeros(len(face.exp_basis))])
+    return CoefficientFit(rows @ face.mean, basis, std, noise_mm=noise_mm, expected=expected)
