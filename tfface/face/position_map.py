@@ -109,10 +109,15 @@ class PositionMap:
         rim = np.unique(texels[weights > 0])
         flat = mask.reshape(-1)
         flat[rim] = np.maximum(flat[rim], face)
-        uv = self.surface.uv[self.face.landmarks68]
-        column, row = np.round(uv * (self.resolution - 1)).astype(int).T
-        mask[row, column] = landmark
-        return np.where(mask[:, ::-1] == landmark, landmark, mask)  # the middle line lies between two texels
+        return np.where(self.landmark_texels, landmark, mask)
+
+    @cached_property
+    def landmark_texels(self) -> NDArray[np.bool_]:
+        """`[R,R]` the texels nearest to the 68 landmarks and to their mirror images."""
+        marked = np.zeros((self.resolution, self.resolution), bool)
+        column, row = np.round(self.surface.uv[self.face.landmarks68] * (self.resolution - 1)).astype(int).T
+        marked[row, column] = True
+        return marked | marked[:, ::-1]  # the middle line lies between two texels
 
 
 def _tables(

@@ -3,12 +3,12 @@
 With p_n(x) the projection of landmark n (`tfface.geometry.camera`), the unknowns x are the identity a, for each
 photograph the expression b in [0,1] and the pose (three angles, centre, log scale, log distance), and
 
-    min sum_photos sum_n |p_n - q_n|^2 / s_n^2 + |a|^2 + sum_photos |b|^2 / 0.3^2 + (ln(distance / 900 mm) / 0.35)^2
+    min sum_photos sum_n |p_n - q_n|^2 / s_n^2 + |a - m|^2 + sum_photos |b|^2 / 0.3^2 + (ln(distance / 900 mm) / 0.35)^2
 
 by trust-region least squares (scipy, "trf"); its Jacobian is written out for the coefficients, and taken by differences
-for the seven numbers of the pose. s_n is how exact a landmark is. With `contour`, landmarks are dlib's, and jaw points
-slide along the silhouette (`tfface.fitting.contour`) between a few rounds; without, they are fixed points of the head
-(`tfface.face.landmarks` has both conventions).
+for the seven numbers of the pose. m is what people have on average (`tfface.face.traits`), s_n is how exact a landmark
+is. With `contour`, landmarks are dlib's, and jaw points slide along the silhouette (`tfface.fitting.contour`) between a
+few rounds; without, they are fixed points of the head (`tfface.face.landmarks` has both conventions).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.face.open_model import load_albedo_basis, load_open_face
+from tfface.face.traits import load_traits
 from tfface.fitting.coefficients import Coefficients
 from tfface.fitting.contour import BASE_OF_NOSE, NUM_JAW, jaw_rows, marched
 from tfface.geometry.camera import Camera
@@ -138,6 +139,7 @@ class _Problem:
         self.choose([np.zeros(NUM_JAW, np.int64) if contour else None] * len(targets))
         face = load_open_face()
         self.num_identity, self.num_expression = face.num_identity, len(face.expression_names)
+        self.usual = load_traits().shift
         self.weights = exactness()
 
     def choose(self, jaw: Sequence[NDArray[np.int64] | None]) -> None:
@@ -147,12 +149,12 @@ class _Problem:
         self.bases = [np.ascontiguousarray(self.data.basis[:, part]) for part in chosen]
 
     def start(self) -> NDArray[np.float64]:
-        """The mean face, expressionless, in the pose of a scaled orthographic camera."""
+        """The face that people have on average, expressionless, in the pose of a scaled orthographic camera."""
         photos = [
             np.concatenate([np.full(self.num_expression, 0.02), first_pose(mean, target)])
             for mean, target in zip(self.means, self.targets, strict=True)
         ]
-        return np.concatenate([np.zeros(self.num_identity), *photos])
+        return np.concatenate([self.usual, *photos])
 
     def solve(self, unknowns: NDArray[np.float64], evaluations: int) -> NDArray[np.float64]:
         from scipy.optimize import least_squares
@@ -168,7 +170,7 @@ class _Problem:
         return np.asarray(found.x)
 
     def residuals(self, unknowns: NDArray[np.float64]) -> NDArray[np.float64]:
-        parts = [unknowns[: self.num_identity]]
+        parts = [unknowns[: self.num_identity] - self.usual]
         for index, target in enumerate(self.targets):
             shape, pose = self._shape(unknowns, index), unknowns[self._pose(index)]
             parts.append(((project(pose, shape) - target) * self.weights[:, None]).ravel())

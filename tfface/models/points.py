@@ -56,7 +56,8 @@ def point_texels(resolution: int, count: int) -> NDArray[np.int32]:
     topology = PositionMap(load_open_face(), resolution)
     texels, weights = (array[:68] for array in topology.landmark_samples(81))
     chosen = list(dict.fromkeys(texels[np.arange(len(texels)), weights.argmax(-1)].tolist()))[:count]
-    candidates = np.flatnonzero(topology.weight_mask((1.0, 1.0, 1.0, 0.0)))
+    # Presets have learnt these very points: what else counts as face in a loss must not change the candidates.
+    candidates = np.flatnonzero((topology.regions > 0) | topology.landmark_texels)
     places = mean_shape(resolution).reshape(-1, 3)
     nearest = np.linalg.norm(places[candidates, None] - places[chosen], axis=-1).min(1)
     while len(chosen) < count:
