@@ -163,6 +163,7 @@ def saved_model(name: str) -> Path:
         (source / "weights.npz").read_bytes(),
         (source / "preset.yaml").read_bytes(),
         load_open_face().checksum.encode(),
+        *(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))),  # what the weights mean
     )
     digest = hashlib.sha256(b"".join(told))
     target = cache_folder() / "presets" / f"{name}-{digest.hexdigest()[:16]}"
