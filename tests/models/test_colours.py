@@ -9,7 +9,7 @@ import pytest
 
 from tfface import models
 from tfface.config import Config, override
-from tfface.face.decoded import harmonics
+from tfface.geometry.harmonics import harmonic_functions
 from tfface.models import maps, rnet
 from tfface.models.coefficients import PosedMap, layout_of
 from tfface.models.colours import EVEN_LIGHT, ColoursFromPicture, skin_texels
@@ -40,7 +40,7 @@ class Scene:
 
     def lit(self, light: np.ndarray, albedo: np.ndarray) -> np.ndarray:
         surface = self.layer.mean + self.layer.basis @ albedo
-        return np.asarray(surface * (harmonics(self.normals) @ (light + EVEN_LIGHT).T))
+        return np.asarray(surface * (np.stack(harmonic_functions(*self.normals.T), axis=-1) @ (light + EVEN_LIGHT).T))
 
     def found(self) -> tuple[np.ndarray, np.ndarray]:
         parts = self.layout.split(np.asarray(self.layer([self.picture, self.numbers, self.pixels]))[0], raw=True)

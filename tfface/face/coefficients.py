@@ -26,12 +26,12 @@ from tfface.face.open_model import OpenFace
 from tfface.geometry.align import Similarity
 from tfface.geometry.camera import Camera
 from tfface.geometry.conventions import camera_from_deep3d, camera_to_deep3d
+from tfface.geometry.harmonics import AMBIENT
 from tfface.geometry.icp import move
 
 FloatArray = NDArray[np.floating]
 LAYOUT = {"identity": 80, "expression": 64, "albedo": 80, "angles_rad": 3, "gamma": 27, "translation_dm": 3}
 NUM_COEFFICIENTS = sum(LAYOUT.values())
-AMBIENT = 0.8
 EXPRESSION_STD = 0.5
 NOISE_MM = 3.0
 SAMPLE = 4000

@@ -1,8 +1,8 @@
 """One face's coefficients as shape, colours and camera, in NumPy: what prediction makes of an R-Net's second answer.
 
 Colours are sRGB values in [0,1]: albedo is `mean + basis c` of the face model, shaded colours are
-`albedo * sum_k Y_k(n) (gamma_k + 0.8 [k = 0])` with the nine harmonics of `tfface.render.shade` at the normals of the
-turned face. Nothing here depends on TensorFlow.
+`albedo * sum_k Y_k(n) (gamma_k + 0.8 [k = 0])` with `tfface.geometry.harmonics` at the normals of the turned
+face. Nothing here depends on TensorFlow.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.face.coefficients import AMBIENT
 from tfface.face.layout import CROP_SIZE, Layout, camera_of
 from tfface.face.open_model import load_albedo_basis, load_open_face
 from tfface.geometry.camera import Camera
+from tfface.geometry.harmonics import AMBIENT, harmonic_functions
 from tfface.geometry.pos import five_points
 from tfface.geometry.raster import interpolate, rasterize, vertex_normals
 from tfface.geometry.uv import bilinear_weights
@@ -70,7 +70,8 @@ class DecodedFace:
             return self.albedo
         light = self.parts["light"].reshape(-1, 9) + np.array([AMBIENT] + 8 * [0.0])
         normals = vertex_normals(self._turned, load_open_face().face(2).triangles)
-        return np.asarray(np.clip(self.albedo * (harmonics(normals) @ light.T), 0, 1), np.float32)
+        shading = np.stack(harmonic_functions(*normals.T), axis=-1) @ light.T
+        return np.asarray(np.clip(self.albedo * shading, 0, 1), np.float32)
 
     @property
     def _turned(self) -> NDArray[np.float32]:
@@ -123,21 +124,6 @@ class DecodedFace:
             **{"id": parts["identity"], "exp": parts["expression"], "tex": parts["albedo"], "angle": parts["angles"]},
             **{"gamma": parts["light"], "trans": parts["camera"], "lm68": landmarks},
         }
-
-
-def harmonics(normals: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The nine basis functions `[N,9]` of `tfface.render.shade` at unit normals `[N,3]`."""
-    x, y, z = np.asarray(normals, np.float64).T
-    a0, a1, a2 = harmonic_constants()
-    basis = [a0 * np.ones_like(x), -a1 * y, a1 * z, -a1 * x, a2 * x * y, -a2 * y * z]
-    basis += [a2 / np.sqrt(12) * (3 * z * z - 1), -a2 * x * z, a2 / 2 * (x * x - y * y)]
-    return np.stack(basis, axis=-1)
-
-
-def harmonic_constants() -> tuple[float, float, float]:
-    """a0, a1 and a2 of `tfface.render.shade`."""
-    root = float(np.sqrt(np.pi))
-    return root / 2, root, 3 * float(np.sqrt(5 * np.pi / 24))
 
 
 def averaged(faces: list[DecodedFace], weights: NDArray[np.floating] | None = None) -> list[DecodedFace]:

@@ -56,7 +56,6 @@ class CoefficientFit:
         precision = 1.0 / np.asarray(std, np.float64) ** 2
         self.expected = np.zeros(len(basis)) if expected is None else np.asarray(expected, np.float64)
         self._prior = precision * self.expected
-
         self.mean = np.asarray(mean, np.float64)
         self.basis = np.asarray(basis, np.float64).reshape(len(basis), -1)
         self.weights = np.ones(len(mean)) if weights is None else np.asarray(weights, np.float64)

@@ -35,13 +35,14 @@ from tfface.fitting.landmarks import (
     landmark_model,
     pose_of,
 )
+from tfface.geometry.harmonics import AMBIENT
 from tfface.losses import coefficients as priors
 from tfface.losses.landmarks import squared_landmarks
 from tfface.losses.photometric import ROBUST_WEIGHT
 from tfface.losses.sampled_photometric import sampled_colours
 from tfface.losses.sampling import sample
 from tfface.render import camera
-from tfface.render.shade import AMBIENT, harmonics, shade, vertex_normals
+from tfface.render.shade import harmonics, shade, vertex_normals
 from tfface.viz.texture import visibility
 
 CROP_PX = 224

@@ -21,11 +21,10 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from tfface.face.coefficients import AMBIENT
-from tfface.face.decoded import harmonic_constants
 from tfface.face.layout import CROP_SIZE, Layout
 from tfface.face.open_model import load_albedo_basis, load_open_face
 from tfface.face.position_map import PositionMap
+from tfface.geometry.harmonics import AMBIENT, harmonic_functions
 from tfface.models.points import best_change
 
 STRIDE = 5
@@ -71,7 +70,7 @@ class ColoursFromPicture(keras.layers.Layer):
         places, normals = self._surface(pixels)
         colours, seen = _read(pictures, places)
         seen = seen * ops.cast(normals[..., 2:] > LEAST_COSINE, "float32")
-        harmonics = harmonic_functions(normals)
+        harmonics = ops.stack(harmonic_functions(*ops.unstack(normals, 3, axis=-1)), axis=-1)
         albedo, light = 0.0 * parts["albedo"], 0.0 * parts["light"]
         for outlier in OUTLIERS:
             light = self._light(albedo, light, harmonics, colours, seen, outlier)
@@ -129,15 +128,6 @@ def skin_texels(resolution: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     inner = skin[1:-1, 1:-1] & skin[:-2, 1:-1] & skin[2:, 1:-1] & skin[1:-1, :-2] & skin[1:-1, 2:]
     rows, columns = np.nonzero(inner[::STRIDE, ::STRIDE])
     return rows * STRIDE + 1, columns * STRIDE + 1
-
-
-def harmonic_functions(normals: Any) -> Any:
-    """The nine functions `[...,9]` of `tfface.render.shade` at unit normals `[...,3]`."""
-    x, y, z = ops.unstack(normals, 3, axis=-1)
-    a0, a1, a2 = harmonic_constants()
-    basis = [a0 * ops.ones_like(x), -a1 * y, a1 * z, -a1 * x, a2 * x * y, -a2 * y * z]
-    basis += [a2 / np.sqrt(12) * (3 * z * z - 1), -a2 * x * z, a2 / 2 * (x * x - y * y)]
-    return ops.stack(basis, axis=-1)
 
 
 def _sigma(residual: Any, seen: Any, outlier: float) -> Any:

@@ -250,9 +250,9 @@ def best_change(jacobian: Any, residual: Any, sigma: Any, tau: Any) -> Any:
     """The change `[B,K]` that minimises what this module's text says.
 
     Args:
-        jacobian: `[B,N,D,K]` (or `[1,N,D,K]`), pixels; D is 2.
-        residual: `[B,N,D]` from where the points are to where they should be, pixels.
-        sigma: `[B,N,1]` pixels.
+        jacobian: `[B,N,D,K]` (or `[1,N,D,K]`): of N places in pixels (D is 2), or of N colours in [0,1] (D is 3).
+        residual: `[B,N,D]` from what they are to what they should be, in the same unit.
+        sigma: `[B,N,1]` of the residual, likewise.
         tau: `[K]`.
     """
     rows, size = residual.shape[1] * residual.shape[2], tau.shape[0]

@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from tensorflow_graphics.rendering.framebuffer import Framebuffer
 
 from tfface.errors import UserError
+from tfface.geometry.harmonics import AMBIENT
 from tfface.render.camera import View
 from tfface.render.interpolate import interpolate
 from tfface.render.rasterize import rasterize, size_of
-from tfface.render.shade import AMBIENT, shade, unit, vertex_normals
+from tfface.render.shade import shade, unit, vertex_normals
 from tfface.render.silhouette import antialias, edge_neighbours
 
 SILHOUETTE_JUMP_PX = 4.0  # a step of depth of that many pixels' size may be a silhouette

@@ -1,28 +1,18 @@
 """Light on a surface: normals, and spherical harmonics of order 2 in Deep3D's order.
 
-With a unit normal n, `colour_c = albedo_c * sum_k Y_k(n) gamma_ck`, where
-`Y = [a0, -a1 ny, a1 nz, -a1 nx, a2 nx ny, -a2 ny nz, a2 (3 nz^2 - 1) / (2 sqrt 3), -a2 nx nz, a2 (nx^2 - ny^2) / 2]`,
-a0 = pi / sqrt(4 pi) = 0.886227, a1 = 2 pi / sqrt(4 pi) = 1.772454 and a2 = 3 sqrt(5) pi / sqrt(24 pi) = 2.427032: the
-real spherical harmonics times (pi, 2 pi / sqrt 3, 2 pi / sqrt 8), as in Deep3DFaceReconstruction (Deng et al. 2019)
-after Ramamoorthi and Hanrahan 2001. 0.8 is added to the constant coefficient of each colour, so that zeros are an even
-light of 0.709. tensorflow-graphics' own evaluation agrees in value, but its gradient is NaN at the poles and fails
-under XLA.
+Shading is as `tfface.geometry.harmonics` defines it. tensorflow-graphics' own evaluation of the functions agrees
+in value, but its gradient is NaN at the poles and fails under XLA.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
+from tfface.geometry.harmonics import AMBIENT, harmonic_functions
 
-A0 = math.pi / math.sqrt(4 * math.pi)
-A1 = 2 * math.pi / math.sqrt(4 * math.pi)
-A2 = 3 * math.sqrt(5) * math.pi / math.sqrt(24 * math.pi)
-AMBIENT = 0.8
 _TINY = 1e-30  # squared length below which a vector has no direction; normals of small triangles stay above
 
 
@@ -51,19 +41,7 @@ def vertex_normals(vertices: tf.Tensor, triangles: NDArray[np.integer] | tf.Tens
 
 def harmonics(normals: tf.Tensor) -> tf.Tensor:
     """The nine basis functions `[...,9]` at unit normals `[...,3]`."""
-    x, y, z = tf.unstack(normals, axis=-1)
-    basis = [
-        A0 * tf.ones_like(x),
-        -A1 * y,
-        A1 * z,
-        -A1 * x,
-        A2 * x * y,
-        -A2 * y * z,
-        A2 * 0.5 / math.sqrt(3) * (3 * z * z - 1),
-        -A2 * x * z,
-        A2 * 0.5 * (x * x - y * y),
-    ]
-    return tf.stack(basis, axis=-1)
+    return tf.stack(harmonic_functions(*tf.unstack(normals, axis=-1)), axis=-1)
 
 
 def light_matrix(coefficients: tf.Tensor, ambient: float = AMBIENT) -> tf.Tensor:

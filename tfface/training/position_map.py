@@ -129,7 +129,7 @@ def copy_one_view(target: keras.Model, config: Config, path: Path) -> bool:
         presets.load_weights(single, path)
     except UserError:
         return False
-    copy_widened(single, target)
+    copy_padded(single, target)
     return True
 
 
@@ -156,7 +156,7 @@ def copy_brief(target: keras.Model, config: Config, path: Path) -> None:
             target.get_layer(layer.name).set_weights(layer.get_weights())
 
 
-def copy_widened(source: keras.Model, target: keras.Model) -> None:
+def copy_padded(source: keras.Model, target: keras.Model) -> None:
     """Copies weights; where `target`'s kernel takes more input channels than `source`'s, the new ones start at zero."""
     for old, new in zip(source.weights, target.weights, strict=True):
         value = np.zeros(new.shape, np.float32)

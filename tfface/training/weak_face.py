@@ -17,10 +17,11 @@ from tfface.config import Config
 from tfface.face.layout import CROP_SIZE
 from tfface.face.morphable import MorphableModel
 from tfface.face.open_model import OpenFace, load_open_face
+from tfface.geometry.harmonics import A0, AMBIENT
 from tfface.models import coefficients
 from tfface.render.camera import View, pinhole
 from tfface.render.face_renderer import FaceRenderer, Rendering
-from tfface.render.shade import A0, AMBIENT, vertex_normals
+from tfface.render.shade import vertex_normals
 
 LIT_REGIONS = (1, 3)  # face and nose: skin, unlike eyes and lips
 EVEN_LIGHT = np.array([1.0 / A0 - AMBIENT] + 8 * [0.0], np.float32)
