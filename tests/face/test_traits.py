@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 
 from tfface.data.synthetic.sample import sample_identity, sample_traits
+from tfface.face.build import population
 from tfface.face.open_model import load_open_face
 from tfface.face.traits import NAMES, fit_traits, load_traits
+from tfface.geometry.align import fit_similarity
+from tfface.geometry.icp import NearestOnMesh, move
 
 
 def _jaw_mm(identity: np.ndarray) -> float:
@@ -41,21 +44,26 @@ def test_everybody_together_is_standard_normal() -> None:
         )
     identities = np.array(drawn)
     assert identities.shape == (3000, load_open_face().num_identity)
-    assert np.abs(identities).max() <= 3.2
+    assert np.abs(identities - load_traits().shift).max() < 3.201
     np.testing.assert_allclose(identities.std(0), 1.0, atol=0.2)
     assert np.abs(identities.mean(0) - load_traits().shift).max() < 0.6
 
 
-def test_people_on_average_have_less_drooping_noses_than_the_mean_face() -> None:
-    face, traits = load_open_face(), load_traits()
+def test_people_on_average_have_the_proportions_of_scanned_people() -> None:
+    """Points of the scanned mean face lie on the usual synthetic face, and far off the model's own mean."""
+    face, shift = load_open_face(), load_traits().shift
+    numbers, landmarks, skin = population.scanned_points()
+    for identity, most_mm, least_mm in ((shift, 1.2, 0.0), (0 * shift, 5.0, 2.4)):
+        surface = face.face(2).vertices(face.cage(identity, np.zeros(len(face.exp_basis))))
+        motion = fit_similarity(landmarks, surface[face.landmarks68_2d][numbers], with_scale=False)
+        on_surface = NearestOnMesh(surface, face.face(2).triangles)
+        places = move(motion, skin)
+        off_mm = np.median(np.linalg.norm(on_surface(places)[0] - places, axis=1))
+        assert least_mm < off_mm < most_mm
 
-    def rise_mm(identity: np.ndarray) -> float:
-        """From below the nose to its tip."""
-        points = face.face(2).vertices(face.cage(identity, np.zeros(len(face.exp_basis))))[face.landmarks68]
-        return float(points[30, 1] - points[33, 1])
 
-    people = traits.identity(traits.mean, np.zeros(len(traits.left)))
-    assert rise_mm(people) > rise_mm(0 * people) + 1.0
+def test_the_shift_that_ships_is_what_the_points_say() -> None:
+    np.testing.assert_allclose(population.population_shift(load_open_face()), load_traits().shift, atol=2e-3)
 
 
 def test_the_fit_finds_what_people_were_made_with() -> None:

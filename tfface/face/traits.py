@@ -29,7 +29,7 @@ class Traits:
         mean: `[T]` of everybody.
         effect: `[T,K]` standard deviations of identity per trait.
         left: `[K,K]` Cholesky factor of what traits leave open.
-        shift: `[K]` what everybody has beyond the mean face (`tfface.face.build.identity.POPULATION_SHIFT`).
+        shift: `[K]` what everybody has beyond the mean face (`tfface.face.build.population`).
     """
 
     mean: NDArray[np.float64]

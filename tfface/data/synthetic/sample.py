@@ -76,10 +76,10 @@ def stream(seed: int, topic: str) -> np.random.Generator:
 
 
 def sample_identity(rng: np.random.Generator, traits: FloatArray, std: float) -> NDArray[np.float32]:
-    """Identity coefficients, cut off at 3.2 standard deviations, of somebody with `traits` (`face.traits`)."""
+    """Identity coefficients of somebody with `traits` (`face.traits`), cut off at 3.2 standard deviations from usual."""
     known = load_traits()
-    identity = known.identity(traits, rng.normal(size=len(known.left)))
-    return np.clip(std * identity, -3.2, 3.2).astype(np.float32)
+    unusual = known.identity(traits, rng.normal(size=len(known.left))) - known.shift
+    return (known.shift + np.clip(std * unusual, -3.2, 3.2)).astype(np.float32)
 
 
 def sample_traits(rng: np.random.Generator, male: bool, ita_deg: float, age: float, beard: float) -> FloatArray:

@@ -15,6 +15,7 @@ from tfface.face.build.identity import IdentityModel, build_identity
 from tfface.face.build.landmarks import LANDMARKS81, build_regions
 from tfface.face.build.makehuman import read_base
 from tfface.face.build.masks import build_ambient_occlusion, build_masks
+from tfface.face.build.population import population_shift
 from tfface.face.build.targets import read_targets
 from tfface.face.open_model import OpenFace, save_asset
 from tfface.face.traits import fit_traits
@@ -33,6 +34,11 @@ SOURCES = [
         "licence": "MIT",
     },
 ]
+SCANNED = {
+    "what": "74 points measured on the mean of scanned adults (`tfface.face.build.population`)",
+    "from": "ICT-FaceKit, generic_neutral_mesh.obj, (c) 2020 USC Institute for Creative Technologies",
+    "licence": "MIT",
+}
 
 
 def build(data: Path, out: Path, num_people: int) -> None:
@@ -61,7 +67,7 @@ def build(data: Path, out: Path, num_people: int) -> None:
     }
     arrays = _add_surface(arrays, data, cage)
     _write(arrays, out, num_people)
-    write_traits(identity, out, num_people)
+    write_traits(identity, population_shift(OpenFace(arrays, {}, "")), out, num_people)
 
 
 def face_crop(cage: Cage, mean: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -147,14 +153,14 @@ def _write(arrays: dict[str, NDArray[Any]], out: Path, num_people: int) -> None:
     _say(f"{out / 'open_face.npz'}: sha256 {checksum[:16]}")
 
 
-def write_traits(identity: IdentityModel, out: Path, num_people: int) -> None:
+def write_traits(identity: IdentityModel, shift: NDArray[np.float64], out: Path, num_people: int) -> None:
     """Write what people's traits say of their identity coefficients: `open_face_traits.npz` and its card."""
-    arrays = {**fit_traits(identity.coefficients, identity.traits), "shift": identity.shift.astype(np.float32)}
+    arrays = {**fit_traits(identity.coefficients, identity.traits), "shift": shift.astype(np.float32)}
     card = {
         "name": "tfface-open-face 1, traits",
         "command": f"python data_tools/build_face_model.py --people {num_people}",
         "licence": "CC0 1.0 (data), MIT (code that made it)",
-        "sources": SOURCES,
+        "sources": [*SOURCES, SCANNED],
     }
     save_asset(out, "open_face_traits", arrays, card)
 

@@ -64,15 +64,6 @@ MEAN_SHIFT = {
     "chin/chin-prominent-decr-incr": 0.6,
     "chin/chin-prognathism-decr-incr": 0.4,
 }
-POPULATION_SHIFT = {
-    "nose/nose-point-down-up": 0.8,
-    "nose/nose-septumangle-decr-incr": -0.4,
-    "nose/nose-volume-decr-incr": -0.2,
-    "mouth/mouth-trans-backward-forward": 0.2,
-}
-"""Noses of the mean face droop: sliders say more downwards than upwards. From subnasale to the tip its columella rises
-by 17 degrees and 9 mm, the scanned people's of ICT-FaceKit (MIT) by 29 degrees and 13 mm; with this by 26 and 13. What
-synthetic people have on average beyond the mean face, which stays as it is: networks and files refer to it."""
 HEAD_SHAPES = tuple(
     f"head/head-{shape}"
     for shape in ("diamond", "oval", "rectangular", "round", "square", "triangular", "invertedtriangular")
@@ -85,8 +76,7 @@ MM_PER_DM = 100.0
 class IdentityModel:
     """`mean [C,3]` and `basis [K,C,3]` in mm per standard deviation; `aligned [C] bool` are the face's vertices.
 
-    The people that they come from: `coefficients [P,K]` in standard deviations, `traits [P,T]` (`face.traits`); `shift
-    [K]` is `POPULATION_SHIFT`.
+    The people that they come from: `coefficients [P,K]` in standard deviations, `traits [P,T]` (`face.traits`).
     """
 
     mean: NDArray[np.float64]
@@ -95,7 +85,6 @@ class IdentityModel:
     aligned: NDArray[np.bool_]
     coefficients: NDArray[np.float64]
     traits: NDArray[np.float64]
-    shift: NDArray[np.float64]
 
 
 class PersonSampler:
@@ -125,13 +114,6 @@ class PersonSampler:
                 for side in "lr":
                     self._apply(coefficients, slider, side, amount + rng.normal(0, 0.03))
         return coefficients, traits
-
-    def displaced(self, amounts: dict[str, float]) -> NDArray[np.float32]:
-        """What sliders in the middle of the face add to the cage, `[C,3]` in decimetres."""
-        coefficients = np.zeros(len(self.keys), np.float32)
-        for slider, amount in amounts.items():
-            self._apply(coefficients, slider, "", amount)
-        return np.asarray(np.tensordot(coefficients, self.displacements, axes=1))
 
     def _apply(self, coefficients: NDArray[np.float32], slider: str, side: str, amount: float) -> None:
         amount = float(np.clip(amount, -1, 1))
@@ -208,9 +190,8 @@ def build_identity(
     deviations = people - mean.astype(np.float32)
     basis, explained = _principal_components(deviations, mirror, num_components)
     flat = basis.reshape(num_components, -1).astype(np.float64)
-    shift = sampler.displaced(POPULATION_SHIFT) * MM_PER_DM
-    said = np.concatenate([deviations.reshape(num_people, -1), shift.reshape(1, -1)]) @ flat.T / np.square(flat).sum(1)
-    return IdentityModel(mean, basis, explained, face, said[:-1], traits, said[-1])
+    said = deviations.reshape(num_people, -1) @ flat.T / np.square(flat).sum(1)
+    return IdentityModel(mean, basis, explained, face, said, traits)
 
 
 def _align_all(
