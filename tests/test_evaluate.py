@@ -21,7 +21,7 @@ from tfface.evaluation.scores import score_column
 from tfface.evaluation.synthetic import EVALUATION_SEED, _views
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.geometry.align import Similarity, box_from_landmarks
+from tfface.geometry.align import Similarity
 from tfface.geometry.camera import Camera
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.io.image import read_image
@@ -125,13 +125,6 @@ def test_missed_and_failed_images_are_named(folder: Path, truth: np.ndarray) -> 
     assert scores["per_image"][NAMES[2]] is None
 
 
-def test_refine_crops_again_from_the_networks_own_points(folder: Path, truth: np.ndarray) -> None:
-    data = read_aflw2000(folder).first(1)
-    column = predict_column(BoxFace(truth[0]), data, read_image, refine=1)
-    again = box_from_landmarks(truth[0] - [0.5, 0.5, 0.0])[:2] - [10.0, 5.0]
-    assert column.landmarks[0] == pytest.approx(truth[0] + [*again, 0.0])
-
-
 def test_original_folder_gives_roi_and_yaw(tmp_path: Path, truth: np.ndarray) -> None:
     for i, yaw in enumerate(np.deg2rad([20.0, 170.0])):
         Image.new("RGB", (96, 104)).save(tmp_path / f"image{i}.jpg")
@@ -232,7 +225,23 @@ def test_a_saved_model_is_read_in_the_benchmarks_pixels(folder: Path, tmp_path: 
     tf.saved_model.save(Constant(), str(saved))
     card = {"model": "constant", "views": 1, "image_size": 64, "face_model": {"checksum": face.checksum}}
     (saved / "tfface.json").write_text(json.dumps(card))
-    assert main(["--data", str(folder), "--model", str(saved), "--out", str(tmp_path / "out"), "--limit", "2"]) == 1
+    assert (
+        main(
+            [
+                "--data",
+                str(folder),
+                "--model",
+                str(saved),
+                "--out",
+                str(tmp_path / "out"),
+                "--limit",
+                "2",
+                "--refine",
+                "0",
+            ]
+        )
+        == 1
+    )
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     data = read_aflw2000(folder)
     crop = topology.landmarks(constant)[:, :2] * (90.0 / 256.0) + [10.0, 5.0] + 0.5

@@ -21,6 +21,7 @@ from tfface.evaluation.w300_lp import read_300w_lp
 from tfface.face.linear_face import LinearFace
 from tfface.face.open_model import load_open_face
 from tfface.face.readers import bfm_300wlp
+from tfface.face.traits import load_traits
 from tfface.geometry.camera import Camera
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.metrics.landmarks import box_area_root
@@ -34,7 +35,7 @@ POSE = np.array([[0.2, -0.4, 0.1, 60.0, 50.0, -3.0, 0.4]])
 def truth() -> SyntheticTruth:
     face = load_open_face()
     rng = np.random.default_rng(1)
-    identity = rng.normal(0, 1, face.num_identity).astype(np.float32)
+    identity = (load_traits().shift + rng.normal(0, 1, face.num_identity)).astype(np.float32)
     rotation = euler_to_matrix(np.deg2rad(50.0), 0.1, 0.0)
     camera = Camera(rotation, 1e5, 1e5 / 1.2, np.array([128.0, 120.0]), face.centre)
     return SyntheticTruth(face, [KnownFace(identity, np.zeros(len(face.expression_names), np.float32), camera)])
@@ -46,7 +47,7 @@ def test_right_vertices_have_no_error_and_a_shift_its_own(truth: SyntheticTruth)
     right = truth.measure(0, vertices)
     for key in ("dense_2d", "dense_3d_raw", "dense_3d_centred", "pose_error_deg", "yaw_error_deg", "landmarks_visible"):
         assert right[key] == pytest.approx(0.0, abs=1e-3), key
-    assert right["reconstruction_mm"] < 0.8 * right["mean_face_mm"], "one photograph does not tell all millimetres"
+    assert right["reconstruction_mm"] < 0.85 * right["mean_face_mm"], "one photograph does not tell all millimetres"
     assert right["smooth_share"] == right["smooth_share_truth"] > 0.8
     size = box_area_root(vertices[face.landmarks68][None])[0]
     moved = truth.measure(0, vertices + [3.0, 0.0, 4.0])

@@ -34,8 +34,9 @@ class Options:
     """A folder of .npz or .mat files with other methods' landmarks, a row each (scans: of folders of meshes)."""
     detector: str | None = None
     """Crop by our own detection (auto, dlib, mtcnn) instead of the benchmark's boxes."""
-    refine: int = 0
-    """Take the crop again so often from the landmarks just found; 0 is the published protocol."""
+    refine: int = 1
+    """How often networks look again, in an upright crop of the landmarks just found: once is what prediction does, 0
+    one look at the benchmark's crop."""
     rotate: Literal[0, 90, 180, 270] = 0
     """aflw2000, 300w_lp, photos: turn the photographs counter-clockwise by so many degrees first."""
     upright: bool = False
@@ -172,7 +173,7 @@ def _columns(options: Options, data: LandmarkSet, read_image: ReadImage) -> list
     find_box = None if options.detector is None else _finder(options.detector)
     for name, predictor in _predictors(options, bool(peers)):
         track = partial(_track, what=name)
-        columns.append(predict_column(predictor, data, read_image, find_box, options.refine, track))
+        columns.append(predict_column(predictor, data, read_image, find_box, track))
     return _distinct([*columns, *peers])
 
 
@@ -186,7 +187,7 @@ def _predictors(options: Options, with_peers: bool) -> Iterable[tuple[str, Any]]
         names = (presets.default(),)
     # All names are checked before the first long run.
     for folder, name in [find_saved_model(model) for model in names]:
-        yield name, NetworkPredictor(folder, name, options.detector or "auto", options.upright)
+        yield name, NetworkPredictor(folder, name, options.detector or "auto", options.upright, options.refine)
 
 
 def _finder(detector: str) -> FindBox:

@@ -105,7 +105,8 @@ class Reconstructor:
             side = self._crop(side_image, side_face.crop_box(), side_face.roll_rad)[0]
         detected = time.perf_counter()
         faces = [self._turned_upright(image, face) for face in faces]
-        maps, said, boxes, rolls = self._predict_faces(image, faces, side)
+        boxes, rolls = [face.crop_box() for face in faces], [face.roll_rad for face in faces]
+        maps, said, boxes, rolls = self._predict_faces(image, boxes, rolls, side)
         spent = {"detect": detected - start, "network": time.perf_counter() - detected}
         timings = {name: seconds * 1000 for name, seconds in spent.items()}
         return [
@@ -163,6 +164,26 @@ class Reconstructor:
             maps[index] = transform_points(back, maps[index])
         return maps
 
+    def predict_box(
+        self,
+        image: Image,
+        box: Box,
+        side_image: Image | None = None,
+        side_box: Box | None = None,
+        roll_rad: float = 0.0,
+    ) -> NDArray[np.float32]:
+        """The position map `[256,256,3]` in image pixels of the face in a square box, refined as prediction does.
+
+        Args:
+            image: `[H,W,3]` uint8 RGB.
+            box: the first crop.
+            side_image, side_box: the side view, for networks of two views.
+            roll_rad: by how much the head is turned.
+        """
+        self._check_views(side_image)
+        side = None if side_image is None or side_box is None else self._crop(side_image, side_box)[0]
+        return self._predict_faces(image, [check_box(box)], [roll_rad], side)[0][0]
+
     def find_roll(self, image: Image, box: Box) -> float:
         """By how much the head in a square box is turned, in radians (counter-clockwise): any angle.
 
@@ -192,10 +213,13 @@ class Reconstructor:
         return replace(face, roll_rad=self.find_roll(image, face.crop_box()))
 
     def _predict_faces(
-        self, image: Image, faces: list[Detection], side: NDArray[np.float32] | None
+        self,
+        image: Image,
+        boxes: Sequence[NDArray[np.float64]],
+        rolls: Sequence[float],
+        side: NDArray[np.float32] | None,
     ) -> tuple[NDArray[np.float32], list[DecodedFace | None], list[NDArray[np.float64]], list[float]]:
         """Maps in image pixels, coefficients where the network says them, and the boxes and rolls of the last pass."""
-        boxes, rolls = [face.crop_box() for face in faces], [face.roll_rad for face in faces]
         for turn in range(self.refine + 1):
             crops, matrices = zip(*(self._crop(image, *item) for item in zip(boxes, rolls, strict=True)), strict=True)
             views = [crop if side is None else np.concatenate([crop, side], axis=-1) for crop in crops]

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.evaluation.landmark_set import OFFSET_PX, LandmarkSet
-from tfface.geometry.align import box_from_landmarks
 
 FloatArray = NDArray[np.floating]
 ReadImage = Callable[[Path], NDArray[np.uint8]]
@@ -57,7 +56,6 @@ def predict_column(
     data: LandmarkSet,
     read_image: ReadImage,
     find_box: FindBox | None = None,
-    refine: int = 0,
     track: Callable[[list[int]], Iterable[int]] = lambda items: items,
 ) -> Column:
     """Runs a network over a benchmark.
@@ -65,12 +63,10 @@ def predict_column(
     Args:
         find_box: a detector of ours instead of the benchmark's boxes; gets the image and the benchmark's box
             (to tell which of several faces is meant) and gives None when it finds no face.
-        refine: how often the crop is taken again from the landmarks just predicted. 0 is the published
-            protocol.
         track: wraps the indices to show progress.
     """
-    asked = _Asked(predictor, data, read_image, find_box, refine)
-    column = Column(predictor.name, np.full((len(data.names), 68, 3), np.nan), crop=_crop_note(find_box, refine))
+    asked = _Asked(predictor, data, read_image, find_box)
+    column = Column(predictor.name, np.full((len(data.names), 68, 3), np.nan), crop=_crop_note(find_box, predictor))
     pair = getattr(predictor, "num_views", 1) == 2
     if pair and data.sides is None:
         raise UserError(
@@ -89,9 +85,10 @@ def predict_column(
     return column
 
 
-def _crop_note(find_box: FindBox | None, refine: int) -> str:
+def _crop_note(find_box: FindBox | None, predictor: Predictor) -> str:
+    refine = getattr(predictor, "refine", 0)
     crop = "the benchmark's boxes" if find_box is None else "our detector (the benchmark's box where it misses)"
-    return crop + (f", refined {refine} times" if refine else "")
+    return crop + (f", then {refine} more of the landmarks found" if refine else "")
 
 
 _OFFSET = np.array([OFFSET_PX, OFFSET_PX, 0.0])
@@ -105,16 +102,12 @@ class _Asked:
     data: LandmarkSet
     read_image: ReadImage
     find_box: FindBox | None
-    refine: int
 
     def about(self, i: int, side: int | None, column: Column) -> FloatArray:
         """The landmarks `[68,3]` of item `i` in the benchmark's pixels; what else is found goes into `column`."""
         image, box = self._view(i, column)
         views = [] if side is None else [self._view(side, column)]
         points = self._landmarks(image, box, views)
-        for _ in range(self.refine):
-            box = box_from_landmarks(points)
-            points = self._landmarks(image, box, views)
         if points.shape != (68, 3) or not np.isfinite(points).all():
             raise UserError(f"the network's landmarks are not 68 finite points but {points.shape}")
         if self.data.dense is not None and hasattr(self.predictor, "vertices"):

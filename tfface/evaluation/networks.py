@@ -20,13 +20,18 @@ class NetworkPredictor:
     Attributes:
         name: heads its column.
         num_views: 1, or 2 for a front and a side picture.
+        refine: how often it looks again.
         triangles: `[F,3]` of its meshes.
     """
 
-    def __init__(self, saved_model: Path, name: str, detector: str = "auto", upright: bool = False) -> None:
+    def __init__(
+        self, saved_model: Path, name: str, detector: str = "auto", upright: bool = False, refine: int = 1
+    ) -> None:
         """Loads the SavedModel folder `saved_model`; `detector` finds faces where a benchmark gives no box.
 
-        With `upright` it finds out which way up the face in a box is, as prediction does (one view only).
+        With `upright` it finds out which way up the face in a box is, as prediction does with a given box (one view
+        only). `refine` is how often it looks again, in an upright crop of the landmarks just found: prediction does
+        once.
 
         Raises:
             UserError: it is no model of ours.
@@ -35,8 +40,8 @@ class NetworkPredictor:
         from tfface.face.position_map import PositionMap
         from tfface.inference import Reconstructor
 
-        self.name = name
-        self._reconstructor = Reconstructor(saved_model)
+        self.name, self.refine = name, refine
+        self._reconstructor = Reconstructor(saved_model, refine=refine)
         self.num_views = self._reconstructor.num_views
         face = load_open_face()
         self._topology = PositionMap(face)
@@ -79,11 +84,10 @@ class NetworkPredictor:
         return found[0].crop_box()
 
     def _map(self, views: Sequence[tuple[Image, FloatArray]]) -> NDArray[np.float32]:
-        (image, box), *side = views
-        arguments = {"side_images": [side[0][0]], "side_boxes": [np.asarray(side[0][1]).tolist()]} if side else {}
-        rolls = [self._reconstructor.find_roll(image, box)] if self._upright else None
-        maps = self._reconstructor.predict_crops([image], [np.asarray(box).tolist()], rolls_rad=rolls, **arguments)
-        return np.asarray(maps[0], np.float32)
+        (image, box), *sides = views
+        side_image, side_box = sides[0] if sides else (None, None)
+        roll_rad = self._reconstructor.find_roll(image, box) if self._upright else 0.0
+        return self._reconstructor.predict_box(image, box, side_image, side_box, roll_rad)
 
 
 def find_saved_model(model: str) -> tuple[Path, str]:

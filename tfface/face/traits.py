@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.face.open_model import load_asset
+from tfface.face.open_model import load_asset, load_open_face
 
 NAMES = ("male", "child", "old", "african", "asian")
 """Shares from 0 to 1: of male (the rest female), of child and of old (the rest young), of origins (the rest
@@ -61,3 +61,9 @@ def load_traits() -> Traits:
     """
     arrays, _, _ = load_asset("open_face_traits")
     return Traits(*(arrays[name].astype(np.float64) for name in ("mean", "effect", "left", "shift")))
+
+
+def usual_face() -> NDArray[np.float32]:
+    """`[53833,3]` the face that people have on average, in millimetres, neutral (level 2, the face crop)."""
+    face = load_open_face()
+    return face.face(2).vertices(face.cage(load_traits().shift.astype(np.float32)))

@@ -76,7 +76,7 @@ def stream(seed: int, topic: str) -> np.random.Generator:
 
 
 def sample_identity(rng: np.random.Generator, traits: FloatArray, std: float) -> NDArray[np.float32]:
-    """Identity coefficients of somebody with `traits` (`face.traits`), cut off at 3.2 standard deviations from usual."""
+    """Identity coefficients of somebody with `traits` (`face.traits`), at most 3.2 deviations from what is usual."""
     known = load_traits()
     unusual = known.identity(traits, rng.normal(size=len(known.left))) - known.shift
     return (known.shift + np.clip(std * unusual, -3.2, 3.2)).astype(np.float32)
