@@ -17,6 +17,7 @@ from tfface.config import Config
 from tfface.face.layout import CROP_SIZE
 from tfface.face.morphable import MorphableModel
 from tfface.face.open_model import OpenFace, load_open_face
+from tfface.face.traits import load_traits
 from tfface.geometry.harmonics import A0, AMBIENT
 from tfface.models import coefficients
 from tfface.render.camera import View, pinhole
@@ -71,6 +72,7 @@ class FaceMaker:
         self.triangles = np.ascontiguousarray(self.model.triangles[(corners > 0).all(axis=1)])
         self.areas = vertex_areas(self.face, self.model, self.triangles)
         self.skin = np.isin(self.regions, LIT_REGIONS).astype(np.float32)
+        self.usual = tf.constant(load_traits().shift[: self.layout.identity], tf.float32)
         self._landmarks = tf.constant(_landmark_components(self.face))
         self._centre = tf.constant(self.face.centre.astype(np.float32))
 
