@@ -12,13 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.geometry.align import (
-    box_from_landmarks,
-    crop_transform,
-    refined_box,
-    roll_from_landmarks,
-    transform_points,
-)
+from tfface.geometry.align import box_from_landmarks, crop_transform, refined_box, roll_from_landmarks, transform_points
 
 FloatArray = NDArray[np.floating]
 QUARTER_TURNS_RAD = (0.0, np.pi / 2, np.pi, -np.pi / 2)
