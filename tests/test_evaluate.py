@@ -225,23 +225,8 @@ def test_a_saved_model_is_read_in_the_benchmarks_pixels(folder: Path, tmp_path: 
     tf.saved_model.save(Constant(), str(saved))
     card = {"model": "constant", "views": 1, "image_size": 64, "face_model": {"checksum": face.checksum}}
     (saved / "tfface.json").write_text(json.dumps(card))
-    assert (
-        main(
-            [
-                "--data",
-                str(folder),
-                "--model",
-                str(saved),
-                "--out",
-                str(tmp_path / "out"),
-                "--limit",
-                "2",
-                "--refine",
-                "0",
-            ]
-        )
-        == 1
-    )
+    options = ["--data", str(folder), "--model", str(saved), "--out", str(tmp_path / "out")]
+    assert main([*options, "--limit", "2", "--refine", "0"]) == 1
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     data = read_aflw2000(folder)
     crop = topology.landmarks(constant)[:, :2] * (90.0 / 256.0) + [10.0, 5.0] + 0.5

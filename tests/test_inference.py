@@ -13,8 +13,8 @@ from tfface.detect.base import Detection
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.face.traits import usual_face
+from tfface.geometry.align import box_from_landmarks
 from tfface.geometry.camera import Camera
-from tfface.geometry.upright import next_crop
 from tfface.inference import Reconstructor, read_card
 from tfface.io.image import read_image
 from tfface.io.mesh import read_mesh
@@ -46,7 +46,7 @@ def test_the_face_lies_where_the_disc_is(result: FaceResult) -> None:
 
 
 def test_the_last_crop_is_that_of_the_landmarks(result: FaceResult) -> None:
-    np.testing.assert_allclose(result.box, next_crop(result.landmarks68, result.box, 0.0, turn=False)[0], atol=1.0)
+    np.testing.assert_allclose(result.box, box_from_landmarks(result.landmarks68), atol=1.0)
 
 
 def test_a_second_look_at_a_given_crop_is_predictions(reconstructor: Reconstructor, toy: Path) -> None:
@@ -55,7 +55,7 @@ def test_a_second_look_at_a_given_crop_is_predictions(reconstructor: Reconstruct
     first = once.predict_box(photo, crop)
     np.testing.assert_array_equal(first, once.predict_crops([photo], [crop])[0])
     points = position_tables(256).landmarks(first)
-    again = once.predict_crops([photo], [next_crop(points, np.array(crop), 0.0, turn=False)[0]])[0]
+    again = once.predict_crops([photo], [box_from_landmarks(points)])[0]
     np.testing.assert_allclose(reconstructor.predict_box(photo, crop), again, atol=1e-4)
     assert np.abs(again - first).max() > 1e-3
 

@@ -44,6 +44,7 @@ REFINE_LIMITS = (0.4, 2.5)
 DETECTORS_OF_ANY_ROLL = ("given", "mtcnn")
 """Boxes that do not say which way up the face is."""
 Image = NDArray[np.uint8]
+_NO_SIDE_BOX = "Side pictures need side boxes: give one box for each."
 
 
 class Reconstructor:
@@ -155,7 +156,7 @@ class Reconstructor:
         crops = [self._crop(*item)[0] for item in zip(images, boxes, rolls, strict=True)]
         if side_images is not None:
             if side_boxes is None:
-                raise UserError("Side pictures need side boxes: give one box for each.")
+                raise UserError(_NO_SIDE_BOX)
             sides = [self._crop(*item)[0] for item in zip(side_images, side_boxes, strict=True)]
             crops = [np.concatenate(pair, axis=-1) for pair in zip(crops, sides, strict=True)]
         maps = self._run(np.stack(crops))[0]
@@ -181,7 +182,9 @@ class Reconstructor:
             roll_rad: by how much the head is turned.
         """
         self._check_views(side_image)
-        side = None if side_image is None or side_box is None else self._crop(side_image, side_box)[0]
+        if side_image is not None and side_box is None:
+            raise UserError(_NO_SIDE_BOX)
+        side = None if side_image is None else self._crop(side_image, check_box(side_box))[0]
         return self._predict_faces(image, [check_box(box)], [roll_rad], side)[0][0]
 
     def find_roll(self, image: Image, box: Box) -> float:

@@ -63,7 +63,14 @@ def load_traits() -> Traits:
     return Traits(*(arrays[name].astype(np.float64) for name in ("mean", "effect", "left", "shift")))
 
 
-def usual_face() -> NDArray[np.float32]:
-    """`[53833,3]` the face that people have on average, in millimetres, neutral (level 2, the face crop)."""
+@lru_cache(maxsize=3)
+def usual_face(level: int = 2) -> NDArray[np.float32]:
+    """`[V,3]` the face that people have on average, in millimetres, neutral; read-only.
+
+    Args:
+        level: of subdivision of the face crop (2 has 53,833 vertices).
+    """
     face = load_open_face()
-    return face.face(2).vertices(face.cage(load_traits().shift.astype(np.float32)))
+    vertices = face.face(level).vertices(face.cage(load_traits().shift.astype(np.float32)))
+    vertices.setflags(write=False)
+    return vertices
