@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from tfface.data.synthetic.bank import AlbedoBank
-from tfface.data.synthetic.sample import SyntheticSettings, sample_expression, stream
+from tfface.data.synthetic.mesh import CLOTH, Clothes
+from tfface.data.synthetic.sample import _REACH, SyntheticSettings, _without_side, sample_expression, stream
 from tfface.data.synthetic.scene import FaceGenerator, SyntheticPair
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
@@ -62,7 +63,7 @@ def test_same_seed_same_bytes_in_another_process(
 def test_shapes_and_ranges(generator: FaceGenerator) -> None:
     pair = generator.pair(1)
     assert pair.identity.shape == (150,) and pair.identity.dtype == np.float32
-    assert pair.expression.shape == (52,) and 0 <= pair.expression.min() <= pair.expression.max() <= 1
+    assert pair.expression.shape == (52,) and 0 <= pair.expression.min() <= pair.expression.max() <= 2.5
     for view in (pair.front, pair.side):
         assert view.image.shape == (256, 256, 3) and view.image.dtype == np.uint8
     assert abs(matrix_to_euler(pair.front.camera.rotation)[0]) <= np.deg2rad(45) + 1e-6
@@ -107,6 +108,31 @@ def test_textures_depend_on_their_index_only(
     short, long = AlbedoBank.open(face, 2, 64), AlbedoBank.open(face, 3, 64, num_threads=1)
     assert np.array_equal(short.textures, long.textures[:2])
     assert not np.array_equal(long.textures[0], long.textures[1])
+
+
+def test_only_what_moves_too_little_goes_beyond_one() -> None:
+    names = load_open_face().expression_names
+    most = np.max([sample_expression(stream(seed, "expression"), names, 1.0) for seed in range(300)], axis=0)
+    reach = np.array([_REACH.get(_without_side(name), 1.0) for name in names])
+    assert (most <= reach).all() and (most[reach > 1] > 1).sum() >= 4
+
+
+def test_clothes_begin_at_the_neckline(generator: FaceGenerator) -> None:
+    head, face = generator.head, generator.face
+    vertices = np.asarray(head.matrix @ face.mean, np.float32)
+    collar, low = (head.shoulders(vertices, Clothes(1.0, 0.0, open_mm, 40.0)) for open_mm in (None, 100.0))
+    assert (collar[1][:, 3] > 0).all()
+    points, keep = low[0], low[1][:, 3]
+    neck = vertices[head.border].mean(0)
+    assert (keep[points[:, 1] > neck[1] - 100] < 0).all() and (keep[points[:, 1] < neck[1] - 140] > 0).all()
+    person, camera = generator.person(1), generator.pair(1).front.camera
+    colours = np.where(np.arange(len(person.colours))[:, None] == CLOTH, 0.0, person.colours).astype(np.float32)
+    dark = []
+    for open_mm in (None, 400.0):
+        mesh = head.assemble(vertices, np.zeros(len(vertices), np.float32), Clothes(1.0, 0.0, open_mm, 0.0), [], [])
+        picture, visible, _, _ = generator.render(replace(person, mesh=mesh, colours=colours), camera)
+        dark.append((picture.max(-1) < 0.02)[visible > 0].mean())
+    assert dark[0] > dark[1] + 0.05, "black cloth is there with a collar and gone without"
 
 
 def test_expressions_do_not_contradict_themselves() -> None:

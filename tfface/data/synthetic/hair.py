@@ -83,7 +83,7 @@ def _fringe(rng: np.random.Generator, end: FloatArray) -> FloatArray:
 
 def sample_style(rng: np.random.Generator, male: bool, age: float, hairline: float) -> HairStyle | None:
     """Bald (None), cropped, short, tied back, a fringe, or long hair; women's and men's in other shares."""
-    share = [0.1, 0.14, 0.38, 0.04, 0.12, 0.22] if male else [0.01, 0.02, 0.08, 0.14, 0.18, 0.57]
+    share = [0.1, 0.14, 0.38, 0.04, 0.12, 0.22] if male else [0.01, 0.02, 0.06, 0.14, 0.14, 0.63]
     kind = rng.choice(6, p=share)
     front = float(np.clip(90 - np.rad2deg(np.arctan2(hairline - 735.0, 80.0)) - 3, 45, 66)) + rng.uniform(-3, 3)
     if kind == 0:
@@ -98,8 +98,8 @@ def sample_style(rng: np.random.Generator, male: bool, age: float, hairline: flo
     if kind == 4 or rng.random() < 0.3:
         end = _fringe(rng, end)
     if kind == 5:
-        opening, soft = rng.uniform(34, 84), rng.uniform(4, 18)
-        length = 90 + rng.choice([rng.uniform(45, 110), rng.uniform(110, 255)])
+        opening, soft = 30 + 54 * rng.beta(1.1, 1.4), rng.uniform(4, 18)
+        length = 90 + rng.choice([rng.uniform(45, 110), rng.uniform(110, 255)], p=[0.35, 0.65])
         turn = np.abs(_turn() + rng.normal(0, 7))
         hang = np.clip((turn - opening) / soft, 0, 1)
         end = np.maximum(end, np.where(hang > 0, front + (length - front) * hang, 0) + _ripple(rng, 5, 16) * hang)

@@ -24,6 +24,7 @@ class Light:
         key_colour: `[3]` its strength.
         softness: 0 casts hard shadows, 1 very soft ones.
         exposure: mean linear brightness that the face is exposed to, in units of its usual one.
+        depth: how dark the environment leaves hollows (the neck below the chin), 0 not at all to 1.
     """
 
     harmonics: NDArray[np.float32]
@@ -31,6 +32,7 @@ class Light:
     key_colour: NDArray[np.float32]
     softness: float
     exposure: float
+    depth: float
 
 
 def harmonic_basis(direction: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -53,7 +55,7 @@ def _unit(vector: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def sample_light(rng: np.random.Generator) -> Light:
-    """Overcast, indoor, studio, sun, side and back light, and flash, in about the shares of snapshots."""
+    """Overcast, indoor, studio, sun, side and back light, flash and dark rooms, in about the shares of snapshots."""
     coloured = 0.35 if rng.random() < 0.06 else 0.08
     harmonics = np.zeros((9, 3))
     harmonics[0] = rng.uniform(0.25, 0.6) * _tint(rng, coloured) / 0.282095 / np.pi
@@ -70,10 +72,16 @@ def sample_light(rng: np.random.Generator) -> Light:
         np.array([rng.normal(0, 0.1), rng.normal(0.1, 0.1), 1.0]),  # flash
     )[kind]
     strength = rng.choice([0.0, 1.0], p=[0.2, 0.8]) * rng.gamma(2.0, 0.3)
+    exposure = rng.normal(0.0, 0.32)
+    if rng.random() < 0.1:  # a lamp in the dark
+        harmonics *= rng.uniform(0.03, 0.4)
+        strength = max(strength, 0.3)
+        exposure -= rng.uniform(0.0, 1.6)
     return Light(
         (harmonics * _COSINE[:, None] / np.pi).astype(np.float32),
         _unit(direction).astype(np.float32),
         (strength * _tint(rng, coloured)).astype(np.float32),
         float(rng.beta(1.2, 1.2)),
-        float(np.exp(rng.normal(0.0, 0.32))),
+        float(np.exp(exposure)),
+        float(rng.uniform(0.2, 0.8)),
     )

@@ -1,7 +1,8 @@
 """The renderer's mesh: the head with its chart, shoulders hung from the neck's border, and whatever a person adds.
 
 A `Piece` is a bit of mesh with a material; `assemble` joins pieces into the arrays that `shade` reads. Attributes of a
-vertex are (chart is valid, ambient occlusion, hair on the scalp, keep, strand across, strand along).
+vertex are (chart is valid, ambient occlusion, hair on the scalp, keep, strand across, strand along); where `keep` is
+negative hair and hanging cloth are cut, and clothes leave the skin bare.
 """
 
 from __future__ import annotations
@@ -27,6 +28,23 @@ class Piece:
     triangles: NDArray[np.int32]
     material: int
     attributes: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Clothes:
+    """What is worn below the neck.
+
+    Attributes:
+        width: of the shoulders, 1 as usual.
+        lift_mm: how much higher the neck band lies.
+        open_mm: how far below the neck the cloth begins; None for a collar round it.
+        vee_mm: how much further down in front.
+    """
+
+    width: float
+    lift_mm: float
+    open_mm: float | None
+    vee_mm: float
 
 
 @dataclass(frozen=True)
@@ -62,7 +80,10 @@ def grid_triangles(rows: int, columns: int, closed: bool) -> NDArray[np.int32]:
 class HeadMesh:
     """What every person's head has in common at one level of subdivision."""
 
-    _RINGS = ((1.13, 1.13, 8), (1.22, 1.2, -4), (1.45, 1.3, -18), (2.2, 1.35, -48), (2.6, 1.6, -220))
+    _COLLAR = ((1.13, 1.13, 8), (1.22, 1.2, -4), (1.45, 1.3, -18), (2.2, 1.35, -48), (2.6, 1.6, -220))
+    _BARE = ((0.96, 0.96, 30), (1.17, 1.12, 4), (1.45, 1.22, -16), (2.2, 1.35, -52), (2.6, 1.6, -220))
+    """Rings about the neck's border: its own size times these (across, deep), and mm up from its middle. The border of
+    the head is ragged: a collar hides it, and bare skin comes out of the neck above it."""
 
     def __init__(self, face: OpenFace, level: int) -> None:
         self.face, self.surface = face, face.head(level)
@@ -115,34 +136,39 @@ class HeadMesh:
 
     def _shoulder_triangles(self) -> NDArray[np.int32]:
         """The rings below the border, wound like the head; ring 0 is the border itself."""
-        count, rings = len(self.border), len(self._RINGS) + 1
+        count, rings = len(self.border), len(self._COLLAR) + 1
         grid = grid_triangles(rings, count, closed=True)[:, ::-1]
         numbers = np.concatenate([self.border, len(self.mean) + np.arange((rings - 1) * count)])
         return numbers[grid].astype(np.int32)
 
-    def shoulders(self, vertices: FloatArray, width: float, lift: float) -> NDArray[np.float32]:
-        """`[5 rings of the border,3]` neck band, collar and shoulders of a head `[V,3]`."""
+    def shoulders(self, vertices: FloatArray, clothes: Clothes) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Neck, collar and shoulders of a head `[V,3]`: `[5 rings of the border,3]` in mm, and their attributes."""
         ring = vertices[self.border]
         centre = ring.mean(0)
-        level = np.full(len(ring), centre[1])
         kernel = np.ones(15) / 15
         ring = np.stack([np.convolve(np.pad(axis, 7, mode="wrap"), kernel, "valid") for axis in ring.T], -1)
+        forward = ring[:, 2] - centre[2]
         rows = []
-        for index, (across, deep, drop) in enumerate(self._RINGS):
-            wide = across if index < 3 else across * width
+        for index, (across, deep, drop) in enumerate(self._COLLAR if clothes.open_mm is None else self._BARE):
+            wide = across if index < 3 else across * clothes.width
             row = centre + (ring - centre) * np.array([wide, 0.0, deep])
-            front = (ring[:, 2] - centre[2]) * (0.25 if index < 3 else 0.0)
-            row[:, 1] = level - front + drop + lift * (1 - index / 5)
+            row[:, 1] = centre[1] + drop + clothes.lift_mm * (1 - index / 5) - (0.25 * forward if index < 3 else 0.0)
             rows.append(row)
-        return np.concatenate(rows).astype(np.float32)
+        points = np.concatenate(rows).astype(np.float32)
+        attributes = plain_attributes(len(points), 0.9)
+        if clothes.open_mm is not None:
+            front = np.exp(-((points[:, 0] / 45) ** 2)) * (points[:, 2] > centre[2])
+            attributes[:, 3] = centre[1] - clothes.open_mm - clothes.vee_mm * front - points[:, 1]
+        return points, attributes
 
     def assemble(
-        self, vertices: FloatArray, hair_field: FloatArray, shoulders: FloatArray, solid: list[Piece], soft: list[Piece]
+        self, vertices: FloatArray, hair_field: FloatArray, clothes: Clothes, solid: list[Piece], soft: list[Piece]
     ) -> SceneMesh:
         """Join a head `[V,3]`, its shoulders and its pieces."""
+        shoulders, worn = self.shoulders(vertices, clothes)
         attributes = self.attributes.copy()
         attributes[:, 2] = hair_field
-        points, rows = [vertices, shoulders], [attributes, plain_attributes(len(shoulders), 0.9)]
+        points, rows = [vertices, shoulders], [attributes, worn]
         triangles = [self.surface.triangles, self.shoulder_triangles]
         materials = [self.material, np.full(len(self.shoulder_triangles), CLOTH, np.uint8)]
         offset, num_solid = len(vertices) + len(shoulders), 0

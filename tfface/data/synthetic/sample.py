@@ -99,42 +99,79 @@ def sample_traits(rng: np.random.Generator, male: bool, ita_deg: float, age: flo
 
 
 # Whole-face expressions: ARKit names (without side) and their usual weight. People smile at cameras: a mouth is 45 mm
-# wide in the mean face and 58 to 63 in a smile that shows teeth, which the first three reach on a good day.
-_ARCHETYPES: tuple[dict[str, float], ...] = (
-    {"mouthSmile": 0.8, "mouthDimple": 0.3, "cheekSquint": 0.4, "mouthUpperUp": 0.2, "eyeSquint": 0.25},
-    {
-        "mouthSmile": 0.95,
-        "mouthDimple": 0.35,
-        "cheekSquint": 0.6,
-        "mouthUpperUp": 0.5,
-        "mouthLowerDown": 0.45,
-        "jawOpen": 0.12,
-        "eyeSquint": 0.2,
-    },
-    {
-        "mouthSmile": 1.0,
-        "mouthDimple": 0.2,
-        "cheekSquint": 0.7,
-        "mouthUpperUp": 0.5,
-        "mouthLowerDown": 0.3,
-        "jawOpen": 0.35,
-        "eyeSquint": 0.5,
-    },
-    {"jawOpen": 0.5, "browInnerUp": 0.5, "browOuterUp": 0.5, "eyeWide": 0.5},
-    {"jawOpen": 0.3, "mouthFunnel": 0.3, "mouthLowerDown": 0.2},
-    {"jawOpen": 0.75, "mouthStretch": 0.4, "noseSneer": 0.3, "eyeSquint": 0.5},
-    {"browDown": 0.7, "noseSneer": 0.3, "mouthPress": 0.4, "eyeSquint": 0.3},
-    {"mouthFrown": 0.6, "browInnerUp": 0.5, "mouthShrugLower": 0.3},
-    {"mouthPucker": 0.7},
-    {"eyeBlink": 1.0},
+# wide in the mean face and 58 to 63 in a smile that shows teeth, which the first four reach on a good day. Stretch and
+# dimple draw the upper lip along and back over the teeth, which scanned smiles do and `mouthSmile` alone does not.
+_ARCHETYPES: tuple[tuple[float, dict[str, float]], ...] = (
+    (
+        0.12,
+        {
+            "mouthSmile": 0.8,
+            "mouthDimple": 0.45,
+            "mouthStretch": 0.25,
+            "mouthPress": 0.15,
+            "cheekSquint": 0.4,
+            "eyeSquint": 0.25,
+        },
+    ),
+    (
+        0.22,
+        {
+            "mouthSmile": 0.95,
+            "mouthDimple": 0.5,
+            "mouthStretch": 0.35,
+            "cheekSquint": 0.6,
+            "mouthUpperUp": 0.5,
+            "mouthLowerDown": 0.45,
+            "jawOpen": 0.12,
+            "eyeSquint": 0.2,
+        },
+    ),
+    (
+        0.1,
+        {
+            "mouthSmile": 0.95,
+            "mouthDimple": 0.5,
+            "mouthStretch": 0.3,
+            "mouthUpperUp": 0.6,
+            "jawOpen": 0.2,
+            "mouthShrugLower": 0.2,
+            "cheekSquint": 0.4,
+        },
+    ),
+    (
+        0.14,
+        {
+            "mouthSmile": 1.0,
+            "mouthDimple": 0.35,
+            "mouthStretch": 0.35,
+            "cheekSquint": 0.7,
+            "mouthUpperUp": 0.5,
+            "mouthLowerDown": 0.3,
+            "jawOpen": 0.35,
+            "eyeSquint": 0.5,
+        },
+    ),
+    (0.06, {"jawOpen": 0.5, "browInnerUp": 0.5, "browOuterUp": 0.5, "eyeWide": 0.5}),
+    (0.1, {"jawOpen": 0.3, "mouthFunnel": 0.3, "mouthLowerDown": 0.2}),
+    (0.05, {"jawOpen": 0.75, "mouthStretch": 0.4, "noseSneer": 0.3, "eyeSquint": 0.5}),
+    (0.06, {"browDown": 0.7, "noseSneer": 0.3, "mouthPress": 0.4, "eyeSquint": 0.3}),
+    (0.05, {"mouthFrown": 0.6, "browInnerUp": 0.5, "mouthShrugLower": 0.3}),
+    (0.06, {"mouthPucker": 0.7}),
+    (0.04, {"eyeBlink": 1.0}),
 )
+_ARCHETYPE_SHARE = np.array([share for share, _ in _ARCHETYPES])
+_REACH = {"mouthUpperUp": 1.5, "mouthLowerDown": 1.6, "mouthFunnel": 1.6, "browOuterUp": 2.5}
+"""How far beyond weight 1 the model's expressions go that move less than scanned ones (`docs/experiments.md`)."""
 
 
 def sample_expression(rng: np.random.Generator, names: tuple[str, ...], strength: float) -> NDArray[np.float32]:
-    """ARKit weights `[len(names)]` in [0,1]: neutral, a whole-face expression, or some units, with asymmetry."""
+    """ARKit weights `[len(names)]`: neutral, a whole-face expression, or some units, with asymmetry.
+
+    They lie in [0,1], but for a few (`_REACH`) that go as far as people do.
+    """
     wanted: dict[str, float] = {}
     if rng.random() < 0.7:
-        wanted.update(_ARCHETYPES[rng.choice(len(_ARCHETYPES), p=_ARCHETYPE_SHARE)])
+        wanted.update(_ARCHETYPES[rng.choice(len(_ARCHETYPES), p=_ARCHETYPE_SHARE)][1])
         scale = rng.uniform(0.4, 1.3)
         wanted = {name: weight * scale * rng.uniform(0.6, 1.3) for name, weight in wanted.items()}
     for _ in range(rng.integers(0, 4)):
@@ -148,10 +185,8 @@ def sample_expression(rng: np.random.Generator, names: tuple[str, ...], strength
         if weight and not (one_sided and name.endswith("Left")):
             weights[index] = weight + rng.normal(0.0, 0.06)
     _forbid_contradictions(weights, names, rng)
-    return np.clip(weights * strength, 0.0, 1.0).astype(np.float32)
-
-
-_ARCHETYPE_SHARE = np.array([0.14, 0.3, 0.14, 0.06, 0.1, 0.05, 0.06, 0.05, 0.06, 0.04])
+    reach = [_REACH.get(_without_side(name), 1.0) for name in names]
+    return (np.clip(weights * strength, 0.0, 1.0) * reach).astype(np.float32)
 
 
 def _without_side(name: str) -> str:

@@ -25,6 +25,7 @@ from tfface.data.synthetic.mesh import (
     NUM_MATERIALS,
     SKIN,
     TEETH,
+    Clothes,
     HeadMesh,
     Piece,
     SceneMesh,
@@ -146,7 +147,7 @@ class FaceGenerator:
         solid = teeth(landmarks, neutral, rng)
         if spectacles is not None:
             solid.append(spectacles.frame)
-        shoulders = self.head.shoulders(vertices, rng.uniform(0.85, 1.2), rng.uniform(-10, 25))
+        clothes = self._clothes(rng)
         scalp = rng.choice([0.0, 0.35]) * rng.random() if style is None else style.scalp
         field_ = scalp_field(self.head, float(hairline))
         labels = {
@@ -165,7 +166,7 @@ class FaceGenerator:
         return Person(
             identity=identity,
             expression=expression,
-            mesh=self.head.assemble(vertices, field_, shoulders, solid, soft),
+            mesh=self.head.assemble(vertices, field_, clothes, solid, soft),
             landmarks=landmarks,
             texture=np.ascontiguousarray(self.bank.textures[index]),
             tone=self._tone(rng),
@@ -185,6 +186,13 @@ class FaceGenerator:
         self, vertices: FloatArray, style: HairStyle | None, hat: HairStyle | None, rng: np.random.Generator
     ) -> list[Piece]:
         return [self.sheet.build(vertices, each, rng) for each in (style, hat) if each is not None]
+
+    def _clothes(self, rng: np.random.Generator) -> Clothes:
+        width, lift = rng.uniform(0.85, 1.2), rng.uniform(-10, 25)
+        if rng.random() < 0.45:
+            return Clothes(width, lift, None, 0.0)
+        low = rng.choice([rng.uniform(5, 60), rng.uniform(60, 250)])
+        return Clothes(width, max(lift, 0.0) / 2, low, rng.choice([0.0, rng.uniform(10, 110)]))
 
     def _tone(self, rng: np.random.Generator) -> NDArray[np.float32]:
         """A small change of melanin and blood on all skin, as factors on linear RGB."""
@@ -254,7 +262,7 @@ class FaceGenerator:
         shade_pixels(
             hit, weights, mesh.triangles, mesh.material, mesh.attributes, mesh.uv, mesh.eye, normals, light_points,
             shadow, person.texture, person.tone, person.colours, person.gloss, person.strands, person.eye, person.iris,
-            light.harmonics, light.key_direction, light.key_colour, np.float32(light.softness),
+            light.harmonics, light.key_direction, light.key_colour, np.float32(light.softness), np.float32(light.depth),
             np.float32(person.scalp), out,
         )  # fmt: skip
         visible = (hit >= 0).astype(np.float32)

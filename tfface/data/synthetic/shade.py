@@ -162,7 +162,7 @@ def _surface(
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def shade_pixels(
     triangle_id, barycentric, triangles, material, attributes, uv, eye_direction, normals, light_points,
-    shadow, texture, tone, colours, gloss, strands, eye, iris, sh, key, key_colour, softness, scalp, out,
+    shadow, texture, tone, colours, gloss, strands, eye, iris, sh, key, key_colour, softness, hollow, scalp, out,
 ):  # fmt: skip
     """Linear radiance into `out` `[H,W,3]` where a triangle is seen."""
     tex = np.zeros(4, np.float32)
@@ -184,6 +184,8 @@ def shade_pixels(
             y = w0 * normals[a, 1] + w1 * normals[b, 1] + w2 * normals[c, 1]
             z = w0 * normals[a, 2] + w1 * normals[b, 2] + w2 * normals[c, 2]
             kind = material[t]
+            if kind == CLOTH and w0 * attributes[a, 3] + w1 * attributes[b, 3] + w2 * attributes[c, 3] < 0:
+                kind = SKIN  # above the neckline
             unit = 1.0 / np.sqrt(x * x + y * y + z * z + 1e-12)
             if z < 0 and (kind in (HAIR, HAT)):
                 unit = -unit
@@ -205,7 +207,7 @@ def shade_pixels(
             if kind == EYE:
                 power = 12.0 * nh**250
             rim = (1.0 - max(z, 0.0)) ** 4 * 0.35
-            closed = 0.25 + 0.75 * occlusion
+            closed = 1 - hollow * (1 - occlusion)
             for k in range(3):
                 ambient = _irradiance(sh, k, x, y, z) * closed
                 wrap = (0.14, 0.05, 0.03)[k] if kind == SKIN else 0.0
