@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +13,20 @@ import pytest
 
 from tfface.config import Config, DataConfig, ModelConfig
 from tfface.data.pipeline import make_datasets
+from tfface.data.shards import ShardSet
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.io.records import camera_from_vector, find_shards, iterate_records
+from tfface.io.records import (
+    DATASET_FILE,
+    FaceRecord,
+    camera_from_vector,
+    encode_jpeg,
+    find_shards,
+    iterate_records,
+    read_dataset_card,
+    write_shard,
+)
 
 SMALL = ["--pairs-per-shard", "2", "--textures", "6", "--image-size", "96"]
 
@@ -55,6 +66,27 @@ def test_a_stopped_run_goes_on_and_workers_change_nothing(shards: Path, tmp_path
 def test_a_folder_of_other_faces_is_refused(shards: Path, repository: Path) -> None:
     result = _make(repository, shards, 6, 0, "--seed", "5")
     assert result.returncode == 2 and "made with another seed" in result.stderr
+
+
+def test_a_folder_of_another_generators_faces_is_refused(shards: Path, tmp_path: Path) -> None:
+    """Shards that another version drew, found by drawing one of their people again."""
+    shutil.copy(shards / DATASET_FILE, tmp_path)
+    there = next(iterate_records(find_shards(shards)[0]))
+    pictures = (encode_jpeg(there["front/image"]), encode_jpeg(there["side/image"]))
+    cameras = (there["front/camera"], there["side/camera"])
+    settings = read_dataset_card(shards)["settings"]
+    wanted = ShardSet.of(tmp_path, 4, 2, 0, image_size=settings["image_size"], bank_size=settings["bank_size"])
+
+    def write(wider: float) -> None:
+        identity = there["identity"] + np.float32(wider)
+        record = FaceRecord(there["seed"], identity, there["expression"], pictures, cameras, {})
+        write_shard(tmp_path / "faces-00000.tfrecord", [record])
+
+    write(0.0)
+    wanted.claim()
+    write(0.2)
+    with pytest.raises(UserError, match="another version of the generator"):
+        wanted.claim()
 
 
 def test_validation_maps_are_the_cameras_view_of_the_face(shards: Path) -> None:

@@ -11,10 +11,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.errors import UserError
 from tfface.io.files import atomic_path
-from tfface.io.records import DATASET_FILE, read_dataset_card, write_shard
+from tfface.io.records import DATASET_FILE, decode_image, iterate_records, read_dataset_card, write_shard
+
+SAME_PICTURE = 2.0
+"""Levels of 255 by which pictures of one person may differ on average: processors round differently."""
 
 
 @dataclass(frozen=True)
@@ -88,5 +93,32 @@ class ShardSet:
                     f"{self.folder} holds faces made with another {', '.join(different)}: choose another --out "
                     "or the same options."
                 )
+            self._check_people()
         with atomic_path(self.folder / DATASET_FILE) as beside:
             beside.write_text(json.dumps(card, indent=2) + "\n")
+
+    def _check_people(self) -> None:
+        """Draws the first person of a shard that is there again, where others are to be added to it.
+
+        Raises:
+            UserError: this version of the generator draws somebody else (or paints them otherwise).
+        """
+        from tfface.data.workers import record_stream
+
+        missing = self.missing()
+        made = [index for index in range(len(self)) if index not in missing]
+        if not (made and missing):
+            return
+        there = next(iterate_records(self.path(made[0])))
+        with record_stream(self.settings, [there["seed"]], workers=0) as records:
+            drawn = next(records)
+        same = all(
+            np.allclose(there[name], value, atol=1e-3)
+            for name, value in (("identity", drawn.identity), ("expression", drawn.expression))
+        )
+        picture = decode_image(drawn.images[0])
+        if not same or np.abs(picture.astype(np.float32) - there["front/image"]).mean() > SAME_PICTURE:
+            raise UserError(
+                f"{self.folder} holds faces of another version of the generator: choose another --out, or remove "
+                "its shards to draw them anew."
+            )

@@ -67,6 +67,11 @@ def encode_jpeg(image: NDArray[np.uint8], quality: int = 95) -> bytes:
     return bytes(data)
 
 
+def decode_image(data: bytes) -> NDArray[np.uint8]:
+    """The `[H,W,3]` RGB uint8 picture that `encode_jpeg` wrote."""
+    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB), np.uint8)
+
+
 def write_shard(path: Path, records: list[FaceRecord]) -> None:
     """Write one shard, whole or not at all."""
     import tensorflow as tf
@@ -141,7 +146,6 @@ def iterate_records(path: Path) -> Iterator[dict[str, Any]]:
         for key in ("identity", "expression", "front/camera", "side/camera"):
             record[key] = np.array(feature[key].float_list.value, np.float32)
         for view in VIEWS:
-            data = np.frombuffer(feature[f"{view}/image"].bytes_list.value[0], np.uint8)
-            record[f"{view}/image"] = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR_RGB))
+            record[f"{view}/image"] = decode_image(feature[f"{view}/image"].bytes_list.value[0])
         record["labels"] = json.loads(feature["labels"].bytes_list.value[0])
         yield record
