@@ -66,6 +66,10 @@ class Options:
     dashboard: Flag[bool] = False
     """Ray's dashboard, on 127.0.0.1."""
 
+    def kept(self) -> dict[str, Any]:
+        """What `sweep.yaml` says of the options."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
 
 NOT_KEPT = ("address", "storage", "resume", "dashboard", "retries", "cpus_per_trial", "gpus_per_trial")
 """Options that a resumed sweep takes from the command line, not from where it was begun."""
@@ -101,11 +105,6 @@ def settled(options: Options) -> tuple[Options, Any]:
     if storage.exists(SWEEP_FILE):
         raise UserError(f"{storage.location} holds a sweep: go on with --resume, or name another --storage.")
     return options, storage
-
-
-def kept(options: Options) -> dict[str, Any]:
-    """What `sweep.yaml` says of the options."""
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(options).items()}
 
 
 if __name__ == "__main__":

@@ -78,11 +78,10 @@ class Sweep:
 
     def _prepare(self) -> None:
         """The folder's own description, and the faces, where all nodes can read them."""
-        from run_sweep import kept
         from storage import SWEEP_FILE
 
         if not self.options.resume:
-            asked = {"options": kept(self.options), "base": dict(configuration.flatten(self._base_tree()))}
+            asked = {"options": self.options.kept(), "base": dict(configuration.flatten(self._base_tree()))}
             self.storage.write(yaml.safe_dump(asked, sort_keys=False), SWEEP_FILE)
         self.storage.check_room()
         if self._faces() and self.storage.local:

@@ -86,7 +86,7 @@ def test_points_are_the_same_for_the_same_seed_and_grids_are_whole() -> None:
 def stored(folder: Path) -> Storage:
     """A sweep of six trials as Ray leaves it; one failed, one writes its third epoch."""
     (folder / "trials").mkdir(parents=True)
-    (folder / "sweep.yaml").write_text(yaml.safe_dump({"options": run_sweep.kept(run_sweep.Options())}))
+    (folder / "sweep.yaml").write_text(yaml.safe_dump({"options": run_sweep.Options().kept()}))
     states = []
     for number in range(6):
         trial = folder / "trials" / f"trial_a_{number:05d}"

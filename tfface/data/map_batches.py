@@ -13,8 +13,8 @@ from typing import Any
 import tensorflow as tf
 
 from tfface.config import Config
+from tfface.data.batches import Batches, shard_records
 from tfface.data.map_records import MAP_SIZE, OFFSET_PX, STEPS_PER_PX, parse_map_example
-from tfface.data.pipeline import Batches, shard_records
 from tfface.errors import UserError
 from tfface.face.morphable import sample_map
 from tfface.face.open_model import load_open_face

@@ -17,9 +17,9 @@ import tensorflow as tf
 
 from tfface.config import Config
 from tfface.data import augment
+from tfface.data.batches import Batches, faces
 from tfface.data.maps import mirror_maps
 from tfface.data.photos import photo_dataset
-from tfface.data.pipeline import Batches, faces
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.io.records import MAPS_KIND, find_shards, read_dataset_card

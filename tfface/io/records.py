@@ -1,7 +1,7 @@
 """Shards of synthetic faces as TFRecord files: what one record holds.
 
 A record is one person seen twice. It stores coefficients and cameras, never position maps: those are a matrix product
-away (`tfface.data.pipeline`), which keeps a record at some 30 kB and makes every geometric augmentation exact.
+away (`tfface.data.batches`), which keeps a record at some 30 kB and makes every geometric augmentation exact.
 
 | feature | type |
 | --- | --- |
