@@ -36,7 +36,7 @@ class Clothes:
 
     Attributes:
         width: of the shoulders, 1 as usual.
-        lift_mm: how much higher the neck band lies.
+        lift_mm: how much higher all of it begins.
         open_mm: how far below the neck the cloth begins; None for a collar round it.
         vee_mm: how much further down in front.
     """
@@ -80,13 +80,13 @@ def grid_triangles(rows: int, columns: int, closed: bool) -> NDArray[np.int32]:
 class HeadMesh:
     """What every person's head has in common at one level of subdivision."""
 
-    _COLLAR = ((1.13, 1.13, 8), (1.22, 1.2, -4), (1.45, 1.3, -18), (2.2, 1.35, -48), (2.6, 1.6, -220))
-    _BARE = ((0.96, 0.96, 30), (1.17, 1.12, 4), (1.45, 1.22, -16), (2.2, 1.35, -52), (2.6, 1.6, -220))
-    """Rings about the neck's border: its own size times these (across, deep), and mm up from its middle. The border of
-    the head is ragged: a collar hides it, and bare skin comes out of the neck above it."""
+    _COLLAR = ((1.07, 1.06, -15), (1.22, 1.17, -24), (1.6, 1.35, -38), (2.45, 1.45, -68), (2.9, 1.7, -240))
+    _BARE = ((1.04, 1.03, -15), (1.14, 1.08, -27), (1.6, 1.25, -42), (2.45, 1.4, -72), (2.9, 1.7, -240))
+    """Rings below the neck: its own size times these (across, deep), and mm up from where it ends."""
+    _RAGGED_MM = 22.0
 
     def __init__(self, face: OpenFace, level: int) -> None:
-        self.face, self.surface = face, face.head(level)
+        self.face, self.surface, self.level = face, face.head(level), level
         self.mean = self.surface.vertices(face.mean)
         crop = face.head_to_face(level)
         chart = face.face(level).uv
@@ -97,11 +97,12 @@ class HeadMesh:
         self.attributes[:, 0] = crop >= 0
         self.attributes[:, 1] = face.ambient_occlusion[: len(self.mean)]
         self.eye = self._eye_directions(part)
-        corners = part[self.surface.triangles]
+        self.triangles = self._without_ragged_border(self.surface.triangles)
+        corners = part[self.triangles]
         self.material = np.full(len(corners), SKIN, np.uint8)
         self.material[np.isin(corners, (2, 3)).all(1)] = EYE
         self.material[(corners == 4).all(1)] = MOUTH
-        self.border = self._border_loop()
+        self.border = self._border_loop(self.triangles)
         self.shoulder_triangles = self._shoulder_triangles()
         self.landmark_matrix = face.face(2).matrix[face.landmarks68_2d].astype(np.float32)
         cage_basis = face.id_basis.transpose(1, 0, 2).reshape(len(face.mean), -1)
@@ -123,8 +124,17 @@ class HeadMesh:
             directions[part == index] = (self.mean[part == index] - centre) / radius
         return directions
 
-    def _border_loop(self) -> NDArray[np.int64]:
-        triangles = self.surface.triangles.astype(np.int64)
+    def _without_ragged_border(self, triangles: NDArray[np.int32]) -> NDArray[np.int32]:
+        """The head without the last rows of its neck, which flare and end in a zigzag."""
+        rows = round(self._RAGGED_MM / 5.5 * 2 ** (self.level - 1))
+        for _ in range(rows):
+            border = np.zeros(len(self.mean), bool)
+            border[self._border_loop(triangles)] = True
+            triangles = triangles[~border[triangles].any(1)]
+        return triangles
+
+    def _border_loop(self, triangles: NDArray[np.int32]) -> NDArray[np.int64]:
+        triangles = triangles.astype(np.int64)
         edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
         key = edges.min(1) * len(self.mean) + edges.max(1)
         _, index, count = np.unique(key, return_inverse=True, return_counts=True)
@@ -137,22 +147,24 @@ class HeadMesh:
     def _shoulder_triangles(self) -> NDArray[np.int32]:
         """The rings below the border, wound like the head; ring 0 is the border itself."""
         count, rings = len(self.border), len(self._COLLAR) + 1
-        grid = grid_triangles(rings, count, closed=True)[:, ::-1]
+        grid = grid_triangles(rings, count, closed=True)
         numbers = np.concatenate([self.border, len(self.mean) + np.arange((rings - 1) * count)])
         return numbers[grid].astype(np.int32)
 
     def shoulders(self, vertices: FloatArray, clothes: Clothes) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Neck, collar and shoulders of a head `[V,3]`: `[5 rings of the border,3]` in mm, and their attributes."""
-        ring = vertices[self.border]
-        centre = ring.mean(0)
-        kernel = np.ones(15) / 15
-        ring = np.stack([np.convolve(np.pad(axis, 7, mode="wrap"), kernel, "valid") for axis in ring.T], -1)
-        forward = ring[:, 2] - centre[2]
+        border = vertices[self.border]
+        centre = border.mean(0)
+        kernel = np.ones(9) / 9
+        smooth = np.stack([np.convolve(np.pad(axis, 4, mode="wrap"), kernel, "valid") for axis in border.T], -1)
+        rings = self._COLLAR if clothes.open_mm is None else self._BARE
         rows = []
-        for index, (across, deep, drop) in enumerate(self._COLLAR if clothes.open_mm is None else self._BARE):
-            wide = across if index < 3 else across * clothes.width
-            row = centre + (ring - centre) * np.array([wide, 0.0, deep])
-            row[:, 1] = centre[1] + drop + clothes.lift_mm * (1 - index / 5) - (0.25 * forward if index < 3 else 0.0)
+        for index, (across, deep, drop) in enumerate(rings):
+            share = (index + 1) / len(rings)
+            ring = border if index == 0 else smooth
+            wide = across if index < 2 else across * clothes.width
+            row = centre + (ring - centre) * np.array([wide, 1 - share, deep])
+            row[:, 1] += drop + clothes.lift_mm * (1 - share)
             rows.append(row)
         points = np.concatenate(rows).astype(np.float32)
         attributes = plain_attributes(len(points), 0.9)
@@ -168,8 +180,9 @@ class HeadMesh:
         shoulders, worn = self.shoulders(vertices, clothes)
         attributes = self.attributes.copy()
         attributes[:, 2] = hair_field
+        attributes[self.border, 3] = -0.5  # the skin goes on until the first ring's own `keep` wins
         points, rows = [vertices, shoulders], [attributes, worn]
-        triangles = [self.surface.triangles, self.shoulder_triangles]
+        triangles = [self.triangles, self.shoulder_triangles]
         materials = [self.material, np.full(len(self.shoulder_triangles), CLOTH, np.uint8)]
         offset, num_solid = len(vertices) + len(shoulders), 0
         for piece in (*solid, *soft):

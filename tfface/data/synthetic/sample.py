@@ -110,7 +110,7 @@ _ARCHETYPES: tuple[tuple[float, dict[str, float]], ...] = (
             "mouthStretch": 0.25,
             "mouthPress": 0.15,
             "cheekSquint": 0.4,
-            "eyeSquint": 0.25,
+            "eyeSquint": 0.15,
         },
     ),
     (
@@ -123,7 +123,7 @@ _ARCHETYPES: tuple[tuple[float, dict[str, float]], ...] = (
             "mouthUpperUp": 0.5,
             "mouthLowerDown": 0.45,
             "jawOpen": 0.12,
-            "eyeSquint": 0.2,
+            "eyeSquint": 0.1,
         },
     ),
     (
@@ -144,11 +144,11 @@ _ARCHETYPES: tuple[tuple[float, dict[str, float]], ...] = (
             "mouthSmile": 1.0,
             "mouthDimple": 0.35,
             "mouthStretch": 0.35,
-            "cheekSquint": 0.7,
+            "cheekSquint": 0.6,
             "mouthUpperUp": 0.5,
             "mouthLowerDown": 0.3,
             "jawOpen": 0.35,
-            "eyeSquint": 0.5,
+            "eyeSquint": 0.25,
         },
     ),
     (0.06, {"jawOpen": 0.5, "browInnerUp": 0.5, "browOuterUp": 0.5, "eyeWide": 0.5}),
@@ -176,7 +176,7 @@ def sample_expression(rng: np.random.Generator, names: tuple[str, ...], strength
         wanted = {name: weight * scale * rng.uniform(0.6, 1.3) for name, weight in wanted.items()}
     for _ in range(rng.integers(0, 4)):
         wanted[_without_side(names[rng.integers(len(names))])] = rng.beta(1.2, 2.4)
-    if rng.random() < 0.35:
+    if rng.random() < 0.25:
         wanted["eyeBlink"] = max(wanted.get("eyeBlink", 0.0), rng.uniform(0.0, 0.5))
     weights = np.zeros(len(names), np.float32)
     one_sided = rng.random() < 0.12

@@ -188,11 +188,11 @@ class FaceGenerator:
         return [self.sheet.build(vertices, each, rng) for each in (style, hat) if each is not None]
 
     def _clothes(self, rng: np.random.Generator) -> Clothes:
-        width, lift = rng.uniform(0.85, 1.2), rng.uniform(-10, 25)
+        width, lift = rng.uniform(0.85, 1.2), rng.uniform(-12, 5)
         if rng.random() < 0.45:
             return Clothes(width, lift, None, 0.0)
-        low = rng.choice([rng.uniform(5, 60), rng.uniform(60, 250)])
-        return Clothes(width, max(lift, 0.0) / 2, low, rng.choice([0.0, rng.uniform(10, 110)]))
+        low = rng.choice([rng.uniform(25, 80), rng.uniform(80, 270)])
+        return Clothes(width, lift, low, rng.choice([0.0, rng.uniform(10, 110)]))
 
     def _tone(self, rng: np.random.Generator) -> NDArray[np.float32]:
         """A small change of melanin and blood on all skin, as factors on linear RGB."""
