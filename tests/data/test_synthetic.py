@@ -117,6 +117,17 @@ def test_only_what_moves_too_little_goes_beyond_one() -> None:
     assert (most <= reach).all() and (most[reach > 1] > 1).sum() >= 4
 
 
+def test_shoulders_face_outwards(generator: FaceGenerator) -> None:
+    """Seen from inside they are the back of the neck where its front should be."""
+    head = generator.head
+    vertices = np.asarray(head.matrix @ generator.face.mean, np.float32)
+    for open_mm in (None, 100.0):
+        points = np.concatenate([vertices, head.shoulders(vertices, Clothes(1.0, 0.0, open_mm, 0.0))[0]])
+        a, b, c = points[head.shoulder_triangles].transpose(1, 0, 2)
+        normals, out = np.cross(b - a, c - a), (a + b + c) / 3 - points[head.border].mean(0)
+        assert ((normals[:, [0, 2]] * out[:, [0, 2]]).sum(1) > 0).mean() > 0.97
+
+
 def test_clothes_begin_at_the_neckline(generator: FaceGenerator) -> None:
     head, face = generator.head, generator.face
     vertices = np.asarray(head.matrix @ face.mean, np.float32)
