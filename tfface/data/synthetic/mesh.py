@@ -83,7 +83,8 @@ class HeadMesh:
     _COLLAR = ((1.07, 1.06, -15), (1.22, 1.17, -24), (1.6, 1.35, -38), (2.45, 1.45, -68), (2.9, 1.7, -240))
     _BARE = ((1.04, 1.03, -15), (1.14, 1.08, -27), (1.6, 1.25, -42), (2.45, 1.4, -72), (2.9, 1.7, -240))
     """Rings below the neck: its own size times these (across, deep), and mm up from where it ends."""
-    _RAGGED_MM = 22.0
+    _RAGGED_ROWS = 4
+    """The last rows of the neck's triangles at level 1, which flare and end in a zigzag, are left out."""
 
     def __init__(self, face: OpenFace, level: int) -> None:
         self.face, self.surface, self.level = face, face.head(level), level
@@ -125,9 +126,7 @@ class HeadMesh:
         return directions
 
     def _without_ragged_border(self, triangles: NDArray[np.int32]) -> NDArray[np.int32]:
-        """The head without the last rows of its neck, which flare and end in a zigzag."""
-        rows = round(self._RAGGED_MM / 5.5 * 2 ** (self.level - 1))
-        for _ in range(rows):
+        for _ in range(self._RAGGED_ROWS * 2 ** (self.level - 1)):
             border = np.zeros(len(self.mean), bool)
             border[self._border_loop(triangles)] = True
             triangles = triangles[~border[triangles].any(1)]
