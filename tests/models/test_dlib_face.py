@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -70,6 +73,22 @@ def test_the_gradient_of_the_identity_loss_is_the_slope(network: keras.Model, ch
     step = 1e-2 * gradient / tf.norm(gradient)
     ahead, behind = (identity_loss(network, start + s * step, image, landmarks, landmarks) for s in (1.0, -1.0))
     np.testing.assert_allclose((ahead - behind) / 2e-2, tf.norm(gradient)[None], rtol=0.05)
+
+
+def test_its_gradient_survives_onednn(weights: Path) -> None:
+    """TensorFlow's oneDNN, which `tfface train` asks for, ended the process where a shortcut was padded by `Pad`."""
+    code = (
+        "import sys, numpy as np, tensorflow as tf\n"
+        "from tfface.models.dlib_face import load_identity_network\n"
+        "network = load_identity_network(sys.argv[1])\n"
+        "@tf.function\n"
+        "def slope(chips): return tf.gradients(network(chips)[:, :5], chips)[0]\n"
+        "chips = np.random.default_rng(0).random((2, 150, 150, 3)).astype(np.float32)\n"
+        "assert 0 < np.abs(slope(tf.constant(chips))).sum() < np.inf"
+    )
+    environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+    result = subprocess.run([sys.executable, "-c", code, str(weights)], env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-2000:]
 
 
 def test_wrong_files_are_told(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -274,7 +274,7 @@ def test_populations_carry_weights_and_failures_are_told(start: Start, tmp_path:
     """Population-based training in which some trials lack their first weights, are tried again, and fail for good."""
     folder = tmp_path / "sweep"
     space = {"optim.learning_rate": {"loguniform": [1e-5, 1e-2]}, "run.init": {"choice": ["", "nowhere"]}}
-    options = ["--num-samples", "4", "--max-epochs", "4", "--scheduler", "pbt", "--seed", "3"]
+    options = ["--num-samples", "4", "--max-epochs", "6", "--scheduler", "pbt", "--seed", "3"]
     process = start(*options, space=space)
     assert process.wait(900) == 1, (tmp_path / "sweep.log").read_text()[-3000:]
     trials = Storage(str(folder)).trials()
@@ -284,14 +284,14 @@ def test_populations_carry_weights_and_failures_are_told(start: Start, tmp_path:
     assert "failed for good" in (tmp_path / "sweep.log").read_text()
     good = [trial for trial in trials if trial.status == "finished"]
     # A trial that copies one that is an epoch ahead never has that epoch itself.
-    assert len(good) + len(failed) == 4 and all(trial.curve[-1]["epoch"] == 4 for trial in good)
+    assert len(good) + len(failed) == 4 and all(trial.curve[-1]["epoch"] == 6 for trial in good)
     known = {(r["epoch"], r["val_loss"]) for r in results(folder) if "val_loss" in r}
     copies = 0
     for trial in good:  # a run's history begins as its own, or as that of the trial whose weights it took over
         history = lineage(Path(trial.checkpoint))
-        assert len(history) == 4 and (1, history[0]) in known
+        assert len(history) == 6 and (1, history[0]) in known
         copies += history[0] != trial.curve[0]["val_loss"]
-    assert copies  # a trial that fell behind
+    assert copies  # a trial that fell behind; with fewer epochs two trials side by side sometimes never did
 
 
 def lineage(checkpoint: Path) -> list[float]:

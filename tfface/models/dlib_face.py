@@ -160,5 +160,11 @@ def _same_shape(first: Any, second: Any) -> list[Any]:
 
 
 def _padded(x: Any, sides: list[int]) -> Any:
-    missing = [side - own for side, own in zip(sides, x.shape[1:], strict=True)]
-    return ops.pad(x, [(0, 0), *((0, count) for count in missing)]) if any(missing) else x
+    """Zeros are joined on, not padded: TensorFlow 2.21 with oneDNN fuses a convolution with the `Pad` that is added to
+    it, and the gradient of that ends the process."""
+    for axis, side in enumerate(sides, start=1):
+        missing = side - x.shape[axis]
+        if missing:
+            zeros = ops.repeat(ops.zeros_like(ops.take(x, [0], axis=axis)), missing, axis=axis)
+            x = ops.concatenate([x, zeros], axis=axis)
+    return x
