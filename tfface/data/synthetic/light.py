@@ -24,7 +24,7 @@ class Light:
         key_colour: `[3]` its strength.
         softness: 0 casts hard shadows, 1 very soft ones.
         exposure: mean linear brightness that the face is exposed to, in units of its usual one.
-        depth: how dark the environment leaves hollows (the neck below the chin), 0 not at all to 1.
+        hollow: how dark the environment leaves hollows (the neck below the chin), 0 not at all to 1.
     """
 
     harmonics: NDArray[np.float32]
@@ -32,7 +32,7 @@ class Light:
     key_colour: NDArray[np.float32]
     softness: float
     exposure: float
-    depth: float
+    hollow: float
 
 
 def harmonic_basis(direction: NDArray[np.floating]) -> NDArray[np.float64]:

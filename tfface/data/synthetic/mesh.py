@@ -87,7 +87,7 @@ class HeadMesh:
     """The last rows of the neck's triangles at level 1, which flare and end in a zigzag, are left out."""
 
     def __init__(self, face: OpenFace, level: int) -> None:
-        self.face, self.surface, self.level = face, face.head(level), level
+        self.face, self.surface = face, face.head(level)
         self.mean = self.surface.vertices(face.mean)
         crop = face.head_to_face(level)
         chart = face.face(level).uv
@@ -98,7 +98,7 @@ class HeadMesh:
         self.attributes[:, 0] = crop >= 0
         self.attributes[:, 1] = face.ambient_occlusion[: len(self.mean)]
         self.eye = self._eye_directions(part)
-        self.triangles = self._without_ragged_border(self.surface.triangles)
+        self.triangles = self._without_ragged_border(self.surface.triangles, level)
         corners = part[self.triangles]
         self.material = np.full(len(corners), SKIN, np.uint8)
         self.material[np.isin(corners, (2, 3)).all(1)] = EYE
@@ -125,8 +125,8 @@ class HeadMesh:
             directions[part == index] = (self.mean[part == index] - centre) / radius
         return directions
 
-    def _without_ragged_border(self, triangles: NDArray[np.int32]) -> NDArray[np.int32]:
-        for _ in range(self._RAGGED_ROWS * 2 ** (self.level - 1)):
+    def _without_ragged_border(self, triangles: NDArray[np.int32], level: int) -> NDArray[np.int32]:
+        for _ in range(self._RAGGED_ROWS * 2 ** (level - 1)):
             border = np.zeros(len(self.mean), bool)
             border[self._border_loop(triangles)] = True
             triangles = triangles[~border[triangles].any(1)]
@@ -161,7 +161,7 @@ class HeadMesh:
         for index, (across, deep, drop) in enumerate(rings):
             share = (index + 1) / len(rings)
             ring = border if index == 0 else smooth
-            wide = across if index < 2 else across * clothes.width
+            wide = across if index < 2 else across * clothes.width  # the neck is no wider on broad shoulders
             row = centre + (ring - centre) * np.array([wide, 1 - share, deep])
             row[:, 1] += drop + clothes.lift_mm * (1 - share)
             rows.append(row)

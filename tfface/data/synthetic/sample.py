@@ -160,14 +160,14 @@ _ARCHETYPES: tuple[tuple[float, dict[str, float]], ...] = (
     (0.04, {"eyeBlink": 1.0}),
 )
 _ARCHETYPE_SHARE = np.array([share for share, _ in _ARCHETYPES])
-_REACH = {"mouthUpperUp": 1.5, "mouthLowerDown": 1.6, "mouthFunnel": 1.6, "browOuterUp": 2.5}
+REACH = {"mouthUpperUp": 1.5, "mouthLowerDown": 1.6, "mouthFunnel": 1.6, "browOuterUp": 2.5}
 """How far beyond weight 1 the model's expressions go that move less than scanned ones (`docs/experiments.md`)."""
 
 
 def sample_expression(rng: np.random.Generator, names: tuple[str, ...], strength: float) -> NDArray[np.float32]:
     """ARKit weights `[len(names)]`: neutral, a whole-face expression, or some units, with asymmetry.
 
-    They lie in [0,1], but for a few (`_REACH`) that go as far as people do.
+    They lie in [0,1], but for a few (`REACH`) that go as far as people do.
     """
     wanted: dict[str, float] = {}
     if rng.random() < 0.7:
@@ -175,21 +175,21 @@ def sample_expression(rng: np.random.Generator, names: tuple[str, ...], strength
         scale = rng.uniform(0.4, 1.3)
         wanted = {name: weight * scale * rng.uniform(0.6, 1.3) for name, weight in wanted.items()}
     for _ in range(rng.integers(0, 4)):
-        wanted[_without_side(names[rng.integers(len(names))])] = rng.beta(1.2, 2.4)
+        wanted[without_side(names[rng.integers(len(names))])] = rng.beta(1.2, 2.4)
     if rng.random() < 0.25:
         wanted["eyeBlink"] = max(wanted.get("eyeBlink", 0.0), rng.uniform(0.0, 0.5))
     weights = np.zeros(len(names), np.float32)
     one_sided = rng.random() < 0.12
     for index, name in enumerate(names):
-        weight = wanted.get(_without_side(name), 0.0)
+        weight = wanted.get(without_side(name), 0.0)
         if weight and not (one_sided and name.endswith("Left")):
             weights[index] = weight + rng.normal(0.0, 0.06)
     _forbid_contradictions(weights, names, rng)
-    reach = [_REACH.get(_without_side(name), 1.0) for name in names]
+    reach = [REACH.get(without_side(name), 1.0) for name in names]
     return (np.clip(weights * strength, 0.0, 1.0) * reach).astype(np.float32)
 
 
-def _without_side(name: str) -> str:
+def without_side(name: str) -> str:
     if name in ("mouthLeft", "mouthRight", "jawLeft", "jawRight"):
         return name
     return name.removesuffix("Left").removesuffix("Right")

@@ -262,8 +262,8 @@ class FaceGenerator:
         shade_pixels(
             hit, weights, mesh.triangles, mesh.material, mesh.attributes, mesh.uv, mesh.eye, normals, light_points,
             shadow, person.texture, person.tone, person.colours, person.gloss, person.strands, person.eye, person.iris,
-            light.harmonics, light.key_direction, light.key_colour, np.float32(light.softness), np.float32(light.depth),
-            np.float32(person.scalp), out,
+            light.harmonics, light.key_direction, light.key_colour, np.float32(light.softness),
+            np.float32(light.hollow), np.float32(person.scalp), out,
         )  # fmt: skip
         visible = (hit >= 0).astype(np.float32)
         if fine > 1:
