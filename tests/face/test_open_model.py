@@ -64,8 +64,7 @@ def test_the_two_conventions_of_68_landmarks() -> None:
         assert (np.diff(vertices[chosen[:9], 1]) < 0).all()  # from the ear down to the chin
     in_3d, in_2d = vertices[face.landmarks68], vertices[face.landmarks68_2d]
     assert (in_2d[3:7, 2] - in_3d[3:7, 2] > 6).all()  # on the bone, not on the cheek that hides it
-    same = np.flatnonzero(face.landmarks68 == face.landmarks68_2d)
-    assert set(range(30, 68)) <= set(same.tolist())
+    assert np.linalg.norm(in_3d - in_2d, axis=-1)[30:].max() < 6  # eyes, nose and mouth, hardly
     np.testing.assert_array_equal(face.landmarks_of(81)[:68], face.landmarks68_2d)
 
 

@@ -226,6 +226,10 @@ def test_export_of_a_run(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     np.testing.assert_allclose(served, keras.ops.convert_to_numpy(expected), rtol=1e-4, atol=1e-3)
     written = configuration.read_yaml(tmp_path / "small" / "card.yaml")
     assert written["metrics"]["validation_nme68_percent"] == card["metrics"]["validation_nme68_percent"] > 0
+    assert export.main([str(whole), "--average", str(whole), "--preset", str(tmp_path / "mean")]) == 0
+    assert configuration.read_yaml(tmp_path / "mean" / "card.yaml")["averaged_with"] == [str(whole)]
+    with np.load(tmp_path / "small" / "weights.npz") as alone, np.load(tmp_path / "mean" / "weights.npz") as mean:
+        assert all(np.array_equal(alone[key], mean[key]) for key in alone.files)
     with pytest.raises(UserError, match="neither a run"):
         export.main([str(tmp_path), "--out", str(tmp_path / "x")])
 

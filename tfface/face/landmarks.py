@@ -3,11 +3,12 @@
 Both count in iBUG's order and differ most along the jaw. In two dimensions (300-W, dlib) jaw points lie where the face
 ends in the picture: seen from the front, on the front of the cheek. In three dimensions (300W-LP, AFLW2000-3D, PRNet)
 they are points of the head, on the jaw bone and up to the ear, hidden or not; at a yaw of 60 degrees the two are up to
-a fifth of the face apart. The inner ends of the brows and the bridge of the nose differ too.
+a fifth of the face apart. Everything else differs by millimetres: the reference's mouth, nostrils and chin lie higher.
 
-The open model's own 81 (`tfface.face.build.landmarks`) are the first kind. The vertices here are where the 200
-development photographs' references lie on our mesh: for each pair of points the vertex of least error under a trained
-network's meshes. Halves of the photographs chose jaw points 3 mm apart or less. No network has learnt from them.
+The open model's own 81 (`tfface.face.build.landmarks`) are the first kind. The vertices here are where the references
+of 200 development photographs lie on our mesh, the usual and the re-annotated ones alike, under a trained network's
+meshes (`python data_tools/settle_landmarks.py --data DIR`); chosen on half of the photographs they do as well on the
+other half. No network has learnt from them.
 """
 
 from __future__ import annotations
@@ -17,9 +18,12 @@ from numpy.typing import NDArray
 
 # fmt: off
 VERTICES_3D = {
-    0: 45710, 1: 31960, 2: 19401, 3: 42490, 4: 29795, 5: 4929, 6: 30194, 7: 30182, 8: 15754, 9: 35984, 10: 35996,
-    11: 7855, 12: 35625, 13: 48120, 14: 25186, 15: 37678, 16: 51312,
-    20: 14331, 21: 42212, 22: 47850, 23: 20346, 27: 133, 28: 3734, 29: 291,
+    0: 6399, 1: 1169, 2: 45852, 3: 42490, 4: 4770, 5: 16012, 6: 4982, 7: 30182, 8: 17761, 9: 35984, 10: 7907, 11:
+    21868, 12: 7710, 13: 48120, 14: 51458, 15: 2626, 16: 9281, 17: 28307, 18: 40996, 19: 40974, 20: 28063, 21: 14341,
+    22: 20356, 23: 34121, 24: 46628, 25: 46650, 26: 34325, 27: 14042, 28: 877, 29: 14675, 30: 4146, 31: 4256, 32:
+    14835, 33: 14778, 34: 20798, 35: 7264, 36: 53359, 37: 812, 38: 13729, 39: 42862, 41: 5131, 42: 48488, 43: 19780,
+    44: 2283, 45: 52748, 46: 8048, 48: 16653, 50: 41550, 51: 15328, 52: 47200, 54: 22498, 55: 11853, 56: 47341, 57:
+    15491, 58: 41689, 59: 10440, 60: 41524, 61: 29309, 62: 468, 63: 35261, 64: 47178, 65: 47453, 66: 523, 67: 41801,
 }
 # fmt: on
 """Landmark to vertex, where the conventions differ."""

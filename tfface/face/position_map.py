@@ -109,13 +109,12 @@ class PositionMap:
         rim = np.unique(texels[weights > 0])
         flat = mask.reshape(-1)
         flat[rim] = np.maximum(flat[rim], face)
-        return np.where(self.landmark_texels, landmark, mask)
+        return np.where(self.nearest_texels(self.face.landmarks68), landmark, mask)
 
-    @cached_property
-    def landmark_texels(self) -> NDArray[np.bool_]:
-        """`[R,R]` the texels nearest to the 68 landmarks and to their mirror images."""
+    def nearest_texels(self, vertices: Sequence[int] | NDArray[np.int64]) -> NDArray[np.bool_]:
+        """`[R,R]` the texels nearest to some vertices and to their mirror images."""
         marked = np.zeros((self.resolution, self.resolution), bool)
-        column, row = np.round(self.surface.uv[self.face.landmarks68] * (self.resolution - 1)).astype(int).T
+        column, row = np.round(self.surface.uv[np.asarray(vertices)] * (self.resolution - 1)).astype(int).T
         marked[row, column] = True
         return marked | marked[:, ::-1]  # the middle line lies between two texels
 

@@ -44,6 +44,11 @@ from tfface.models.map_basis import posed_map_basis
 CHANNELS = 64
 REACH = 1.25
 """The heat maps' cells stand for an area this much larger than the crop, so that points just outside can be said."""
+JAW_VERTICES = (
+    *(45710, 31960, 19401, 42490, 29795, 4929, 30194, 30182, 15754),
+    *(35984, 35996, 7855, 35625, 48120, 25186, 37678, 51312),
+)
+"""Where the jaw's landmarks lay when networks first learnt points: candidates beside the face itself."""
 SIGMA_PX, LEAST_SIGMA_PX = 8.0, 0.75
 TAU = {"identity": 0.5, "expression": 0.2, "turn": 0.15, "camera": 0.1, "component": 0.3}
 """How far the heads err before anything is learnt: standard deviations (of components too), raw expression, radians,
@@ -56,8 +61,9 @@ def point_texels(resolution: int, count: int) -> NDArray[np.int32]:
     topology = PositionMap(load_open_face(), resolution)
     texels, weights = (array[:68] for array in topology.landmark_samples(81))
     chosen = list(dict.fromkeys(texels[np.arange(len(texels)), weights.argmax(-1)].tolist()))[:count]
-    # Presets have learnt these very points: what else counts as face in a loss must not change the candidates.
-    candidates = np.flatnonzero((topology.regions > 0) | topology.landmark_texels)
+    # Presets have learnt these very points: neither what counts as face in a loss nor moved landmarks may change them.
+    rim = topology.nearest_texels([*JAW_VERTICES, *topology.face.landmarks68_2d[17:]])
+    candidates = np.flatnonzero((topology.regions > 0) | rim)
     places = mean_shape(resolution).reshape(-1, 3)
     nearest = np.linalg.norm(places[candidates, None] - places[chosen], axis=-1).min(1)
     while len(chosen) < count:
