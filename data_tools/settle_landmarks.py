@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ import tyro
 from numpy.typing import NDArray
 
 from tfface.cli import run
+from tfface.errors import UserError
 
 FloatArray = NDArray[np.floating]
 Indices = NDArray[np.int64]
@@ -55,12 +57,18 @@ class Photographs:
         """Some of the photographs."""
         return Photographs(self.vertices[chosen], tuple(truth[chosen] for truth in self.truths), self.weights[chosen])
 
+    @cached_property
+    def sizes(self) -> tuple[FloatArray, ...]:
+        """For each truth `[N]` the face's size in pixels, as AFLW2000-3D takes it."""
+        from tfface.metrics.landmarks import box_area_root
+
+        return tuple(box_area_root(truth) for truth in self.truths)
+
     def errors(self, landmark: int, candidates: Indices) -> FloatArray:
         """`[len(candidates)]` the mean error in per cent of the face's size if they were that landmark."""
         seen = self.vertices[:, candidates]
         total = np.zeros(len(candidates))
-        for truth in self.truths:
-            size = np.sqrt(np.prod(np.ptp(truth, axis=1), axis=1))
+        for truth, size in zip(self.truths, self.sizes, strict=True):
             off = np.linalg.norm(seen - truth[:, landmark, None], axis=-1) / size[:, None]
             total += self.weights @ off / self.weights.sum()
         return 100 * total / len(self.truths)
@@ -97,7 +105,11 @@ def settle(
 
 
 def read_photographs(options: Options) -> Photographs:
-    """The network's meshes and the truths."""
+    """The network's meshes and the truths.
+
+    Raises:
+        UserError: there is no photograph, or one cannot be read: all of them decide.
+    """
     from tfface.cli import progress_bar
     from tfface.evaluation.aflw2000 import read_aflw2000
     from tfface.evaluation.landmark_set import OFFSET_PX
@@ -105,8 +117,10 @@ def read_photographs(options: Options) -> Photographs:
     from tfface.io.image import read_image
     from tfface.metrics.landmarks import yaw_bin
 
-    predictor = NetworkPredictor(*find_saved_model(options.model))
     data = read_aflw2000(options.data)
+    if not data.images:
+        raise UserError(f"{options.data} has no photograph beside its landmarks; see docs/evaluation.md")
+    predictor = NetworkPredictor(*find_saved_model(options.model))
     with progress_bar() as bar:
         items = bar.track(list(zip(data.images, data.boxes, strict=True)), description="meshes")
         meshes = [predictor.vertices([(read_image(image), box)])[:, :2].astype(np.float32) for image, box in items]

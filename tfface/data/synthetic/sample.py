@@ -190,6 +190,7 @@ def sample_expression(rng: np.random.Generator, names: tuple[str, ...], strength
 
 
 def without_side(name: str) -> str:
+    """An ARKit name without Left or Right, but where they say which way and not which half."""
     if name in ("mouthLeft", "mouthRight", "jawLeft", "jawRight"):
         return name
     return name.removesuffix("Left").removesuffix("Right")
