@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from tfface.face.open_model import OpenFace
 
 FloatArray = NDArray[np.floating]
-SKIN, CLOTH, EYE, MOUTH, TEETH, FRAME, HAIR, HAT = range(8)
-NUM_MATERIALS = 8
+SKIN, CLOTH, EYE, MOUTH, TEETH, FRAME, HAIR, HAT, LASH = range(9)
+NUM_MATERIALS = 9
 NUM_ATTRIBUTES = 6
 
 

@@ -156,8 +156,7 @@ _ARCHETYPES: tuple[tuple[float, dict[str, float]], ...] = (
     (0.05, {"jawOpen": 0.75, "mouthStretch": 0.4, "noseSneer": 0.3, "eyeSquint": 0.5}),
     (0.06, {"browDown": 0.7, "noseSneer": 0.3, "mouthPress": 0.4, "eyeSquint": 0.3}),
     (0.05, {"mouthFrown": 0.6, "browInnerUp": 0.5, "mouthShrugLower": 0.3}),
-    (0.06, {"mouthPucker": 0.7}),
-    (0.04, {"eyeBlink": 1.0}),
+    (0.1, {"mouthPucker": 0.7}),
 )
 _ARCHETYPE_SHARE = np.array([share for share, _ in _ARCHETYPES])
 REACH = {"mouthUpperUp": 1.5, "mouthLowerDown": 1.6, "mouthFunnel": 1.6, "browOuterUp": 2.5}
@@ -176,17 +175,37 @@ def sample_expression(rng: np.random.Generator, names: tuple[str, ...], strength
         wanted = {name: weight * scale * rng.uniform(0.6, 1.3) for name, weight in wanted.items()}
     for _ in range(rng.integers(0, 4)):
         wanted[without_side(names[rng.integers(len(names))])] = rng.beta(1.2, 2.4)
-    if rng.random() < 0.25:
-        wanted["eyeBlink"] = max(wanted.get("eyeBlink", 0.0), rng.uniform(0.0, 0.5))
     weights = np.zeros(len(names), np.float32)
     one_sided = rng.random() < 0.12
     for index, name in enumerate(names):
         weight = wanted.get(without_side(name), 0.0)
         if weight and not (one_sided and name.endswith("Left")):
             weights[index] = weight + rng.normal(0.0, 0.06)
+    _move_lids(weights, names, rng)
     _forbid_contradictions(weights, names, rng)
     reach = [REACH.get(without_side(name), 1.0) for name in names]
     return (np.clip(weights * strength, 0.0, 1.0) * reach).astype(np.float32)
+
+
+_SHUT = (0.72, 0.92)
+"""Blink weights of shut eyes: at .7 the upper lid's edge meets the lower one's, at 1 it lies 4 mm below it."""
+
+
+def _move_lids(weights: FloatArray, names: tuple[str, ...], rng: np.random.Generator) -> None:
+    """Eyes shut, one winks, both half shut, or open as far as people's are: the neutral lids are artists' wide ones."""
+    kind = rng.choice(4, p=(0.16, 0.06, 0.13, 0.65))
+    winks = rng.choice(["Left", "Right"])
+    usual = rng.beta(1.0, 5.0)
+    for index, name in enumerate(names):
+        if not name.startswith("eyeBlink"):
+            continue
+        if kind == 0 or (kind == 1 and name.endswith(winks)):
+            weights[index] = rng.uniform(*_SHUT)
+        else:
+            weights[index] = rng.uniform(0.3, 0.7) if kind == 2 else usual + rng.normal(0.0, 0.03)
+    if kind < 3:
+        wide = [index for index, name in enumerate(names) if name.startswith("eyeWide")]
+        weights[wide] = 0.0
 
 
 def without_side(name: str) -> str:

@@ -14,6 +14,7 @@ from tfface.data.synthetic.bank import AlbedoBank
 from tfface.data.synthetic.camera_effects import photograph
 from tfface.data.synthetic.colour import HAEMOGLOBIN, MELANIN, random_colour
 from tfface.data.synthetic.hair import HairSheet, HairStyle, sample_hat, sample_style, scalp_field
+from tfface.data.synthetic.lashes import LashRoots
 from tfface.data.synthetic.light import Light, sample_light
 from tfface.data.synthetic.mesh import (
     CLOTH,
@@ -21,6 +22,7 @@ from tfface.data.synthetic.mesh import (
     FRAME,
     HAIR,
     HAT,
+    LASH,
     MOUTH,
     NUM_MATERIALS,
     SKIN,
@@ -114,6 +116,7 @@ class FaceGenerator:
         self.face = face or load_open_face()
         self.head = HeadMesh(self.face, self.settings.level)
         self.sheet = HairSheet(self.head)
+        self.lash_roots = LashRoots(self.head)
         self.bank = AlbedoBank.open(self.face, self.settings.bank_size, self.settings.texture_size)
 
     def pair(self, seed: int) -> SyntheticPair:
@@ -143,6 +146,7 @@ class FaceGenerator:
         style = sample_style(rng, bool(male), float(age), float(hairline))
         hat = sample_hat(rng) if rng.random() < settings.hat else None
         soft = self._soft_pieces(vertices, style, hat, rng)
+        soft += self._lashes(vertices, landmarks, bool(male), rng)
         spectacles = glasses_module.sample(rng, landmarks) if rng.random() < settings.glasses else None
         solid = teeth(landmarks, neutral, rng)
         if spectacles is not None:
@@ -187,6 +191,12 @@ class FaceGenerator:
     ) -> list[Piece]:
         return [self.sheet.build(vertices, each, rng) for each in (style, hat) if each is not None]
 
+    def _lashes(self, vertices: FloatArray, landmarks: FloatArray, male: bool, rng: np.random.Generator) -> list[Piece]:
+        if rng.random() < 0.1:  # fair ones, which no photograph shows
+            return []
+        length = rng.uniform(3, 6.5) if male else rng.uniform(4, 9)
+        return self.lash_roots.build(vertices, landmarks, length, rng.uniform(-0.1, 0.7))
+
     def _clothes(self, rng: np.random.Generator) -> Clothes:
         width, lift = rng.uniform(0.85, 1.2), rng.uniform(-12, 5)
         if rng.random() < 0.45:
@@ -205,6 +215,7 @@ class FaceGenerator:
         if rng.random() < 0.04:
             colours[HAIR] = random_colour(rng, 0.9)
         colours[CLOTH], colours[HAT] = random_colour(rng), random_colour(rng)
+        colours[LASH] = self.bank.hair[index] * rng.uniform(0.05, 0.6)
         colours[TEETH] = np.array([0.72, 0.66, 0.55]) * rng.uniform(0.6, 1.1)
         colours[MOUTH] = np.array([0.12, 0.03, 0.03]) * rng.uniform(0.4, 1.5)
         colours[FRAME] = random_colour(rng) * (0.08 if rng.random() < 0.6 else 0.7)

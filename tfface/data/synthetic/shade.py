@@ -11,7 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.data.synthetic.mesh import CLOTH, EYE, HAIR, HAT, MOUTH, SKIN, SceneMesh
+from tfface.data.synthetic.mesh import CLOTH, EYE, HAIR, HAT, LASH, MOUTH, SKIN, SceneMesh
 from tfface.geometry.raster import _edge_weights, rasterize
 
 # mypy: disable-error-code="no-untyped-def"
@@ -146,7 +146,7 @@ def _surface(
         dy = w0 * eye_direction[a, 1] + w1 * eye_direction[b, 1] + w2 * eye_direction[c, 1]
         dz = w0 * eye_direction[a, 2] + w1 * eye_direction[b, 2] + w2 * eye_direction[c, 2]
         _eye_colour(dx, dy, dz, eye, iris, albedo)
-    elif kind in (HAIR, HAT, CLOTH):
+    elif kind in (HAIR, HAT, CLOTH, LASH):
         across = w0 * attributes[a, 4] + w1 * attributes[b, 4] + w2 * attributes[c, 4]
         along = w0 * attributes[a, 5] + w1 * attributes[b, 5] + w2 * attributes[c, 5]
         amount = 0.45 if kind == HAIR else 0.1
@@ -187,7 +187,7 @@ def shade_pixels(
             if kind == CLOTH and w0 * attributes[a, 3] + w1 * attributes[b, 3] + w2 * attributes[c, 3] < 0:
                 kind = SKIN  # above the neckline
             unit = 1.0 / np.sqrt(x * x + y * y + z * z + 1e-12)
-            if z < 0 and (kind in (HAIR, HAT)):
+            if z < 0 and (kind in (HAIR, HAT, LASH)):
                 unit = -unit
             x, y, z = x * unit, y * unit, z * unit
             occlusion = w0 * attributes[a, 1] + w1 * attributes[b, 1] + w2 * attributes[c, 1]
