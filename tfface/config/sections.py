@@ -51,6 +51,9 @@ class ModelConfig:
     points: int = 0
     """mnv2_basis, and rnet on mobilenet_v2: how many points of the face are found in the picture, to which the face
     then moves inside the network; 128 is a good number, 0 finds none."""
+    finder: Literal["fine", "coarse"] = "fine"
+    """With `points` only, how they are found. fine: features of stride 4, and differences between lids, lips, brows
+    measured by themselves. coarse: features of stride 8, as presets before version 0.2 have it."""
     light: Literal[27, 9, 0] = 27
     """rnet only: spherical-harmonic coefficients, 9 for each colour, 9 for white light, or 0: even light."""
     colours: Literal["heads", "picture"] = "heads"
@@ -166,6 +169,12 @@ class LossConfig:
     """prn_res, dual_prn and networks with points: weight of the maps before the last one."""
     points: float = 1.0
     """With `model.points` only: the points' distance from their true places, l1, in network units."""
+    expressive: float = 8.0
+    """With `model.points` only: how many times a point of lips and lids counts in `points` (of brows a third of it)."""
+    gaps: float = 4.0
+    """With `model.finder fine` only: how far lids, lips, brows are apart, l1, in the answer and as measured."""
+    certainty: float = 0.003
+    """With `model.finder fine` only: minus the logarithm of the likelihood (Laplace's) of what was measured."""
     shape: float = 0.5
     """dual_prn only: the pose-free shape, in shape units of 100 mm."""
     visibility: float = 0.05

@@ -1,10 +1,11 @@
 """What training minimises: the weighted map loss of every map that a network gives, and the regularisers of each.
 
 A network's output `[B,R,R,C]` ends in the answer. Before it stand earlier maps (`prn_res`: C = 3 + 3 refinements), the
-parts of `dual_prn` (C = 10: posed map, shape, visibility, fused map), or those of R-Net with points (C = 8: the map
-before it was moved, points, answer). dual_prn's extra truths come from the true map: the shape is that map brought onto
-the mean face by a similarity, and a texel is visible whose normal faces the camera (a texel hidden behind another part
-of the face counts as visible, the price of needing nothing else).
+parts of `dual_prn` (C = 10: posed map, shape, visibility, fused map), or those of networks with points (C = 8 or 12:
+the map before it was moved, what was found, the answer; `tfface.models.points.JoinedMaps`). dual_prn's extra truths
+come from the true map: the shape is that map brought onto the mean face by a similarity, and a texel is visible whose
+normal faces the camera (a texel hidden behind another part of the face counts as visible, the price of needing nothing
+else).
 """
 
 from __future__ import annotations
@@ -20,10 +21,10 @@ from tfface.face.mean_map import mean_shape
 from tfface.face.position_map import PositionMap
 from tfface.geometry.map_ops import fit_similarities, normals, unapply_similarities
 from tfface.losses import map_regularisers as regularisers
+from tfface.losses.found_points import COARSE_CHANNELS, FINE_CHANNELS, FoundPoints
 from tfface.losses.position_map import normalised_mask, weighted_map_loss
 
 DUAL_CHANNELS = 10
-POINTS_CHANNELS = 8
 
 
 class MapObjective(keras.losses.Loss):
@@ -42,25 +43,21 @@ class MapObjective(keras.losses.Loss):
         self.support = (topology.weight_mask((1.0, 1.0, 1.0, 0.0)) > 0).astype(np.float32)
         self.texels, self.weights = topology.landmark_samples()
         self.mean = mean_shape(topology.resolution)
+        self.found = FoundPoints(config, topology)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         if y_pred.shape[-1] == DUAL_CHANNELS:
             return self._dual(y_true, y_pred)
-        if y_pred.shape[-1] == POINTS_CHANNELS:
+        if y_pred.shape[-1] in (COARSE_CHANNELS, FINE_CHANNELS):
             return self._with_points(y_true, y_pred)
         answer = self._of_map(y_true, y_pred[..., -3:])
         earlier = range(0, y_pred.shape[-1] - 3, 3)
         return sum((self.config.brief * self._of_map(y_true, y_pred[..., i : i + 3]) for i in earlier), answer)
 
     def _with_points(self, y_true: Any, y_pred: Any) -> Any:
-        """R-Net's maps before and after it moved to its points, and the points: texels that are not all zero."""
-        found = y_pred[..., 3:5]
-        one = ops.cast(ops.any(found != 0, axis=-1), "float32")
-        known = one * y_true[..., 3] if y_true.shape[-1] == 4 else one
-        off = ops.sum(ops.mean(ops.abs(found - y_true[..., :2]), axis=-1) * known, axis=(1, 2))
-        points = off / ops.maximum(ops.sum(known, axis=(1, 2)), 1.0)
-        before = self._of_map(y_true, y_pred[..., :3])
-        return self._of_map(y_true, y_pred[..., 5:]) + self.config.brief * before + self.config.points * points
+        """Maps before and after they moved to their points, and what was found (`losses.found_points`)."""
+        before, after = self._of_map(y_true, y_pred[..., :3]), self._of_map(y_true, y_pred[..., -3:])
+        return after + self.config.brief * before + self.found(y_true, y_pred)
 
     def _of_map(self, y_true: Any, predicted: Any) -> Any:
         """The weighted map loss and the regularisers that are switched on."""

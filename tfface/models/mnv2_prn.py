@@ -35,7 +35,7 @@ LIGHT_CHANNELS = (256, 160, 96, 32, 32, 16, 16)
 
 def build(config: ModelConfig) -> keras.Model:
     """The network from images to its map `[B,map_size,map_size,3]` in network units, float32; with points to
-    `[B,map_size,map_size,8]` (`points.JoinedMaps`)."""
+    `[B,map_size,map_size,8 or 12]` (`points.JoinedMaps`)."""
     images = keras.Input((config.image_size, config.image_size, 3 * config.views), name="images")
     features, skips = blocks.mobilenet_v2(images, config.width, config.features)
     if config.decoder == "full":
@@ -80,9 +80,9 @@ def basis_decoder(x: Any, skips: list[Any], config: ModelConfig) -> Any:
     basis = MapBasis(config.map_size, config.components, config.output, name="basis")
     if not config.points:
         return basis(said)
-    found, sigma = points.located(x, skips, config.points)
-    moved = points.ComponentsToPoints(config.map_size, config.points, name="moved")([said, found, sigma])
-    return points.JoinedMaps(config.output, name=JOINED_LAYER)([basis(said), found, basis(moved)])
+    found = points.found_in(x, skips, config)
+    moved = points.ComponentsToPoints(config.map_size, config.points, name="moved")([said, *found])
+    return points.JoinedMaps(config.output, name=JOINED_LAYER)([basis(said), *found, basis(moved)])
 
 
 def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:

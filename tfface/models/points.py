@@ -1,15 +1,15 @@
-"""Points of the face found in the picture, and the face moved to them.
+"""The face moved to points that are found in the picture.
 
 A network's last layers tell a face's shape well and its place badly: a pixel's worth of where things are is lost before
-they are asked. Here the features of stride 8, told by the deeper ones what they belong to, each give a heat map for
-every one of N points of the face, whose centre of mass is where the point lies (soft-argmax), and how sure that is.
-Then the face's numbers move to the points as a Kalman filter moves its state to a measurement:
+they are asked. So `point_finder` finds N points of the face in the features, told by the deeper ones what they belong
+to, and how far some pairs of them are apart, each with its deviation. Then the face's numbers move to what was found as
+a Kalman filter moves its state to a measurement:
 
     minimise  sum_j (d_j / tau_j)^2 + sum_i |J_i d - (point_i - projection_i)|^2 / sigma_i^2
 
 over their change d: R-Net's identity, expression, rotation and camera (`MoveToPoints`), or the components of a posed
 map (`ComponentsToPoints`). J is the points' derivative where the network put the face, tau (learnt, one a number) how
-far it errs, sigma (learnt, one a point and picture) the points.
+far it errs, sigma (learnt, one a point and picture) the points; pairs are rows of the same kind.
 Dense points with uncertainties are those of Wood et al. 2022, which fits a face to them by an optimiser; the single
 step inside the network is ours, so that it learns points that make a good face. Keras operations alone, float32.
 """
@@ -22,14 +22,16 @@ from typing import Any
 
 import keras
 import numpy as np
-from keras import layers, ops
+from keras import ops
 from numpy.typing import NDArray
 
+from tfface.config import ModelConfig
+from tfface.face.landmarks import EXPRESSIVE_PAIRS
 from tfface.face.layout import CAMERA_SIZES, MM_PER_SHIFT, MOVING, SCALE_SHARE, Layout
 from tfface.face.mean_map import mean_shape
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.models import blocks, maps
+from tfface.models import maps, point_finder
 from tfface.models.coefficients import (
     EXPRESSION_SHARPNESS,
     EXPRESSION_START,
@@ -41,15 +43,11 @@ from tfface.models.coefficients import (
 )
 from tfface.models.map_basis import posed_map_basis
 
-CHANNELS = 64
-REACH = 1.25
-"""The heat maps' cells stand for an area this much larger than the crop, so that points just outside can be said."""
 JAW_VERTICES = (
     *(45710, 31960, 19401, 42490, 29795, 4929, 30194, 30182, 15754),
     *(35984, 35996, 7855, 35625, 48120, 25186, 37678, 51312),
 )
 """Where the jaw's landmarks lay when networks first learnt points: candidates beside the face itself."""
-SIGMA_PX, LEAST_SIGMA_PX = 8.0, 0.75
 TAU = {"identity": 0.5, "expression": 0.2, "turn": 0.15, "camera": 0.1, "component": 0.3}
 """How far the heads err before anything is learnt: standard deviations (of components too), raw expression, radians,
 camera units."""
@@ -59,8 +57,7 @@ camera units."""
 def point_texels(resolution: int, count: int) -> NDArray[np.int32]:
     """Texels `[count]` of the flattened map: those of the 68 landmarks, then ever the farthest of the face's others."""
     topology = PositionMap(load_open_face(), resolution)
-    texels, weights = (array[:68] for array in topology.landmark_samples(81))
-    chosen = list(dict.fromkeys(texels[np.arange(len(texels)), weights.argmax(-1)].tolist()))[:count]
+    chosen = list(dict.fromkeys(topology.landmark_texels_2d.tolist()))[:count]
     # Presets have learnt these very points: neither what counts as face in a loss nor moved landmarks may change them.
     rim = topology.nearest_texels([*JAW_VERTICES, *topology.face.landmarks68_2d[17:]])
     candidates = np.flatnonzero((topology.regions > 0) | rim)
@@ -72,53 +69,53 @@ def point_texels(resolution: int, count: int) -> NDArray[np.int32]:
     return np.array(chosen, np.int32)
 
 
-def located(features: Any, skips: list[Any], count: int) -> tuple[Any, Any]:
-    """Points `[B,N,2]` in pixels of the 256-pixel crop, and their standard deviations `[B,N,1]`.
+@lru_cache(maxsize=4)
+def point_pairs(resolution: int, count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Which `[P]` of `EXPRESSIVE_PAIRS` are measured, and the points `[P,2]` that stand for their landmarks.
+
+    Those pairs are left out whose landmarks have no two points of their own.
+    """
+    place = {int(texel): index for index, texel in enumerate(point_texels(resolution, count))}
+    at = [place.get(int(texel), -1) for texel in PositionMap(load_open_face(), resolution).landmark_texels_2d]
+    points = np.array([(at[i], at[j]) for i, j in EXPRESSIVE_PAIRS], np.int32)
+    usable = (points >= 0).all(1) & (points[:, 0] != points[:, 1])
+    return np.flatnonzero(usable).astype(np.int32), points[usable]
+
+
+def found_in(features: Any, skips: list[Any], config: ModelConfig) -> tuple[Any, ...]:
+    """What the network measures in the picture: points `[B,N,2]` in pixels of the 256-pixel crop and their deviations
+    `[B,N,1]`; where `config.finder` is fine then differences of pairs `[B,P,2]` and their deviations `[B,P,1]`."""
+    if config.finder == "coarse":
+        return point_finder.coarse(features, skips, config.points)
+    return point_finder.fine(features, skips, config.points, point_pairs(config.map_size, config.points)[1])
+
+
+def measured(found: Any, projected: Any, jacobian: Any, pairs: NDArray[np.int32]) -> tuple[Any, Any, Any]:
+    """What `best_change` wants of `found_in`'s: derivatives `[B,M,2,K]`, residuals `[B,M,2]`, deviations `[B,M,1]`.
 
     Args:
-        features: the encoder's last, of stride 32.
-        skips: its deepest of strides 2, 4, 8 and 16.
-        count: N.
+        found: by `found_in`.
+        projected: the points `[B,N,2]` as the face stands.
+        jacobian: theirs, `[B,N,2,K]` or `[1,N,2,K]`.
+        pairs: `[P,2]`, by `point_pairs`.
     """
-    x = blocks.upsampled(features, CHANNELS, "points16", skips[3])
-    x = blocks.upsampled(x, CHANNELS, "points8", skips[2])
-    heat = layers.Conv2D(count, 1, dtype="float32", name="points_heat")(x)
-    doubt = layers.Conv2D(count, 1, dtype="float32", kernel_initializer="zeros", name="points_doubt")(x)
-    return CentreOfMass(name="points")([heat, doubt])
+    if len(found) == 2:
+        return jacobian, found[0] - projected, found[1]
+    points, sigma, apart, deviation = found
 
+    def between(x: Any) -> Any:
+        return ops.take(x, pairs[:, 0], axis=1) - ops.take(x, pairs[:, 1], axis=1)
 
-@keras.saving.register_keras_serializable(package="tfface")
-class CentreOfMass(keras.layers.Layer):
-    """Heat maps and doubts `[B,h,w,N]` to points `[B,N,2]` in pixels of the crop and deviations `[B,N,1]` in pixels."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(dtype="float32", **{k: v for k, v in options.items() if k != "dtype"})
-
-    def call(self, inputs: Any) -> Any:
-        heat, doubt = inputs
-        height, width, count = heat.shape[1:]
-        share = ops.softmax(ops.reshape(heat, (-1, height * width, count)), axis=1)
-        centres = ops.convert_to_tensor(cell_centres(height, width))
-        points = ops.einsum("btn,tc->bnc", share, centres)
-        log = ops.sum(share * ops.reshape(doubt, (-1, height * width, count)), axis=1)
-        return points, LEAST_SIGMA_PX + SIGMA_PX * ops.exp(ops.clip(log, -6.0, 3.0))[..., None]
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        batch, _, _, count = input_shape[0]
-        return (batch, count, 2), (batch, count, 1)
-
-
-def cell_centres(height: int, width: int) -> NDArray[np.float32]:
-    """`[height * width, 2]` u and v of the cells, in pixels of the crop."""
-    half = maps.CROP_SIZE / 2
-    u = half + half * REACH * (2 * (np.arange(width) + 0.5) / width - 1)
-    v = half + half * REACH * (2 * (np.arange(height) + 0.5) / height - 1)
-    return np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2).astype(np.float32)
+    return (
+        ops.concatenate([jacobian, between(jacobian)], axis=1),
+        ops.concatenate([points - projected, apart - between(projected)], axis=1),
+        ops.concatenate([sigma, deviation], axis=1),
+    )
 
 
 @keras.saving.register_keras_serializable(package="tfface")
 class MoveToPoints(keras.layers.Layer):
-    """Raw numbers `[B,N']`, points `[B,N,2]` and deviations `[B,N,1]` in pixels to better raw numbers `[B,N']`.
+    """Raw numbers `[B,N']`, then what `found_in` gives, in pixels, to better raw numbers `[B,N']`.
 
     Args:
         resolution: of the map whose texels the points are.
@@ -134,6 +131,7 @@ class MoveToPoints(keras.layers.Layer):
         components = map_components(self.resolution)
         chosen = components.reshape(len(components), -1, 3)[:, point_texels(self.resolution, self.count)]
         self.mean, self.basis = chosen[0], chosen[1:]  # [N,3], [identity + expression, N, 3]
+        _, self.pairs = point_pairs(self.resolution, self.count)
         moving = self._camera_columns()
         start = [*[TAU["identity"]] * self.layout.identity, *[TAU["expression"]] * self.layout.expression]
         start += [*[TAU["turn"]] * 3, *[TAU["camera"]] * moving]
@@ -144,11 +142,11 @@ class MoveToPoints(keras.layers.Layer):
         return min(CAMERA_SIZES[self.layout.camera], 3)
 
     def call(self, inputs: Any) -> Any:
-        raw, points, sigma = inputs
+        raw, *found = inputs
         parts = self.layout.split(raw, raw=True)
         rotation = rotation_matrix(parts["angles"], self.layout.rotation)
         projected, jacobian = self._linearised(parts, rotation)
-        change = best_change(jacobian, points - projected, sigma, ops.exp(self.log_tau))
+        change = best_change(*measured(found, projected, jacobian, self.pairs), ops.exp(self.log_tau))
         return self._moved(parts, rotation, change)
 
     def _linearised(self, parts: dict[str, Any], rotation: Any) -> tuple[Any, Any]:
@@ -213,7 +211,7 @@ class MoveToPoints(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable(package="tfface")
 class ComponentsToPoints(keras.layers.Layer):
-    """Components' coefficients `[B,K]`, points `[B,N,2]` and deviations `[B,N,1]` in pixels to better coefficients.
+    """Components' coefficients `[B,K]`, then what `found_in` gives, in pixels, to better coefficients.
 
     A posed map is linear in its components, so here the step is exact. What components stand for the points is weights
     that are not trained, as `MapBasis` has them.
@@ -229,6 +227,7 @@ class ComponentsToPoints(keras.layers.Layer):
 
     def build(self, input_shape: Any) -> None:
         components = input_shape[0][-1]
+        _, self.pairs = point_pairs(self.resolution, self.count)
         mean, basis = posed_map_basis(self.resolution, components)
         texels = point_texels(self.resolution, self.count)
         mean, basis = (a.reshape(-1, self.resolution**2, 3)[:, texels, :2] for a in (mean, basis))
@@ -238,12 +237,12 @@ class ComponentsToPoints(keras.layers.Layer):
         self.log_tau = self.add_weight((components,), constant(np.log(TAU["component"])), name="log_tau")
 
     def call(self, inputs: Any) -> Any:
-        said, points, sigma = inputs
+        said, *found = inputs
         projected = self.mean + ops.reshape(
             ops.matmul(said, ops.reshape(self.basis, (self.basis.shape[0], -1))), (-1, self.count, 2)
         )
         jacobian = ops.transpose(self.basis, (1, 2, 0))[None]
-        return said + best_change(jacobian, points - projected, sigma, ops.exp(self.log_tau))
+        return said + best_change(*measured(found, projected, jacobian, self.pairs), ops.exp(self.log_tau))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape[0]
@@ -292,10 +291,11 @@ class _logs(keras.initializers.Initializer):
 
 @keras.saving.register_keras_serializable(package="tfface")
 class JoinedMaps(keras.layers.Layer):
-    """The first map, the points in a map of their own, and the answer: `[B,R,R,3]`, `[B,N,2]`, `[B,R,R,3]` to
-    `[B,R,R,8]` in network units, for the loss (`tfface.losses.map_objective`).
+    """The first map `[B,R,R,3]`, what `found_in` gives, and the answer `[B,R,R,3]`, joined for the loss
+    (`tfface.losses.map_objective`): `[B,R,R,8]` or, with differences, `[B,R,R,12]` in network units.
 
-    The points' two channels hold u and v at the points' texels and 0 elsewhere.
+    Points stand at their texels; pairs (difference in u and v, deviation) at the first texels of the map, in the order
+    of `EXPRESSIVE_PAIRS`; the rest is 0.
     """
 
     def __init__(self, output: str, **options: Any) -> None:
@@ -303,15 +303,27 @@ class JoinedMaps(keras.layers.Layer):
         self.units = output
 
     def call(self, inputs: Any) -> Any:
-        first, points, last = inputs
+        first, points, *more, last = inputs
         resolution, count = first.shape[1], points.shape[1]
-        place = np.zeros((count, resolution**2), np.float32)
-        place[np.arange(count), point_texels(resolution, count)] = 1.0
-        sparse = ops.einsum("nt,bnc->btc", place, maps.to_units(points, self.units))
-        return ops.concatenate([first, ops.reshape(sparse, (-1, resolution, resolution, 2)), last], axis=-1)
+        found, texels = maps.to_units(points, self.units), point_texels(resolution, count)
+        if len(more) < 3:  # a coarse finder's deviations are taught nothing
+            return ops.concatenate([first, _spread(found, texels, resolution), last], axis=-1)
+        sigma, apart, deviation = (part / maps.pixels_per_unit(self.units) for part in more)
+        found = _spread(ops.concatenate([found, sigma], axis=-1), texels, resolution)
+        pairs = ops.concatenate([apart, deviation], axis=-1)
+        return ops.concatenate(
+            [first, found, _spread(pairs, point_pairs(resolution, count)[0], resolution), last], axis=-1
+        )
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        return (*input_shape[0][:-1], 8)
+        return (*input_shape[0][:-1], 12 if len(input_shape) == 6 else 8)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "output": self.units}
+
+
+def _spread(values: Any, texels: NDArray[np.integer], resolution: int) -> Any:
+    """`[B,N,C]` at `texels` `[N]` of a map `[B,R,R,C]` that is 0 elsewhere."""
+    place = np.zeros((len(texels), resolution**2), np.float32)
+    place[np.arange(len(texels)), texels] = 1.0
+    return ops.reshape(ops.einsum("nt,bnc->btc", place, values), (-1, resolution, resolution, values.shape[-1]))

@@ -30,8 +30,8 @@ HEADS = tuple(f"head_{part}" for part in ("identity", "expression", "albedo", "a
 
 
 def build(config: ModelConfig) -> keras.Model:
-    """The network from images `[B,S,S,3*views]` to its posed map in network units: `[B,R,R,3]`, or `[B,R,R,8]` with
-    points (`points.JoinedMaps`). Its layer `raw` gives the raw numbers `[B,N']`, float32."""
+    """The network from images `[B,S,S,3*views]` to its posed map in network units: `[B,R,R,3]`, or with points
+    `[B,R,R,8 or 12]` (`points.JoinedMaps`). Its layer `raw` gives the raw numbers `[B,N']`, float32."""
     images = keras.Input((config.image_size, config.image_size, 3 * config.views), name="images")
     layout = asdict(layout_of(config))
 
@@ -46,9 +46,9 @@ def build(config: ModelConfig) -> keras.Model:
     said = heads(features, config, "said" if config.points else "raw")
     if not config.points:
         return keras.Model(images, posed(said, "map"), name=config.name)
-    found, sigma = points.located(last, skips, config.points)
-    raw = points.MoveToPoints(config.map_size, config.points, layout, name="raw")([said, found, sigma])
-    answers = [posed(said, "said_map"), found, posed(raw, "moved_map")]
+    found = points.found_in(last, skips, config)
+    raw = points.MoveToPoints(config.map_size, config.points, layout, name="raw")([said, *found])
+    answers = [posed(said, "said_map"), *found, posed(raw, "moved_map")]
     return keras.Model(images, points.JoinedMaps(config.output, name="map")(answers), name=config.name)
 
 
