@@ -98,15 +98,24 @@ def test_components_go_where_sure_points_are() -> None:
     np.testing.assert_allclose(layer([said, target, doubtful]), said, atol=1e-3)
 
 
-def test_the_centre_of_mass_is_where_the_heat_is() -> None:
-    heat, doubt = np.zeros((1, 8, 8, 2), np.float32), np.zeros((1, 8, 8, 2), np.float32)
-    heat[0, 2, 5, 0] = heat[0, 7, 0, 1] = 50.0
-    doubt[0, 2, 5, 0] = 1.0
-    found, sigma = points.CentreOfMass()([heat, doubt])
-    cells = points.cell_centres(8, 8).reshape(8, 8, 2)
-    np.testing.assert_allclose(found[0], [cells[2, 5], cells[7, 0]], atol=1e-3)
-    assert cells[7, 0, 1] > 256 > 0 > cells[0, 0, 0]  # outside the crop can be said
-    assert sigma[0, 0, 0] > 2 * sigma[0, 1, 0]
+def test_a_face_takes_on_differences_that_are_sure_though_its_points_are_doubtful() -> None:
+    size, count = 64, 128
+    layer, rng = points.ComponentsToPoints(size, count), np.random.default_rng(2)
+    said, change = (rng.normal(0, spread, (3, 192)).astype(np.float32) for spread in (1.0, 0.3))
+    layer.build([said.shape])
+    mean, basis = (np.asarray(part) for part in (layer.mean, layer.basis))
+    _, pairs = points.point_pairs(size, count)
+    before, target = (mean + np.einsum("bk,knc->bnc", x, basis) for x in (said, said + change))
+
+    def apart(at: np.ndarray) -> np.ndarray:
+        return at[:, pairs[:, 0]] - at[:, pairs[:, 1]]
+
+    shifted = target + 6.0  # what all points share says nothing of differences
+    doubtful, sure = np.full((3, count, 1), 6.0, np.float32), np.full((3, len(pairs), 1), 0.1, np.float32)
+    answers = [layer([said, shifted, doubtful, *more]) for more in ([], [apart(target).astype(np.float32), sure])]
+    without, with_pairs = (mean + np.einsum("bk,knc->bnc", np.asarray(a), basis) for a in answers)
+    wrong = [np.abs(apart(at) - apart(target)).mean() for at in (before, without, with_pairs)]
+    assert wrong[2] < 0.2 * wrong[1] < wrong[0]
 
 
 def test_points_are_the_landmarks_then_all_over_the_face() -> None:
@@ -132,7 +141,7 @@ def test_the_loss_reads_the_points_and_both_maps() -> None:
     truth = np.random.default_rng(0).uniform(0.1, 0.6, (2, SIZE, SIZE, 3)).astype(np.float32)
     found = truth.reshape(2, -1, 3)[:, points.point_texels(SIZE, COUNT), :2]
     pixels = np.asarray(maps.to_pixels(found, "linear"))
-    objective = MapObjective(LossConfig(kind="l1"), topology)
+    objective = MapObjective(LossConfig(kind="l1", expressive=1.0), topology)
     joined = points.JoinedMaps("linear")
     right = np.asarray(joined([truth, pixels, truth]))
     np.testing.assert_allclose(objective.call(truth, right), 0, atol=1e-6)
@@ -144,11 +153,11 @@ def test_the_loss_reads_the_points_and_both_maps() -> None:
 def test_a_network_with_points_learns() -> None:
     config = small()
     model = models.build(config.model)
-    assert model.output.shape[1:] == (SIZE, SIZE, 8)
+    assert model.output.shape[1:] == (SIZE, SIZE, 12)
     topology = PositionMap(load_open_face(), SIZE)
     model.compile(keras.optimizers.Adam(0.002), loss=MapObjective(config.loss, topology), jit_compile=False)
     images = np.random.default_rng(0).uniform(0, 1, (4, 64, 64, 3)).astype(np.float32)
-    truth = np.tile(np.asarray(model(images[:1]))[..., 5:] + 0.1, (4, 1, 1, 1))
+    truth = np.tile(np.asarray(model(images[:1]))[..., -3:] + 0.1, (4, 1, 1, 1))
     losses = [float(model.train_on_batch(images, truth)) for _ in range(24)]
     assert np.isfinite(losses).all() and np.mean(losses[-4:]) < 0.8 * np.mean(losses[:4])
     moved = model.get_layer("raw").log_tau
@@ -168,7 +177,7 @@ def test_a_position_map_network_with_points_starts_from_those_of_rnet(tmp_path: 
     config = override(Config(model=MODELS["mnv2_basis"]), {**sizes, "model.points": COUNT, "run.init": str(tmp_path)})
     target = models.build(config.model)
     start_from(target, config)
-    assert target.output.shape[1:] == (SIZE, SIZE, 8)
+    assert target.output.shape[1:] == (SIZE, SIZE, 12)
     kernels = [np.asarray(model.get_layer("points_heat").kernel) for model in (source, target)]
     np.testing.assert_allclose(*kernels, atol=1e-3)
     answer = models.predictor(target, config.model)(np.zeros((1, 64, 64, 3), np.float32))["position_map"]

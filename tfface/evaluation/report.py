@@ -16,6 +16,7 @@ from tfface.evaluation.landmark_set import LandmarkSet
 from tfface.evaluation.pictures import draw_landmarks, plot_ced
 from tfface.evaluation.scores import FAILURE_PERCENT, box_errors, score_column
 from tfface.io.files import atomic_path
+from tfface.metrics.expressions import OPENINGS
 from tfface.metrics.landmarks import YAW_BINS
 
 PROTOCOL = (
@@ -28,6 +29,7 @@ PROTOCOL = (
     "Networks' pixels are moved by half a pixel into the files' frame (first pixel centred on 1)."
 )
 _CASES = 6
+EXPRESSIONS = "Frontal faces: slope (and correlation) of predicted on true openings"
 
 
 def collect(data: LandmarkSet, columns: list[Column]) -> dict[str, Any]:
@@ -91,6 +93,19 @@ def dense_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     return head, rows
 
 
+def expression_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of what frontal faces do: how far openings are followed, how often a side of the jaw is outside."""
+    head, rows = ["method", "truth", "images", *(name.replace("_", " ") for name in OPENINGS), "jaw outside"], []
+    for name, model in results["models"].items():
+        for truth, figures in model["expressions"].items():
+            if figures is None:
+                continue
+            slopes = [f"{o['slope']:.2f} ({o['correlation']:.2f})" for o in figures["openings"].values()]
+            outside = f"{100 * figures['jaw_side_outside']:.0f} %"
+            rows.append([name, truth, str(figures["images"]), *slopes, outside])
+    return head, rows
+
+
 def skin_tone_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Head and rows of the 2D error of the 68 points by skin tone; no rows where tones are unknown."""
     rows = []
@@ -107,7 +122,12 @@ def print_table(results: dict[str, Any]) -> None:
 
     console = Console()
     title = f"{results['benchmark']}: {results['images']} images, NME in %"
-    parts = {title: table_rows(results), "whole mesh": dense_rows(results), "by skin tone": skin_tone_rows(results)}
+    parts = {
+        title: table_rows(results),
+        EXPRESSIONS: expression_rows(results),
+        "whole mesh": dense_rows(results),
+        "by skin tone": skin_tone_rows(results),
+    }
     for title, (head, rows) in parts.items():
         table = Table(title=title)
         for number, text in enumerate(head):
@@ -172,6 +192,8 @@ def _page(results: dict[str, Any], curve: bytes, cases: str) -> str:
     return page.page(
         f"{results['benchmark']}: {results['images']} images",
         page.table(*table_rows(results)),
+        page.heading(EXPRESSIONS),
+        page.table(*expression_rows(results)),
         page.heading("Whole mesh"),
         page.table(*dense_rows(results)),
         *([page.heading("By skin tone"), page.table(*skin_tone_rows(results))] if skin_tone_rows(results)[1] else []),

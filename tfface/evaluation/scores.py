@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tfface.evaluation.columns import Column
 from tfface.evaluation.landmark_set import LandmarkSet
-from tfface.metrics import curves, groups, landmarks
+from tfface.metrics import curves, expressions, groups, landmarks
 
 FloatArray = NDArray[np.floating]
 FAILURE_PERCENT = 10.0
@@ -32,6 +32,7 @@ def score_column(column: Column, data: LandmarkSet) -> dict[str, Any]:
         result[key] = statistics(np.where(known, errors, np.nan), data.yaw_deg, penalised=known)
         if column.missed:
             result[f"{key}_with_missed"] = statistics(errors, data.yaw_deg, penalised=asked)
+        result.setdefault("expressions", {})[name] = expressions.frontal_figures(column.landmarks, truth, data.yaw_deg)
         if truth.shape[2] == 3 and column.landmarks.shape[2] == 3:
             result["nme68_3d"] = {
                 rule: statistics(_errors_3d(column, truth, rule), data.yaw_deg, penalised=asked)
