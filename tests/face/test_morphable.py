@@ -49,7 +49,7 @@ def test_albedo_is_a_colour_per_vertex() -> None:
 
 def test_sample_map_takes_corners_to_corners() -> None:
     maps = tf.reshape(tf.range(16, dtype=tf.float32), [1, 4, 4, 1])
-    values = sample_map(maps, tf.constant([[0.0, 0.0], [1.0, 0.0], [0.5, 0.5], [1.0, 1.0]]))
+    values = sample_map(maps, np.array([[0.0, 0.0], [1.0, 0.0], [0.5, 0.5], [1.0, 1.0]]))
     np.testing.assert_allclose(values[0, :, 0], [0, 3, 7.5, 15])
 
 

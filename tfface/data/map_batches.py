@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from tfface.config import Config
@@ -80,8 +81,8 @@ class MapBatches(Batches):
         size = self.config.model.map_size
         if size == MAP_SIZE:
             return maps
-        line = tf.linspace(0.0, 1.0, size)
-        uv = tf.reshape(tf.stack(tf.meshgrid(line, line), axis=-1), [-1, 2])
+        line = np.linspace(0.0, 1.0, size)
+        uv = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
         return tf.reshape(sample_map(maps, uv), [-1, size, size, 4])
 
 

@@ -6,11 +6,11 @@ A map is linear in the coefficients, so one matrix product gives it in millimetr
 
 from __future__ import annotations
 
-import numpy as np
 import tensorflow as tf
 
 from tfface.face.open_model import OpenFace
 from tfface.face.position_map import PositionMap
+from tfface.geometry.pinhole import projected
 
 
 class MapProjector:
@@ -23,10 +23,7 @@ class MapProjector:
 
     def __init__(self, face: OpenFace, resolution: int) -> None:
         self.resolution = resolution
-        topology = PositionMap(face, resolution).cage_matrix
-        components = np.concatenate([face.mean[None], face.id_basis, face.exp_basis])
-        maps = np.stack([np.asarray(topology @ component, np.float32) for component in components])
-        maps[0] -= face.centre.astype(np.float32)
+        maps = face.linear_at(PositionMap(face, resolution).cage_matrix)
         self._linear = tf.constant(maps.reshape(len(maps), -1))
 
     def __call__(self, identity: tf.Tensor, expression: tf.Tensor, camera: tf.Tensor) -> tf.Tensor:
@@ -39,13 +36,11 @@ class MapProjector:
         points = tf.concat([ones, identity, expression], axis=1) @ self._linear
         points = tf.reshape(points, [-1, self.resolution**2, 3])
         rotation = tf.reshape(camera[:, :9], [-1, 3, 3])
-        turned = tf.matmul(points, rotation, transpose_b=True)
-        focal, distance = camera[:, None, 9:10], camera[:, None, 10:11]
-        scale = focal / (distance - turned[..., 2:])
-        u = camera[:, None, 11:12] + scale * turned[..., :1]
-        v = camera[:, None, 12:13] - scale * turned[..., 1:2]
-        projected = tf.concat([u, v, focal / distance * turned[..., 2:]], axis=-1)
-        return tf.reshape(projected, [-1, self.resolution, self.resolution, 3])
+        x, y, z = tf.unstack(tf.matmul(points, rotation, transpose_b=True), axis=-1)
+        focal, distance, *centre = tf.split(camera[:, 9:], 4, axis=1)
+        u, v, _ = projected(x, y, z, focal, distance, tuple(centre))
+        maps = tf.stack([u, v, focal / distance * z], axis=-1)
+        return tf.reshape(maps, [-1, self.resolution, self.resolution, 3])
 
 
 def transform_maps(maps: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:

@@ -16,7 +16,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
-import cv2
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -26,6 +25,7 @@ from tfface.face.open_model import Surface
 from tfface.geometry.align import Pose, box_from_landmarks, square_box, transform_points
 from tfface.geometry.raster import interpolate, rasterize
 from tfface.geometry.rotation import euler_to_matrix, matrix_to_euler
+from tfface.io.image import sample_image
 
 FloatArray = NDArray[np.floating]
 WINDOW = 2.6
@@ -93,7 +93,7 @@ class MeshedPhoto:
         where = interpolate(seen, weights, triangles, np.concatenate([texels, grid[:, :2]]))
         where[seen < 0] = self._unmoved(matrix, size)[seen < 0]
         on_face = (seen >= 0) & (seen < len(self.triangles))
-        return np.where(on_face[..., None], _sampled(self.texture, where), _sampled(self.image, where))
+        return np.where(on_face[..., None], sample_image(self.texture, where), sample_image(self.image, where))
 
     def _anchors(self, turn: Turn) -> NDArray[np.float64]:
         """Where the grid's points go `[N,3]`."""
@@ -155,9 +155,3 @@ class MeshedPhoto:
         line = np.arange(size) + 0.5
         pixels = np.stack(np.meshgrid(line, line), axis=-1)
         return np.asarray((pixels - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T, np.float32)
-
-
-def _sampled(picture: NDArray[np.uint8], where: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """A picture at positions `[H,W,2]` (pixel centres at +0.5), bilinear, its border repeated."""
-    u, v = (np.ascontiguousarray(where[..., k] - 0.5, np.float32) for k in range(2))
-    return np.asarray(cv2.remap(picture, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))

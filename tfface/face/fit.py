@@ -88,8 +88,7 @@ def open_face_fit(
     face: OpenFace, vertices: NDArray[np.integer], expression_std: float, noise_mm: float
 ) -> CoefficientFit:
     """The fit of the open model's identity, then expression, to chosen vertices `[N]` of the face crop at level 2."""
-    rows = face.face(2).matrix[vertices]
-    basis = np.stack([rows @ part for part in (*face.id_basis, *face.exp_basis)])
+    mean, *basis = face.linear_at(face.face(2).matrix[vertices])
     std = np.concatenate([np.ones(face.num_identity), np.full(len(face.exp_basis), expression_std)])
     expected = np.concatenate([load_traits().shift, np.zeros(len(face.exp_basis))])
-    return CoefficientFit(rows @ face.mean, basis, std, noise_mm=noise_mm, expected=expected)
+    return CoefficientFit(mean + face.centre, np.stack(basis), std, noise_mm=noise_mm, expected=expected)

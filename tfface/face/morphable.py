@@ -11,10 +11,12 @@ from functools import cached_property
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.face.linear_face import LinearFace
 from tfface.face.open_model import OpenFace, load_albedo_basis
+from tfface.geometry.uv import bilinear_weights
 
 
 def _sparse(matrix: object) -> tf.SparseTensor:
@@ -101,22 +103,14 @@ class MorphableModel:
                 if self.face.albedo_mean is None or self.face.albedo_basis is None:
                     raise UserError(f"{self.face.name} has no colours: its meshes have shape only.")
                 return tf.constant(self.face.albedo_mean), tf.constant(self.face.albedo_basis)
-            uv = tf.constant(self.uv)
             albedo = load_albedo_basis()
-            mean = sample_map(tf.constant(albedo.mean)[None], uv)[0]
-            return mean, sample_map(tf.constant(albedo.basis), uv)
+            mean = sample_map(tf.constant(albedo.mean)[None], self.uv)[0]
+            return mean, sample_map(tf.constant(albedo.basis), self.uv)
 
 
-def sample_map(maps: tf.Tensor, uv: tf.Tensor) -> tf.Tensor:
+def sample_map(maps: tf.Tensor, uv: NDArray[np.floating]) -> tf.Tensor:
     """Maps `[B,R,R,C]` sampled bilinearly at uv `[N,2]` (texel (i, j) stands for (j, i) / (R-1)): `[B,N,C]`."""
     resolution = maps.shape[1]
-    position = uv * (resolution - 1)
-    corner = tf.clip_by_value(tf.floor(position), 0.0, resolution - 2.0)
-    weight = position - corner
-    base = tf.cast(corner[:, 1] * resolution + corner[:, 0], tf.int32)
     flat = tf.reshape(maps, [tf.shape(maps)[0], resolution * resolution, maps.shape[-1]])
-    right, down = weight[:, :1], weight[:, 1:]
-    top = tf.gather(flat, base, axis=1) * (1 - right) + tf.gather(flat, base + 1, axis=1) * right
-    below = base + resolution
-    bottom = tf.gather(flat, below, axis=1) * (1 - right) + tf.gather(flat, below + 1, axis=1) * right
-    return top * (1 - down) + bottom * down
+    corners = zip(*(array.T for array in bilinear_weights(uv, resolution)), strict=True)
+    return tf.add_n([tf.gather(flat, texels, axis=1) * weights[:, None] for texels, weights in corners])

@@ -124,6 +124,16 @@ class OpenFace:
             vertices += np.tensordot(np.asarray(coefficients, np.float32), basis[: len(coefficients)], axes=1)
         return vertices
 
+    def linear_at(self, rows: sp.spmatrix) -> NDArray[np.float32]:
+        """`[1 + identity + expression, N, 3]` mm: the mean's places about the face's centre, then what each coefficient
+        adds to them, where `rows` `[N, cage vertices]` says what places are made of (a surface's, a map's)."""
+        components = np.concatenate([self.mean[None], self.id_basis, self.exp_basis])
+        columns = components.transpose(1, 0, 2).reshape(len(self.mean), -1)
+        places = np.asarray(rows @ columns, np.float32).reshape(rows.shape[0], len(components), 3).transpose(1, 0, 2)
+        places = np.ascontiguousarray(places)
+        places[0] -= self.centre.astype(np.float32)
+        return places
+
     def head(self, level: int) -> Surface:
         """The whole head and neck, subdivided `level` times (0 to 2): 3,816, 15,307 or 61,129 vertices."""
         return self._surface(False, level)

@@ -26,6 +26,7 @@ from tfface.face.traits import load_traits
 from tfface.fitting.coefficients import Coefficients
 from tfface.fitting.contour import BASE_OF_NOSE, NUM_JAW, jaw_rows, marched
 from tfface.geometry.camera import Camera
+from tfface.geometry.pinhole import projected
 from tfface.geometry.rotation import euler_to_matrix, matrix_to_euler
 
 FloatArray = NDArray[np.floating]
@@ -54,9 +55,8 @@ class _Candidates:
 def _candidates() -> _Candidates:
     face = load_open_face()
     chosen = np.concatenate([face.landmarks68_2d[NUM_JAW:], jaw_rows().ravel(), face.landmarks68])
-    rows = face.face(2).matrix[chosen]
-    basis = np.stack([rows @ part for part in (*face.id_basis, *face.exp_basis)])
-    return _Candidates(rows @ face.mean.astype(np.float64) - face.centre, basis.astype(np.float64))
+    mean, *basis = face.linear_at(face.face(2).matrix[chosen]).astype(np.float64)
+    return _Candidates(mean, np.stack(basis))
 
 
 def _chosen(jaw: NDArray[np.int64] | None) -> NDArray[np.int64]:
@@ -254,9 +254,9 @@ def pose_of(camera: Camera) -> NDArray[np.float64]:
 
 def project(pose: FloatArray, shape: FloatArray) -> NDArray[np.float64]:
     """Pixels `[N,2]` of points `[N,3]` about the face's centre."""
-    turned = shape @ euler_to_matrix(*pose[:3]).T
-    k = np.exp(pose[5]) / (1.0 - turned[:, 2:] * np.exp(-pose[6]))
-    return pose[3:5] + k * turned[:, :2] * [1.0, -1.0]
+    turned, distance = shape @ euler_to_matrix(*pose[:3]).T, np.exp(pose[6])
+    u, v, _ = projected(*turned.T, np.exp(pose[5]) * distance, distance, (pose[3], pose[4]))
+    return np.stack([u, v], axis=-1)
 
 
 def project_derivative(pose: FloatArray, shape: FloatArray, basis: FloatArray) -> NDArray[np.float64]:

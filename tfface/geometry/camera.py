@@ -1,8 +1,4 @@
-"""The camera that looks at a face: `docs/conventions.md`, in NumPy.
-
-`X = R (V - origin)`, `k = focal / (distance - X.z)`, `u = cu + k X.x`, `v = cv - k X.y`, depth
-`focal / distance * X.z`.
-"""
+"""The camera that looks at a face (`docs/conventions.md`), in NumPy: `pinhole` after `X = R (V - origin)`."""
 
 from __future__ import annotations
 
@@ -10,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from tfface.geometry.pinhole import projected
 
 
 @dataclass(frozen=True)
@@ -38,9 +36,7 @@ class Camera:
     def project(self, vertices: NDArray[np.floating]) -> NDArray[np.float32]:
         """Pixels and depth `[V,3]` (u, v, z in pixels, larger is nearer) of points `[V,3]` in millimetres."""
         turned = (vertices - self.origin_mm) @ np.asarray(self.rotation, np.float64).T
-        scale = self.focal_px / (self.distance_mm - turned[:, 2:])
-        points = np.empty(turned.shape, np.float32)
-        points[:, 0] = self.centre_px[0] + scale[:, 0] * turned[:, 0]
-        points[:, 1] = self.centre_px[1] - scale[:, 0] * turned[:, 1]
-        points[:, 2] = self.pixels_per_mm * turned[:, 2]
-        return points
+        centre = (self.centre_px[0], self.centre_px[1])
+        x, y, z = turned.T
+        u, v, _ = projected(x, y, z, self.focal_px, self.distance_mm, centre)
+        return np.stack([u, v, self.pixels_per_mm * z], axis=-1).astype(np.float32)

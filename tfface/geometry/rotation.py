@@ -10,14 +10,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tfface.geometry.pinhole import euler_rows
+
 
 def euler_to_matrix(yaw: float, pitch: float, roll: float) -> NDArray[np.float64]:
     """The rotation matrix `[3,3]` of three angles in radians."""
-    cy, sy, cp, sp, cr, sr = np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch), np.cos(roll), np.sin(roll)
-    about_x = np.array([[1, 0, 0], [0, cp, -sp], [0, sp, cp]])
-    about_y = np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-    about_z = np.array([[cr, -sr, 0], [sr, cr, 0], [0, 0, 1]])
-    return about_z @ about_y @ about_x
+    angles = np.array([pitch, yaw, roll], np.float64)
+    return np.array(euler_rows(tuple(np.cos(angles)), tuple(np.sin(angles))))
 
 
 def matrix_to_euler(rotation: NDArray[np.floating]) -> tuple[float, float, float]:

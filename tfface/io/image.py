@@ -166,6 +166,14 @@ def warp_image(image: NDArray[Any], matrix: NDArray[np.floating], width: int, he
     )
 
 
+def sample_image(image: NDArray[Any], positions: NDArray[np.floating]) -> NDArray[Any]:
+    """The picture at positions `[H,W, 2 or 3]` (u, v; pixel centres at +0.5), bilinear; the border is repeated."""
+    import cv2
+
+    u, v = (np.ascontiguousarray(positions[..., k] - 0.5, np.float32) for k in range(2))
+    return np.asarray(cv2.remap(image, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE))
+
+
 def _region(image: NDArray[Any], matrix: NDArray[np.floating], width: int, height: int) -> tuple[int, int, int, int]:
     """The part of the picture that the result can see, with a margin for interpolation and area averages."""
     corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)

@@ -32,6 +32,7 @@ from tfface.face.layout import (
 )
 from tfface.face.open_model import OpenFace, load_albedo_basis, load_open_face
 from tfface.face.position_map import PositionMap
+from tfface.geometry.pinhole import euler_rows, projected
 from tfface.models import maps
 
 EXPRESSION_SHARPNESS, EXPRESSION_START = 4.0, -0.5
@@ -69,12 +70,7 @@ def rotation_matrix(numbers: Any, kind: str) -> Any:
 
 def euler_matrix(angles: Any) -> Any:
     """`[B,3,3]` = Rz(roll) Ry(yaw) Rx(pitch) of angles (pitch, yaw, roll) `[B,3]` in radians."""
-    (cx, cy, cz), (sx, sy, sz) = (ops.unstack(f(angles), 3, axis=-1) for f in (ops.cos, ops.sin))
-    rows = [
-        [cz * cy, cz * sy * sx - sz * cx, cz * sy * cx + sz * sx],
-        [sz * cy, sz * sy * sx + cz * cx, sz * sy * cx - cz * sx],
-        [-sy, cy * sx, cy * cx],
-    ]
+    rows = euler_rows(*(tuple(ops.unstack(f(angles), 3, axis=-1)) for f in (ops.cos, ops.sin)))
     return ops.stack([ops.stack(row, axis=-1) for row in rows], axis=-2)
 
 
@@ -107,11 +103,9 @@ def project(vertices: Any, camera: Any, kind: str) -> Any:
     """
     focal, distance, centre, shift = pinhole_of(camera, kind)
     moved = vertices + shift[:, None]
-    k = focal[:, None] / (distance[:, None] - moved[..., 2:])
-    depth = vertices[..., 2:] * (focal / (distance - shift[:, 2:]))[:, None]
-    return ops.concatenate(
-        [centre[:, None, :1] + k * moved[..., :1], centre[:, None, 1:] - k * moved[..., 1:2], depth], axis=-1
-    )
+    x, y, z = ops.unstack(moved, 3, axis=-1)
+    u, v, _ = projected(x, y, z, focal, distance, (centre[:, :1], centre[:, 1:]))
+    return ops.stack([u, v, vertices[..., 2] * (focal / (distance - shift[:, 2:]))], axis=-1)
 
 
 def pinhole_of(camera: Any, kind: str) -> tuple[Any, Any, Any, Any]:
@@ -171,10 +165,7 @@ class PosedMap(keras.layers.Layer):
 def map_components(resolution: int) -> NDArray[np.float32]:
     """`[1 + identity + expression, R*R*3]`: the mean map about the face's centre and what each coefficient adds, mm."""
     face = load_open_face()
-    topology = PositionMap(face, resolution).cage_matrix
-    cages = np.concatenate([face.mean[None], face.id_basis, face.exp_basis])
-    components = np.stack([np.asarray(topology @ cage, np.float32) for cage in cages])
-    components[0] -= face.centre.astype(np.float32)
+    components = face.linear_at(PositionMap(face, resolution).cage_matrix)
     return components.reshape(len(components), -1)
 
 

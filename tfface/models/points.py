@@ -31,6 +31,7 @@ from tfface.face.layout import CAMERA_SIZES, MM_PER_SHIFT, MOVING, SCALE_SHARE, 
 from tfface.face.mean_map import mean_shape
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
+from tfface.geometry.pinhole import projected
 from tfface.models import maps, point_finder
 from tfface.models.coefficients import (
     EXPRESSION_SHARPNESS,
@@ -90,17 +91,17 @@ def found_in(features: Any, skips: list[Any], config: ModelConfig) -> tuple[Any,
     return point_finder.fine(features, skips, config.points, point_pairs(config.map_size, config.points)[1])
 
 
-def measured(found: Any, projected: Any, jacobian: Any, pairs: NDArray[np.int32]) -> tuple[Any, Any, Any]:
+def measured(found: Any, seen: Any, jacobian: Any, pairs: NDArray[np.int32]) -> tuple[Any, Any, Any]:
     """What `best_change` wants of `found_in`'s: derivatives `[B,M,2,K]`, residuals `[B,M,2]`, deviations `[B,M,1]`.
 
     Args:
         found: by `found_in`.
-        projected: the points `[B,N,2]` as the face stands.
+        seen: the points `[B,N,2]` as the face stands.
         jacobian: theirs, `[B,N,2,K]` or `[1,N,2,K]`.
         pairs: `[P,2]`, by `point_pairs`.
     """
     if len(found) == 2:
-        return jacobian, found[0] - projected, found[1]
+        return jacobian, found[0] - seen, found[1]
     points, sigma, apart, deviation = found
 
     def between(x: Any) -> Any:
@@ -108,7 +109,7 @@ def measured(found: Any, projected: Any, jacobian: Any, pairs: NDArray[np.int32]
 
     return (
         ops.concatenate([jacobian, between(jacobian)], axis=1),
-        ops.concatenate([points - projected, apart - between(projected)], axis=1),
+        ops.concatenate([points - seen, apart - between(seen)], axis=1),
         ops.concatenate([sigma, deviation], axis=1),
     )
 
@@ -145,8 +146,8 @@ class MoveToPoints(keras.layers.Layer):
         raw, *found = inputs
         parts = self.layout.split(raw, raw=True)
         rotation = rotation_matrix(parts["angles"], self.layout.rotation)
-        projected, jacobian = self._linearised(parts, rotation)
-        change = best_change(*measured(found, projected, jacobian, self.pairs), ops.exp(self.log_tau))
+        seen, jacobian = self._linearised(parts, rotation)
+        change = best_change(*measured(found, seen, jacobian, self.pairs), ops.exp(self.log_tau))
         return self._moved(parts, rotation, change)
 
     def _linearised(self, parts: dict[str, Any], rotation: Any) -> tuple[Any, Any]:
@@ -158,8 +159,8 @@ class MoveToPoints(keras.layers.Layer):
         turned = ops.matmul(shape, ops.swapaxes(rotation, 1, 2))
         focal, distance, centre, shift = pinhole_of(parts["camera"], self.layout.camera)
         x, y, z = ops.unstack(turned + shift[:, None], 3, axis=-1)
-        k = focal / (distance - z)
-        projected = ops.stack([centre[:, :1] + k * x, centre[:, 1:] - k * y], axis=-1)
+        u, v, k = projected(x, y, z, focal, distance, (centre[:, :1], centre[:, 1:]))
+        seen = ops.stack([u, v], axis=-1)
         nearer, zero = k * k / focal, ops.zeros_like(k)
         rows = [ops.stack([k, zero, nearer * x], axis=-1), ops.stack([zero, -k, -nearer * y], axis=-1)]
         before = ops.stack(rows, axis=-2)  # [B,N,2,3]: pixels a millimetre
@@ -175,10 +176,10 @@ class MoveToPoints(keras.layers.Layer):
             columns.append(MM_PER_SHIFT * before)
         elif self.layout.camera == "framed":
             half, one = maps.CROP_SIZE / 2, ops.ones_like(k)
-            grown = SCALE_SHARE * (projected - centre[:, None])
+            grown = SCALE_SHARE * (seen - centre[:, None])
             across, down = ops.stack([half * one, zero], axis=-1), ops.stack([zero, half * one], axis=-1)
             columns.append(ops.stack([across, down, grown], axis=-1))
-        return projected, ops.concatenate(columns, axis=-1)
+        return seen, ops.concatenate(columns, axis=-1)
 
     def _moved(self, parts: dict[str, Any], rotation: Any, change: Any) -> Any:
         layout = self.layout
@@ -238,11 +239,11 @@ class ComponentsToPoints(keras.layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         said, *found = inputs
-        projected = self.mean + ops.reshape(
+        seen = self.mean + ops.reshape(
             ops.matmul(said, ops.reshape(self.basis, (self.basis.shape[0], -1))), (-1, self.count, 2)
         )
         jacobian = ops.transpose(self.basis, (1, 2, 0))[None]
-        return said + best_change(*measured(found, projected, jacobian, self.pairs), ops.exp(self.log_tau))
+        return said + best_change(*measured(found, seen, jacobian, self.pairs), ops.exp(self.log_tau))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape[0]

@@ -14,6 +14,8 @@ from typing import NamedTuple, TypeAlias
 
 import tensorflow as tf
 
+from tfface.geometry.pinhole import euler_rows
+
 Number: TypeAlias = "float | tf.Tensor"
 
 DEEP3D_FOCAL_PX = 1015.0  # at 224 pixels: a full field of view of 12.594 degrees
@@ -42,13 +44,7 @@ def euler_matrix(angles: tf.Tensor) -> tf.Tensor:
 
     That is both `tfface.geometry.rotation`'s convention and the order of Deep3D's three angle coefficients.
     """
-    cp, cy, cr = tf.unstack(tf.cos(angles), axis=-1)
-    sp, sy, sr = tf.unstack(tf.sin(angles), axis=-1)
-    rows = [
-        [cr * cy, cr * sy * sp - sr * cp, cr * sy * cp + sr * sp],
-        [sr * cy, sr * sy * sp + cr * cp, sr * sy * cp - cr * sp],
-        [-sy, cy * sp, cy * cp],
-    ]
+    rows = euler_rows(*(tuple(tf.unstack(f(angles), axis=-1)) for f in (tf.cos, tf.sin)))
     return tf.stack([tf.stack(row, axis=-1) for row in rows], axis=-2)
 
 

@@ -19,6 +19,7 @@ from tfface.face.morphable import MorphableModel
 from tfface.face.open_model import OpenFace, load_open_face
 from tfface.face.traits import load_traits
 from tfface.geometry.harmonics import A0, AMBIENT
+from tfface.geometry.pinhole import projected
 from tfface.models import coefficients
 from tfface.render.camera import View, pinhole
 from tfface.render.face_renderer import FaceRenderer, Rendering
@@ -86,19 +87,19 @@ class FaceMaker:
         def seen(points: tf.Tensor) -> tf.Tensor:
             return tf.matmul(points, rotation, transpose_b=True) + shift[:, None]
 
-        def projected(points: tf.Tensor) -> tf.Tensor:
-            scale = focal[:, None] / (distance[:, None] - points[..., 2:])
-            return centre[:, None] + scale * points[..., :2] * tf.constant([1.0, -1.0])
+        def pixels(points: tf.Tensor) -> tf.Tensor:
+            axis = (centre[:, :1], centre[:, 1:])
+            return tf.stack(projected(*tf.unstack(points, axis=-1), focal, distance, axis)[:2], axis=-1)
 
         shape = self.model.shape(parts["identity"], weights) - self._centre
         vertices = seen(tf.ensure_shape(shape, [None, self.model.num_vertices, 3]))  # a sparse product loses it
         flat = tf.concat([tf.ones_like(raw[:, :1]), parts["identity"], weights], axis=-1) @ self._landmarks
-        landmarks = projected(seen(tf.reshape(flat, [-1, 68, 3])))
+        landmarks = pixels(seen(tf.reshape(flat, [-1, 68, 3])))
         colours = self.model.albedo(parts["albedo"])
         light = parts["light"] if self.layout.light else tf.tile(EVEN_LIGHT[None], [tf.shape(raw)[0], 1])
         return PosedFace(
             *(parts["identity"], weights, parts["albedo"], light),
-            *(vertices, projected(vertices), landmarks, colours, focal, distance, centre),
+            *(vertices, pixels(vertices), landmarks, colours, focal, distance, centre),
         )
 
     def view(self, face: PosedFace, size: int) -> View:
@@ -155,8 +156,5 @@ def vertex_areas(face: OpenFace, model: MorphableModel, triangles: NDArray[np.in
 
 def _landmark_components(face: OpenFace) -> NDArray[np.float32]:
     """`[1 + identity + expression, 68*3]`: the mean landmarks about the centre and what each coefficient adds, mm."""
-    rows = face.face(2).matrix[face.landmarks68_2d]
-    cages = np.concatenate([face.mean[None], face.id_basis, face.exp_basis])
-    components = np.stack([np.asarray(rows @ cage, np.float32) for cage in cages])
-    components[0] -= face.centre.astype(np.float32)
+    components = face.linear_at(face.face(2).matrix[face.landmarks68_2d])
     return components.reshape(len(components), -1)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tfface.face.open_model import OpenFace
 from tfface.face.position_map import PositionMap
 from tfface.geometry.raster import rasterize, vertex_normals
+from tfface.io.image import sample_image
 
 FACING = (0.12, 0.45)  # how much a surface faces the camera (normal's z) where its texels begin to count, and fully do
 BUFFER_PIXELS = 512
@@ -40,11 +41,7 @@ def visibility(vertices: NDArray[np.floating], triangles: NDArray[np.int32]) -> 
 
 def sample_photo(image: NDArray[np.uint8], positions: NDArray[np.floating]) -> NDArray[np.float32]:
     """Colours in [0,1] at positions `[H,W, 2 or 3]` (pixel centres at +0.5), bilinear; the border is repeated."""
-    import cv2
-
-    u, v = (np.asarray(positions[..., k] - 0.5, np.float32) for k in range(2))
-    sampled = cv2.remap(image, u, v, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(sampled / 255, np.float32)
+    return np.asarray(sample_image(image, positions) / 255, np.float32)
 
 
 def vertex_colors(texture: NDArray[np.uint8], face: OpenFace) -> NDArray[np.uint8]:

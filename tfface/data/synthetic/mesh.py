@@ -106,9 +106,9 @@ class HeadMesh:
         self.border = self._border_loop(self.triangles)
         self.shoulder_triangles = self._shoulder_triangles()
         self.landmark_matrix = face.face(2).matrix[face.landmarks68_2d].astype(np.float32)
-        cage_basis = face.id_basis.transpose(1, 0, 2).reshape(len(face.mean), -1)
-        self._landmark_mean = self.landmark_matrix @ face.mean
-        self._landmark_basis = (self.landmark_matrix @ cage_basis).reshape(68, -1, 3).transpose(1, 0, 2)
+        mean, *basis = face.linear_at(self.landmark_matrix)[: 1 + face.num_identity]
+        self._landmark_mean = mean + face.centre.astype(np.float32)
+        self._landmark_basis = np.stack(basis)
         self.matrix = self.surface.matrix.astype(np.float32)
 
     def neutral_landmarks(self, identity: FloatArray) -> NDArray[np.float32]:
