@@ -68,14 +68,18 @@ def _short_end(rng: np.random.Generator, front: float) -> FloatArray:
 
 
 def _fringe(rng: np.random.Generator, end: FloatArray) -> FloatArray:
-    """Hair that falls over the forehead: straight, to one side, or in curtains."""
+    """Hair that falls over the forehead: straight, to one side, in curtains, or over an eye."""
     turn = _turn()
-    kind, depth = rng.integers(3), rng.uniform(70, 93)
+    kind, depth = rng.integers(4), rng.uniform(70, 93)
     if kind == 0:
         cover = np.where(np.abs(turn) < 62, depth, 0.0) + _ripple(rng, 2.0, 20)
     elif kind == 1:
         side = rng.choice([-1, 1])
         cover = np.where(np.abs(turn) < 68, 62 + (depth - 55) * np.clip((side * turn + 35) / 90, 0, 1.3), 0.0)
+    elif kind == 3:
+        side = rng.choice([-1, 1]) * turn - rng.uniform(-15, 25)
+        cover = np.where((side > 0) & (side < 90), 72 + rng.uniform(15, 60) * np.clip(side / 40, 0, 1), 0.0)
+        cover += _ripple(rng, 3.0, 20) * (cover > 0)
     else:
         cover = np.where(np.abs(turn) < 68, 58 + np.clip(np.abs(turn) - 8, 0, 60) * rng.uniform(0.4, 0.8), 0.0)
     return np.maximum(end, cover)

@@ -77,6 +77,8 @@ def sample_light(rng: np.random.Generator) -> Light:
         harmonics *= rng.uniform(0.03, 0.4)
         strength = max(strength, 0.3)
         exposure -= rng.uniform(0.0, 1.6)
+    elif rng.random() < 0.06:  # taken against the light, or too briefly
+        exposure -= rng.uniform(0.5, 2.0)
     return Light(
         (harmonics * _COSINE[:, None] / np.pi).astype(np.float32),
         _unit(direction).astype(np.float32),

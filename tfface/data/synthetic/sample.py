@@ -38,7 +38,8 @@ class SyntheticSettings:
         expression_strength: factor on expression weights; 0 is the neutral face.
         bank_size, texture_size: number and side in texels of the albedo textures (`AlbedoBank`).
         background_folder: pictures to cut backgrounds from; empty draws procedural ones.
-        glasses, occluder, hat, covered_mouth: probabilities.
+        glasses, occluder, hat, covered_mouth, scarf: probabilities.
+        hanging_beard: the same, of those who have a full beard.
         camera_strength: 1 is the full range of blur, noise, JPEG and tone; 0 is a clean picture.
     """
 
@@ -49,7 +50,7 @@ class SyntheticSettings:
     side_yaw_deg: tuple[float, float] = (45.0, 100.0)
     pitch_std_deg: float = 12.0
     roll_std_deg: float = 15.0
-    distance_mm: tuple[float, float] = (400.0, 3000.0)
+    distance_mm: tuple[float, float] = (350.0, 3000.0)
     enlarge: float = 1.25
     centre_jitter: float = 0.08
     size_jitter: tuple[float, float] = (0.85, 1.2)
@@ -62,11 +63,13 @@ class SyntheticSettings:
     occluder: float = 0.22
     hat: float = 0.1
     covered_mouth: float = 0.02
+    scarf: float = 0.08
+    hanging_beard: float = 0.6
     camera_strength: float = 1.0
 
     def clean(self) -> SyntheticSettings:
         """The same people before an honest camera: nothing in front of the face, no blur, no noise."""
-        return replace(self, occluder=0.0, hat=0.0, covered_mouth=0.0, camera_strength=0.0)
+        return replace(self, occluder=0.0, hat=0.0, covered_mouth=0.0, scarf=0.0, camera_strength=0.0)
 
 
 def stream(seed: int, topic: str) -> np.random.Generator:

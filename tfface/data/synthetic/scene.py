@@ -43,6 +43,7 @@ from tfface.data.synthetic.sample import (
 )
 from tfface.data.synthetic.shade import fill_cut, shade_pixels, shadow_map, strand_noise
 from tfface.data.synthetic.teeth import teeth
+from tfface.data.synthetic.wraps import hanging_beard, scarf
 from tfface.face.open_model import OpenFace, load_open_face
 from tfface.geometry.camera import Camera
 from tfface.geometry.raster import rasterize, vertex_normals
@@ -147,6 +148,7 @@ class FaceGenerator:
         hat = sample_hat(rng) if rng.random() < settings.hat else None
         soft = self._soft_pieces(vertices, style, hat, rng)
         soft += self._lashes(vertices, landmarks, bool(male), rng)
+        soft += self._wraps(landmarks, float(beard), rng)
         spectacles = glasses_module.sample(rng, landmarks) if rng.random() < settings.glasses else None
         solid = teeth(landmarks, neutral, rng)
         if spectacles is not None:
@@ -196,6 +198,14 @@ class FaceGenerator:
             return []
         length = rng.uniform(3, 6.5) if male else rng.uniform(4, 9)
         return self.lash_roots.build(vertices, landmarks, length, rng.uniform(-0.1, 0.7))
+
+    def _wraps(self, landmarks: FloatArray, beard: float, rng: np.random.Generator) -> list[Piece]:
+        pieces = []
+        if beard > 0.45 and rng.random() < self.settings.hanging_beard:
+            pieces.append(hanging_beard(landmarks, rng))
+        if rng.random() < self.settings.scarf:
+            pieces.append(scarf(landmarks, rng))
+        return pieces
 
     def _clothes(self, rng: np.random.Generator) -> Clothes:
         width, lift = rng.uniform(0.85, 1.2), rng.uniform(-12, 5)
