@@ -93,10 +93,10 @@ def _photographs(options: Options) -> list[str]:
 
 def _claim_folder(options: Options, photos: list[str]) -> None:
     """Write what the folder will hold, or check that it already holds the same."""
-    from tfface import __version__
     from tfface.errors import UserError
     from tfface.io.files import atomic_path
     from tfface.io.records import DATASET_FILE, read_dataset_card
+    from tfface.version import __version__
 
     same = ("size", "detector", "model", "landmarks_file", "max_disagreement", "min_face", "photos_per_shard")
     card: dict[str, Any] = {key: getattr(options, key) for key in same}
@@ -169,13 +169,10 @@ def _answers(options: Options, names: list[str]) -> Iterator[Iterator[PhotoRecor
 
 
 def _settings(options: Options) -> PrepareSettings:
-    from tfface.models import presets
+    from tfface import weights
     from tfface.training.prepare import PrepareSettings
 
-    if options.model is not None and Path(options.model).is_dir():
-        saved_model = Path(options.model)
-    else:
-        saved_model = Path(presets.saved_model(options.model if options.model is not None else presets.default()))
+    saved_model = weights.saved_model(options.model)
     same = ("size", "detector", "landmarks_file", "max_disagreement", "min_face")
     return PrepareSettings(options.photos, saved_model, **{name: getattr(options, name) for name in same})
 

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tfface import __version__
 from tfface.errors import UserError
+from tfface.version import __version__
 
 if TYPE_CHECKING:
     from rich.console import Console
