@@ -262,8 +262,8 @@ def _tell(told: Any, name: str, content: bytes) -> None:
 
 
 def _graph_files() -> Iterator[Path]:
-    """All files of `GRAPH_ROOMS`."""
+    """All files of `GRAPH_ROOMS`, but for what Python and Numba keep in their caches."""
     for room in GRAPH_ROOMS:
         place = PACKAGE / room
         found = sorted(place.rglob("*")) if place.is_dir() else [place]
-        yield from (path for path in found if path.is_file() and path.suffix != ".pyc")
+        yield from (path for path in found if path.is_file() and "__pycache__" not in path.parts)
