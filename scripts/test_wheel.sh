@@ -70,6 +70,8 @@ use() {
     local small=(--data.textures 4 --data.batch 2 --data.steps-per-epoch 1 --data.validation-size 2 --optim.epochs 1)
     says 0 tfface "$tfface" --version
     says 0 "mnv2_points" "$BARE/bin/python" -c "import tfface; print(tfface.list_presets(), tfface.__file__)"
+    for command in synthesize prepare; do says 0 "usage: tfface $command" "$tfface" "$command" --help; done
+    says 2 "pip install 'tfface[tune]'" "$tfface" sweep
     says 0 "astronaut.obj" "$tfface" predict astronaut.png --out predicted
     says 2 "No face was found" "$tfface" predict grey.png --out predicted
     says 0 "astronaut.obj" "$tfface" fit astronaut.png --steps 20 --out fitted

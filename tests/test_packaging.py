@@ -125,7 +125,7 @@ def test_import_is_light(python):
 
 
 @pytest.mark.parametrize(
-    "path", ["scripts/setup.sh", "scripts/lint.sh", "scripts/test.sh", "scripts/test_wheel.sh", "scripts/demo.sh", ".ci/run"]
+    "path", [*(f"scripts/{name}.sh" for name in ("setup", "lint", "test", "test_wheel", "demo")), ".ci/run"]
 )
 def test_scripts_are_sound_and_stop_at_the_first_error(repository, path):
     assert subprocess.run(["bash", "-n", path], cwd=repository).returncode == 0
