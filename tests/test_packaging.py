@@ -57,7 +57,7 @@ def test_metadata_says_what_readers_ask(built):
     classified = {line.rsplit(" ", 1)[-1] for line in found.get_all("Classifier") if "Python :: 3." in line}
     assert classified == set(SUPPORTED)
     assert found["Requires-Python"] in (">=3.10,<3.14", "<3.14,>=3.10")
-    assert set(found.get_all("Provides-Extra")) == {"detect", "landmarks", "tune", "demo", "dev"}
+    assert set(found.get_all("Provides-Extra")) == {"detect", "landmarks", "tune", "demo", "docs", "dev"}
 
 
 def test_dead_dependencies_are_never_asked_for(built, repository):
@@ -125,7 +125,7 @@ def test_import_is_light(python):
 
 
 @pytest.mark.parametrize(
-    "path", [*(f"scripts/{name}.sh" for name in ("setup", "lint", "test", "test_wheel", "demo")), ".ci/run"]
+    "path", [*(f"scripts/{name}.sh" for name in ("setup", "lint", "test", "test_wheel", "demo", "docs")), ".ci/run"]
 )
 def test_scripts_are_sound_and_stop_at_the_first_error(repository, path):
     assert subprocess.run(["bash", "-n", path], cwd=repository).returncode == 0
