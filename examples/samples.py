@@ -51,13 +51,13 @@ def face_model(folder: Path) -> Path:
     from tfface.face.open_model import load_open_face
 
     face = load_open_face()
-    surface = face.face(1)
+    surface = face.face(0)
     mean = surface.vertices(face.cage())
     moved = {f"identity{k:03d}": surface.matrix @ face.id_basis[k] for k in range(4)}
     for name in ("jawOpen", "mouthSmileLeft"):
         moved[name] = surface.matrix @ face.exp_basis[face.expression_names.index(name)]
     for name, offset in {"generic_neutral_mesh": 0 * mean, **moved}.items():
         write_mesh(folder / f"{name}.obj", Mesh((mean + offset).astype(np.float32) / 10, surface.triangles))
-    landmarks = {"idx_to_landmark_verts": face.landmarks(1, 68).tolist()}
+    landmarks = {"idx_to_landmark_verts": face.landmarks(0, 68).tolist()}
     (folder / "vertex_indices.json").write_text(json.dumps(landmarks))
     return folder

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sets up, lints, tests, builds the documentation, and tries the wheel in a bare environment. With arguments, which go to pytest, only some tests
-# are run: `bash scripts/test.sh tests/test_cli.py -k help`.
+# Sets up, lints, tests, builds the documentation, and tries the wheel in a bare environment. With arguments, which go to
+# pytest, only some tests are run: `bash scripts/test.sh tests/test_cli.py -k help`.
 #
 #   WORKERS  test processes (2: importing TensorFlow takes one core 10 s, and a test file stays in one process)
 set -euo pipefail
