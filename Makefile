@@ -4,12 +4,13 @@ PYTHON ?= python3
 VENV ?= .venv
 export PYTHON VENV
 
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test lint docs clean
 
 help:
 	@echo "make demo    set up, then turn a photograph into a 3D face (out/demo)"
 	@echo "make test    set up, then lint and test"
 	@echo "make lint    set up, then ruff, mypy and the import contracts"
+	@echo "make docs    set up, then build the documentation's site (out/site)"
 	@echo "make setup   virtual environment ($(VENV)) with tfface and all that it needs"
 	@echo "make clean   remove $(VENV), caches and out/ (runs/ stays)"
 
@@ -24,6 +25,9 @@ test:
 
 lint:
 	@bash scripts/lint.sh
+
+docs:
+	@bash scripts/docs.sh
 
 clean:
 	rm -rf "$(VENV)" out build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

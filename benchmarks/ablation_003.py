@@ -37,7 +37,7 @@ class Options:
     """Train the arms and print the tables."""
 
     records: str
-    """Folder of TFRecord shards with pairs (data_tools/make_synthetic.py)."""
+    """Folder of TFRecord shards with pairs (tfface synthesize)."""
     out: Path = Path("out/ablation_003")
     """Folder of the arms' runs and of the results."""
     first_steps: int = 3000

@@ -81,10 +81,10 @@ def _evaluate(arguments: list[str]) -> int:
 
 def views_of(models: tuple[str, ...]) -> dict[str, int]:
     """How many views each model takes."""
-    from tfface.evaluation.networks import find_saved_model
+    from tfface import weights
     from tfface.inference import read_card
 
-    return {model: int(read_card(find_saved_model(model)[0])["views"]) for model in models}
+    return {model: int(read_card(weights.saved_model(model))["views"]) for model in models}
 
 
 def _plans(options: Options, models: dict[str, int]) -> list[tuple[str, list[str], Any]]:

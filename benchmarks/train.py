@@ -28,7 +28,7 @@ class Options:
     """Measure the speed of training."""
 
     records: str
-    """Folder of TFRecord shards (data_tools/make_synthetic.py)."""
+    """Folder of TFRecord shards (tfface synthesize)."""
     model: str = "mnv2_basis"
     """Network."""
     width: float = 0.5

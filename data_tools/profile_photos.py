@@ -152,9 +152,8 @@ def main(argv: list[str] | None = None) -> int:
     from tfface.io.image import list_images, write_image
     from tfface.viz.sheet import contact_sheet
 
-    folder = _model_folder(options.model)
     photos = [options.photos] if options.photos.is_file() else list_images(options.photos)
-    maker = Maker(options, Reconstructor(folder))
+    maker = Maker(options, Reconstructor(options.model))
     jobs = [Job(f"{photo.name}#{number}", photo, number) for photo in photos for number in range(options.turns)]
     card = {
         "source": f"photographs turned in depth; maps by {maker.reconstructor.model_name}",
@@ -166,15 +165,6 @@ def main(argv: list[str] | None = None) -> int:
     if maker.tiles:
         write_image(options.out / "sheet.png", contact_sheet(maker.tiles, maker.labels, options.turns + 1))
     return report(options.out, len(jobs), failed)
-
-
-def _model_folder(name: str | None) -> Path:
-    """A folder as it is; else a preset, exported once into the user's cache."""
-    from tfface.models import presets
-
-    if name is not None and Path(name).is_dir():
-        return Path(name)
-    return Path(presets.saved_model(name or presets.default(1)))
 
 
 if __name__ == "__main__":

@@ -43,19 +43,21 @@ def built_metadata(built: Path) -> metadata.PackageMetadata:
     return metadata.PathDistribution(built / "tfface.egg-info").metadata
 
 
-def test_versions_agree(built):
+def test_versions_agree(built, repository):
     assert built_metadata(built)["Version"] == tfface.__version__
     assert re.fullmatch(r"\d+\.\d+\.\d+", tfface.__version__)
+    assert f"\n## {tfface.__version__}" in (repository / "CHANGELOG.md").read_text()
+    assert f"\nversion: {tfface.__version__}\n" in (repository / "CITATION.cff").read_text()
 
 
 def test_metadata_says_what_readers_ask(built):
     found = built_metadata(built)
-    assert found["Name"] == "tfface"
+    assert found["Name"] == "tfface" and found["Author"]
     assert found["License-Expression"] == "MIT" or found["License"] == "MIT"
     classified = {line.rsplit(" ", 1)[-1] for line in found.get_all("Classifier") if "Python :: 3." in line}
     assert classified == set(SUPPORTED)
     assert found["Requires-Python"] in (">=3.10,<3.14", "<3.14,>=3.10")
-    assert set(found.get_all("Provides-Extra")) == {"detect", "landmarks", "tune", "demo", "dev"}
+    assert set(found.get_all("Provides-Extra")) == {"detect", "landmarks", "tune", "demo", "docs", "dev"}
 
 
 def test_dead_dependencies_are_never_asked_for(built, repository):
@@ -74,7 +76,7 @@ def test_non_commercial_data_is_opt_in(built):
 def test_every_data_file_is_built(built, repository):
     source = repository / "tfface"
     kept = [*source.glob("face/assets/*.npz"), *source.glob("face/assets/*.json")]
-    kept += [path for path in source.glob("presets/**/*") if path.is_file()]
+    kept += [source / "py.typed", *(path for path in source.glob("presets/**/*") if path.is_file())]
     assert kept
     for path in kept:
         copy = built / "lib" / "tfface" / path.relative_to(source)
@@ -123,7 +125,7 @@ def test_import_is_light(python):
 
 
 @pytest.mark.parametrize(
-    "path", ["scripts/setup.sh", "scripts/lint.sh", "scripts/test.sh", "scripts/demo.sh", ".ci/run"]
+    "path", [*(f"scripts/{name}.sh" for name in ("setup", "lint", "test", "test_wheel", "demo", "docs")), ".ci/run"]
 )
 def test_scripts_are_sound_and_stop_at_the_first_error(repository, path):
     assert subprocess.run(["bash", "-n", path], cwd=repository).returncode == 0

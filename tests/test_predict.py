@@ -46,7 +46,7 @@ def test_a_folder_goes_on_after_a_failure(model: str, tmp_path: Path, capsys: py
     [
         (["missing.jpg"], "does not exist"),
         (["{photo}", "--detector", "dlb"], "did you mean dlib"),
-        (["{photo}", "--model", "{folder}"], "not an exported model"),
+        (["{photo}", "--model", "{folder}"], "neither a preset"),
         (["{photo}", "--box", "9", "9", "1", "1", "--model", "{model}"], "left top right bottom"),
         (["{empty}"], "holds no pictures"),
     ],

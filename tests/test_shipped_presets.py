@@ -48,14 +48,14 @@ def test_a_preset_follows_faces_it_never_saw(people: list, views: int, coefficie
     name = presets.default(views, coefficients)
     config = presets.model_config(name)
     assert config.views == views and (config.name == "rnet" or not coefficients)
-    error = _error(Reconstructor(presets.saved_model(name), refine=0), people, views)
+    error = _error(Reconstructor(name, refine=0), people, views)
     assert error < NME_BOUND
 
 
 def test_the_astronaut_looks_at_us(tmp_path: Path) -> None:
     from skimage import data
 
-    faces = Reconstructor(presets.saved_model(presets.default()))(data.astronaut())
+    faces = Reconstructor()(data.astronaut())
     assert len(faces) == 1
     assert np.abs(faces[0].pose.degrees).max() < 20
     left, right = faces[0].landmarks68[36:42, :2].mean(0), faces[0].landmarks68[42:48, :2].mean(0)

@@ -13,8 +13,8 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tfface import __version__
 from tfface.errors import UserError
+from tfface.version import __version__
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 COMMANDS = {
     "predict": "photographs to textured 3D faces",
     "fit": "fit the face model to photographs, without a network's training",
+    "synthesize": "shards of synthetic faces to train on",
+    "prepare": "photographs to shards for training without 3D truth",
     "train": "train a network; stopped runs resume",
+    "sweep": "find out which hyperparameters work (Ray Tune)",
     "evaluate": "measure a network on a benchmark",
     "export": "a training run to a SavedModel",
     "info": "versions, devices, face model, networks, presets",

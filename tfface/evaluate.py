@@ -29,7 +29,8 @@ class Options:
     """aflw2000, 300w_lp: 68 points by yaw. photos: any with .pts files of 68 points. synthetic: exact truth.
     florence, scans: textured scans, drawn from the front and the side, in mm. now: the NoW challenge."""
     model: tuple[str, ...] = field(default=())
-    """SavedModel folders or presets, a row each (default: the default preset, unless --peers is given)."""
+    """Presets, or folders of exported models or training runs, a row each (default: the default preset, unless --peers
+    is given)."""
     peers: Path | None = None
     """A folder of .npz or .mat files with other methods' landmarks, a row each (scans: of folders of meshes)."""
     detector: str | None = None
@@ -178,16 +179,16 @@ def _columns(options: Options, data: LandmarkSet, read_image: ReadImage) -> list
 
 
 def _predictors(options: Options, with_peers: bool) -> Iterable[tuple[str, Any]]:
-    from tfface.evaluation.networks import NetworkPredictor, find_saved_model
+    from tfface import weights
+    from tfface.evaluation.networks import NetworkPredictor
 
-    names = options.model
-    if not names and not with_peers:
-        from tfface.models import presets
-
-        names = (presets.default(),)
+    names = options.model if options.model or with_peers else (None,)
     # All names are checked before the first long run.
-    for folder, name in [find_saved_model(model) for model in names]:
-        yield name, NetworkPredictor(folder, name, options.detector or "auto", options.upright, options.refine)
+    for found in [weights.find(name) for name in names]:
+        predictor = NetworkPredictor(
+            found.saved_model(), found.name, options.detector or "auto", options.upright, options.refine
+        )
+        yield found.name, predictor
 
 
 def _finder(detector: str) -> FindBox:

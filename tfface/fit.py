@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from tfface.fitting.person import Photo
+    from tfface.fitting.result import FittedFace
 
 Source = Callable[["NDArray[np.uint8]"], "tuple[NDArray[np.floating], float | None]"]
 
@@ -43,7 +44,7 @@ class Arguments:
     """Where jaw points lie: on the outline that is seen (as dlib draws them), or on the mesh, hidden or not (as our
     networks do). auto: contour with a file of either kind."""
     model: str | None = None
-    """The network that finds landmarks: a preset's name or the folder of an exported model."""
+    """The network that finds landmarks: a preset's name, or the folder of an exported model or of a training run."""
     detector: Annotated[str, tyro.conf.arg(metavar="{auto,dlib,mtcnn}")] = "auto"
     """auto: dlib's HOG detector, and mtcnn where it finds nothing."""
     box: tuple[float, float, float, float] | None = None
@@ -129,6 +130,39 @@ def _photos(arguments: Arguments) -> list[Photo]:
     return found
 
 
+def fit_photograph(
+    image: NDArray[np.uint8],
+    landmarks: NDArray[np.floating] | None = None,
+    *,
+    box: tuple[float, float, float, float] | None = None,
+    model: str | None = None,
+    detector: str = "auto",
+    steps: int = 120,
+) -> FittedFace:
+    """Fits shape, expression, albedo, light and camera of the face model to one photograph.
+
+    `tfface.fitting.person.fit_person` fits several photographs of one person together.
+
+    Args:
+        image: `[H,W,3]` uint8 RGB.
+        landmarks: `[68, 2 or 3]` in its pixels, iBUG order, jaw points on the outline that is seen; None: those of
+            `model` for the largest face.
+        box: `(left, top, right, bottom)` in pixels around the face, instead of detection.
+        model: the network that finds landmarks, as `tfface.Reconstructor` takes it.
+        detector: a name of `tfface.detect.registry`.
+        steps: of the photometric stage; 0: landmarks only.
+
+    Raises:
+        UserError: there is no face, or landmarks that are no face.
+    """
+    from tfface.fitting.person import Photo, fit_person
+
+    if landmarks is not None:
+        return fit_person([Photo(image, landmarks, contour=True)], steps)[0]
+    asked = Arguments(photos=(), model=model, detector=detector, box=box)
+    return fit_person([photo_of(image, landmark_source(asked), asked)], steps)[0]
+
+
 def landmark_source(arguments: Arguments) -> Source:
     """What finds the landmarks `[68, 2 or 3]` of a picture's largest face and the detection's score."""
     return _network_source(arguments) if arguments.landmarks_file is None else _file_source(arguments)
@@ -154,11 +188,8 @@ def _contour(arguments: Arguments) -> bool:
 def _network_source(arguments: Arguments) -> Source:
     """Landmarks of the largest face by a network's map."""
     from tfface.inference import Reconstructor
-    from tfface.models import presets
 
-    given = arguments.model
-    folder = given if given and Path(given).is_dir() else presets.saved_model(given or presets.default(1))
-    reconstruct = Reconstructor(folder, arguments.detector)
+    reconstruct = Reconstructor(arguments.model, arguments.detector)
 
     def source(image: NDArray[np.uint8]) -> tuple[NDArray[np.floating], float | None]:
         face = reconstruct(image, arguments.box)[0]

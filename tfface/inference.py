@@ -38,6 +38,7 @@ from tfface.geometry.align import (
 from tfface.geometry.upright import QUARTER_TURNS_RAD, WIGGLE_RAD, next_crop, restlessness
 from tfface.io.image import warp_image
 from tfface.result import FaceResult, position_tables
+from tfface.weights import saved_model as find_saved_model
 
 MAP_PIXELS = 256
 REFINE_LIMITS = (0.4, 2.5)
@@ -51,7 +52,8 @@ class Reconstructor:
     """Photographs to `FaceResult`s.
 
     Args:
-        saved_model: folder of a SavedModel with its `tfface.json`.
+        model: a preset's name, or the folder of an exported model or of a training run (`tfface.weights`); None: the
+            best preset for one photograph.
         detector: a name of `tfface.detect.registry`, or a detector.
         refine: how often to crop again from the network's own landmarks.
         batch_size: crops in one call of the network.
@@ -59,23 +61,24 @@ class Reconstructor:
             heads on their side; and turn crops that are taken again by the roll of the landmarks.
 
     Raises:
-        UserError: when the folder is no such model or was made for another face model.
+        UserError: there is no such model, or it was made for another face model.
     """
 
     def __init__(
         self,
-        saved_model: str | os.PathLike[str],
+        model: str | os.PathLike[str] | None = None,
         detector: str | Detector = "auto",
         refine: int = 1,
         batch_size: int = 16,
         upright: bool = True,
     ) -> None:
+        saved_model = find_saved_model(model)
         self.card = read_card(saved_model)
         self.model_name = str(self.card["model"])
         self.num_views, self.image_size = int(self.card["views"]), int(self.card["image_size"])
         described = self.card.get("coefficients")
         self.layout = Layout.from_card(described) if described else None
-        self._serve = _load_serve(Path(saved_model))
+        self._serve = _load_serve(saved_model)
         self._detector = detector
         self.refine, self.batch_size, self.upright = refine, batch_size, upright
 

@@ -14,7 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfface import __version__, cli
+from tfface import cli
+from tfface.version import __version__
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -29,8 +29,8 @@ class Arguments:
     side_photo: tyro.conf.Positional[Path | None] = None
     """The same face from the side, for models of two views."""
     model: str | None = None
-    """A preset's name or the folder of an exported model; without it, the best preset, with --set or --mat the best of
-    those that say coefficients."""
+    """A preset's name, or the folder of an exported model or of a training run; without it, the best preset, with --set
+    or --mat the best of those that give coefficients."""
     out: Path = Path("out")
     """Folder for the results; made when it is missing."""
     detector: Annotated[str, tyro.conf.arg(metavar="{auto,dlib,mtcnn}")] = "auto"
@@ -128,20 +128,12 @@ def _stems(photos: list[Path]) -> list[str]:
 
 
 def _reconstructor(arguments: Arguments) -> Reconstructor:
+    from tfface import weights
     from tfface.inference import Reconstructor
 
-    return Reconstructor(_saved_model(arguments), arguments.detector, arguments.recrop)
-
-
-def _saved_model(arguments: Arguments) -> Path:
-    """A folder as it is; else a preset, exported once into the user's cache."""
-    if arguments.model is not None and Path(arguments.model).is_dir():
-        return Path(arguments.model)
-    from tfface.models import presets
-
     views, coefficients = 1 if arguments.side_photo is None else 2, arguments.set or arguments.mat
-    name = arguments.model if arguments.model is not None else presets.default(views, coefficients)
-    return Path(presets.saved_model(name))
+    model = weights.saved_model(arguments.model, views, coefficients)
+    return Reconstructor(model, arguments.detector, arguments.recrop)
 
 
 def _predict_one(reconstructor: Reconstructor, photo: Path, stem: str, arguments: Arguments, console: Console) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +26,7 @@ run's config.yaml; --resume DIR goes on with the run in DIR, --config FILE --res
 means the same) makes the R-Net of seed 000 or 001. --stages refiner or transfer trains in stages. Any value can be
 given as well; the same --out goes on where it stopped. --device, --precision, --strategy, --out, --resume and --init
 are short for --run.device and so on, --data for --data.source: --model rnet --data photos --data.records DIR trains on
-photographs that data_tools/prepare_photos.py prepared."""
+photographs that tfface prepare prepared."""
 
 
 SHORTHANDS = {
@@ -44,13 +45,13 @@ def main(argv: list[str] | None = None) -> int:
     """
     config = parse(sys.argv[1:] if argv is None else argv)
     training_convolutions()
-    from tfface.training import position_map, run_folder, staged, weak
+    from tfface.training import run_folder
 
     if not config.run.out:
         run = dataclasses.replace(config.run, out=run_folder.new_name(config))
         config = dataclasses.replace(config, run=run)
-    regime = staged if config.run.stages else weak if config.run.regime == "weak" else position_map
-    regime.train(config)
+    regime = "staged" if config.run.stages else "weak" if config.run.regime == "weak" else "position_map"
+    importlib.import_module(f"tfface.training.{regime}").train(config)  # only the weak one needs the renderer
     return 0
 
 

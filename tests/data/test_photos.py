@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from tests.toy_network import disc_photo, save_toy_network
+from tfface import prepare
 from tfface.data import face_masks, photos, skin
 from tfface.detect import registry
 from tfface.errors import UserError
@@ -102,7 +100,7 @@ def record(name: str, size: int = 32) -> photos.PhotoRecord:
 def test_records_come_back(tmp_path: Path) -> None:
     written = [record("a.jpg"), record("bb.jpg")]
     photos.write_photo_shard(tmp_path / "photos-00000.tfrecord", written)
-    with pytest.raises(UserError, match="prepare_photos"):
+    with pytest.raises(UserError, match="tfface prepare"):
         photos.photo_dataset(tmp_path)
     (tmp_path / "dataset.json").write_text('{"size": 32}')
     for expected, found in zip(written, photos.photo_dataset(tmp_path).as_numpy_iterator(), strict=True):
@@ -125,17 +123,6 @@ def test_parts_share_the_photographs(tmp_path: Path) -> None:
         photos.photo_dataset(tmp_path, "training")
 
 
-@pytest.fixture(scope="module")
-def tool(repository: Path) -> ModuleType:
-    """`data_tools/prepare_photos.py` as a module."""
-    spec = importlib.util.spec_from_file_location("prepare_photos", repository / "data_tools" / "prepare_photos.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["prepare_photos"] = module
-    spec.loader.exec_module(module)
-    return module
-
-
 class Whole:
     """A detector that takes the middle of the picture, unless it is blue."""
 
@@ -148,7 +135,7 @@ class Whole:
         return [Detection((half * 0.2, half * 0.2, half * 1.8, half * 1.8), 1.0, "given")]
 
 
-def test_prepare_photos(tool: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prepare_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Discs become faces where they are; a photograph that is broken or empty is listed; a stopped run goes on."""
     monkeypatch.setattr(registry, "DETECTORS", {"auto": Whole})
     folder, out = tmp_path / "photos", tmp_path / "out"
@@ -160,7 +147,7 @@ def test_prepare_photos(tool: ModuleType, tmp_path: Path, monkeypatch: pytest.Mo
     (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff no more")
     command = [str(folder), "--out", str(out), "--model", str(save_toy_network(tmp_path / "toy")), "--size", "112"]
     command += ["--workers", "0", "--photos-per-shard", "2"]
-    assert tool.main(command) == 1
+    assert prepare.main(command) == 1
     with (out / "report.csv").open() as file:
         reasons = dict(list(csv.reader(file))[1:])
     assert set(reasons) == {"blue.png", "broken.jpg"} and "No face" in reasons["blue.png"]
@@ -172,7 +159,7 @@ def test_prepare_photos(tool: ModuleType, tmp_path: Path, monkeypatch: pytest.Mo
         assert np.abs(face["landmarks68"].mean(0) - 56).max() < 20
     before = (out / "photos-00000.tfrecord").stat().st_mtime_ns
     (out / "photos-00001.tfrecord").unlink()
-    assert tool.main(command) == 1
+    assert prepare.main(command) == 1
     assert (out / "photos-00000.tfrecord").stat().st_mtime_ns == before and (out / "photos-00001.tfrecord").exists()
     with pytest.raises(UserError, match="another size"):
-        tool.main([*command[:-6], "--size", "96", *command[-4:]])
+        prepare.main([*command[:-6], "--size", "96", *command[-4:]])

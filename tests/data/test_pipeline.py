@@ -140,5 +140,5 @@ def test_too_few_shards_are_told(shards: Path) -> None:
 
 
 def test_a_folder_without_shards_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="make_synthetic"):
+    with pytest.raises(UserError, match="tfface synthesize"):
         make_datasets(_config(tmp_path))

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from tfface import models
+from tfface import models, weights
 from tfface.config import MODELS, Config, ModelConfig, override
 from tfface.errors import UserError
 from tfface.face.mean_map import SHAPE_UNIT_MM
@@ -253,15 +253,15 @@ def test_preset_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     loaded, its_config = presets.load("small")
     assert its_config == config
     np.testing.assert_allclose(loaded(images(config)), model(images(config)), atol=2e-3)
-    folder = presets.saved_model("small")
+    folder = weights.saved_model("small")
     saved = tf.saved_model.load(str(folder))
     served = saved.serve(images(config))["position_map"].numpy()
     expected = keras.ops.convert_to_numpy(models.predictor(loaded, config)(images(config))["position_map"])
     np.testing.assert_allclose(served, expected, rtol=1e-4, atol=1e-3)
     before = (folder / "saved_model.pb").stat().st_mtime_ns
-    assert presets.saved_model("small") == folder and (folder / "saved_model.pb").stat().st_mtime_ns == before
+    assert weights.saved_model("small") == folder and (folder / "saved_model.pb").stat().st_mtime_ns == before
     presets.save(models.build(config), config, presets.PRESETS / "small", {})
-    assert presets.saved_model("small") != folder
+    assert weights.saved_model("small") != folder
     with pytest.raises(UserError, match="'small'"):
         presets.folder("smal")
     with pytest.raises(UserError, match="does not fit"):

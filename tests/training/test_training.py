@@ -19,7 +19,7 @@ import yaml
 from rich.console import Console
 
 from tfface import config as configuration
-from tfface import export, models
+from tfface import export, models, weights
 from tfface.config import Config, OptimConfig, override
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
@@ -218,7 +218,7 @@ def test_export_of_a_run(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixt
 
     assert export.main([str(whole), "--out", str(tmp_path / "saved"), "--preset", str(tmp_path / "small")]) == 0
     assert "SavedModel in" in capsys.readouterr().out
-    model, config, card = export.open_source(str(whole))
+    model, config, card = weights.find(whole).network()
     image = np.random.default_rng(0).uniform(size=(1, 32, 32, 3)).astype(np.float32)
     loaded = tf.saved_model.load(str(tmp_path / "saved"))
     served = loaded.serve(image)["position_map"].numpy()
@@ -230,7 +230,7 @@ def test_export_of_a_run(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     assert configuration.read_yaml(tmp_path / "mean" / "card.yaml")["averaged_with"] == [str(whole)]
     with np.load(tmp_path / "small" / "weights.npz") as alone, np.load(tmp_path / "mean" / "weights.npz") as mean:
         assert all(np.array_equal(alone[key], mean[key]) for key in alone.files)
-    with pytest.raises(UserError, match="neither a run"):
+    with pytest.raises(UserError, match="neither a preset"):
         export.main([str(tmp_path), "--out", str(tmp_path / "x")])
 
 

@@ -17,7 +17,7 @@ import pytest
 import tensorflow as tf
 from rich.console import Console
 
-from tfface import export, models, train
+from tfface import models, train, weights
 from tfface.config import Config, ModelConfig, override
 from tfface.data import weak_batches
 from tfface.data.photos import PhotoRecord, write_photo_shard
@@ -117,7 +117,7 @@ def test_every_loss_falls(regime: Any, tmp_path: Path) -> None:
     for name in set(weak_losses.NAMES) - {*fallen, "identity"}:
         assert 0 <= float(table[-1][f"val_{name}"]) < 60, name
     assert any((tmp_path / "tensorboard").iterdir())
-    model, _, _ = export.open_source(str(tmp_path))
+    model, _, _ = weights.find(tmp_path).network()
     assert model.output_shape == (None, MAP_SIZE, MAP_SIZE, 3)
 
 

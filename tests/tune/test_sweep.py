@@ -17,23 +17,16 @@ from typing import Any
 import pytest
 import yaml
 
+from tfface import sweep as run_sweep
+from tfface import train
+from tfface.config import Config, load, override, save
+from tfface.data.shards import ShardSet
+from tfface.errors import UserError
+from tfface.tune import outcome, progress, report, search, spaces, sweep
+from tfface.tune.storage import Storage, Trial
+
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(REPOSITORY / "tune"))
-
-import outcome  # noqa: E402
-import progress  # noqa: E402
-import report  # noqa: E402
-import run_sweep  # noqa: E402
-import search  # noqa: E402
-import spaces  # noqa: E402
-import sweep  # noqa: E402
-from storage import Storage, Trial  # noqa: E402
-
-from tfface import train  # noqa: E402
-from tfface.config import Config, load, override, save  # noqa: E402
-from tfface.data.shards import ShardSet  # noqa: E402
-from tfface.errors import UserError  # noqa: E402
-
+TOY = os.pathsep.join([str(Path(__file__).with_name("toy")), str(REPOSITORY)])
 SPACE = {"optim.learning_rate": {"loguniform": [1e-4, 1e-2]}, "loss.kind": {"choice": ["mse", "l1"]}}
 SMALL = {
     **{"model.image_size": 32, "model.map_size": 16, "model.views": 1},
@@ -190,8 +183,7 @@ def start(faces: Path, tmp_path: Path) -> Any:
         if "--resume" not in arguments:
             command += ["--space", str(tmp_path / "space.yaml")]
             command += [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
-        toy = str(Path(__file__).with_name("toy"))
-        environment = {**os.environ, "PYTHONPATH": toy, "TFFACE_TOY_PAUSE": str(pause), "CUDA_VISIBLE_DEVICES": ""}
+        environment = {**os.environ, "PYTHONPATH": TOY, "TFFACE_TOY_PAUSE": str(pause), "CUDA_VISIBLE_DEVICES": ""}
         with (tmp_path / "sweep.log").open("a") as log:
             process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log, text=True)
         started.append(process)
@@ -263,7 +255,7 @@ def continues_as_a_run(folder: Path) -> None:
     assert best.run.out == str(folder / "best") and best.optim.epochs == 100
     command = [sys.executable, "-m", "tfface.train", "--config", str(folder / "best.yaml"), "--resume"]
     command += ["--optim.epochs", "6"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).with_name("toy"))}
+    environment = {**os.environ, "PYTHONPATH": TOY}
     done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0 and "Going on after step 10 (epoch 6)" in done.stdout, done.stdout + done.stderr
     assert (folder / "best/metrics.csv").read_text().splitlines()[-1].startswith("6,12,")

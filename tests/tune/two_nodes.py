@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
-TOY = Path(__file__).with_name("toy")
+TOY = os.pathsep.join([str(Path(__file__).with_name("toy")), str(REPOSITORY)])
 SETTINGS = {
     **{"model.image_size": 32, "model.map_size": 16, "model.views": 1, "run.pictures": 0},
     **{"data.batch": 4, "data.steps_per_epoch": 2, "data.validation_size": 8, "data.shuffle": 8},
@@ -27,7 +27,7 @@ SETTINGS = {
 
 def main() -> int:
     """Runs it; 0 when all trials finished although a node was stopped."""
-    environment = {**os.environ, "PYTHONPATH": str(TOY), "TFFACE_TOY_PAUSE": "2", "RAY_USAGE_STATS_ENABLED": "0"}
+    environment = {**os.environ, "PYTHONPATH": TOY, "TFFACE_TOY_PAUSE": "2", "RAY_USAGE_STATS_ENABLED": "0"}
     environment |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)}
     with tempfile.TemporaryDirectory(prefix="nodes-") as folder, socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -67,7 +67,7 @@ class DataConfig:
 
     source: Literal["synthetic", "records", "photos"] = "synthetic"
     """synthetic: faces made on the fly. records: TFRecord shards in `records`. photos: photographs in `records`, as
-    `data_tools/prepare_photos.py` prepares them, for R-Net's weak supervision."""
+    `tfface prepare` prepares them, for R-Net's weak supervision."""
     records: str = ""
     """Folder of TFRecord shards; naming one chooses the source `records`."""
     transfer: str = ""

@@ -113,9 +113,7 @@ def find_photo_shards(folder: Path) -> list[Path]:
     """
     shards = sorted(Path(folder).glob("photos-*.tfrecord"))
     if not shards or not (Path(folder) / DATASET_FILE).is_file():
-        raise UserError(
-            f"{folder} holds no prepared photographs: run `python data_tools/prepare_photos.py PHOTOS --out {folder}`."
-        )
+        raise UserError(f"{folder} holds no prepared photographs: run `tfface prepare PHOTOS --out {folder}`.")
     return shards
 
 
@@ -128,7 +126,7 @@ def photo_dataset(
     `hull_mask` `[S,S]` float32 in [0,1], `matrix` `[2,3]` photograph to crop, `name` and `source` strings.
 
     Args:
-        folder: of `data_tools/prepare_photos.py`.
+        folder: of `tfface prepare`.
         part: "train", "validation", "test", or "all". A photograph's name decides, so it stays where it is.
         shuffle: size of the shuffle buffer; 0 keeps the order.
         seed: of the shuffling.

@@ -66,8 +66,8 @@ class ShardSet:
 
     def card(self) -> dict[str, Any]:
         """What `dataset.json` says of the set."""
-        from tfface import __version__
         from tfface.face.open_model import load_open_face
+        from tfface.version import __version__
 
         return {
             "pairs": self.pairs,

@@ -1,8 +1,9 @@
-"""HOG first, MTCNN where it finds nothing, then the picture on its side and upside down."""
+"""HOG first, MTCNN (where it is installed) where that finds nothing, then the picture on its side and upside down."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from importlib.util import find_spec
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ class Auto:
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """See `Detector`."""
-        found = self._first.detect(image) or self._mtcnn().detect(image)
+        found = self._first.detect(image) or self._by_mtcnn(image)
         for turns in (1, 3, 2) if self.turned and not found else ():
             upright = np.ascontiguousarray(np.rot90(image, turns))
             found = [turn_back(face, turns, image.shape[:2]) for face in self._first.detect(upright)]
@@ -33,12 +34,13 @@ class Auto:
                 break
         return largest_first(found)
 
-    def _mtcnn(self) -> Detector:
-        if self._second is None:
+    def _by_mtcnn(self, image: NDArray[np.uint8]) -> list[Detection]:
+        """What MTCNN finds; nothing where its package (the extra `detect`) is not installed."""
+        if self._second is None and find_spec("mtcnn") is not None:
             from tfface.detect.mtcnn import Mtcnn
 
             self._second = Mtcnn()
-        return self._second
+        return [] if self._second is None else self._second.detect(image)
 
 
 def turn_back(face: Detection, turns: int, image_size: tuple[int, ...]) -> Detection:

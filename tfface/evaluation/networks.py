@@ -88,19 +88,3 @@ class NetworkPredictor:
         side_image, side_box = sides[0] if sides else (None, None)
         roll_rad = self._reconstructor.find_roll(image, box) if self._upright else 0.0
         return self._reconstructor.predict_box(image, box, side_image, side_box, roll_rad)
-
-
-def find_saved_model(model: str) -> tuple[Path, str]:
-    """The SavedModel folder and the column's name for a folder or the name of a preset.
-
-    Raises:
-        UserError: neither.
-    """
-    folder = Path(model)
-    if (folder / "saved_model.pb").is_file():
-        return folder, folder.resolve().name
-    if folder.is_dir():
-        raise UserError(f"{folder} holds no saved_model.pb; export the run first with `tfface export`")
-    from tfface.models.presets import saved_model
-
-    return Path(saved_model(model)), model

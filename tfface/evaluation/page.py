@@ -12,7 +12,7 @@ from importlib import metadata
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface import __version__
+from tfface.version import __version__
 
 _PACKAGES = ("numpy", "scipy", "tensorflow", "keras", "opencv-python", "trimesh")
 _STYLE = """body{font:15px/1.5 sans-serif;max-width:75em;margin:2em auto;padding:0 1em}

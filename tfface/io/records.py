@@ -125,9 +125,7 @@ def find_shards(folder: Path) -> list[Path]:
     """
     shards = sorted(folder.glob("faces-*.tfrecord"))
     if not shards or not (folder / DATASET_FILE).exists():
-        raise UserError(
-            f"{folder} holds no shards of faces: make some with `python data_tools/make_synthetic.py --out {folder}`."
-        )
+        raise UserError(f"{folder} holds no shards of faces: make some with `tfface synthesize --out {folder}`.")
     return shards
 
 

@@ -7,7 +7,6 @@ weights' paths) and `card.yaml` (data, command, commit, hours, metrics, limits).
 from __future__ import annotations
 
 import difflib
-import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,7 @@ import yaml
 from tfface import config as configuration
 from tfface.config import ModelConfig
 from tfface.errors import UserError
-from tfface.face.open_model import load_open_face
-from tfface.io.files import atomic_path, cache_folder
+from tfface.io.files import atomic_path
 
 if TYPE_CHECKING:
     import keras
@@ -91,23 +89,6 @@ def save(model: keras.Model, config: ModelConfig, target: Path, written_card: di
     return target
 
 
-def find_weights(name: str) -> Path:
-    """The weights file that a person means by a run's folder, a file, or a preset's name.
-
-    Raises:
-        UserError: none of them.
-    """
-    path = Path(name)
-    if path.is_file():
-        return path
-    for candidate in (path / "best.weights.h5", path / "weights.npz"):
-        if candidate.is_file():
-            return candidate
-    if path.is_dir():
-        raise UserError(f"{path} holds no best.weights.h5 yet: its run has not finished an epoch.")
-    return folder(name) / "weights.npz"
-
-
 def config_beside(path: Path) -> ModelConfig | None:
     """The network whose weights lie at `path`, as the preset's or the run's folder says; None where it does not."""
     preset, run = path.parent / "preset.yaml", path.parent / "config.yaml"
@@ -154,33 +135,6 @@ def load_trunk(model: keras.Model, path: Path) -> int:
     if not loaded:
         raise UserError(f"{path} has none of the weights of {model.name}; name weights of a network with its trunk.")
     return loaded
-
-
-def saved_model(name: str) -> Path:
-    """The SavedModel of the preset `name`, exported into the cache folder the first time."""
-    source = folder(name)
-    told = (
-        (source / "weights.npz").read_bytes(),
-        (source / "preset.yaml").read_bytes(),
-        load_open_face().checksum.encode(),
-        *(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))),  # what the weights mean
-    )
-    digest = hashlib.sha256(b"".join(told))
-    target = cache_folder() / "presets" / f"{name}-{digest.hexdigest()[:16]}"
-    if (target / "saved_model.pb").is_file():
-        return target
-    import keras
-
-    from tfface.models.saved_model import write_saved_model
-
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
-    try:
-        model, config = load(name)
-        written = card(name)
-        return write_saved_model(model, config, target, {"commit": written.get("commit", ""), "card": written})
-    finally:
-        keras.config.set_dtype_policy(policy)
 
 
 def _weights(model: keras.Model) -> list[Any]:

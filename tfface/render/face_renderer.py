@@ -8,11 +8,11 @@ from typing import Literal, NamedTuple
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tensorflow_graphics.rendering.framebuffer import Framebuffer
 
 from tfface.errors import UserError
 from tfface.geometry.harmonics import AMBIENT
 from tfface.render.camera import View
+from tfface.render.framebuffer import Framebuffer
 from tfface.render.interpolate import interpolate
 from tfface.render.rasterize import rasterize, size_of
 from tfface.render.shade import shade, unit, vertex_normals

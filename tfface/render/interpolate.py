@@ -11,7 +11,8 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tensorflow_graphics.rendering.framebuffer import Framebuffer, RasterizedAttribute
+
+from tfface.render.framebuffer import Framebuffer, RasterizedAttribute
 
 
 def _gather(attributes: tf.Tensor, vertex_ids: tf.Tensor) -> tf.Tensor:

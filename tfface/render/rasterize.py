@@ -22,9 +22,9 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tensorflow_graphics.rendering.framebuffer import Framebuffer
 
 from tfface.errors import UserError
+from tfface.render.framebuffer import Framebuffer
 from tfface.render.interpolate import framebuffer_of
 
 CHUNK = 1 << 15  # units worked off at a time

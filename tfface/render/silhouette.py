@@ -18,7 +18,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tensorflow_graphics.rendering.framebuffer import Framebuffer
+
+from tfface.render.framebuffer import Framebuffer
 
 MAX_STEPS = 24  # triangles walked between two neighbouring pixels
 _FAR = 1e30

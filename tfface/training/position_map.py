@@ -19,7 +19,7 @@ import numpy as np
 import tensorflow as tf
 from rich.console import Console
 
-from tfface import models
+from tfface import models, weights
 from tfface.config import Config
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
@@ -103,7 +103,7 @@ def start_from(model: keras.Model, config: Config) -> None:
     """
     if not config.run.init:
         return
-    path = presets.find_weights(config.run.init)
+    path = weights.find(config.run.init).file()
     if config.model.name == "rnet" and imagenet.is_keras_file(path):
         imagenet.load_resnet50(model, path)
         return

@@ -1,6 +1,6 @@
 """The weakly supervised regime of R-Net: render what it says, compare with the picture, learn (Deng et al. 2019).
 
-Pictures are photographs that `data_tools/prepare_photos.py` prepared, or synthetic faces, whose landmarks and maps are
+Pictures are photographs that `tfface prepare` prepared, or synthetic faces, whose landmarks and maps are
 known: there one run can learn geometry from the map (`weak.map`) and albedo and light from the picture, before any
 photograph. Losses stand in `tfface.training.weak_losses`. Everything else (checkpoints from which a run goes on as if
 it had not stopped, schedule, early stopping, files) is the position-map regime's.

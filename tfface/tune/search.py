@@ -7,12 +7,12 @@ import math
 from typing import Any
 
 import numpy as np
-import spaces
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, PopulationBasedTraining, TrialScheduler
 from ray.tune.search.basic_variant import BasicVariantGenerator
 from ray.tune.search.sample import Categorical, Float, Integer, LogUniform
 
 from tfface.errors import UserError
+from tfface.tune import spaces
 
 
 def count(options: Any, domains: spaces.Domains) -> int:

@@ -9,13 +9,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import progress
-import report
 from rich.console import Console
-from storage import Storage, Trial
 
 from tfface import config as configuration
 from tfface.config import Config
+from tfface.tune import progress, report
+from tfface.tune.storage import Storage, Trial
 
 BEST = "best"
 

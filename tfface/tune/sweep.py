@@ -28,14 +28,14 @@ class Sweep:
     """One sweep, begun or gone on with.
 
     Args:
-        options: `run_sweep.Options`.
+        options: `tfface.sweep.Options`.
         storage: where it lies.
     """
 
     def __init__(self, options: Any, storage: Any) -> None:
         os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
         os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "1"  # what a killed driver forgets
-        import spaces
+        from tfface.tune import spaces
 
         self.options, self.storage, self.console = options, storage, Console()
         self.base = base_configuration(options)
@@ -48,7 +48,7 @@ class Sweep:
 
     def run(self) -> int:
         """Runs all trials, or those that are left; writes the outcome; 1 if one failed for good."""
-        import outcome
+        from tfface.tune import outcome
 
         options = self.options
         with cluster(options.address, options.cpus_per_trial, options.dashboard):
@@ -74,11 +74,11 @@ class Sweep:
         return 1 if failed else 0
 
     def _say_how_to_resume(self) -> None:
-        self.console.print(f"Go on with: python tune/run_sweep.py --resume --storage {self.storage.location}")
+        self.console.print(f"Go on with: tfface sweep --resume --storage {self.storage.location}")
 
     def _prepare(self) -> None:
         """The folder's own description, and the faces, where all nodes can read them."""
-        from storage import SWEEP_FILE
+        from tfface.tune.storage import SWEEP_FILE
 
         if not self.options.resume:
             asked = {"options": self.options.kept(), "base": dict(configuration.flatten(self._base_tree()))}
@@ -124,16 +124,18 @@ class Sweep:
 
     def _trainable(self) -> Any:
         """The function that runs a trial, with its code, so that other nodes need tfface alone."""
-        import trainable
         from ray import cloudpickle, tune
+
+        from tfface.tune import trainable
 
         cloudpickle.register_pickle_by_value(trainable)
         cpus, gpus = self.options.cpus_per_trial, self.options.gpus_per_trial
         return tune.with_resources(trainable.run_trial, {"cpu": cpus, "gpu": gpus})
 
     def _tune_config(self) -> Any:
-        import search
         from ray import tune
+
+        from tfface.tune import search
 
         options = self.options
         return tune.TuneConfig(
@@ -146,9 +148,10 @@ class Sweep:
         )
 
     def _run_config(self) -> Any:
-        import search
-        from progress import ProgressLines
         from ray import tune
+
+        from tfface.tune import search
+        from tfface.tune.progress import ProgressLines
 
         options = self.options
         progress = ProgressLines(self.storage.location, search.count(options, self.domains), options.max_epochs)
@@ -168,7 +171,7 @@ def base_configuration(options: Any) -> Config:
     Raises:
         UserError: a wrong key or value.
     """
-    import spaces
+    from tfface.tune import spaces
 
     if options.config:
         base = configuration.load(options.config)

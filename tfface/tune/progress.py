@@ -9,7 +9,8 @@ from typing import Any
 from ray import tune
 from rich.console import Console
 from rich.table import Table
-from storage import Storage, Trial
+
+from tfface.tune.storage import Storage, Trial
 
 
 class ProgressLines(tune.Callback):

@@ -1,0 +1,180 @@
+"""Which weights a name or a folder means: every spelling, one sentence where there are none, and the exports kept."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import grimp
+import keras
+import numpy as np
+import pytest
+
+from tests.toy_network import save_toy_network
+from tfface import config as configuration
+from tfface import models, weights
+from tfface.config import Config, ModelConfig, override
+from tfface.errors import UserError
+from tfface.models import presets
+
+TINY = override(Config(), {"model": {"name": "mnv2_light", "image_size": 32, "map_size": 32}}).model
+
+
+def small_network(config: ModelConfig) -> keras.Model:
+    """One layer in place of a hundred, for what is about files."""
+    images = keras.Input((config.image_size, config.image_size, 3 * config.views), name="images")
+    return keras.Model(images, keras.layers.Conv2D(3, 3, padding="same", name="map")(images), name=config.name)
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a preset, a run and an exported model, and an empty cache; the preset `small` ships."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(presets, "PRESETS", tmp_path / "ships")
+    monkeypatch.setattr(presets, "DEFAULTS", {1: "small", 2: "small_pair"})
+    monkeypatch.setattr(models, "build", small_network)
+    monkeypatch.setenv("TFFACE_CACHE", str(tmp_path / "cache"))
+    model = small_network(TINY)
+    presets.save(model, TINY, tmp_path / "ships" / "small", {"commit": "abc"})
+    presets.save(model, TINY, tmp_path / "mine", {"commit": "def"})
+    (tmp_path / "run").mkdir()
+    model.save_weights(tmp_path / "run" / "best.weights.h5")
+    configuration.save(Config(model=TINY), tmp_path / "run" / "config.yaml")
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        (None, "ships/small/weights.npz"),
+        ("small", "ships/small/weights.npz"),
+        ("mine", "mine/weights.npz"),
+        ("run", "run/best.weights.h5"),
+        (Path("run"), "run/best.weights.h5"),
+        ("mine/weights.npz", "mine/weights.npz"),
+        ("run/best.weights.h5", "run/best.weights.h5"),
+    ],
+)
+def test_every_spelling_gives_weights_a_network_and_an_export(own: Path, name: str | Path | None, found: str) -> None:
+    import tensorflow as tf
+
+    meant = weights.find(name)
+    assert meant.file().resolve() == own / found and meant.name == (own / found).parent.name
+    network, config, _ = meant.network()
+    picture = np.random.default_rng(0).uniform(size=(1, 32, 32, 3)).astype(np.float32)
+    exported = tf.saved_model.load(str(weights.saved_model(name)))
+    served = exported.serve(picture)["position_map"].numpy()
+    expected = keras.ops.convert_to_numpy(models.predictor(network, config)(picture)["position_map"])
+    np.testing.assert_allclose(served, expected, rtol=1e-4, atol=1e-3)
+
+
+def test_an_exported_model_predicts_but_has_no_weights_to_train(own: Path) -> None:
+    save_toy_network(own / "toy")
+    assert weights.saved_model("toy") == Path("toy") and weights.find("toy").name == "toy"
+    with pytest.raises(UserError, match="name the run or the preset"):
+        weights.find("toy").file()
+
+
+def test_a_folder_that_holds_a_model_comes_before_a_preset_and_another_does_not(own: Path) -> None:
+    (own / "small").mkdir()
+    assert weights.find("small").file() == own / "ships" / "small" / "weights.npz"
+    save_toy_network(own / "small")
+    assert weights.saved_model("small") == Path("small")
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("smal", "did you mean 'small'"),
+        ("ships", r"neither a preset \(small\) nor the folder of an exported model"),
+        ("photo.jpg", "neither a preset"),
+        ("begun", "has not ended an epoch"),
+    ],
+)
+def test_what_is_no_model_is_told(own: Path, name: str, says: str) -> None:
+    (own / "photo.jpg").touch()
+    configuration.save(Config(model=TINY), own / "begun" / "config.yaml")
+    with pytest.raises(UserError, match=says):
+        weights.find(name)
+
+
+def test_weights_away_from_their_configuration_have_no_network(own: Path) -> None:
+    os.rename(own / "run" / "best.weights.h5", own / "alone.h5")
+    assert weights.find("alone.h5").file() == Path("alone.h5")
+    with pytest.raises(UserError, match="which network"):
+        weights.find("alone.h5").network()
+
+
+def test_an_export_is_made_anew_for_other_weights_cards_code_and_tables(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = weights.saved_model("small")
+    (own / "ships" / "small" / "card.yaml").write_text("commit: other\n")
+    second = weights.saved_model("small")
+    package = own / "package"
+    for room in weights.GRAPH_ROOMS:
+        path = package / room if room.endswith(".py") else package / room / "assets" / "table.npz"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("before")
+    monkeypatch.setattr(weights, "PACKAGE", package)
+    found = {first, second}
+    for room in weights.GRAPH_ROOMS:
+        (next(package.glob(f"{room}/**/*.npz"), package / room)).write_text(f"after {room}")
+        weights.digest_of_code.cache_clear()
+        found.add(weights.saved_model("small"))
+    assert len(found) == 2 + len(weights.GRAPH_ROOMS)
+    weights.digest_of_code.cache_clear()
+
+
+def test_the_key_covers_all_that_networks_import() -> None:
+    modules = grimp.build_graph("tfface").find_upstream_modules("tfface.models", as_package=True)
+    rooms = {name.split(".")[1] for name in modules if "." in name}
+    assert rooms <= {room.removesuffix(".py") for room in weights.GRAPH_ROOMS}
+
+
+def test_an_export_that_another_process_finished_first_is_kept(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inner: list[tuple[Path, int]] = []
+
+    def overtaken(config: ModelConfig) -> keras.Model:
+        monkeypatch.setattr(models, "build", small_network)
+        folder = weights.saved_model("small")
+        inner.append((folder, (folder / "saved_model.pb").stat().st_ino))
+        return small_network(config)
+
+    monkeypatch.setattr(models, "build", overtaken)
+    folder = weights.saved_model("small")
+    assert inner == [(folder, (folder / "saved_model.pb").stat().st_ino)]
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+
+
+def test_a_folder_in_the_way_and_a_cache_that_cannot_be_written_are_told(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = weights.saved_model("small")
+    (folder / "tfface.json").unlink()
+    with pytest.raises(UserError, match="in the way"):
+        weights.saved_model("small")
+    (own / "file").touch()
+    monkeypatch.setenv("TFFACE_CACHE", str(own / "file"))
+    with pytest.raises(UserError, match="TFFACE_CACHE"):
+        weights.saved_model("small")
+
+
+@pytest.mark.slow
+def test_processes_that_meet_an_empty_cache_at_once_all_predict(repository: Path, tmp_path: Path) -> None:
+    script = (
+        "import numpy as np, tfface\n"
+        "picture = np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)\n"
+        "print(tfface.Reconstructor('rnet_light').predict_box(picture, (0, 0, 96, 96)).sum())\n"
+    )
+    environment = {**os.environ, "TFFACE_CACHE": str(tmp_path)}
+    command = [sys.executable, "-c", script]
+    begun = [
+        subprocess.Popen(command, cwd=repository, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    ]
+    ended = [process.communicate(timeout=300)[0] for process in begun]
+    assert [process.returncode for process in begun] == [0, 0]
+    assert len(set(ended)) == 1 and float(ended[0])
+    assert len(list((tmp_path / "exported").iterdir())) == 1

@@ -1,0 +1,245 @@
+"""`tfface prepare PHOTOS --out DIR`: photographs to shards for weak supervision.
+
+The largest face of each photograph is detected, its 68 landmarks and its mesh are found, it is cropped as Deep3D does
+(five points, POS), and masks are made: skin by colour, the mesh's skin, the hull of 81 landmarks. Each shard holds the
+faces of a fixed range of photographs, so a run that was stopped goes on with the shards that are missing. Photographs
+that give no face are listed in DIR/report.csv with the reason; then the exit code is 1. DIR/sheet.png is to look at.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tfface.data.photos import PhotoRecord
+    from tfface.training.prepare import PhotoPreparer, PrepareSettings
+
+
+@dataclass(frozen=True)
+class Options:
+    """Turn a folder of photographs into shards of cropped faces with landmarks and masks."""
+
+    photos: Annotated[Path, tyro.conf.Positional]
+    """Folder of photographs; folders inside it are searched too."""
+    out: Path
+    """Folder for the shards; a run that was stopped goes on there."""
+    size: int = 224
+    """Side of the crops in pixels."""
+    detector: str = "auto"
+    """auto, dlib or mtcnn."""
+    model: str | None = None
+    """Preset or SavedModel folder that finds the mesh and the landmarks; the default preset otherwise."""
+    landmarks_file: Path | None = None
+    """dlib's shape predictor (68 or 81 points) for the landmarks instead."""
+    max_disagreement: float = 0.15
+    """With --landmarks-file: leave out faces whose landmarks lie farther from the mesh's than this part of the face."""
+    min_face: float = 40.0
+    """Leave out faces whose landmarks span fewer pixels of the photograph."""
+    photos_per_shard: int = 250
+    """How many photographs a file covers."""
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """Processes; 0 works in this one."""
+    sheet: int = 24
+    """How many faces to draw on the contact sheet."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Make the shards that are missing; returns the exit code."""
+    options = tyro.cli(Options, args=argv, prog="tfface prepare", description=__doc__)
+    photos = _photographs(options)
+    _claim_folder(options, photos)
+    step = options.photos_per_shard
+    chunks = {index: photos[index * step : (index + 1) * step] for index in range(-(-len(photos) // step))}
+    missing = {index: chunk for index, chunk in chunks.items() if not _shard(options, index).exists()}
+    if missing:
+        _make(options, missing)
+    good, failed = _write_report(options, chunks)
+    if good and options.sheet > 0:
+        _write_sheet(options, good)
+    print(f"{options.out}: {good} faces in {len(chunks)} shards; {failed} photographs left out (report.csv)")
+    return 1 if failed else 0
+
+
+def _photographs(options: Options) -> list[str]:
+    """Names within the folder, in order."""
+    from tfface.errors import UserError
+    from tfface.io.image import IMAGE_SUFFIXES
+
+    if options.size < 16 or options.photos_per_shard < 1 or options.workers < 0:
+        raise UserError("--size must be at least 16, --photos-per-shard at least 1, and --workers not negative.")
+    if not options.photos.is_dir():
+        raise UserError(f"{options.photos} is not a folder: give one that holds photographs.")
+    found = (path for path in options.photos.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    found = (path for path in found if options.out not in path.parents)  # the contact sheet is no photograph
+    names = sorted(path.relative_to(options.photos).as_posix() for path in found if not path.name.startswith("."))
+    if not names:
+        raise UserError(f"{options.photos} holds no pictures: put JPEG, PNG, WebP, BMP or TIFF files into it.")
+    return names
+
+
+def _claim_folder(options: Options, photos: list[str]) -> None:
+    """Write what the folder will hold, or check that it already holds the same."""
+    from tfface.errors import UserError
+    from tfface.io.files import atomic_path
+    from tfface.io.records import DATASET_FILE, read_dataset_card
+    from tfface.version import __version__
+
+    same = ("size", "detector", "model", "landmarks_file", "max_disagreement", "min_face", "photos_per_shard")
+    card: dict[str, Any] = {key: getattr(options, key) for key in same}
+    card["landmarks_file"] = str(options.landmarks_file or "")
+    card |= {"photos": len(photos), "names_sha256": hashlib.sha256("\n".join(photos).encode()).hexdigest()}
+    if (options.out / DATASET_FILE).exists():
+        there = read_dataset_card(options.out)
+        different = [key for key in card if there.get(key) != card[key]]
+        if different:
+            raise UserError(
+                f"{options.out} was made with another {', '.join(different)}: choose another --out or the same options."
+            )
+    with atomic_path(options.out / DATASET_FILE) as beside:
+        beside.write_text(json.dumps({**card, "tfface": __version__}, indent=2) + "\n")
+
+
+def _shard(options: Options, index: int, suffix: str = ".tfrecord") -> Path:
+    return options.out / f"photos-{index:05d}{suffix}"
+
+
+def _make(options: Options, missing: dict[int, list[str]]) -> None:
+    """The missing shards, each with a list of its failures beside it (written first: where a shard is, all is)."""
+    from tfface.cli import progress_bar
+    from tfface.data.photos import write_photo_shard
+    from tfface.io.files import atomic_path
+
+    names = [name for chunk in missing.values() for name in chunk]
+    with _answers(options, names) as answers, progress_bar() as progress:
+        task = progress.add_task("photographs (the first takes half a minute)", total=len(names))
+        for index, chunk in missing.items():
+            records, failures = [], {}
+            for name in chunk:
+                answer = next(answers)
+                if isinstance(answer, str):
+                    failures[name] = answer
+                else:
+                    records.append(answer)
+                progress.update(task, advance=1, description="photographs")
+            with atomic_path(_shard(options, index, ".json")) as beside:
+                beside.write_text(json.dumps({"faces": len(records), "failed": failures}, indent=1) + "\n")
+            write_photo_shard(_shard(options, index), records)
+
+
+@contextmanager
+def _answers(options: Options, names: list[str]) -> Iterator[Iterator[PhotoRecord | str]]:
+    """For each photograph in order its face, or the reason why there is none."""
+    import multiprocessing
+    from concurrent.futures.process import BrokenProcessPool
+
+    from tfface.errors import UserError
+    from tfface.training.prepare import PhotoPreparer, check_settings
+
+    settings = _settings(options)
+    if options.workers == 0:
+        yield map(PhotoPreparer(settings), names)
+        return
+    check_settings(settings)
+    workers = min(options.workers, len(names))
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, _start, (settings,))
+    try:
+        yield pool.map(_prepare, names)
+    except BrokenProcessPool as error:
+        raise UserError(
+            "A worker died, most likely for want of memory: run the same command again with fewer --workers; what is "
+            "done stays."
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _settings(options: Options) -> PrepareSettings:
+    from tfface import weights
+    from tfface.training.prepare import PrepareSettings
+
+    saved_model = weights.saved_model(options.model)
+    same = ("size", "detector", "landmarks_file", "max_disagreement", "min_face")
+    return PrepareSettings(options.photos, saved_model, **{name: getattr(options, name) for name in same})
+
+
+_preparer: PhotoPreparer | None = None
+
+
+def _start(settings: PrepareSettings) -> None:
+    """In a worker: one thread each, and the networks for all its photographs."""
+    global _preparer
+    for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(variable, "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import cv2
+
+    from tfface.training.prepare import PhotoPreparer
+
+    cv2.setNumThreads(1)
+    _preparer = PhotoPreparer(settings)
+
+
+def _prepare(name: str) -> PhotoRecord | str:
+    assert _preparer is not None
+    return _preparer(name)
+
+
+def _write_report(options: Options, chunks: dict[int, list[str]]) -> tuple[int, int]:
+    """report.csv: every photograph that was left out, and why. Gives the number of faces and of those."""
+    from tfface.io.files import atomic_path
+
+    good, rows = 0, []
+    for index in chunks:
+        told = json.loads(_shard(options, index, ".json").read_text())
+        good += told["faces"]
+        rows += list(told["failed"].items())
+    with atomic_path(options.out / "report.csv") as beside, beside.open("w", newline="") as file:
+        csv.writer(file).writerows([("photo", "reason"), *rows])
+    return good, len(rows)
+
+
+def _write_sheet(options: Options, faces: int) -> None:
+    """Each face twice: with its landmarks; and with the skin mask in red, the mesh in green, the hull in blue."""
+    from tfface.data.photos import photo_dataset
+    from tfface.io.image import write_image
+    from tfface.viz.sheet import contact_sheet
+
+    every = max(faces // options.sheet, 1)
+    pictures, labels = [], []
+    for example in photo_dataset(options.out).shard(every, 0).take(options.sheet).as_numpy_iterator():
+        pictures += _drawn(example)
+        labels += [Path(example["name"].decode()).name, "skin, mesh, hull"]
+    write_image(options.out / "sheet.png", contact_sheet(pictures, labels, 8, 192))
+
+
+def _drawn(example: dict[str, Any]) -> list[NDArray[np.uint8]]:
+    import numpy as np
+
+    from tfface.viz.overlay import draw_landmarks
+
+    image = (example["image"] * 255 + 0.5).astype(np.uint8)
+    masks = np.stack([example[f"{mask}_mask"] for mask in ("skin", "mesh", "hull")], axis=-1)
+    tinted = 0.55 * example["image"].mean(-1, keepdims=True) + 0.45 * masks
+    points = example["landmarks68"]
+    return [draw_landmarks(image, points, 0.9), (tinted * 255).astype(np.uint8)]
+
+
+if __name__ == "__main__":
+    from tfface.cli import run
+
+    raise SystemExit(run(main))

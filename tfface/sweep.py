@@ -1,0 +1,114 @@
+"""`tfface sweep`: find out which hyperparameters work.
+
+With no option: eight trials of a small mnv2_prn (learning rate, batch, schedule, optimiser) on 256 synthetic faces,
+made first; ten minutes on two cores. The default configuration is one of the trials, so the best can be compared with
+it. Trials run as `python -m tfface.train` does. In the storage folder lie, in the end, best.yaml, best/ (the best run,
+which `python -m tfface.train --config best.yaml --resume` continues), trials.csv and report/index.html.
+
+A sweep that was interrupted, however, goes on with --resume and loses at most an epoch of each trial.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass, fields
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import tyro
+
+from tfface.cli import run, training_convolutions
+from tfface.errors import UserError
+
+Flag = tyro.conf.FlagCreatePairsOff
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to search, how, and where."""
+
+    model: str = ""
+    """The network: what tfface.train --model takes; empty: mnv2_prn, or the one that the space is about."""
+    space: str = "optim"
+    """optim, architecture, mask_weights, augmentation and others (see docs/sweeps.md), or a Python or YAML file."""
+    num_samples: int = 8
+    """Trials, the default configuration among them; for a grid, the most that it may have."""
+    max_epochs: int = 6
+    """Epochs of a trial that nothing stops."""
+    search: Literal["random", "grid", "optuna"] = "random"
+    """optuna: its tree-structured Parzen estimator, with the study kept in the storage."""
+    scheduler: Literal["asha", "pbt", "none"] = "asha"
+    """asha: stops trials that fall behind. pbt: trials that fall behind go on from the weights of better ones."""
+    metric: str = "val_nme_face"
+    """What trials are judged by, least best: a column of metrics.csv, in the epoch whose weights a run keeps. The
+    error of the whole face, which no loss is, by default; it needs true maps."""
+    milliseconds: Flag[bool] = False
+    """Also look for the least time of a prediction (two objectives: --search optuna --scheduler none)."""
+    size: Literal["small", "full"] = "small"
+    """small: a quarter of the width, 64 pixels, short epochs, 256 faces. full: the network's own configuration."""
+    config: str = ""
+    """A config.yaml that all trials start from instead."""
+    set: tyro.conf.UseAppendAction[tuple[str, ...]] = ()
+    """A configuration value for all trials, as KEY=VALUE, such as data.records=DIR; may be given again and again."""
+    cpus_per_trial: float = 1.0
+    """Cores of a trial, and TensorFlow's threads in it."""
+    gpus_per_trial: float = 0.0
+    """GPUs of a trial; a fraction lets trials share one."""
+    address: str = ""
+    """A Ray cluster's address, or auto; empty: this machine."""
+    storage: str = ""
+    """Folder or URL (s3://..., gs://...) that all nodes reach; empty: runs/sweep-SPACE."""
+    resume: Flag[bool] = False
+    """Go on with the sweep in the storage, with the options that it was started with; failed trials are tried again."""
+    retries: int = 1
+    """How often a trial that failed is started again, from its last epoch."""
+    seed: int = 0
+    """Seed of the search; the same seed samples the same trials."""
+    dashboard: Flag[bool] = False
+    """Ray's dashboard, on 127.0.0.1."""
+
+    def kept(self) -> dict[str, Any]:
+        """What `sweep.yaml` says of the options."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+
+NOT_KEPT = ("address", "storage", "resume", "dashboard", "retries", "cpus_per_trial", "gpus_per_trial")
+"""Options that a resumed sweep takes from the command line, not from where it was begun."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs the sweep; 1 if a trial failed for good."""
+    options = tyro.cli(Options, args=argv, prog="tfface sweep", description=__doc__)
+    missing = [name for name in ("ray", "optuna") if find_spec(name) is None]
+    if missing:
+        raise UserError(f"Sweeps need {' and '.join(missing)}: run `pip install 'tfface[tune]'`.")
+    training_convolutions()
+    from tfface.tune.sweep import Sweep
+
+    return Sweep(*settled(options)).run()
+
+
+def settled(options: Options) -> tuple[Options, Any]:
+    """The options with a resumed sweep's own ones filled in, and its storage.
+
+    Raises:
+        UserError: the storage holds another sweep, or none to go on with.
+    """
+    from tfface.tune.storage import SWEEP_FILE, Storage
+
+    storage = Storage(options.storage or f"runs/sweep-{Path(options.space).stem}")
+    if options.resume:
+        asked = storage.asked()
+        known = {f.name for f in fields(Options)} - set(NOT_KEPT)
+        kept = {key: value for key, value in asked["options"].items() if key in known}
+        kept["set"] = tuple(kept["set"])
+        now = {name: getattr(options, name) for name in NOT_KEPT}
+        return Options(**{**kept, **now}), storage
+    if storage.exists(SWEEP_FILE):
+        raise UserError(f"{storage.location} holds a sweep: go on with --resume, or name another --storage.")
+    return options, storage
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))

@@ -1,0 +1,107 @@
+"""`tfface synthesize --out DIR --pairs 20000`: shards of synthetic faces to train on.
+
+Each shard holds the pairs of a fixed range of seeds, so a run that was stopped goes on with the shards that are
+missing, and any number of workers writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import tyro
+
+if TYPE_CHECKING:
+    from tfface.data.shards import ShardSet
+
+Flag = tyro.conf.FlagCreatePairsOff
+
+
+@dataclass(frozen=True)
+class Options:
+    """Make shards of synthetic faces, a front and a side picture of each person."""
+
+    out: Path
+    """Folder for the shards; a run that was stopped goes on there."""
+    pairs: int = 20_000
+    """How many people (rounded up to whole shards)."""
+    pairs_per_shard: int = 250
+    """How many people a file holds."""
+    seed: int = 0
+    """First seed of the data set; other seeds are other people."""
+    workers: int = field(default_factory=lambda: os.cpu_count() or 1)
+    """Processes that make faces."""
+    image_size: int = 256
+    """Side of the pictures in pixels."""
+    supersample: int = 1
+    """1: as rendered; 2: rendered at twice the size and averaged."""
+    textures: int = 768
+    """Painted skins that the faces choose from; painted once and kept in the user's cache."""
+    backgrounds: Path | None = None
+    """A folder of pictures for the backgrounds (the Describable Textures Dataset, say); else procedural ones."""
+    ray: Flag[bool] = False
+    """Make the shards as tasks of Ray, a core each, instead of in processes of this command."""
+    address: str = ""
+    """A running Ray cluster to make them on (auto, or host:port); folders must then be ones that all nodes share."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Make the shards that are missing; returns the exit code."""
+    options = tyro.cli(Options, args=argv, prog="tfface synthesize", description=__doc__)
+    shards = _shards(options)
+    if options.ray or options.address:
+        from tfface.data.ray_cluster import cluster
+        from tfface.data.ray_shards import make_with_ray
+
+        with cluster(options.address):
+            make_with_ray(shards)
+    else:
+        shards.claim()
+        missing = shards.missing()
+        if missing:
+            _make(shards, missing, options.workers)
+    print(f"{options.out}: {len(shards)} shards, {len(shards) * options.pairs_per_shard} pairs")
+    return 0
+
+
+def _shards(options: Options) -> ShardSet:
+    from tfface.data.shards import ShardSet
+
+    return ShardSet.of(
+        options.out.resolve(),
+        options.pairs,
+        options.pairs_per_shard,
+        options.seed,
+        image_size=options.image_size,
+        supersample=options.supersample,
+        bank_size=options.textures,
+        background_folder=str(options.backgrounds or ""),
+    )
+
+
+def _make(shards: ShardSet, missing: list[int], workers: int) -> None:
+    from tfface.cli import progress_bar
+    from tfface.data.workers import record_stream
+    from tfface.io.records import write_shard
+
+    seeds = [seed for index in missing for seed in shards.seeds(index)]
+    start = time.perf_counter()
+    with record_stream(shards.settings, seeds, workers) as records, progress_bar() as progress:
+        task = progress.add_task("pairs", total=len(seeds))
+        for index in missing:
+            shard = []
+            for _ in shards.seeds(index):
+                shard.append(next(records))
+                progress.advance(task)
+            write_shard(shards.path(index), shard)
+    rate = len(seeds) / (time.perf_counter() - start)
+    print(f"{rate:.1f} pairs a second, {rate / max(workers, 1):.1f} per core")
+
+
+if __name__ == "__main__":
+    from tfface.cli import run
+
+    raise SystemExit(run(main))
