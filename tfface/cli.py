@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tfface.errors import UserError
+from tfface.quiet import quiet_tensorflow
 from tfface.version import __version__
 
 if TYPE_CHECKING:
@@ -53,11 +54,11 @@ def run(main_function: Main, argv: list[str] | None = None) -> int:
     """Runs a command and gives its exit code.
 
     A `UserError` is printed to stderr as one line and gives 2; Ctrl-C 130; a closed pipe (`| head`) 141.
-    TensorFlow's chatter is turned down to errors unless `TF_CPP_MIN_LOG_LEVEL` is set. It keeps the memory it had
-    unless `TF_CPU_ALLOCATOR_USE_BFC` says otherwise: large buffers given back and fetched anew for every operation cost
-    a page fault every 4 KB, half of the time of a rendering's gradient.
+    TensorFlow says errors only (`tfface.quiet`). It keeps the memory it had unless `TF_CPU_ALLOCATOR_USE_BFC` says
+    otherwise: large buffers given back and fetched anew for every operation cost a page fault every 4 KB, half of the
+    time of a rendering's gradient.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    quiet_tensorflow()
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
     try:
         code = main_function(argv)

@@ -37,6 +37,7 @@ from tfface.geometry.align import (
 )
 from tfface.geometry.upright import QUARTER_TURNS_RAD, WIGGLE_RAD, next_crop, restlessness
 from tfface.io.image import warp_image
+from tfface.quiet import quiet_tensorflow
 from tfface.result import FaceResult, position_tables
 from tfface.weights import saved_model as find_saved_model
 
@@ -322,7 +323,7 @@ def read_card(saved_model: str | os.PathLike[str]) -> dict[str, Any]:
 
 
 def _load_serve(folder: Path) -> Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quiet_tensorflow()
     import tensorflow as tf
 
     try:

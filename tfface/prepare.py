@@ -21,6 +21,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from tfface.quiet import quiet_tensorflow
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -185,7 +187,7 @@ def _start(settings: PrepareSettings) -> None:
     global _preparer
     for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(variable, "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quiet_tensorflow()
     import cv2
 
     from tfface.training.prepare import PhotoPreparer

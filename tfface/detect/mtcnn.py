@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfface.detect.base import Detection, largest_first
+from tfface.quiet import quiet_tensorflow
 
 LARGEST_SIDE = 1000
 POINT_NAMES = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
@@ -23,7 +23,7 @@ class Mtcnn:
     """
 
     def __init__(self, threshold: float = 0.9) -> None:
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+        quiet_tensorflow()
         from mtcnn import MTCNN
 
         self._detector = MTCNN()

@@ -1,0 +1,38 @@
+"""TensorFlow's import says errors only."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tfface.quiet import is_chatter
+
+IMPORT = "from tfface.quiet import quiet_tensorflow; quiet_tensorflow(); import tensorflow as tf; print(tf.__version__)"
+
+
+@pytest.mark.parametrize(
+    ("line", "drop"),
+    [
+        ("WARNING: All log messages before absl::InitializeLog() is called are written to STDERR", True),
+        ("I0000 00:00:1795809417.965152   14764 port.cc:153] oneDNN custom operations are on.", True),
+        ("W0000 00:00:1758131437.322781 3722519 computation_placer.cc:177] computation placer registered.", True),
+        ("E0000 00:00:1795808201.094155 10065 cuda_platform.cc:52] failed call to cuInit: UNKNOWN ERROR (303)", True),
+        ("E0000 00:00:1795808201.094155 10065 cuda_dnn.cc:52] Loaded runtime CuDNN library: 8.1 is too old", False),
+        ("2026-11-27 20:01:49.1: E tensorflow/core/x.cc:1] out of memory", False),
+        ("Traceback (most recent call last):", False),
+    ],
+)
+def test_information_and_warnings_are_chatter_and_errors_are_not(line: str, drop: bool) -> None:
+    assert is_chatter(line) == drop
+
+
+@pytest.mark.slow
+def test_an_import_says_nothing_and_what_is_written_later_arrives() -> None:
+    code = IMPORT + "; import os; os.write(2, b'later\\n')"
+    environment = {key: value for key, value in os.environ.items() if key != "TF_CPP_MIN_LOG_LEVEL"}
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert ran.stderr == "later\n"
+    assert ran.stdout.startswith("2.")

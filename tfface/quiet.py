@@ -1,0 +1,96 @@
+"""TensorFlow imported without what it says of itself.
+
+`TF_CPP_MIN_LOG_LEVEL` rules TensorFlow's own logging only. Six to eight lines of every import come from its libraries
+before their logging is set up, and heed nothing. So the process's standard error is caught while TensorFlow is imported
+and looks for devices, and what is more than information or a warning is passed on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from types import ModuleType
+
+LEVEL = "TF_CPP_MIN_LOG_LEVEL"
+_CHATTER = re.compile(
+    r"^(WARNING: All log messages before absl::InitializeLog"
+    r"|[IW]\d{4} \d\d:"  # Abseil's information and warnings
+    r"|\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+: [IW] "  # TensorFlow's
+    r"|To enable the following instructions"
+    r"|E\d{4} .*failed call to cuInit.*(303|NO_DEVICE|no CUDA-capable device))"  # there is no GPU: `info` says so too
+)
+
+
+def quiet_tensorflow() -> None:
+    """From now on TensorFlow's import says errors only; nothing where it is imported already, or where
+    `TF_CPP_MIN_LOG_LEVEL` is 0."""
+    os.environ.setdefault(LEVEL, "2")
+    waiting = any(isinstance(finder, _Finder) for finder in sys.meta_path)
+    if os.environ[LEVEL] != "0" and "tensorflow" not in sys.modules and not waiting:
+        sys.meta_path.insert(0, _Finder())
+
+
+def is_chatter(line: str) -> bool:
+    """Whether a line of standard error is information, a warning, or that there is no GPU."""
+    return bool(_CHATTER.match(line))
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    """Finds TensorFlow as usual, once, and has it imported quietly."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != "tensorflow":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(fullname)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader)
+        return spec
+
+
+class _Loader(importlib.abc.Loader):
+    def __init__(self, usual: importlib.abc.Loader) -> None:
+        self.usual = usual
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
+        return self.usual.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        assert module.__spec__ is not None
+        module.__loader__ = module.__spec__.loader = self.usual
+        with _errors_only():
+            self.usual.exec_module(module)
+            module.config.list_physical_devices("GPU")  # says its part now and not later
+
+
+@contextlib.contextmanager
+def _errors_only() -> Iterator[None]:
+    """Catches what the process writes to standard error; passes on what is no chatter."""
+    try:
+        sys.stderr.flush()
+        usual = os.dup(2)
+    except (AttributeError, OSError, ValueError):  # there is no standard error
+        yield
+        return
+    with tempfile.TemporaryFile() as caught:
+        os.dup2(caught.fileno(), 2)
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError, ValueError):
+                sys.stderr.flush()
+            os.dup2(usual, 2)
+            os.close(usual)
+            caught.seek(0)
+            for line in caught.read().decode(errors="replace").splitlines():
+                if line and not is_chatter(line):
+                    print(line, file=sys.stderr)
