@@ -25,6 +25,7 @@ from tfface.errors import UserError
 from tfface.face.layout import CROP_SIZE, camera_of
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
+from tfface.geometry import ibug68
 from tfface.geometry.pos import Deep3DCrop
 from tfface.io.records import DATASET_FILE
 from tfface.models import coefficients, maps
@@ -300,4 +301,4 @@ def test_seeds_000_and_001(tmp_path: Path) -> None:
 
 
 def test_mirroring_the_68_points_twice_changes_nothing() -> None:
-    assert weak_batches.MIRRORED_68[weak_batches.MIRRORED_68].tolist() == list(range(68))
+    assert ibug68.MIRRORED[ibug68.MIRRORED].tolist() == list(range(68))

@@ -13,8 +13,7 @@ import tensorflow as tf
 from tfface.data.augment import CROP_SIZE
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-
-BRIDGE, CHIN, EYES, RIGHT_EYE, LEFT_EYE = 27, 8, slice(36, 48), slice(36, 42), slice(42, 48)
+from tfface.geometry.ibug68 import CHIN, EYES, LEFT_EYE, NOSE_BRIDGE, RIGHT_EYE
 
 
 def rolls_of_maps(maps: tf.Tensor) -> tf.Tensor:
@@ -28,13 +27,13 @@ def rolls_of_maps(maps: tf.Tensor) -> tf.Tensor:
 def rolls_of_landmarks(points: tf.Tensor) -> tf.Tensor:
     """The heads' rolls `[B]` in radians from 68 points `[B,68,2]`."""
     eyes = points[:, EYES] - tf.reduce_mean(points[:, EYES], axis=1, keepdims=True)
-    half = (points[:, CHIN] - points[:, BRIDGE]) / 2
+    half = (points[:, CHIN] - points[:, NOSE_BRIDGE]) / 2
     across = tf.stack([half[:, 1], -half[:, 0]], axis=-1)
     samples = tf.concat([eyes, across[:, None], -across[:, None]], axis=1)
     scatter = tf.einsum("bki,bkj->bij", samples, samples)
     angle = tf.atan2(2 * scatter[:, 0, 1], scatter[:, 0, 0] - scatter[:, 1, 1]) / 2
     direction = tf.stack([tf.cos(angle), tf.sin(angle)], axis=-1)
-    eyes_apart = tf.reduce_mean(points[:, LEFT_EYE], axis=1) - tf.reduce_mean(points[:, RIGHT_EYE], axis=1)
+    eyes_apart = tf.reduce_mean(points[:, RIGHT_EYE], axis=1) - tf.reduce_mean(points[:, LEFT_EYE], axis=1)
     turned = tf.reduce_sum(direction * (eyes_apart + across), axis=-1, keepdims=True)
     direction = tf.where(turned < 0, -direction, direction)
     return tf.atan2(-direction[:, 1], direction[:, 0])

@@ -22,18 +22,10 @@ from tfface.data.maps import mirror_maps
 from tfface.data.photos import photo_dataset
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
+from tfface.geometry.ibug68 import MIRRORED
 from tfface.io.records import MAPS_KIND, find_shards, read_dataset_card
 
 Batch = tuple[tf.Tensor, dict[str, tf.Tensor]]
-
-MIRRORED_68 = np.concatenate(
-    [
-        *(np.arange(16, -1, -1), np.arange(26, 16, -1), np.arange(27, 31), np.arange(35, 30, -1)),
-        *([45, 44, 43, 42, 47, 46], [39, 38, 37, 36, 41, 40]),
-        *(np.arange(54, 47, -1), np.arange(59, 54, -1), np.arange(64, 59, -1), np.arange(67, 64, -1)),
-    ]
-)
-"""The 68 points of a mirrored picture, by their numbers in the picture."""
 
 
 def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset, tf.data.Dataset]:
@@ -173,7 +165,7 @@ def crops_of(landmarks: tf.Tensor) -> tf.Tensor:
 
 def _mirrored(images: tf.Tensor, truth: dict[str, tf.Tensor], turned: tf.Tensor) -> Batch:
     """The pictures of which `turned` `[B,1,1]` is true are mirrored, with what belongs to them."""
-    points = tf.gather(truth["landmarks"], MIRRORED_68, axis=1) * [-1.0, 1.0] + [augment.CROP_SIZE, 0.0]
+    points = tf.gather(truth["landmarks"], MIRRORED, axis=1) * [-1.0, 1.0] + [augment.CROP_SIZE, 0.0]
     four = turned[..., None]
     return tf.where(four, tf.reverse(images, [2]), images), {
         "image": tf.where(four, tf.reverse(truth["image"], [2]), truth["image"]),

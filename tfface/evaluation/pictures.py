@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.evaluation.landmark_set import OFFSET_PX
+from tfface.geometry.ibug68 import STROKES
 from tfface.io.files import atomic_path
 from tfface.metrics.curves import ced
 
 FloatArray = NDArray[np.floating]
-_STROKES = ((0, 17), (17, 22), (22, 27), (27, 31), (31, 36), (36, 42), (42, 48), (48, 60), (60, 68))
-_CLOSED = (36, 42, 48, 60)
 _TRUE, _PREDICTED = "#4caf50", "#ff3db8"
 
 
@@ -68,7 +67,7 @@ def draw_landmarks(image: NDArray[np.uint8], truth: FloatArray, predicted: Float
 
 
 def _draw_strokes(axes: object, points: FloatArray, colour: str) -> None:
-    for start, stop in _STROKES:
+    for start, stop, closed in STROKES:
         stroke = points[start:stop]
-        stroke = np.vstack([stroke, stroke[:1]]) if start in _CLOSED else stroke
+        stroke = np.vstack([stroke, stroke[:1]]) if closed else stroke
         axes.plot(stroke[:, 0], stroke[:, 1], "-o", color=colour, linewidth=0.8, markersize=1.8)  # type: ignore[attr-defined]

@@ -29,14 +29,6 @@ VERTICES_3D = {
 # fmt: on
 """Landmark to vertex, where the conventions differ."""
 
-EXPRESSIVE_PAIRS = (
-    *((37, 41), (38, 40), (43, 47), (44, 46), (36, 39), (42, 45)),
-    *((61, 67), (62, 66), (63, 65), (50, 58), (51, 57), (52, 56), (48, 54), (51, 62), (66, 57), (49, 59), (53, 55)),
-    *((17, 36), (18, 37), (19, 37), (20, 38), (21, 39), (22, 42), (23, 43), (24, 44), (25, 44), (26, 45), (21, 22)),
-    *((33, 51), (57, 8), (31, 35)),
-)
-"""Landmarks whose difference shows an expression: upper and lower lids, lips, brows and lids, corners, lip and nose."""
-
 
 def in_3d(landmarks_2d: NDArray[np.int64]) -> NDArray[np.int64]:
     """The 68 of the three-dimensional convention from those of the two-dimensional one."""

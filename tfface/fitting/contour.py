@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.face.open_model import OpenFace, load_open_face
+from tfface.geometry.ibug68 import NOSE_BASE, NUM_JAW
 
 FloatArray = NDArray[np.floating]
-NUM_JAW = 17
-BASE_OF_NOSE = 33
 ROW_LENGTH = 24
 INNER_END = 0.55  # where a row ends, as a part of the way from the base of the nose to the jaw
 ROW_WIDTH_MM = 2.0
@@ -30,7 +29,7 @@ def jaw_rows() -> NDArray[np.int64]:
     """`[17, 24]` vertices of the face crop at level 2: the rows of the jaw points, each its own vertex first."""
     face = load_open_face()
     mean = np.asarray(face.face(2).vertices(face.mean), np.float64)
-    centre = mean[face.landmarks68_2d[BASE_OF_NOSE], :2] * [0.0, 1.0]
+    centre = mean[face.landmarks68_2d[NOSE_BASE], :2] * [0.0, 1.0]
     skin = np.flatnonzero(face.face(2).vertex_part == 0)
     return np.stack([_row(face, mean, skin, centre, jaw) for jaw in range(NUM_JAW)])
 

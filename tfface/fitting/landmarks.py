@@ -24,8 +24,9 @@ from tfface.errors import UserError
 from tfface.face.open_model import load_albedo_basis, load_open_face
 from tfface.face.traits import load_traits
 from tfface.fitting.coefficients import Coefficients
-from tfface.fitting.contour import BASE_OF_NOSE, NUM_JAW, jaw_rows, marched
+from tfface.fitting.contour import jaw_rows, marched
 from tfface.geometry.camera import Camera
+from tfface.geometry.ibug68 import NOSE_BASE, NUM_JAW
 from tfface.geometry.pinhole import projected
 from tfface.geometry.rotation import euler_to_matrix, matrix_to_euler
 
@@ -70,7 +71,7 @@ def _chosen(jaw: NDArray[np.int64] | None) -> NDArray[np.int64]:
 def _marched_jaw(joint: FloatArray, pose: FloatArray, target: FloatArray) -> NDArray[np.int64]:
     """Which vertices `[17]` of the rows are the outline, given identity and expression `[202]`."""
     data = _candidates()
-    chosen = np.concatenate([[BASE_OF_NOSE - NUM_JAW], np.arange(68 - NUM_JAW, len(data.mean) - 68)])
+    chosen = np.concatenate([[NOSE_BASE - NUM_JAW], np.arange(68 - NUM_JAW, len(data.mean) - 68)])
     points = project(pose, data.mean[chosen] + np.tensordot(joint, data.basis[:, chosen], axes=1))
     return marched(points[1:].reshape(NUM_JAW, -1, 2), points[0], target[:NUM_JAW])
 

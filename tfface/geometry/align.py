@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
+from tfface.geometry.ibug68 import CHIN, EYES, LEFT_EYE, NOSE_BRIDGE, RIGHT_EYE
 from tfface.geometry.rotation import matrix_to_euler
 
 FloatArray = NDArray[np.floating]
@@ -210,11 +211,11 @@ def roll_from_landmarks(points: FloatArray) -> float:
     alone, the seed's rule, turned such heads upside down.
     """
     points = np.asarray(points, np.float64)[:, :2]
-    eyes = points[36:48] - points[36:48].mean(0)
-    half = (points[8] - points[27]) / 2
+    eyes = points[EYES] - points[EYES].mean(0)
+    half = (points[CHIN] - points[NOSE_BRIDGE]) / 2
     across = np.array([half[1], -half[0]])
     samples = np.concatenate([eyes, [across, -across]])
     direction = np.linalg.svd(samples, full_matrices=False)[2][0]
-    if direction @ (points[42:48].mean(0) - points[36:42].mean(0) + across) < 0:
+    if direction @ (points[RIGHT_EYE].mean(0) - points[LEFT_EYE].mean(0) + across) < 0:
         direction = -direction
     return float(np.arctan2(-direction[1], direction[0]))

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.geometry.align import FloatArray, invert_transform
+from tfface.geometry.ibug68 import EYE_CORNERS, MOUTH_CORNERS, NOSE_TIP
 
 # The five points (left eye, right eye, nose, left and right mouth corner) in decimetres, y up.
 DEEP3D_POINTS = np.array(
@@ -38,8 +39,8 @@ DEEP3D_SCALE = 102.0
 def five_points(points: FloatArray) -> NDArray[np.float64]:
     """Left eye, right eye, nose, left and right mouth corner (picture's left) `[5,2]` of 68 points, as Deep3D does."""
     points = np.asarray(points, np.float64)[:, :2]
-    eyes = points[[36, 42]] / 2 + points[[39, 45]] / 2
-    return np.concatenate([eyes, points[[30, 48, 54]]])
+    eyes = points[list(EYE_CORNERS)].reshape(2, 2, 2).mean(1)
+    return np.concatenate([eyes, points[[NOSE_TIP, *MOUTH_CORNERS]]])
 
 
 def pos_scale_translation(

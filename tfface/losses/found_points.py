@@ -18,13 +18,13 @@ from keras import ops
 from numpy.typing import NDArray
 
 from tfface.config import LossConfig
-from tfface.face.landmarks import EXPRESSIVE_PAIRS
 from tfface.face.position_map import PositionMap
+from tfface.geometry.ibug68 import BROWS, EXPRESSIVE_PAIRS
 from tfface.losses.map_regularisers import read_landmarks
 
 COARSE_CHANNELS, FINE_CHANNELS = 8, 12
 """Channels of a network's output (`tfface.models.points.JoinedMaps`) without and with differences."""
-BROWS, EYES_AND_LIPS = slice(17, 27), slice(36, 68)
+EYES_AND_LIPS = slice(36, 68)
 
 
 class FoundPoints:

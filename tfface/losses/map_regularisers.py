@@ -17,17 +17,9 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from tfface.geometry.ibug68 import MIRROR_PAIRS, NOSE_TIP
 from tfface.geometry.map_ops import normals
 
-NOSE_TIP = 30
-MIDLINE = (8, 27, 28, 29, 30, 33, 51, 57, 62, 66)
-MIRROR_PAIRS = (
-    *((i, 16 - i) for i in range(8)),
-    *((17 + i, 26 - i) for i in range(5)),
-    *((31, 35), (32, 34), (36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46)),
-    *((48, 54), (49, 53), (50, 52), (55, 59), (56, 58), (60, 64), (61, 63), (65, 67)),
-)
-"""The 58 landmarks off the midline, left and right."""
 TINY = 1e-12
 
 

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfface.geometry.ibug68 import LIDS, MOUTH_CORNERS
 from tfface.metrics.landmarks import box_area_root
 
 FloatArray = NDArray[np.floating]
 OPENINGS = {
     "mouth_opening": ((62, 66),),
-    "mouth_width": ((48, 54),),
-    "lids": ((37, 41), (38, 40), (43, 47), (44, 46)),
+    "mouth_width": (MOUTH_CORNERS,),
+    "lids": LIDS,
     "brows": ((19, 37), (24, 44)),
 }
 """Pairs of landmarks whose mean distance is the opening."""

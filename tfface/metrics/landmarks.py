@@ -12,10 +12,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tfface.geometry.ibug68 import OUTER_EYES
+
 FloatArray = NDArray[np.floating]
 DepthRule = Literal["raw", "centred", "least_squares"]
 YAW_BINS = ("0-30", "30-60", "60-90")
-_OUTER_EYES = (36, 45)
 
 
 def nme(predicted: FloatArray, truth: FloatArray, normaliser: FloatArray) -> NDArray[np.float64]:
@@ -70,7 +71,7 @@ def box_diagonal(points: FloatArray) -> NDArray[np.float64]:
 
 def outer_eye_distance(points: FloatArray) -> NDArray[np.float64]:
     """The distance `[N]` of the outer eye corners among 68 points `[N,68,2 or 3]` (300-W's protocol)."""
-    first, second = _OUTER_EYES
+    first, second = OUTER_EYES
     return np.linalg.norm(np.asarray(points, np.float64)[:, first, :2] - points[:, second, :2], axis=-1)
 
 

@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.geometry.align import Similarity, fit_similarity
+from tfface.geometry.ibug68 import EYE_CORNERS, MOUTH_CORNERS, NOSE_BASE, NOSE_TIP
 from tfface.geometry.icp import NearestOnMesh, icp, inverse, move
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
 Alignment = Literal["landmarks_rigid", "landmarks", "icp_rigid", "icp"]
 Distance = Literal["point", "plane", "surface"]
-NOSE_TIP = 30
-NOW_LANDMARKS = (36, 39, 42, 45, 33, 48, 54)
+NOW_LANDMARKS = (*EYE_CORNERS, NOSE_BASE, *MOUTH_CORNERS)
 
 
 @dataclass(frozen=True)

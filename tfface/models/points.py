@@ -26,11 +26,11 @@ from keras import ops
 from numpy.typing import NDArray
 
 from tfface.config import ModelConfig
-from tfface.face.landmarks import EXPRESSIVE_PAIRS
 from tfface.face.layout import CAMERA_SIZES, MM_PER_SHIFT, MOVING, SCALE_SHARE, Layout
 from tfface.face.mean_map import mean_shape
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
+from tfface.geometry.ibug68 import EXPRESSIVE_PAIRS
 from tfface.geometry.pinhole import projected
 from tfface.models import maps, point_finder
 from tfface.models.coefficients import (

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.geometry.align import Box, crop_transform, transform_points
+from tfface.geometry.ibug68 import STROKES
 from tfface.geometry.raster import interpolate, rasterize, vertex_normals
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.io.image import warp_image
@@ -20,18 +21,9 @@ SUPERSAMPLE = 2
 CLAY = (0.80, 0.84, 0.90)
 BACKGROUND = (0.13, 0.14, 0.16)
 LIGHTS = (((-0.35, 0.45, 0.82), 0.78), ((0.8, 0.1, 0.45), 0.22))
-# the lines of the 68 points: first, last, closed, colour
-LINES = (
-    (0, 16, False, (255, 255, 255)),
-    (17, 21, False, (120, 235, 160)),
-    (22, 26, False, (120, 235, 160)),
-    (27, 30, False, (255, 214, 92)),
-    (31, 35, False, (255, 214, 92)),
-    (36, 41, True, (96, 205, 255)),
-    (42, 47, True, (96, 205, 255)),
-    (48, 59, True, (255, 128, 140)),
-    (60, 67, True, (255, 128, 140)),
-)
+_WHITE, _GREEN, _YELLOW, _BLUE, _RED = (255, 255, 255), (120, 235, 160), (255, 214, 92), (96, 205, 255), (255, 128, 140)
+STROKE_COLOURS = (_WHITE, _GREEN, _GREEN, _YELLOW, _YELLOW, _BLUE, _BLUE, _RED, _RED)
+"""Of the lines of the 68 points."""
 FloatArray = NDArray[np.floating]
 Image = NDArray[np.uint8]
 
@@ -84,11 +76,11 @@ def draw_landmarks(image: Image, points: FloatArray, thickness: float = 1.6) -> 
     fixed = np.round((np.asarray(points)[:, :2] * step - 0.5) * 2**shift).astype(np.int32)
     wide = max(round(thickness * step), 1)
     for dark in (True, False):
-        for first, last, closed, color in LINES:
-            line, ink = fixed[first : last + 1], (20, 20, 20) if dark else color
+        for (first, end, closed), color in zip(STROKES, STROKE_COLOURS, strict=True):
+            line, ink = fixed[first:end], (20, 20, 20) if dark else color
             cv2.polylines(canvas, [line], closed, ink, wide + (2 * step if dark else 0), cv2.LINE_AA, shift)
-    for first, last, _, color in LINES:
-        for point in fixed[first : last + 1]:
+    for (first, end, _), color in zip(STROKES, STROKE_COLOURS, strict=True):
+        for point in fixed[first:end]:
             centre = (int(point[0]), int(point[1]))
             cv2.circle(canvas, centre, round(2.1 * wide) << shift, (20, 20, 20), -1, cv2.LINE_AA, shift)
             cv2.circle(canvas, centre, round(1.5 * wide) << shift, color, -1, cv2.LINE_AA, shift)

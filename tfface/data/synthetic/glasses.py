@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tfface.data.synthetic.colour import random_colour
 from tfface.data.synthetic.mesh import FRAME, Piece, grid_triangles, plain_attributes
 from tfface.geometry.camera import Camera
+from tfface.geometry.ibug68 import LEFT_EYE, RIGHT_EYE
 
 FloatArray = NDArray[np.floating]
 _SIDES = 4
@@ -62,7 +63,7 @@ class Spectacles:
 
 def sample(rng: np.random.Generator, landmarks: FloatArray) -> Spectacles:
     """Random spectacles on 68 landmarks `[68,3]` in millimetres."""
-    centres = [landmarks[36:42].mean(0), landmarks[42:48].mean(0)]
+    centres = [landmarks[LEFT_EYE].mean(0), landmarks[RIGHT_EYE].mean(0)]
     bridge = landmarks[27:29].mean(0)
     half_gap = 0.5 * (centres[1][0] - centres[0][0])
     wide, tall = half_gap * rng.uniform(0.68, 0.9), half_gap * rng.uniform(0.42, 0.75)
