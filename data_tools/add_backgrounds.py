@@ -9,6 +9,7 @@ Other files of the folder (poses, meshes) can be copied along with `--copy`.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,7 @@ def main(argv: list[str] | None = None) -> int:
     from rich.progress import track
 
     options = tyro.cli(Options, args=argv, description=__doc__)
-    from tfface.errors import UserError
+    from tfface.errors import item_error
 
     pictures, others = _files(options.images)
     textures, _ = _files(options.textures)
@@ -54,9 +55,9 @@ def main(argv: list[str] | None = None) -> int:
             continue
         try:
             _compose(path, target, textures, options)
-        except UserError as error:
+        except Exception as error:
             failed += 1
-            print(f"{path}: {error}")
+            print(f"{path}: {item_error(error)}", file=sys.stderr)
     if options.copy:
         _copy(others, options)
     print(f"{options.out}: {len(pictures) - failed} pictures" + (f", {failed} failed" if failed else ""))

@@ -1,12 +1,19 @@
-"""Files that are either whole or absent."""
+"""Files that are either whole or absent, and that say who wrote them."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tfface.errors import UserError
+
+MARK = "written by tfface"
+"""What every result carries near its beginning, in whatever way its format allows."""
+_MARK_WITHIN = 4096
+_RANDOM = "[a-z0-9_]" * 8
 
 
 @contextmanager
@@ -14,19 +21,70 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A path beside `path` (same folder, same suffix) to write to; renamed onto `path` when the block ends well.
 
     When the block raises, what was written is deleted and `path` is left as it was.
+
+    Raises:
+        UserError: the disk does not take it (full, read-only, a name too long).
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}-", suffix=target.suffix, dir=target.parent)
     os.close(handle)
     beside = Path(name)
     try:
-        yield beside
-        beside.chmod(0o666 & ~_umask())
-        beside.replace(target)
+        with writing(target):
+            yield beside
+            beside.chmod(0o666 & ~_umask())
+            beside.replace(target)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def writing(target: str | os.PathLike[str]) -> Iterator[None]:
+    """Turns what a disk says (full, read-only, not yours) into a sentence that names what was being written.
+
+    Raises:
+        UserError: an `OSError` that is not of a closed pipe.
+    """
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        why = error.strerror or str(error) or type(error).__name__
+        raise UserError(f"{target} cannot be written ({why}): make room, or choose another folder.") from error
+
+
+def sweep_leftovers(folder: Path, names: Iterable[str]) -> None:
+    """Deletes what `atomic_path` had begun for the files `names` of a folder when its process was killed."""
+    for name in names:
+        stem, suffix = Path(name).stem, Path(name).suffix
+        for stale in folder.glob(f".{stem[:40]}-{_RANDOM}{suffix}"):
+            stale.unlink(missing_ok=True)
+
+
+def written_by_us(path: Path) -> bool:
+    """Whether a file is a result of ours, by the mark that it carries (`MARK`)."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return MARK.encode() in file.read(_MARK_WITHIN)
+    except OSError:
+        return False
+
+
+def refuse_foreign(paths: Iterable[Path], option: str = "--out") -> None:
+    """Sees to it that nothing is overwritten that is not ours.
+
+    Raises:
+        UserError: one of `paths` is there and does not carry our mark.
+    """
+    for path in paths:
+        if os.path.lexists(path) and not written_by_us(path):
+            raise UserError(f"{path} is there and is no result of tfface: choose another {option}, or add --overwrite.")
 
 
 def cache_folder() -> Path:
