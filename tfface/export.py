@@ -13,6 +13,7 @@ from tfface import config as configuration
 from tfface.cli import run
 from tfface.config import DataConfig, ModelConfig
 from tfface.errors import UserError
+from tfface.io.files import must_be_free
 
 if TYPE_CHECKING:
     import keras
@@ -42,6 +43,8 @@ def main(argv: list[str] | None = None) -> int:
     options = tyro.cli(Options, args=argv, prog="tfface export")
     if options.out is None and options.preset is None:
         raise UserError("Say where to: --out DIR for a SavedModel, --preset NAME for a preset.")
+    if options.out is not None:
+        must_be_free(options.out, "tfface.json")
     model, config, card = open_source(options.source)
     if options.average:
         from tfface.models.average import average_weights

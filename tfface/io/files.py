@@ -61,8 +61,9 @@ def sweep_leftovers(folder: Path, names: Iterable[str]) -> None:
     """Deletes what `atomic_path` had begun for the files `names` of a folder when its process was killed."""
     for name in names:
         stem, suffix = Path(name).stem, Path(name).suffix
-        for stale in folder.glob(f".{stem[:40]}-{_RANDOM}{suffix}"):
-            stale.unlink(missing_ok=True)
+        for pattern in (f".{stem[:40]}-{_RANDOM}{suffix}", f".{stem[:40]}-{_RANDOM}.*{suffix}"):
+            for stale in folder.glob(pattern):
+                stale.unlink(missing_ok=True)
 
 
 def written_by_us(path: Path) -> bool:
@@ -85,6 +86,25 @@ def refuse_foreign(paths: Iterable[Path], option: str = "--out") -> None:
     for path in paths:
         if os.path.lexists(path) and not written_by_us(path):
             raise UserError(f"{path} is there and is no result of tfface: choose another {option}, or add --overwrite.")
+
+
+def must_be_free(folder: Path, sign: str, what: str = "the SavedModel") -> None:
+    """Sees to it that a whole folder may be written to `folder`.
+
+    Args:
+        folder: where to.
+        sign: the file by which an earlier one is recognised, which may be replaced.
+        what: is to be written.
+
+    Raises:
+        UserError: it is a file, or holds something else.
+    """
+    with writing(folder):
+        other = folder.is_dir() and any(folder.iterdir()) and not (folder / sign).is_file()
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; name a new folder for {what}.")
+    if other:
+        raise UserError(f"{folder} holds other files; name a new folder for {what}.")
 
 
 def cache_folder() -> Path:

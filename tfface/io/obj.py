@@ -1,8 +1,8 @@
 """Wavefront OBJ in the file's own order of vertices, in all the forms that are about.
 
 Numbers may be parted by tabs, comments may end a line, a line may go on after a backslash, indices may count backwards
-from the last vertex, corners may be `1`, `1/2`, `1//3` or `1/2/3`, faces may be polygons (they become fans), and several
-materials share one list of vertices.
+from the last vertex, corners may be `1`, `1/2`, `1//3` or `1/2/3`, faces may be polygons (they become fans), and
+several materials share one list of vertices.
 """
 
 from __future__ import annotations

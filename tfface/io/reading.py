@@ -2,8 +2,8 @@
 
 Parsers raise what they meet: of a file with a flipped byte `zlib.error`, `IndexError`, `struct.error`,
 `NotImplementedError`, `MemoryError` (an absurd size) or something of their own. No list of them is ever complete, so
-`reading` lists none. What it guards must therefore be the parser's call alone: mistakes in our own lines would be blamed
-on the file. The parser's exception stays attached (`__cause__`) for whoever looks.
+`reading` lists none. What it guards must therefore be the parser's call alone: mistakes in our own lines would be
+blamed on the file. The parser's exception stays attached (`__cause__`) for whoever looks.
 """
 
 from __future__ import annotations
