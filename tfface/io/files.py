@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -86,6 +87,24 @@ def refuse_foreign(paths: Iterable[Path], option: str = "--out") -> None:
     for path in paths:
         if os.path.lexists(path) and not written_by_us(path):
             raise UserError(f"{path} is there and is no result of tfface: choose another {option}, or add --overwrite.")
+
+
+def folder_digest(folder: Path) -> str:
+    """A digest of the files of a folder (an exported model's), wherever it lies and whatever it is called.
+
+    Raises:
+        UserError: one of them cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            digest.update(os.fsencode(path.relative_to(folder).as_posix()))
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or folder} cannot be read ({error.strerror}): is it yours to read?"
+        ) from error
+    return digest.hexdigest()[:16]
 
 
 def must_be_free(folder: Path, sign: str, what: str = "the SavedModel") -> None:
