@@ -171,7 +171,7 @@ def _made_with(arguments: Arguments, model: Path) -> dict[str, Any]:
 
 
 def _left(arguments: Arguments, batch: Batch, made_with: dict[str, Any]) -> tuple[list[tuple[Path, str]], int]:
-    """The photographs of a folder that are not done yet, and how many are; a photograph named by itself is done anew."""
+    """The photographs that are not done yet, and how many are; a photograph named by itself is done anew."""
     from tfface.io.results import finished, photograph
 
     pairs = list(zip(batch.photos, batch.stems, strict=True))
