@@ -32,9 +32,8 @@ def write_now_report(out: Path, results: dict[str, Any]) -> dict[str, Any]:
         page.paragraph(kept["protocol"]),
     ]
     with atomic_path(out / "report.html") as beside:
-        beside.write_text(
-            page.page(f"now: {kept['images']} images", *parts), encoding="utf-8", errors="backslashreplace"
-        )
+        text = page.page(f"now: {kept['images']} images", *parts)
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
     return kept
 
 

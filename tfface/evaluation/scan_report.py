@@ -44,9 +44,8 @@ def write_scan_report(out: Path, run: ScanRun) -> dict[str, Any]:
         page.paragraph(", ".join(f"{name} {version}" for name, version in results["versions"].items())),
     ]
     with atomic_path(out / "report.html") as beside:
-        beside.write_text(
-            page.page(f"{run.benchmark}: {len(run.items)} scans", *parts), encoding="utf-8", errors="backslashreplace"
-        )
+        text = page.page(f"{run.benchmark}: {len(run.items)} scans", *parts)
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
     return results
 
 

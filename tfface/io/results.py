@@ -100,7 +100,9 @@ def finished(folder: Path, stem: str, source: Mapping[str, str], made_with: Mapp
         if first is None:
             first = _told(folder / f"{base}_0.json")
         if first is None:
-            return None
+            if not any(os.path.lexists(folder / f"{base}{end}") for end in ENDS):
+                return None
+            continue
         if not _is_of(first, source):
             continue
         count = first["face"].get("of")

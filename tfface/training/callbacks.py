@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from tfface.errors import UserError
 from tfface.io.files import atomic_path
@@ -53,6 +54,14 @@ class KeepState(keras.callbacks.Callback):
         state.loss, state.parts = means["loss"], {name: means[name] for name in self.parts}
         if not math.isfinite(state.loss):
             raise diverged(self.folder, state.step, "the training loss is")
+        if not self._ends_are_finite():
+            raise diverged(self.folder, state.step, "the weights are")
+
+    def _ends_are_finite(self) -> bool:
+        """Whether the first and the last weights are numbers: gradients that are none reach them, also where an
+        activation hides it from the loss. All weights are looked at before each checkpoint."""
+        ends = self.model.trainable_variables[:1] + self.model.trainable_variables[-1:]
+        return all(np.isfinite(keras.ops.convert_to_numpy(variable)).all() for variable in ends)
 
     def _mean(self, name: str, mean_of_session: float, done: int) -> float:
         """Over the epoch's steps so far; this session has seen those from `_before` on."""
