@@ -72,7 +72,11 @@ def load(path: str | os.PathLike[str]) -> Config:
     Raises:
         UserError: the file is missing, not YAML, or holds a wrong key or value.
     """
-    return from_dict(read_yaml(path))
+    tree = read_yaml(path)
+    try:
+        return from_dict(tree)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:

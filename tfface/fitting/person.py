@@ -23,7 +23,7 @@ CROP_PX = 224
 MAP_PIXELS = 256
 STEPS = 120
 MOST_APART = 0.15
-"""Of the face's size. Faces' landmarks, each off by 8 %, lie 0.08 from the nearest face; 68 points at random lie 0.3."""
+"""Of the face's size. Faces' landmarks, each off by 8 %, lie 0.08 from the nearest face; 68 at random lie 0.3."""
 FloatArray = NDArray[np.floating]
 Progress = Callable[[int], None]
 
