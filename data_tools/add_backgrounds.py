@@ -49,8 +49,9 @@ def main(argv: list[str] | None = None) -> int:
     pictures, others = _files(options.images)
     textures, _ = _files(options.textures)
     failed = 0
+    names = _names(pictures)
     for path in track(pictures, "backgrounds"):
-        target = options.out / path.relative_to(options.images).with_suffix(".png")
+        target = options.out / path.relative_to(options.images).with_name(f"{names[path]}.png")
         if target.exists():
             continue
         try:
@@ -62,6 +63,19 @@ def main(argv: list[str] | None = None) -> int:
         _copy(others, options)
     print(f"{options.out}: {len(pictures) - failed} pictures" + (f", {failed} failed" if failed else ""))
     return 1 if failed else 0
+
+
+def _names(pictures: list[Path]) -> dict[Path, str]:
+    """The results' names, none twice in a folder."""
+    from itertools import groupby
+
+    from tfface.io.results import stems
+
+    found: dict[Path, str] = {}
+    for _, group in groupby(sorted(pictures), key=lambda path: path.parent):
+        paths = list(group)
+        found.update(zip(paths, stems(paths), strict=True))
+    return found
 
 
 def _files(folder: Path) -> tuple[list[Path], list[Path]]:

@@ -231,6 +231,18 @@ def test_one_bad_item_is_named_and_the_others_are_done(
     assert "Traceback" not in told.err and len(list(out.glob("*.tfrecord"))) == 1
 
 
+def test_pictures_of_one_stem_both_get_backgrounds(tmp_path: Path) -> None:
+    images, textures, out = (tmp_path / name for name in ("images", "textures", "out"))
+    for folder in (images, textures):
+        folder.mkdir()
+    for name, kind in (("a.png", "PNG"), ("a.jpg", "JPEG"), ("broken.png", "")):
+        (images / name).write_bytes(picture(kind) if kind else HTML)
+    (textures / "t.png").write_bytes(picture("PNG"))
+    arguments = ["--images", str(images), "--textures", str(textures), "--out", str(out), "--black"]
+    assert run(tool("add_backgrounds"), arguments) == 1
+    assert sorted(path.name for path in out.iterdir()) == ["a_jpg.png", "a_png.png"]
+
+
 def test_a_disk_that_takes_nothing_is_told(
     places: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -215,6 +215,16 @@ def test_suffixes_in_capitals_are_found(tmp_path: Path) -> None:
     assert read_aflw2000(tmp_path / "aflw").names == ["image1.JPG"]
 
 
+@pytest.mark.parametrize("factor", [0.001, 0.1, 1000.0])
+def test_scans_that_are_not_in_millimetres_are_told(factor: float, tmp_path: Path) -> None:
+    head = MESH.vertices * 200
+    write_mesh(tmp_path / "head.obj", Mesh(head, MESH.triangles))
+    write_mesh(tmp_path / "head.ply", Mesh(head * np.float32(factor), MESH.triangles))
+    scans, broken = read_scans(tmp_path, millimetres=True)
+    assert list(scans) == ["head.obj"] and "no head in millimetres" in broken["head.ply"]
+    assert len(read_scans(tmp_path)[0]) == 2  # peers' meshes may have any scale
+
+
 def test_our_own_mistakes_stay_visible(tmp_path: Path) -> None:
     with pytest.raises(UserError) as told, reading(tmp_path / "a", "a file"):
         raise ZeroDivisionError("in a parser")

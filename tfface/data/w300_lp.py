@@ -31,7 +31,7 @@ from tfface.face.readers import bfm_300wlp
 from tfface.geometry.align import Pose
 from tfface.geometry.conventions import points_from_matlab, pose_from_300wlp
 from tfface.io.image import read_image
-from tfface.io.reading import files_in, read_matlab, sibling
+from tfface.io.reading import files_in, read_matlab_numbers, sibling
 
 SETS = ("AFW", "HELEN", "IBUG", "LFPW")
 FRONT_YAW_DEG, SIDE_YAW_DEG = 45.0, 100.0
@@ -204,8 +204,4 @@ def landmarks_of(photo: Photo) -> NDArray[np.float64]:
 
 
 def _content(path: Path, *needed: str) -> dict[str, Any]:
-    content = read_matlab(path)
-    missing = [name for name in needed if name not in content]
-    if missing:
-        raise UserError(f"{path.name} has no {', '.join(missing)}")
-    return content
+    return read_matlab_numbers(path, needed)

@@ -17,7 +17,7 @@ import numpy as np
 from tfface.errors import UserError
 from tfface.evaluation.landmark_set import LandmarkSet, read_each, squared
 from tfface.geometry.align import box_from_landmarks
-from tfface.io.reading import files_in, read_arrays, read_matlab, reading, sibling
+from tfface.io.reading import files_in, read_arrays, read_matlab_numbers, sibling
 
 _SHAPES: dict[str, tuple[int, ...]] = {"names": (), "landmarks68_px": (3, 68), "yaw_deg": (), "roi_box_px": (4,)}
 _FORM = "docs/evaluation.md says what it holds"
@@ -93,9 +93,8 @@ def _read_mat(file: Path) -> dict[str, Any]:
     image = sibling(file, (".jpg", ".jpeg", ".png"))
     if image is None:
         raise UserError(f"no photograph {file.stem}.jpg beside it")
-    data = mat_fields(file, "pt3d_68", "Pose_Para")
-    with reading(file, "AFLW2000-3D's truth"):
-        points = np.asarray(data["pt3d_68"], np.float64).T
+    data = read_matlab_numbers(file, ("pt3d_68", "Pose_Para"))
+    points = data["pt3d_68"].T
     if points.shape != (68, 3) or not np.isfinite(points).all():
         raise UserError(f"pt3d_68 is not 3 x 68 finite numbers but {points.T.shape}")
     return {"image": image, "points": points, "yaw_deg": folded_yaw_deg(data["Pose_Para"])}
@@ -111,16 +110,3 @@ def folded_yaw_deg(pose_para: Any) -> float:
     if len(numbers) < 7 or numbers.dtype.kind not in "fiu" or not np.isfinite(numbers).all():
         raise UserError(f"Pose_Para is not seven finite numbers but of shape {np.shape(pose_para)}")
     return float(np.rad2deg(np.arcsin(np.sin(float(numbers[1])))))
-
-
-def mat_fields(file: Path, *needed: str) -> dict[str, Any]:
-    """What a picture's `.mat` holds.
-
-    Raises:
-        UserError: it cannot be read, or lacks a field.
-    """
-    data = read_matlab(file)
-    missing = [name for name in needed if name not in data]
-    if missing:
-        raise UserError(f"{file.name} has no {', '.join(missing)}")
-    return data

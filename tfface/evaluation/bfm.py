@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.evaluation.aflw2000 import mat_fields
 from tfface.face.linear_face import LinearFace
 from tfface.face.open_model import OpenFace
 from tfface.face.readers import bfm_300wlp
@@ -27,7 +26,7 @@ from tfface.geometry.align import fit_similarity
 from tfface.geometry.conventions import points_from_matlab, pose_from_300wlp
 from tfface.geometry.icp import NearestOnMesh, icp, inverse, move
 from tfface.io.image import image_size
-from tfface.io.reading import sibling
+from tfface.io.reading import read_matlab_numbers, sibling
 from tfface.metrics.dense import dense_nme
 from tfface.metrics.landmarks import box_area_root
 
@@ -97,7 +96,7 @@ class BfmTruth:
         Raises:
             UserError: they do not agree.
         """
-        data = mat_fields(self.files[index], "Shape_Para", "Exp_Para", "Pose_Para", "pt3d_68")
+        data = read_matlab_numbers(self.files[index], ("Shape_Para", "Exp_Para", "Pose_Para", "pt3d_68"))
         shape = self.bfm.vertices(data["Shape_Para"], data["Exp_Para"])
         vertices = pose_from_300wlp(data["Pose_Para"], self.heights[index]).to_image(shape)
         points = points_from_matlab(data["pt3d_68"].T)

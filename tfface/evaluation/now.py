@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError, item_error
+from tfface.evaluation.scan_files import check_millimetres
 from tfface.evaluation.scans import BASELINE, mean_surface
 from tfface.face.open_model import load_open_face
 from tfface.io.image import read_image
@@ -182,7 +183,9 @@ def _scan(scan: Path, points: Path) -> tuple[NDArray[np.float32], NDArray[np.flo
     seven = read_pp(points)
     if seven.shape != (7, 3):
         raise UserError(f"{points} holds {len(seven)} points, not 7")
-    return read_mesh(scan).vertices, seven
+    vertices = read_mesh(scan).vertices
+    check_millimetres(vertices, scan)
+    return vertices, seven
 
 
 def measure_now(items: Iterable[NowItem], answer: Callable[[NowItem], Answer]) -> NowColumn:

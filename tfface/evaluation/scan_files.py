@@ -20,6 +20,8 @@ from tfface.io.reading import files_in, sibling
 from tfface.metrics.reconstruction import Surface
 
 MESH_SUFFIXES = (".obj", ".ply")
+HEAD_MM = (60.0, 3000.0)
+"""From half a face to a whole person."""
 LANDMARK_SUFFIXES = (".ljson", ".json", ".pts", ".txt", ".npz")
 
 
@@ -46,8 +48,10 @@ class Scan:
         return Surface(self.mesh.vertices, self.mesh.triangles, self.landmarks)
 
 
-def read_scans(folder: Path, pattern: str = "*") -> tuple[dict[str, Scan], dict[str, str]]:
+def read_scans(folder: Path, pattern: str = "*", millimetres: bool = False) -> tuple[dict[str, Scan], dict[str, str]]:
     """The scans of `folder` (and the folders in it) by name, and those that cannot be used, and why.
+
+    With `millimetres`, a mesh that cannot be a head in millimetres cannot be used.
 
     A name is the file's, or its path below `folder` where two files have the same.
 
@@ -60,10 +64,27 @@ def read_scans(folder: Path, pattern: str = "*") -> tuple[dict[str, Scan], dict[
     scans, broken = {}, {}
     for file, name in zip(files, names_of(files, folder), strict=True):
         try:
-            scans[name] = _read_scan(name, file)
+            scan = _read_scan(name, file)
+            if millimetres:
+                check_millimetres(scan.mesh.vertices, file)
+            scans[name] = scan
         except Exception as error:
             broken[str(file.relative_to(folder))] = item_error(error)
     return scans, broken
+
+
+def check_millimetres(vertices: NDArray[np.floating], file: Path) -> None:
+    """Sees to it that a scan is as large as heads are: in metres, all errors would come out as 0.
+
+    Raises:
+        UserError: it is not.
+    """
+    size = float(np.ptp(vertices, axis=0).max())
+    if not HEAD_MM[0] <= size <= HEAD_MM[1]:
+        raise UserError(
+            f"{file} spans {size:.4g} units, no head in millimetres ({HEAD_MM[0]:g} to {HEAD_MM[1]:g}): scale it by "
+            "1000 if it is in metres, by 10 if in centimetres, by 0.001 if in micrometres."
+        )
 
 
 def _read_scan(name: str, file: Path) -> Scan:
@@ -76,7 +97,11 @@ def names_of(files: list[Path], folder: Path) -> list[str]:
     """Short names of files below `folder`, all different."""
     stems = [file.stem for file in files]
     paths = [file.relative_to(folder).with_suffix("").as_posix() for file in files]
-    return [stem if stems.count(stem) == 1 else path for stem, path in zip(stems, paths, strict=True)]
+    wholes = [file.relative_to(folder).as_posix() for file in files]
+    return [
+        stem if stems.count(stem) == 1 else path if paths.count(path) == 1 else whole
+        for stem, path, whole in zip(stems, paths, wholes, strict=True)
+    ]
 
 
 def read_surfaces(folder: Path) -> tuple[dict[str, Surface], dict[str, str]]:

@@ -121,7 +121,7 @@ def _render(
     side_yaw_deg: float,
     track: Callable[[list[str], str], Iterable[str]],
 ) -> tuple[dict[str, RenderedScan], dict[str, str]]:
-    scans, broken = read_scans(data)
+    scans, broken = read_scans(data, millimetres=True)
     finder = next((network for network in networks if network.num_views == 1), None)
     items = {}
     for name in track(list(scans)[:limit], "rendering"):

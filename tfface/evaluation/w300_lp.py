@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.evaluation.aflw2000 import folded_yaw_deg, mat_fields
+from tfface.evaluation.aflw2000 import folded_yaw_deg
 from tfface.evaluation.landmark_set import LandmarkSet, read_each
 from tfface.geometry.align import box_from_landmarks
-from tfface.io.reading import files_in, sibling
+from tfface.io.reading import files_in, read_matlab_numbers, sibling
 
 SETS = ("AFW", "HELEN", "IBUG", "LFPW")
 
@@ -52,12 +52,12 @@ def _read_item(folder: Path, file: Path) -> dict[str, Any]:
     image = sibling(file, (".jpg", ".jpeg", ".png"))
     if image is None:
         raise UserError(f"no photograph {file.stem}.jpg beside it")
-    data = mat_fields(file, "Pose_Para")
+    data = read_matlab_numbers(file, ("Pose_Para",))
     extra = folder / "landmarks" / file.parent.name / f"{file.stem}_pts.mat"
     if "pt3d_68" in data:
         points = _rows(data["pt3d_68"])
     elif extra.is_file():
-        points = _rows(mat_fields(extra, "pts_3d")["pts_3d"])
+        points = _rows(read_matlab_numbers(extra, ("pts_3d",))["pts_3d"])
     elif "pt2d" in data:
         points = _rows(data["pt2d"])
     else:

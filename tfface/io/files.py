@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -14,6 +15,7 @@ from tfface.errors import UserError
 MARK = "written by tfface"
 """What every result carries near its beginning, in whatever way its format allows."""
 _MARK_WITHIN = 4096
+_DISK_ERRORS = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.EIO)
 _RANDOM = "[a-z0-9_]" * 8
 
 
@@ -47,15 +49,28 @@ def writing(target: str | os.PathLike[str]) -> Iterator[None]:
     """Turns what a disk says (full, read-only, not yours) into a sentence that names what was being written.
 
     Raises:
-        UserError: an `OSError` that is not of a closed pipe.
+        UserError: an `OSError` that is not of a closed pipe, or the same in the words of TensorFlow or HDF5.
     """
     try:
         yield
-    except BrokenPipeError:
+    except (UserError, BrokenPipeError):
         raise
-    except OSError as error:
-        why = error.strerror or str(error) or type(error).__name__
+    except Exception as error:
+        why = disk_trouble(error)
+        if why is None:
+            raise
         raise UserError(f"{target} cannot be written ({why}): make room, or choose another folder.") from error
+
+
+def disk_trouble(error: Exception) -> str | None:
+    """What a disk said, where that is what an exception is about; None where it is not."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    said = str(error)
+    for number in _DISK_ERRORS:
+        if os.strerror(number) in said or f"errno = {number}," in said:
+            return os.strerror(number)
+    return said or type(error).__name__ if isinstance(error, OSError) else None
 
 
 def sweep_leftovers(folder: Path, names: Iterable[str]) -> None:

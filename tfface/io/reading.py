@@ -196,6 +196,26 @@ def read_matlab(
     return {name: value for name, value in content.items() if not name.startswith("__")}
 
 
+def read_matlab_numbers(path: PathLike, needed: tuple[str, ...] = ()) -> dict[str, NDArray[np.float64]]:
+    """The variables of a MATLAB file that are finite numbers.
+
+    Raises:
+        UserError: it cannot be read, or one of `needed` is not among them.
+    """
+    content = read_matlab(path)
+    arrays = {name: np.asarray(value) for name, value in content.items()}
+    numbers = {name: array.astype(np.float64) for name, array in arrays.items() if array.dtype.kind in "fiub"}
+    missing = [name for name in needed if name not in numbers]
+    if missing:
+        odd = [name for name in missing if name in arrays]
+        what = f"no numbers in {', '.join(odd)}" if odd else f"no {', '.join(missing)}"
+        raise UserError(f"{Path(path).name} has {what}")
+    endless = [name for name in needed if not np.isfinite(numbers[name]).all()]
+    if endless:
+        raise UserError(f"{Path(path).name} has numbers in {', '.join(endless)} that are not finite")
+    return numbers
+
+
 def sibling(path: Path, suffixes: tuple[str, ...]) -> Path | None:
     """The file beside `path` with its stem and the first of `suffixes` that there is, in whatever case."""
     for suffix in suffixes:

@@ -24,6 +24,7 @@ from tfface.config import Config
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
+from tfface.io.files import disk_trouble, writing
 from tfface.io.reading import reason
 from tfface.io.records import damaged_shard
 from tfface.losses.map_objective import MapObjective
@@ -244,11 +245,14 @@ class Session:
         return True
 
     def _blame_shards(self, error: tf.errors.OpError) -> None:
-        """Where TensorFlow stopped at a shard that cannot be read, says so.
+        """Where TensorFlow stopped at a shard that cannot be read, or at a disk that takes no more, says so.
 
         Raises:
             UserError: naming the shard, or the folder where its records are of another form.
         """
+        with writing(self.folder):
+            if disk_trouble(error) is not None:
+                raise error
         folder = Path(self.config.data.records)
         kinds = (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
         if not self.config.data.records or not isinstance(error, kinds):
