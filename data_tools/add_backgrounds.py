@@ -9,6 +9,7 @@ Other files of the folder (poses, meshes) can be copied along with `--copy`.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,24 +44,38 @@ def main(argv: list[str] | None = None) -> int:
     from rich.progress import track
 
     options = tyro.cli(Options, args=argv, description=__doc__)
-    from tfface.errors import UserError
+    from tfface.errors import item_error
 
     pictures, others = _files(options.images)
     textures, _ = _files(options.textures)
     failed = 0
+    names = _names(pictures)
     for path in track(pictures, "backgrounds"):
-        target = options.out / path.relative_to(options.images).with_suffix(".png")
+        target = options.out / path.relative_to(options.images).with_name(f"{names[path]}.png")
         if target.exists():
             continue
         try:
             _compose(path, target, textures, options)
-        except UserError as error:
+        except Exception as error:
             failed += 1
-            print(f"{path}: {error}")
+            print(f"{path}: {item_error(error)}", file=sys.stderr)
     if options.copy:
         _copy(others, options)
     print(f"{options.out}: {len(pictures) - failed} pictures" + (f", {failed} failed" if failed else ""))
     return 1 if failed else 0
+
+
+def _names(pictures: list[Path]) -> dict[Path, str]:
+    """The results' names, none twice in a folder."""
+    from itertools import groupby
+
+    from tfface.io.results import stems
+
+    found: dict[Path, str] = {}
+    for _, group in groupby(sorted(pictures), key=lambda path: path.parent):
+        paths = list(group)
+        found.update(zip(paths, stems(paths), strict=True))
+    return found
 
 
 def _files(folder: Path) -> tuple[list[Path], list[Path]]:

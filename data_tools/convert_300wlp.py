@@ -63,14 +63,14 @@ def _photos(options: Options) -> tuple[list[Photo], dict[str, str]]:
     from rich.progress import track
 
     from tfface.data.w300_lp import find_mats, read_photo
-    from tfface.errors import UserError
+    from tfface.errors import UserError, item_error
 
     photos, broken = [], {}
     for mat in track(find_mats(options.data, options.flips)[: options.limit], "reading poses"):
         try:
             photos.append(read_photo(mat))
-        except UserError as error:
-            broken[f"{mat.parent.name}/{mat.stem}"] = str(error)
+        except Exception as error:
+            broken[f"{mat.parent.name}/{mat.stem}"] = item_error(error)
     if not photos:
         raise UserError(f"{options.data}: none of its pictures can be read; the first: {next(iter(broken.values()))}")
     return photos, broken

@@ -80,7 +80,7 @@ class Maker:
 
     def _fit(self, photo: Path) -> None:
         from tfface.data.turn import MeshedPhoto
-        from tfface.errors import UserError
+        from tfface.errors import UserError, item_error
         from tfface.face.open_model import load_open_face
         from tfface.io.image import read_image
 
@@ -93,12 +93,11 @@ class Maker:
             yaw = self._result.pose.degrees[0]
             if abs(yaw) > self.options.max_front_deg:
                 raise UserError(f"its face looks {yaw:.0f} degrees aside: too far for --max-front-deg")
-        except UserError as error:
-            self._refusal = error
-            return
-        self._pivot = load_open_face().centre
-        result, surface = self._result, load_open_face().face(2)
-        self._mesh = MeshedPhoto(image, result.vertices, surface, result.landmarks68, result.texture)
+            self._pivot = load_open_face().centre
+            result, surface = self._result, load_open_face().face(2)
+            self._mesh = MeshedPhoto(image, result.vertices, surface, result.landmarks68, result.texture)
+        except Exception as error:  # for all turns of this photograph, not only the first
+            self._refusal = UserError(item_error(error))
 
     def _yaw(self, job: Job) -> float:
         """One of `turns` even parts of the range, anywhere in it; to the side to which the face already looks."""
@@ -149,10 +148,11 @@ def main(argv: list[str] | None = None) -> int:
     options = tyro.cli(Options, args=argv, description=__doc__)
     from tfface.data.map_records import ENLARGE, report, write_dataset
     from tfface.inference import Reconstructor
-    from tfface.io.image import list_images, write_image
+    from tfface.io.image import list_images, survey, unreadable_format, write_image
     from tfface.viz.sheet import contact_sheet
 
     photos = [options.photos] if options.photos.is_file() else list_images(options.photos)
+    unreadable = [] if options.photos.is_file() else survey(options.photos).unreadable
     maker = Maker(options, Reconstructor(options.model))
     jobs = [Job(f"{photo.name}#{number}", photo, number) for photo in photos for number in range(options.turns)]
     card = {
@@ -162,9 +162,10 @@ def main(argv: list[str] | None = None) -> int:
         "settings": {"enlarge": ENLARGE, "image_size": options.image_size, "yaw_deg": options.yaw_deg},
     }
     failed = write_dataset(options.out, jobs, maker, card, options.records_per_shard)
+    failed |= {path.name: unreadable_format(path) for path in unreadable}
     if maker.tiles:
-        write_image(options.out / "sheet.png", contact_sheet(maker.tiles, maker.labels, options.turns + 1))
-    return report(options.out, len(jobs), failed)
+        write_image(options.out / "sheet.png", contact_sheet(maker.tiles, maker.labels, options.turns + 1), True)
+    return report(options.out, len(jobs) + len(unreadable), failed)
 
 
 if __name__ == "__main__":

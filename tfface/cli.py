@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import io
 import os
 import sys
+import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tfface.errors import UserError
+from tfface.errors import TRACEBACK_VARIABLE, UserError, item_error
 from tfface.quiet import quiet_tensorflow
 from tfface.version import __version__
 
@@ -53,26 +55,45 @@ def progress_bar(console: Console | None = None, transient: bool = False) -> Pro
 def run(main_function: Main, argv: list[str] | None = None) -> int:
     """Runs a command and gives its exit code.
 
-    A `UserError` is printed to stderr as one line and gives 2; Ctrl-C 130; a closed pipe (`| head`) 141.
+    A `UserError` is printed to stderr as one line and gives its exit code, mostly 2; so is what a disk says (full,
+    read-only). Ctrl-C gives 130, a closed pipe (`| head`) 141. With TFFACE_TRACEBACK set, the line is followed by where
+    it came from.
     TensorFlow says errors only (`tfface.quiet`). It keeps the memory it had unless `TF_CPU_ALLOCATOR_USE_BFC` says
     otherwise: large buffers given back and fetched anew for every operation cost a page fault every 4 KB, half of the
     time of a rendering's gradient.
     """
     quiet_tensorflow()
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
+    speak_any_name()
     try:
         code = main_function(argv)
         sys.stdout.flush()
         return code
     except UserError as error:
-        print("error: " + " ".join(str(error).split()), file=sys.stderr)
-        return 2
+        return tell("error", error)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
+    except OSError as error:
+        return tell("error", error)
+
+
+def tell(who: str, error: UserError | OSError) -> int:
+    """Prints an error as one line to stderr; its exit code."""
+    print(f"{who}: {item_error(error)}", file=sys.stderr)
+    if os.environ.get(TRACEBACK_VARIABLE):
+        traceback.print_exception(error, file=sys.stderr)
+    return getattr(error, "exit_code", 2)
+
+
+def speak_any_name() -> None:
+    """Names of files that are no UTF-8, or that the terminal's encoding lacks, are printed escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="backslashreplace")
 
 
 def training_convolutions() -> None:

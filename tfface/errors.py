@@ -1,6 +1,13 @@
-"""The one error that people see."""
+"""The one error that people see, and how a batch tells what one of its items did."""
 
 from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+TRACEBACK_VARIABLE = "TFFACE_TRACEBACK"
+"""Set in the environment, mistakes of our own show where they happened also where a batch goes on after them."""
 
 
 class UserError(Exception):
@@ -8,3 +15,27 @@ class UserError(Exception):
 
     Commands print the sentence without a traceback and exit with code 2; batches note it and go on.
     """
+
+    exit_code = 2
+
+
+class StoppedError(UserError):
+    """Work that was begun well and could not be ended well; exit code 1."""
+
+    exit_code = 1
+
+
+def item_error(error: Exception) -> str:
+    """Why one item of a batch failed, in a sentence.
+
+    A `UserError` says it. Anything else is no fault of the item's that we foresaw, so the sentence names its kind, and
+    with TFFACE_TRACEBACK set its traceback is printed.
+    """
+    if isinstance(error, UserError):
+        return " ".join(str(error).split())
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if os.environ.get(TRACEBACK_VARIABLE):
+        traceback.print_exception(error, file=sys.stderr)
+    said = " ".join(str(error).split())[:300]
+    return f"unexpected {type(error).__name__}: {said} (set {TRACEBACK_VARIABLE}=1 to see where)"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -48,6 +49,8 @@ class Options:
     """aflw2000: your own Basel Face Model (face3d's BFM.mat), for dense figures."""
     side_yaw: float = 90.0
     """florence, scans: degrees between the front and the side view."""
+    overwrite: bool = False
+    """Overwrite files in --out that tfface did not write."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -57,11 +60,33 @@ def main(argv: list[str] | None = None) -> int:
     options = tyro.cli(Options, args=argv, prog="tfface evaluate")
     if options.refine < 0 or (options.limit is not None and options.limit < 1):
         raise UserError("--refine must be 0 or more and --limit 1 or more")
+    if not math.isfinite(options.side_yaw) or abs(options.side_yaw) > 180:
+        raise UserError(f"--side-yaw {options.side_yaw} is no angle: give degrees from -180 to 180")
+    _check_places(options)
     if options.benchmark in ("scans", "florence"):
         return _scans(options)
     if options.benchmark == "now":
         return _now(options)
     return _landmarks(options)
+
+
+def _check_places(options: Options) -> None:
+    """What can be told before anything is read: in the first second."""
+    from tfface.io.files import refuse_foreign
+
+    if options.out.exists() and not options.out.is_dir():
+        raise UserError(f"--out {options.out} is a file: give a folder")
+    if not options.overwrite:
+        refuse_foreign(options.out / name for name in ("results.json", "ced.png", "ced_points.png", "report.html"))
+    if options.benchmark != "synthetic":
+        _folder(options)
+    if options.peers is not None and not options.peers.is_dir():
+        raise UserError(f"--peers {options.peers} is no folder: docs/evaluation.md says what lies in it")
+    for name in options.model:
+        if not Path(name).is_dir():
+            from tfface.models import presets
+
+            presets.folder(name)
 
 
 def _scans(options: Options) -> int:

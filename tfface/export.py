@@ -11,6 +11,7 @@ import tyro
 
 from tfface.cli import run
 from tfface.errors import UserError
+from tfface.io.files import must_be_free
 
 if TYPE_CHECKING:
     import keras
@@ -42,6 +43,8 @@ def main(argv: list[str] | None = None) -> int:
     options = tyro.cli(Options, args=argv, prog="tfface export")
     if options.out is None and options.preset is None:
         raise UserError("Say where to: --out DIR for a SavedModel, --preset NAME for a preset.")
+    if options.out is not None:
+        must_be_free(options.out, "tfface.json")
     from tfface import weights
 
     model, config, card = weights.find(options.source).network()

@@ -37,7 +37,8 @@ class Arguments:
     out: Path = Path("out")
     """Folder for the results; made when it is missing."""
     landmarks: tuple[Path, ...] = ()
-    """For each photograph a file of its 68 points in pixels (iBUG order; pixel centres at 0.5): .npy or .json."""
+    """For each photograph a file of its 68 points in pixels (iBUG order): .npy, .npz, .json or .txt (pixel centres at
+    0.5), or 300-W's .pts (pixels counted from 1)."""
     landmarks_file: Path | None = None
     """dlib's shape_predictor_68_face_landmarks.dat (trained on non-commercial data), instead of the network."""
     jaw: Literal["auto", "contour", "mesh"] = "auto"
@@ -51,6 +52,8 @@ class Arguments:
     """Left, top, right, bottom of the face in pixels, instead of detection (one photograph only)."""
     steps: int = 120
     """Steps of the photometric stage; 0: landmarks only."""
+    overwrite: bool = False
+    """Overwrite files in --out that tfface did not write, and results of other photographs."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -69,6 +72,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def _check(arguments: Arguments) -> None:
     """What can be checked before anything is loaded."""
+    from tfface.geometry.align import check_box
+    from tfface.io.reading import must_exist
+
     given, points = len(arguments.photos), len(arguments.landmarks)
     if not given:
         raise UserError("No photograph was given: name one, or several of one person.")
@@ -82,8 +88,12 @@ def _check(arguments: Arguments) -> None:
         raise UserError(f"--steps {arguments.steps} is negative: give 0 or more.")
     if arguments.out.exists() and not arguments.out.is_dir():
         raise UserError(f"--out {arguments.out} is a file: give a folder.")
+    if arguments.box:
+        check_box(arguments.box)
     for path in arguments.landmarks:
         read_landmarks(path)
+    for path in arguments.photos:
+        must_exist(path, "give a photograph")
 
 
 def _fit(arguments: Arguments, console: Console) -> None:
@@ -91,12 +101,16 @@ def _fit(arguments: Arguments, console: Console) -> None:
         task = progress.add_task("landmarks", total=None)
         found = _photos(arguments)
         from tfface.fitting.person import fit_person
+        from tfface.io.results import about, free_names, photograph, stems
 
         progress.update(task, description="fit", total=max(arguments.steps, 1), completed=0)
         faces = fit_person(found, arguments.steps, lambda done: progress.advance(task, done))
         progress.update(task, description="writing", total=len(faces), completed=0)
-        for stem, face in zip(_stems(arguments.photos), faces, strict=True):
-            face.save(arguments.out, stem)
+        made_with = {"steps": arguments.steps, "photographs": len(faces)}
+        for photo, base, face in zip(arguments.photos, stems(arguments.photos), faces, strict=True):
+            source = photograph(photo)
+            (stem,) = free_names(arguments.out, base, 1, source, arguments.overwrite)
+            face.save(arguments.out, stem, overwrite=arguments.overwrite, about=about(source, 0, 1, made_with))
             progress.advance(task)
             yaw, pitch, roll = face.pose.degrees
             took = sum(face.timings_ms.values()) / 1000
@@ -224,37 +238,20 @@ def _file_source(arguments: Arguments) -> Source:
 
 
 def read_landmarks(path: Path) -> NDArray[np.float64]:
-    """68 points `[68,2]` from a `.npy` or `.json` file (a list of pairs, or predict's JSON).
+    """68 points `[68,2]` in pixels, centres at 0.5, of any form of `tfface.io.landmarks`.
 
     Raises:
         UserError: it cannot be read or holds something else.
     """
-    import json
-
-    import numpy as np
-
     from tfface.fitting.landmarks import checked
+    from tfface.io.landmarks import COUNTED_FROM_ONE, read_points
 
-    if not path.is_file():
-        raise UserError(f"{path} does not exist: give a file of 68 landmarks.")
+    values = read_points(path)
     try:
-        if path.suffix.lower() == ".npy":
-            values = np.load(path, allow_pickle=False)
-        else:
-            content = json.loads(path.read_text(encoding="utf-8"))
-            values = np.array(content["landmarks68_px"] if isinstance(content, dict) else content, np.float64)
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise UserError(f"{path} holds no landmarks ({error}): give 68 points as .npy or .json.") from error
-    try:
-        return checked(values)
+        points = checked(values)
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
-
-
-def _stems(photos: tuple[Path, ...]) -> list[str]:
-    """The results' names: the photographs', numbered where two are the same."""
-    names = [photo.stem for photo in photos]
-    return [name if names.count(name) == 1 else f"{name}_{index}" for index, name in enumerate(names)]
+    return points - 0.5 if path.suffix.lower() in COUNTED_FROM_ONE else points
 
 
 if __name__ == "__main__":

@@ -11,7 +11,6 @@ is surest of (`tfface.geometry.upright`).
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -37,6 +36,7 @@ from tfface.geometry.align import (
 )
 from tfface.geometry.upright import QUARTER_TURNS_RAD, WIGGLE_RAD, next_crop, restlessness
 from tfface.io.image import warp_image
+from tfface.io.reading import read_json_object, reading
 from tfface.quiet import quiet_tensorflow
 from tfface.result import FaceResult, position_tables
 from tfface.weights import saved_model as find_saved_model
@@ -46,6 +46,7 @@ REFINE_LIMITS = (0.4, 2.5)
 DETECTORS_OF_ANY_ROLL = ("given", "mtcnn")
 """Boxes that do not say which way up the face is."""
 Image = NDArray[np.uint8]
+_AGAIN = "export the model again"
 _NO_SIDE_BOX = "Side pictures need side boxes: give one box for each."
 
 
@@ -309,34 +310,51 @@ def read_card(saved_model: str | os.PathLike[str]) -> dict[str, Any]:
         raise UserError(
             f"{folder} is not an exported model (saved_model.pb and tfface.json): run `python -m tfface.export`."
         )
-    try:
-        card = json.loads(path.read_text(encoding="utf-8"))
+    card = read_json_object(path, "the card of an exported model", _AGAIN)
+    with reading(path, "the card of an exported model", _AGAIN):
         checksum = card["face_model"]["checksum"]
         missing = {"model", "views", "image_size"} - set(card)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} is broken ({error}): export the model again.") from error
     if missing:
         raise UserError(f"{path} lacks {', '.join(sorted(missing))}: export the model again.")
+    for key, least, most in (("views", 1, 2), ("image_size", 8, 4096)):
+        if type(card[key]) is not int or not least <= card[key] <= most:
+            raise UserError(f"{path} says {card[key]!r} for {key}, no number from {least} to {most}: {_AGAIN}.")
     if checksum != load_open_face().checksum:
         raise UserError(f"{folder} was trained for another face model than this tfface has: export or train it again.")
     return dict(card)
+
+
+def _check_answers(folder: Path, answers: dict[str, NDArray[np.float32]], count: int) -> None:
+    """Sees to it that a model says what `docs/conventions.md` asks of it.
+
+    Raises:
+        UserError: it gives no position maps, of another shape, or numbers that are not finite.
+    """
+    maps = answers.get("position_map")
+    if maps is None or maps.shape != (count, MAP_PIXELS, MAP_PIXELS, 3):
+        found = "none" if maps is None else f"one of shape {maps.shape}"
+        raise UserError(f"{folder} should give a position map [{count},256,256,3], but gives {found}: {_AGAIN}.")
+    for name, values in answers.items():
+        if len(values) != count or not np.isfinite(values).all():
+            raise UserError(f"{folder} gives {name} that are no finite numbers, one for each picture: {_AGAIN}.")
 
 
 def _load_serve(folder: Path) -> Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
     quiet_tensorflow()
     import tensorflow as tf
 
-    try:
+    with reading(folder, "a SavedModel", _AGAIN):
         module = tf.saved_model.load(str(folder))
-    except (OSError, ValueError, tf.errors.OpError) as error:
-        raise UserError(f"{folder} cannot be loaded as a SavedModel ({error}): export the model again.") from error
     serve = getattr(module, "serve", None)
-    if serve is None:
+    if not callable(serve):
         raise UserError(f"{folder} has no `serve` function: export the model with `python -m tfface.export`.")
 
     def run(crops: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         # copies: the array behind a TensorFlow tensor is read-only
-        return {name: np.array(answer, np.float32) for name, answer in serve(tf.constant(crops)).items()}
+        with reading(folder, "a model that predicts faces", _AGAIN):
+            answers = {name: np.array(answer, np.float32) for name, answer in serve(tf.constant(crops)).items()}
+        _check_answers(folder, answers, len(crops))
+        return answers
 
     run.module = module  # type: ignore[attr-defined]  # its variables live as long as it does
     return run

@@ -124,10 +124,9 @@ def networks() -> dict[str, dict[str, int]]:
 
 def presets() -> dict[str, Any]:
     """Each shipped preset with its card, read from `tfface/presets/NAME/card.yaml`."""
-    import yaml
+    from tfface.config import read_yaml
 
-    cards = sorted(PRESETS.glob("*/card.yaml"))
-    return {path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in cards}
+    return {path.parent.name: read_yaml(path) for path in sorted(PRESETS.glob("*/card.yaml"))}
 
 
 def show(information: dict[str, Any]) -> None:

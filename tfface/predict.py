@@ -6,12 +6,12 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from tfface.cli import progress_bar, run
-from tfface.errors import UserError
+from tfface.cli import progress_bar, run, tell
+from tfface.errors import UserError, item_error
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,6 +47,8 @@ class Arguments:
     """The folder holds photographs of one person: their mean identity and albedo for all (an R-Net's)."""
     mat: bool = False
     """Also write NAME.mat with Deep3DFaceReconstruction's fields (an R-Net's)."""
+    overwrite: bool = False
+    """Do again what is done in --out, and overwrite files there that tfface did not write."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,43 +65,76 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
     except UserError as error:
-        print(f"tfface predict: {error}", file=sys.stderr)
-        return 2
+        return tell("tfface predict", error)
 
 
 def _run(arguments: Arguments, console: Console) -> int:
-    photos = _photos(arguments)
-    stems = _stems(photos)
-    if arguments.set:
-        return _predict_set(arguments, photos, stems, console)
+    from tfface.io.image import unreadable_format
+
+    batch = _batch(arguments)
     failed = 0
+    for path in batch.unreadable:
+        failed += _failure(path, UserError(unreadable_format(path)))
+    if arguments.set:
+        return _predict_set(arguments, batch, console)
+    model = _saved_model(arguments)
+    made_with = _made_with(arguments, model)
+    todo, done = _left(arguments, batch, made_with)
     with progress_bar(console, transient=True) as progress:
-        task = progress.add_task("loading the network", total=len(photos))
-        reconstructor = _reconstructor(arguments)
-        for photo, stem in zip(photos, stems, strict=True):
+        task = progress.add_task("loading the network", total=len(todo))
+        reconstructor = _reconstructor(arguments, model) if todo else None
+        for photo, stem in todo:
+            assert reconstructor is not None
             progress.update(task, description=photo.name.replace("[", r"\["))
             try:
-                _predict_one(reconstructor, photo, stem, arguments, console)
-            except (UserError, OSError) as error:
-                if len(photos) == 1 and not arguments.photo.is_dir():
+                _predict_one(reconstructor, photo, stem, arguments, made_with, console)
+            except Exception as error:  # whatever one photograph does, the others are done
+                if not arguments.photo.is_dir():
                     raise UserError(_naming(photo, error)) from error
-                failed += 1
-                print(f"tfface predict: {_naming(photo, error)}", file=sys.stderr)
+                failed += _failure(photo, error)
             progress.advance(task)
-    if failed:
-        print(f"tfface predict: {failed} of {len(photos)} photographs failed; the others are done.", file=sys.stderr)
+    _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), failed, done)
     return 1 if failed else 0
+
+
+def _failure(photo: Path, error: Exception) -> int:
+    """Tells that a photograph failed; 1."""
+    print(f"tfface predict: {_naming(photo, error)}", file=sys.stderr)
+    return 1
+
+
+def _say_how_it_went(arguments: Arguments, count: int, failed: int, done: int) -> None:
+    if done:
+        print(
+            f"tfface predict: {done} of {count} photographs were done before, in {arguments.out}, and are left as they "
+            "are (--overwrite does them again).",
+            file=sys.stderr,
+        )
+    if failed:
+        print(f"tfface predict: {failed} of {count} photographs failed; the others are done.", file=sys.stderr)
 
 
 def _naming(photo: Path, error: Exception) -> str:
     """The error's sentence, beginning with the photograph when it does not name it."""
-    return str(error) if photo.name in str(error) else f"{photo}: {error}"
+    said = item_error(error)
+    return said if photo.name in said else f"{photo}: {said}"
 
 
-def _photos(arguments: Arguments) -> list[Path]:
+@dataclass(frozen=True)
+class Batch:
+    """Photographs to do, what their results are called, and pictures that cannot be read."""
+
+    photos: list[Path]
+    stems: list[str]
+    unreadable: list[Path]
+
+
+def _batch(arguments: Arguments) -> Batch:
     """The photographs to do; checks what can be checked before the network is loaded."""
     from tfface.detect.registry import DETECTORS, load_detector
-    from tfface.io.image import list_images, read_image
+    from tfface.geometry.align import check_box
+    from tfface.io.image import no_pictures, read_image, survey
+    from tfface.io.results import stems
 
     if arguments.detector not in DETECTORS:
         load_detector(arguments.detector)
@@ -111,32 +146,70 @@ def _photos(arguments: Arguments) -> list[Path]:
         raise UserError(f"--set: {arguments.photo} is no folder; name the folder with one person's photographs.")
     if arguments.set and arguments.refine:
         raise UserError("--set and --refine: python -m tfface.fit fits several photographs of one person together.")
+    for box in (arguments.box, arguments.side_box):
+        if box is not None:
+            check_box(box)
     if arguments.photo.is_dir():
         if arguments.box or arguments.side_photo:
             raise UserError(f"{arguments.photo} is a folder: --box and a side photograph go with one photograph only.")
-        return list_images(arguments.photo)
+        found = survey(arguments.photo)
+        if not found.photographs:
+            raise UserError(no_pictures(arguments.photo, found))
+        return Batch(found.photographs, stems(found.photographs), found.unreadable)
     for path in (arguments.photo, arguments.side_photo):
         if path is not None:
             read_image(path)
-    return [arguments.photo]
+    return Batch([arguments.photo], stems([arguments.photo]), [])
 
 
-def _stems(photos: list[Path]) -> list[str]:
-    """The results' names: the photographs', with the suffix where two differ in it only."""
-    names = [photo.stem for photo in photos]
-    return [p.stem if names.count(p.stem) == 1 else p.name.replace(".", "_") for p in photos]
+def _made_with(arguments: Arguments, model: Path) -> dict[str, Any]:
+    """What decides how a photograph's results come out, beside the photograph."""
+    from tfface.io.files import folder_digest
+
+    chosen = ("detector", "box", "side_box", "recrop", "refine", "set", "mat")
+    return {"model": folder_digest(model), **{name: getattr(arguments, name) for name in chosen}}
 
 
-def _reconstructor(arguments: Arguments) -> Reconstructor:
-    from tfface import weights
+def _left(arguments: Arguments, batch: Batch, made_with: dict[str, Any]) -> tuple[list[tuple[Path, str]], int]:
+    """The photographs that are not done yet, and how many are; a photograph named by itself is done anew."""
+    from tfface.io.results import finished, photograph
+
+    pairs = list(zip(batch.photos, batch.stems, strict=True))
+    if arguments.overwrite or not arguments.photo.is_dir() or not arguments.out.is_dir():
+        return pairs, 0
+    left = []
+    for photo, stem in pairs:
+        try:
+            done = finished(arguments.out, stem, photograph(photo), made_with)
+        except UserError:
+            done = None  # it will be told when it is its turn
+        if done is None:
+            left.append((photo, stem))
+    return left, len(pairs) - len(left)
+
+
+def _reconstructor(arguments: Arguments, model: Path) -> Reconstructor:
     from tfface.inference import Reconstructor
 
-    views, coefficients = 1 if arguments.side_photo is None else 2, arguments.set or arguments.mat
-    model = weights.saved_model(arguments.model, views, coefficients)
     return Reconstructor(model, arguments.detector, arguments.recrop)
 
 
-def _predict_one(reconstructor: Reconstructor, photo: Path, stem: str, arguments: Arguments, console: Console) -> None:
+def _saved_model(arguments: Arguments) -> Path:
+    """The exported model that --model means; without it the best for what is asked."""
+    from tfface import weights
+
+    views, coefficients = 1 if arguments.side_photo is None else 2, arguments.set or arguments.mat
+    return weights.saved_model(arguments.model, views, coefficients)
+
+
+def _predict_one(
+    reconstructor: Reconstructor,
+    photo: Path,
+    stem: str,
+    arguments: Arguments,
+    made_with: dict[str, Any],
+    console: Console,
+) -> None:
     from tfface.io.image import read_image
 
     side = None if arguments.side_photo is None else read_image(arguments.side_photo)
@@ -145,39 +218,56 @@ def _predict_one(reconstructor: Reconstructor, photo: Path, stem: str, arguments
         from tfface.fitting.person import refine
 
         results = [refine(result) for result in results]
-    for index, result in enumerate(results):
-        _save(result, photo, stem if len(results) == 1 else f"{stem}_{index}", arguments, console)
+    _save(results, photo, stem, arguments, made_with, console)
 
 
-def _save(result: FaceResult, photo: Path, name: str, arguments: Arguments, console: Console) -> None:
-    result.save(arguments.out, name, arguments.mat)
-    yaw, pitch, roll = result.pose.degrees
-    took = sum(result.timings_ms.values())
-    console.print(
-        f"{photo} -> {arguments.out / name}.obj  "
-        f"yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} degrees, {took:.0f} ms",
-        markup=False,
-        soft_wrap=True,
-    )
+def _save(
+    results: list[FaceResult],
+    photo: Path,
+    stem: str,
+    arguments: Arguments,
+    made_with: dict[str, Any],
+    console: Console,
+) -> None:
+    """Writes the faces of one photograph, under names that are free or its own."""
+    from tfface.io.results import about, free_names, photograph
+
+    source = photograph(photo)
+    names = free_names(arguments.out, stem, len(results), source, arguments.overwrite)
+    for number, (name, result) in enumerate(zip(names, results, strict=True)):
+        told = about(source, number, len(results), made_with)
+        result.save(arguments.out, name, arguments.mat, arguments.overwrite, told)
+        yaw, pitch, roll = result.pose.degrees
+        took = sum(result.timings_ms.values())
+        console.print(
+            f"{photo} -> {arguments.out / name}.obj  "
+            f"yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} degrees, {took:.0f} ms",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
-def _predict_set(arguments: Arguments, photos: list[Path], stems: list[str], console: Console) -> int:
+def _predict_set(arguments: Arguments, batch: Batch, console: Console) -> int:
     """All photographs of one person at once; one that fails is told and left out."""
     from tfface.io.image import read_image
 
-    reconstructor = _reconstructor(arguments)
-    read, failed = [], 0
-    for photo, stem in zip(photos, stems, strict=True):
+    model = _saved_model(arguments)
+    reconstructor, made_with = _reconstructor(arguments, model), _made_with(arguments, model)
+    read, failed = [], len(batch.unreadable)
+    for photo, stem in zip(batch.photos, batch.stems, strict=True):
         try:
             read.append((photo, stem, reconstructor(read_image(photo))[0]))
-        except (UserError, OSError) as error:
-            failed += 1
-            print(f"tfface predict: {_naming(photo, error)}", file=sys.stderr)
+        except Exception as error:  # whatever one photograph does, the others are done
+            failed += _failure(photo, error)
     if not read:
-        raise UserError(f"None of the {len(photos)} photographs in {arguments.photo} shows a face.")
+        raise UserError(f"None of the {len(batch.photos)} photographs in {arguments.photo} shows a face.")
     together = reconstructor.as_set([result for _, _, result in read])
     for (photo, stem, _), result in zip(read, together, strict=True):
-        _save(result, photo, stem, arguments, console)
+        try:
+            _save([result], photo, stem, arguments, made_with, console)
+        except Exception as error:
+            failed += _failure(photo, error)
+    _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), failed, 0)
     return 1 if failed else 0
 
 

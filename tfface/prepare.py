@@ -79,15 +79,15 @@ def main(argv: list[str] | None = None) -> int:
 def _photographs(options: Options) -> list[str]:
     """Names within the folder, in order."""
     from tfface.errors import UserError
-    from tfface.io.image import IMAGE_SUFFIXES
+    from tfface.io.image import survey
 
     if options.size < 16 or options.photos_per_shard < 1 or options.workers < 0:
         raise UserError("--size must be at least 16, --photos-per-shard at least 1, and --workers not negative.")
     if not options.photos.is_dir():
         raise UserError(f"{options.photos} is not a folder: give one that holds photographs.")
-    found = (path for path in options.photos.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
-    found = (path for path in found if options.out not in path.parents)  # the contact sheet is no photograph
-    names = sorted(path.relative_to(options.photos).as_posix() for path in found if not path.name.startswith("."))
+    pictures = survey(options.photos, deep=True)
+    found = (path for path in pictures.photographs + pictures.unreadable if options.out not in path.parents)
+    names = sorted(path.relative_to(options.photos).as_posix() for path in found)
     if not names:
         raise UserError(f"{options.photos} holds no pictures: put JPEG, PNG, WebP, BMP or TIFF files into it.")
     return names
@@ -226,7 +226,7 @@ def _write_sheet(options: Options, faces: int) -> None:
     for example in photo_dataset(options.out).shard(every, 0).take(options.sheet).as_numpy_iterator():
         pictures += _drawn(example)
         labels += [Path(example["name"].decode()).name, "skin, mesh, hull"]
-    write_image(options.out / "sheet.png", contact_sheet(pictures, labels, 8, 192))
+    write_image(options.out / "sheet.png", contact_sheet(pictures, labels, 8, 192), result=True)
 
 
 def _drawn(example: dict[str, Any]) -> list[NDArray[np.uint8]]:

@@ -25,9 +25,10 @@ from tfface.geometry.align import Pose, crop_transform, fit_pose, invert_transfo
 from tfface.geometry.camera import Camera
 from tfface.geometry.pos import five_points
 from tfface.geometry.raster import rasterize
-from tfface.io.files import atomic_path
+from tfface.io.files import MARK, atomic_path
 from tfface.io.image import warp_image, write_image
 from tfface.io.mesh import Mesh, write_mesh
+from tfface.io.results import refuse_foreign_results
 from tfface.viz.overlay import blend, depth_view, face_window, overlay_window, render_colored, turned_view
 from tfface.viz.sheet import contact_sheet
 from tfface.viz.texture import face_texture, vertex_colors
@@ -225,31 +226,52 @@ class FaceResult:
             "timings_ms": {name: round(value, 2) for name, value in self.timings_ms.items()},
         }
 
-    def save(self, folder: str | os.PathLike[str], stem: str, mat: bool = False) -> list[Path]:
+    def save(
+        self,
+        folder: str | os.PathLike[str],
+        stem: str,
+        mat: bool = False,
+        overwrite: bool = False,
+        about: Mapping[str, Any] | None = None,
+    ) -> list[Path]:
         """Writes STEM.obj, .glb, _overlay.png, _sheet.png, _depth.png and, last, STEM.json; each whole or not at all.
 
         Of a network with coefficients also _colours.png, and with `mat` STEM.mat.
 
+        Args:
+            folder: where to; made when it is missing.
+            stem: what the results are called.
+            mat: also Deep3D's fields.
+            overwrite: also what tfface did not write.
+            about: goes into STEM.json first (`tfface.io.results.about`).
+
         Returns:
             the files' paths.
+
+        Raises:
+            UserError: a file of such a name is there that tfface did not write; or the disk takes no more.
         """
         target = Path(folder)
+        if not overwrite:
+            refuse_foreign_results(target, stem)
         depth, step = self.depth_image()
         pictures: dict[str, NDArray[Any]] = {"overlay": self.overlay(), "sheet": self.sheet(), "depth": depth}
         if self.decoded is not None:
             pictures["colours"] = self.colours()
         others = [".obj", ".glb"]
         if mat:
-            with atomic_path(target / f"{stem}.mat") as beside, beside.open("wb") as file:
+            with atomic_path(target / f"{stem}.mat") as beside, beside.open("w+b") as file:
                 scipy.io.savemat(file, self.mat(), do_compression=True)
+                file.seek(0)
+                file.write(f"MATLAB 5.0 MAT-file, {MARK}".encode().ljust(116))
             others.append(".mat")
         for suffix, textured in ((".obj", False), (".glb", True)):
             write_mesh(target / f"{stem}{suffix}", self.mesh(textured))
         for name, picture in pictures.items():
-            write_image(target / f"{stem}_{name}.png", picture)
+            write_image(target / f"{stem}_{name}.png", picture, result=True)
         note = {"px_per_level": step, "convention": "0: no face; larger is nearer"}
         with atomic_path(target / f"{stem}.json") as beside:
-            text = json.dumps({**self.summary(), "depth_png": note}, indent=1)
+            text = json.dumps({"software": MARK, **(about or {}), **self.summary(), "depth_png": note}, indent=1)
             beside.write_text(text + "\n", encoding="utf-8")
         names = [f"{stem}{end}" for end in (*others, *(f"_{name}.png" for name in pictures), ".json")]
         return [target / name for name in names]

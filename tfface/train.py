@@ -44,6 +44,7 @@ def main(argv: list[str] | None = None) -> int:
         UserError: a wrong value, or nothing to train on.
     """
     config = parse(sys.argv[1:] if argv is None else argv)
+    check_places(config)
     training_convolutions()
     from tfface.training import run_folder
 
@@ -53,6 +54,32 @@ def main(argv: list[str] | None = None) -> int:
     regime = "staged" if config.run.stages else "weak" if config.run.regime == "weak" else "position_map"
     importlib.import_module(f"tfface.training.{regime}").train(config)  # only the weak one needs the renderer
     return 0
+
+
+def check_places(config: Config) -> None:
+    """Looks at the files and folders that a configuration names, before anything heavy is imported.
+
+    Raises:
+        UserError: one is not there or not what it should be.
+    """
+    from tfface import weights
+    from tfface.io.records import find_shards, read_dataset_card
+
+    data, run_ = config.data, config.run
+    if run_.init:
+        weights.find(run_.init).file()
+    for folder in filter(None, (data.records, data.transfer)):
+        if data.source == "photos":
+            from tfface.data.photos import find_photo_shards
+
+            find_photo_shards(Path(folder))
+        else:
+            find_shards(Path(folder))
+        read_dataset_card(Path(folder))
+    if data.backgrounds and not Path(data.backgrounds).is_dir():
+        raise UserError(f"--data.backgrounds {data.backgrounds} is no folder; name one that holds pictures.")
+    if run_.out and Path(run_.out).exists() and not Path(run_.out).is_dir():
+        raise UserError(f"--out {run_.out} is a file; name a folder for the run.")
 
 
 def parse(argv: list[str]) -> Config:

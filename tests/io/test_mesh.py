@@ -56,7 +56,7 @@ def test_glb_is_in_metres(tmp_path: Path) -> None:
 
 def test_obj_colours_are_six_numbers(tmp_path: Path) -> None:
     write_mesh(tmp_path / "m.obj", COLORED)
-    assert (tmp_path / "m.obj").read_text().splitlines()[1] == "v 10.0000 0.0000 0.0000 0.0000 1.0000 0.0000"
+    assert (tmp_path / "m.obj").read_text().splitlines()[2] == "v 10.0000 0.0000 0.0000 0.0000 1.0000 0.0000"
 
 
 def test_errors(tmp_path: Path) -> None:

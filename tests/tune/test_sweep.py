@@ -303,3 +303,20 @@ def test_two_objectives_with_a_stored_study(start: Start, tmp_path: Path) -> Non
     assert len(trials) == 3 and all(trial.milliseconds for trial in trials)
     assert "optim.learning_rate" in (folder / "study.journal").read_text()
     assert (folder / "report" / "front.png").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("search_by", ["random", "optuna"])
+def test_a_sweep_goes_on_in_another_folder(start: Start, tmp_path: Path, search_by: str) -> None:
+    folder, moved = tmp_path / "sweep", tmp_path / "elsewhere" / "moved"
+    options = ["--num-samples", "2", "--max-epochs", "4", "--scheduler", "none", "--seed", "3", "--search", search_by]
+    driver = start(*options, pause=1.5)
+    wait_for(driver, folder, lambda done: any(r["epoch"] >= 2 for r in done))
+    driver.send_signal(signal.SIGINT)
+    driver.wait(120)
+    moved.parent.mkdir()
+    folder.rename(moved)
+    done = start("--resume", "--storage", str(moved)).wait(900)
+    assert done == 0, (tmp_path / "sweep.log").read_text()[-3000:]
+    assert not folder.exists()
+    assert [trial.status for trial in Storage(str(moved)).trials()] == ["finished", "finished"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import math
 import os
 import typing
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any, Literal
 
 import yaml
@@ -15,6 +15,7 @@ import yaml
 from tfface.config.sections import MODELS, Config
 from tfface.errors import UserError
 from tfface.io.files import atomic_path
+from tfface.io.reading import read_text, reading
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -71,7 +72,11 @@ def load(path: str | os.PathLike[str]) -> Config:
     Raises:
         UserError: the file is missing, not YAML, or holds a wrong key or value.
     """
-    return from_dict(read_yaml(path))
+    tree = read_yaml(path)
+    try:
+        return from_dict(tree)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
 
 
 def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -80,13 +85,19 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     Raises:
         UserError: the file is missing or does not hold a mapping.
     """
-    try:
-        tree = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"Cannot read {path}: {_first_line(error)}; name a YAML file of a configuration.") from error
-    if not isinstance(tree, dict):
-        raise UserError(f"{path} holds no mapping of keys to values; look at a run's config.yaml for an example.")
-    return tree
+    text = read_text(path, "YAML", "name a YAML file of a configuration")
+    with reading(path, "YAML", "name a YAML file of a configuration"):
+        tree = yaml.safe_load(text)
+        if not _is_tree(tree):
+            raise ValueError("it holds no mapping of names to values")
+    return dict(tree)
+
+
+def _is_tree(tree: Any) -> bool:
+    """A mapping whose keys are texts, and those of the mappings in it."""
+    return isinstance(tree, dict) and all(
+        isinstance(key, str) and (not isinstance(value, dict) or _is_tree(value)) for key, value in tree.items()
+    )
 
 
 def save(config: Config, path: str | os.PathLike[str]) -> None:
@@ -144,7 +155,37 @@ def validated(config: Config) -> Config:
         section, name = key.split(".")
         if getattr(getattr(config, section), name) < 1:
             raise UserError(f"{key}: must be 1 or more.")
+    _check_ranges(config)
     return config
+
+
+_LEAST = {
+    **dict.fromkeys(("model.width", "model.decoder_width"), 1e-6),
+    **dict.fromkeys(("model.features", "model.components", "data.shuffle", "data.textures", "data.chunk_epochs"), 1),
+    **dict.fromkeys(("optim.halve_every_epochs", "optim.patience"), 1),
+    **dict.fromkeys(("data.workers", "data.chunk", "optim.warmup_steps", "optim.clipnorm", "optim.weight_decay"), 0),
+    **dict.fromkeys(("optim.learning_rate", "optim.ema"), 0),
+    **dict.fromkeys(("run.pictures", "run.max_minutes", "run.checkpoint_minutes"), 0),
+}
+_MOST = {"optim.learning_rate": 3e38, "optim.ema": 0.9999999, "model.width": 64, "model.decoder_width": 64}
+
+
+def _check_ranges(config: Config) -> None:
+    """No number is infinite or none, none of a kind that cannot be below 0 is, and shares are shares."""
+    for key, value in flatten(to_dict(config)):
+        numbers = [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, (int, float))]
+        if not all(math.isfinite(number) for number in numbers):
+            raise UserError(f"{key}: {value} is no finite number.")
+        least, most = _LEAST.get(key, -math.inf), _MOST.get(key, math.inf)
+        if key.startswith(("loss.", "weak.", "augment.")):
+            least = 0
+        for number in numbers:
+            if number < least:
+                raise UserError(f"{key}: {number:g} is too small; give {least:g} or more.")
+            if number > most:
+                raise UserError(f"{key}: {number:g} is too large; give at most {most:g}.")
+        if key == "data.shares" and not sum(numbers) > 0:
+            raise UserError(f"{key}: {value} are no shares; give three, such as 0.7 0.15 0.15.")
 
 
 def _check_weak(config: Config) -> None:
@@ -201,7 +242,3 @@ def _nearest(word: str, words: typing.Iterable[str]) -> str:
 
 def _multiple(size: int) -> int:
     return max(32, round(size / 32) * 32)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]

@@ -21,14 +21,25 @@ from tfface.data.roll import rolls_of_maps, upright_similarities
 from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.errors import UserError
 from tfface.face.open_model import OpenFace
-from tfface.io.records import VIEWS, find_shards, parse_example, read_dataset_card
+from tfface.io.records import (
+    VIEWS,
+    card_number,
+    check_face_model,
+    find_shards,
+    must_hold_records,
+    parse_example,
+    read_dataset_card,
+)
 
 
 def faces(config: Config, face: OpenFace, start_step: int) -> tuple[tf.data.Dataset, tf.data.Dataset, float]:
     """Training and validation records of synthetic faces, from shards or made on the fly, and how much more their
     pictures show than the crop's box (a factor on its side)."""
     if config.data.records:
-        enlarged = float(read_dataset_card(Path(config.data.records))["settings"]["enlarge"])
+        folder = Path(config.data.records)
+        card = read_dataset_card(folder)
+        check_face_model(folder, card, face.checksum)
+        enlarged = float(card_number(folder, card, "settings", "enlarge"))
         return *coefficient_records(config, face, start_step), enlarged
     from tfface.data.live import live_records
 
@@ -143,7 +154,8 @@ class Batches:
 
 def coefficient_records(config: Config, face: OpenFace, start_step: int) -> tuple[tf.data.Dataset, tf.data.Dataset]:
     """Training and validation records of a folder of shards of `tfface.io.records`."""
-    per_shard = int(read_dataset_card(Path(config.data.records))["pairs_per_shard"])
+    folder = Path(config.data.records)
+    per_shard = int(card_number(folder, read_dataset_card(folder), "pairs_per_shard"))
 
     def parse(raw: tf.Tensor) -> dict[str, tf.Tensor]:
         return parse_example(raw, face.num_identity, len(face.expression_names))
@@ -171,6 +183,8 @@ def shard_records(
             f"{folder} holds {len(shards)} shards, and {held_out} are held out for validation: make more shards, "
             "or lower --data.validation-size."
         )
+    must_hold_records(map(Path, shards[:held_out]), "validation")
+    must_hold_records(map(Path, shards[held_out:]), "training")
     valid, train = shards[:held_out], shards[held_out:]
     files = tf.data.Dataset.from_tensor_slices(train).shuffle(len(train), seed=config.data.seed + start_step)
     records = files.repeat().interleave(tf.data.TFRecordDataset, cycle_length=4, num_parallel_calls=2)

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.io.image import read_image
+from tfface.io.image import open_picture, read_image
+from tfface.io.reading import reading
 
 BLACK_LEVEL = 2
 
@@ -29,18 +30,18 @@ def read_cutout(
     Raises:
         UserError: there is no mask, or it has another size.
     """
-    from PIL import Image
-
     if mask is not None:
         image, grey = read_image(path), read_image(mask)[..., 0]
         if grey.shape != image.shape[:2]:
             raise UserError(f"its mask {mask.name} is {grey.shape[1]} x {grey.shape[0]} pixels, not the picture's size")
         return image, np.asarray(grey / 255, np.float32)
     image = read_image(path)
-    with Image.open(path) as opened:
-        if "A" in opened.getbands() or "transparency" in opened.info:
-            pixels = np.asarray(opened.convert("RGBA"))
-            return np.ascontiguousarray(pixels[..., :3]), np.asarray(pixels[..., 3] / 255, np.float32)
+    opened = open_picture(path)
+    if opened is not None:
+        with opened, reading(path, "a picture"):
+            if "A" in opened.getbands() or "transparency" in opened.info:
+                pixels = np.asarray(opened.convert("RGBA"))
+                return np.ascontiguousarray(pixels[..., :3]), np.asarray(pixels[..., 3] / 255, np.float32)
     if not black:
         raise UserError("it has no alpha channel: give --masks, or --black for pictures on black")
     return image, np.asarray(~_black_outside(image), np.float32)

@@ -30,8 +30,9 @@ from tfface.face.correspondence import Correspondence, correspond
 from tfface.face.linear_face import LinearFace
 from tfface.face.open_model import load_open_face
 from tfface.face.readers import bfm_300wlp
-from tfface.face.readers.ict import read_obj
 from tfface.io.image import read_image
+from tfface.io.obj import read_obj
+from tfface.io.reading import files_in, reading, sibling
 
 FloatArray = NDArray[np.floating]
 FRONT, SIDES = "front", ("left", "right")
@@ -78,6 +79,8 @@ def read_view(pose_file: Path, camera_file: Path) -> View:
     frustum = _numbers(camera_file, "val/frustum/m", 6)
     if frustum[1] <= frustum[0] or frustum[3] <= frustum[2] or frustum[4] <= 0:
         raise UserError(f"{camera_file} has no frustum (left < right, bottom < top, near > 0) but {frustum.tolist()}")
+    if not np.linalg.norm([*imaginary, *real]) > 0:
+        raise UserError(f"{pose_file} has a quaternion of zeros, which is no rotation: it is another file.")
     rotation = Rotation.from_quat([*imaginary, *real]).as_matrix()
     return View(np.asarray(rotation, np.float64), translation, frustum)
 
@@ -86,14 +89,12 @@ def _numbers(file: Path, where: str, count: int, default: float | None = None) -
     """The numbers of an element: of its `item`s, or its own text; `default` where there is no such element."""
     if not file.is_file():
         raise UserError(f"{file} is missing: `fg3 render -s` writes it beside the picture.")
-    try:
+    with reading(file, "FaceGen's XML", "render the face again"):
         found = ElementTree.parse(file).getroot().find(where)
         if found is None and default is not None:
             return np.array([default])
         items = [] if found is None else (found.findall("item") or [found])
         numbers = np.array([float(item.text or "") for item in items])
-    except (ElementTree.ParseError, ValueError) as error:
-        raise UserError(f"{file} cannot be read as FaceGen's XML ({error}).") from error
     if len(numbers) != count or not np.isfinite(numbers).all():
         raise UserError(f"{file} has {len(numbers)} numbers at {where} where {count} are needed: it is another file.")
     return numbers
@@ -108,8 +109,14 @@ class Job:
     side: str
 
     def file(self, view: str, end: str) -> Path:
-        """A file of one view, `end` being `.png`, `.xml` or `_cam.xml`."""
-        return self.folder / f"{self.folder.name}_{view}{end}"
+        """A file of one view, `end` being `.png`, `.xml` or `_cam.xml` (the suffix in any case)."""
+        path = self.folder / f"{self.folder.name}_{view}{end}"
+        return sibling(path, (path.suffix,)) or path
+
+    def mesh(self) -> Path:
+        """The face's mesh."""
+        path = self.folder / f"{self.folder.name}.obj"
+        return sibling(path, (".obj",)) or path
 
 
 def find_jobs(folder: Path) -> list[Job]:
@@ -118,7 +125,8 @@ def find_jobs(folder: Path) -> list[Job]:
     Raises:
         UserError: there are no faces.
     """
-    faces = sorted(child for child in folder.glob("*") if (child / f"{child.name}.obj").is_file())
+    children = sorted(child for child in folder.glob("*") if child.is_dir())
+    faces = [child for child in children if any(file.stem == child.name for file in files_in(child, "*", (".obj",)))]
     jobs = [Job(f"{face.name}/{side}", face, side) for face in faces for side in SIDES]
     jobs = [job for job in jobs if job.file(job.side, ".png").is_file()]
     if not jobs:
@@ -147,7 +155,7 @@ class RecordMaker:
         Raises:
             UserError: a file is missing or wrong.
         """
-        vertices, _ = read_obj(job.folder / f"{job.folder.name}.obj", with_faces=False)
+        vertices = read_obj(job.mesh(), with_faces=False).vertices
         if len(vertices) != len(self.model.mean):
             raise UserError(
                 f"{job.folder.name}.obj has {len(vertices)} vertices, the Basel model {len(self.model.mean)}: "

@@ -19,7 +19,7 @@ from tfface.data.map_records import MAP_SIZE, OFFSET_PX, STEPS_PER_PX, parse_map
 from tfface.errors import UserError
 from tfface.face.morphable import sample_map
 from tfface.face.open_model import load_open_face
-from tfface.io.records import VIEWS, read_dataset_card
+from tfface.io.records import VIEWS, card_number, check_face_model, read_dataset_card
 
 
 def make_map_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset, tf.data.Dataset]:
@@ -30,15 +30,16 @@ def make_map_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Data
     """
     folder = Path(config.data.records)
     card = read_dataset_card(folder)
-    stored = int(card["views"])
+    check_face_model(folder, card, load_open_face().checksum)
+    stored = int(card_number(folder, card, "views"))
     if config.model.views > stored:
         raise UserError(f"{folder} holds single pictures, and the network wants pairs: choose --model.views 1.")
     per_record = stored if config.model.views == 1 else 1
     num_valid = -(-config.data.validation_size // per_record)
-    train, valid = shard_records(
-        config, int(card["records_per_shard"]), num_valid, lambda raw: parse_map_example(raw, stored), start_step
-    )
-    batches = MapBatches(config, stored, float(card["settings"]["enlarge"]), num_valid * per_record)
+    per_shard = int(card_number(folder, card, "records_per_shard"))
+    train, valid = shard_records(config, per_shard, num_valid, lambda raw: parse_map_example(raw, stored), start_step)
+    enlarged = float(card_number(folder, card, "settings", "enlarge"))
+    batches = MapBatches(config, stored, enlarged, num_valid * per_record)
     return batches.training(train, start_step), batches.validation(valid)
 
 

@@ -26,11 +26,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.cli import progress_bar
-from tfface.errors import UserError
+from tfface.errors import UserError, item_error
 from tfface.geometry.align import box_from_landmarks, crop_transform, square_box, transform_points
 from tfface.io.files import atomic_path
 from tfface.io.image import warp_image
-from tfface.io.records import DATASET_FILE, MAPS_KIND, VIEWS, encode_jpeg
+from tfface.io.reading import reading
+from tfface.io.records import (
+    DATASET_FILE,
+    MAPS_KIND,
+    REMAKE,
+    SHARD,
+    VIEWS,
+    encode_jpeg,
+    raw_records,
+    read_dataset_card,
+)
 
 MAP_SIZE = 256
 STEPS_PER_PX, OFFSET_PX = 16.0, 512.0
@@ -147,18 +157,23 @@ def iterate_map_records(path: Path) -> Iterator[MapRecord]:
     """The records of one shard. For tools and tests."""
     import tensorflow as tf
 
-    for raw in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-        feature = tf.train.Example.FromString(raw).features.feature
-        views = []
-        for name in VIEWS:
-            if f"{name}/image" in feature:
-                image, position_map, mask = (
-                    feature[f"{name}/{part}"].bytes_list.value[0] for part in ("image", "map", "mask")
-                )
-                picture = np.asarray(cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB))
-                grey = np.asarray(cv2.imdecode(np.frombuffer(mask, np.uint8), cv2.IMREAD_GRAYSCALE))
-                views.append(MapView(picture, decode_map(position_map), grey))
-        yield MapRecord(feature["key"].bytes_list.value[0].decode(), tuple(views))
+    for raw in raw_records(path):
+        with reading(path, SHARD, REMAKE):
+            record = _decode(tf.train.Example.FromString(raw).features.feature)
+        yield record
+
+
+def _decode(feature: Any) -> MapRecord:
+    views = []
+    for name in VIEWS:
+        if f"{name}/image" in feature:
+            image, position_map, mask = (
+                feature[f"{name}/{part}"].bytes_list.value[0] for part in ("image", "map", "mask")
+            )
+            picture = np.asarray(cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB))
+            grey = np.asarray(cv2.imdecode(np.frombuffer(mask, np.uint8), cv2.IMREAD_GRAYSCALE))
+            views.append(MapView(picture, decode_map(position_map), grey))
+    return MapRecord(feature["key"].bytes_list.value[0].decode(), tuple(views))
 
 
 def claim_folder(out: Path, card: dict[str, Any]) -> None:
@@ -167,9 +182,12 @@ def claim_folder(out: Path, card: dict[str, Any]) -> None:
     Raises:
         UserError: it holds something else.
     """
-    card = json.loads(json.dumps({"kind": MAPS_KIND, **card}))
+    from tfface.face.open_model import load_open_face
+
+    checksum = load_open_face().checksum
+    card = json.loads(json.dumps({"kind": MAPS_KIND, "face_model": checksum, **card}))
     if (out / DATASET_FILE).exists():
-        there = json.loads((out / DATASET_FILE).read_text(encoding="utf-8"))
+        there = {"face_model": checksum, **read_dataset_card(out)}  # older folders do not say whose chart they are on
         different = [key for key in sorted({*card, *there}) if there.get(key) != card.get(key)]
         if different:
             raise UserError(f"{out} holds shards with another {', '.join(different)}: choose another --out.")
@@ -273,5 +291,5 @@ def _attempt(make: Callable[[Any], MapRecord], job: Any) -> MapRecord | str:
         for view in record.views:
             encode_map(view.position_map)
         return record
-    except (UserError, OSError, ValueError, KeyError, IndexError, np.linalg.LinAlgError) as error:
-        return f"{type(error).__name__}: {error}" if not isinstance(error, UserError) else str(error)
+    except Exception as error:
+        return item_error(error)

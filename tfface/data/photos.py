@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from tfface.errors import UserError
 from tfface.geometry.pos import Deep3DCrop
 from tfface.io.files import atomic_path
-from tfface.io.records import DATASET_FILE, encode_jpeg
+from tfface.io.records import DATASET_FILE, card_number, encode_jpeg, read_dataset_card
 
 MASKS = ("skin_mask", "mesh_mask", "hull_mask")
 PARTS = ("train", "validation", "test")
@@ -140,7 +140,7 @@ def photo_dataset(
     if part not in (*PARTS, "all"):
         raise UserError(f"There is no part {part!r} of the photographs: choose from {', '.join(PARTS)}, all.")
     shards = find_photo_shards(folder)
-    size = int(json.loads((Path(folder) / DATASET_FILE).read_text())["size"])
+    size = int(card_number(Path(folder), read_dataset_card(Path(folder)), "size"))
     dataset = tf.data.TFRecordDataset([str(path) for path in shards])
     if part != "all":
         low, high = part_range(part, shares)

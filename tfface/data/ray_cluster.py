@@ -27,7 +27,11 @@ TOKEN_ADVICE = (
 
 @contextmanager
 def cluster(
-    address: str = "", cpus_per_task: float = 1.0, dashboard: bool = False, quiet: bool = True
+    address: str = "",
+    cpus_per_task: float = 1.0,
+    dashboard: bool = False,
+    quiet: bool = True,
+    variables: dict[str, str] | None = None,
 ) -> Iterator[None]:
     """Ray for the time of a `with`.
 
@@ -36,6 +40,7 @@ def cluster(
         cpus_per_task: how many threads TensorFlow and OpenMP have in each worker.
         dashboard: Ray's dashboard, on 127.0.0.1.
         quiet: whether what the workers print is left out.
+        variables: of the environment of this process and the workers.
 
     Raises:
         UserError: it cannot be reached or started.
@@ -48,7 +53,9 @@ def cluster(
     environment = {
         **{name: threads for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")},
         **{"TF_CPP_MIN_LOG_LEVEL": "3", "TF_FORCE_GPU_ALLOW_GROWTH": "true"},
+        **(variables or {}),
     }
+    os.environ.update(variables or {})
     settings: dict[str, Any] = {"address": address} if address else own_cluster(dashboard)
     settings |= {"log_to_driver": not quiet, "logging_level": "ERROR"}
     _start({"runtime_env": {"env_vars": environment}, **settings})

@@ -31,6 +31,7 @@ from tfface.face.readers import bfm_300wlp
 from tfface.geometry.align import Pose
 from tfface.geometry.conventions import points_from_matlab, pose_from_300wlp
 from tfface.io.image import read_image
+from tfface.io.reading import files_in, read_matlab_numbers, sibling
 
 SETS = ("AFW", "HELEN", "IBUG", "LFPW")
 FRONT_YAW_DEG, SIDE_YAW_DEG = 45.0, 100.0
@@ -62,9 +63,9 @@ def find_mats(folder: Path, flips: bool = False) -> list[Path]:
         UserError: there are none.
     """
     names = [name + end for name in SETS for end in (("", "_Flip") if flips else ("",))]
-    found = [file for name in names for file in sorted((folder / name).glob("*.mat"))]
+    found = [file for name in names for file in files_in(folder / name, "*", (".mat",))]
     for flat in (folder, folder / "images"):
-        found = found or sorted(flat.glob("*.mat"))
+        found = found or files_in(flat, "*", (".mat",))
     if not found:
         raise UserError(
             f"{folder} holds no .mat files, neither in {', '.join(SETS)} nor itself: give the folder of 300W-LP or "
@@ -79,7 +80,7 @@ def read_photo(mat: Path) -> Photo:
     Raises:
         UserError: it has no picture or no pose.
     """
-    image = next((mat.with_suffix(end) for end in (".jpg", ".png") if mat.with_suffix(end).is_file()), None)
+    image = sibling(mat, (".jpg", ".jpeg", ".png"))
     if image is None:
         raise UserError(f"no picture {mat.stem}.jpg beside it")
     pose = pose_from_300wlp(_content(mat, "Pose_Para")["Pose_Para"], 1)
@@ -203,14 +204,4 @@ def landmarks_of(photo: Photo) -> NDArray[np.float64]:
 
 
 def _content(path: Path, *needed: str) -> dict[str, Any]:
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
-    try:
-        content = loadmat(path)
-    except (MatReadError, ValueError, NotImplementedError, TypeError, OSError) as error:
-        raise UserError(f"{path.name} cannot be read as a MATLAB file ({error})") from error
-    missing = [name for name in needed if name not in content]
-    if missing:
-        raise UserError(f"{path.name} has no {', '.join(missing)}")
-    return dict(content)
+    return read_matlab_numbers(path, needed)

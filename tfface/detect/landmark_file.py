@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.geometry.align import DETECTOR_BOXES
+from tfface.io.reading import must_exist, reading
 
 POINT_COUNTS = (68, 81)
 
@@ -27,13 +28,10 @@ class LandmarkFile:
     def __init__(self, path: Path) -> None:
         import dlib
 
-        if not path.is_file():
-            raise UserError(f"{path} does not exist: give dlib's shape_predictor_68_face_landmarks.dat.")
-        try:
+        path = must_exist(path, "give dlib's shape_predictor_68_face_landmarks.dat")
+        with reading(path, "dlib's shape predictor", "give its .dat file"):
             self._predictor = dlib.shape_predictor(str(path))
-        except RuntimeError as error:
-            raise UserError(f"{path} is not dlib's shape predictor ({error}): give its .dat file.") from error
-        count = self._predictor(np.zeros((10, 10, 3), np.uint8), dlib.rectangle(0, 0, 9, 9)).num_parts
+            count = self._predictor(np.zeros((10, 10, 3), np.uint8), dlib.rectangle(0, 0, 9, 9)).num_parts
         if count not in POINT_COUNTS:
             raise UserError(f"{path} finds {count} points: give one of 68 or 81.")
 

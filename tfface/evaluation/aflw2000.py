@@ -9,7 +9,7 @@ yaw|`).
 
 from __future__ import annotations
 
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,10 @@ import numpy as np
 from tfface.errors import UserError
 from tfface.evaluation.landmark_set import LandmarkSet, read_each, squared
 from tfface.geometry.align import box_from_landmarks
+from tfface.io.reading import files_in, read_arrays, read_matlab_numbers, sibling
 
+_SHAPES: dict[str, tuple[int, ...]] = {"names": (), "landmarks68_px": (3, 68), "yaw_deg": (), "roi_box_px": (4,)}
+_FORM = "docs/evaluation.md says what it holds"
 _COMMON = "AFLW2000-3D, 68 points, pixels counted from 1; "
 
 
@@ -29,21 +32,23 @@ def read_aflw2000(folder: Path) -> LandmarkSet:
     """
     if (folder / "reference.npz").is_file():
         return _read_reference(folder)
-    files = sorted(folder.glob("image*.mat"))
+    files = files_in(folder, "image*", (".mat",))
     if not files:
         raise UserError(f"{folder} holds neither reference.npz nor image*.mat; give the AFLW2000-3D folder with --data")
     return _read_original(files)
 
 
 def _read_reference(folder: Path) -> LandmarkSet:
-    with np.load(folder / "reference.npz", allow_pickle=False) as data:
-        missing = {"names", "landmarks68_px", "yaw_deg", "roi_box_px"} - set(data.files)
-        if missing:
-            raise UserError(f"{folder / 'reference.npz'} has no {', '.join(sorted(missing))}; see docs/evaluation.md")
-        arrays = {key: data[key] for key in data.files}
-    names = [str(name) for name in arrays["names"]]
+    path = folder / "reference.npz"
+    arrays = read_arrays(path, "AFLW2000-3D's reference", tuple(_SHAPES), _FORM)
+    names = [str(name) for name in np.ravel(arrays["names"])]
+    for key, shape in {**_SHAPES, "landmarks68_reannotated_px": (2, 68)}.items():
+        if key in arrays and key != "names" and not _is_table(arrays[key], (len(names), *shape)):
+            raise UserError(f"{path} has in {key} no finite numbers [{len(names)}, ...]: {_FORM}.")
     images = [folder / "images" / name for name in names]
-    here = np.array([image.is_file() for image in images])
+    here = np.array([_is_inside(name) and image.is_file() for name, image in zip(names, images, strict=True)])
+    if not here.any():
+        raise UserError(f"{folder / 'images'} holds none of the pictures that {path.name} names: {_FORM}.")
     truths = {"usual": arrays["landmarks68_px"].transpose(0, 2, 1)[here].astype(np.float64)}
     if "landmarks68_reannotated_px" in arrays:
         truths["reannotated"] = arrays["landmarks68_reannotated_px"].transpose(0, 2, 1)[here].astype(np.float64)
@@ -57,6 +62,16 @@ def _read_reference(folder: Path) -> LandmarkSet:
         _COMMON + "boxes and yaw as given in reference.npz",
         {name: f"{folder / 'images'} has no such file" for name, there in zip(names, here, strict=True) if not there},
     )
+
+
+def _is_table(array: Any, shape: tuple[int, ...]) -> bool:
+    return array.shape == shape and array.dtype.kind in "fiu" and bool(np.isfinite(array).all())
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a name of a reference file stays in its folder: the file may be a stranger's."""
+    path = PurePath(name)
+    return bool(name) and "\0" not in name and not path.is_absolute() and ".." not in path.parts
 
 
 def _read_original(files: list[Path]) -> LandmarkSet:
@@ -75,18 +90,23 @@ def _read_original(files: list[Path]) -> LandmarkSet:
 
 
 def _read_mat(file: Path) -> dict[str, Any]:
-    from scipy.io import loadmat
-
-    image = file.with_suffix(".jpg")
-    if not image.is_file():
-        raise UserError(f"no photograph {image.name} beside it")
-    data = loadmat(file)
-    points = np.asarray(data["pt3d_68"], np.float64).T
+    image = sibling(file, (".jpg", ".jpeg", ".png"))
+    if image is None:
+        raise UserError(f"no photograph {file.stem}.jpg beside it")
+    data = read_matlab_numbers(file, ("pt3d_68", "Pose_Para"))
+    points = data["pt3d_68"].T
     if points.shape != (68, 3) or not np.isfinite(points).all():
         raise UserError(f"pt3d_68 is not 3 x 68 finite numbers but {points.T.shape}")
     return {"image": image, "points": points, "yaw_deg": folded_yaw_deg(data["Pose_Para"])}
 
 
 def folded_yaw_deg(pose_para: Any) -> float:
-    """The yaw of `Pose_Para` (pitch, yaw, roll in radians, ...), in degrees between -90 and 90."""
-    return float(np.rad2deg(np.arcsin(np.sin(float(np.asarray(pose_para).ravel()[1])))))
+    """The yaw of `Pose_Para` (pitch, yaw, roll in radians, ...), in degrees between -90 and 90.
+
+    Raises:
+        UserError: it is none.
+    """
+    numbers = np.ravel(pose_para)
+    if len(numbers) < 7 or numbers.dtype.kind not in "fiu" or not np.isfinite(numbers).all():
+        raise UserError(f"Pose_Para is not seven finite numbers but of shape {np.shape(pose_para)}")
+    return float(np.rad2deg(np.arcsin(np.sin(float(numbers[1])))))

@@ -25,6 +25,8 @@ from tfface.face.readers import bfm_300wlp
 from tfface.geometry.align import fit_similarity
 from tfface.geometry.conventions import points_from_matlab, pose_from_300wlp
 from tfface.geometry.icp import NearestOnMesh, icp, inverse, move
+from tfface.io.image import image_size
+from tfface.io.reading import read_matlab_numbers, sibling
 from tfface.metrics.dense import dense_nme
 from tfface.metrics.landmarks import box_area_root
 
@@ -94,9 +96,7 @@ class BfmTruth:
         Raises:
             UserError: they do not agree.
         """
-        from scipy.io import loadmat
-
-        data = loadmat(self.files[index])
+        data = read_matlab_numbers(self.files[index], ("Shape_Para", "Exp_Para", "Pose_Para", "pt3d_68"))
         shape = self.bfm.vertices(data["Shape_Para"], data["Exp_Para"])
         vertices = pose_from_300wlp(data["Pose_Para"], self.heights[index]).to_image(shape)
         points = points_from_matlab(data["pt3d_68"].T)
@@ -108,22 +108,26 @@ class BfmTruth:
         return vertices, points
 
 
+def _height(image: Path) -> int:
+    """0 where the picture cannot be read: that is told when it is asked about."""
+    try:
+        return image_size(image)[1]
+    except UserError:
+        return 0
+
+
 def bfm_truth(file: Path, images: list[Path], face: OpenFace) -> BfmTruth:
     """The dense truth of AFLW2000-3D's `images`, whose `.mat` files lie beside them.
 
     Raises:
         UserError: the model or one of them cannot be used.
     """
-    from PIL import Image
-
-    files = [image.with_suffix(".mat") for image in images]
-    missing = next((path for path in files if not path.is_file()), None)
+    found_mats = [(image, sibling(image, (".mat",))) for image in images]
+    missing = next((image for image, mat in found_mats if mat is None), None)
     if missing is not None:
-        raise UserError(f"{missing} is missing: dense figures need AFLW2000-3D's .mat beside each photograph")
-    heights = []
-    for image in images:
-        with Image.open(image) as opened:
-            heights.append(opened.height)
+        raise UserError(f"{missing} has no .mat beside it: dense figures need AFLW2000-3D's for each photograph")
+    files = [mat for _, mat in found_mats if mat is not None]
+    heights = [_height(image) for image in images]
     bfm = bfm_300wlp.read(file)
     found = correspond(bfm, face)
     share = 100 * len(found.kept) / (len(bfm.mean))

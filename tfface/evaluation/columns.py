@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.errors import UserError
+from tfface.errors import UserError, item_error
 from tfface.evaluation.landmark_set import OFFSET_PX, LandmarkSet
+from tfface.io.reading import files_in, read_arrays, read_matlab, reading
 
 FloatArray = NDArray[np.floating]
 ReadImage = Callable[[Path], NDArray[np.uint8]]
@@ -80,8 +81,8 @@ def predict_column(
             continue
         try:
             column.landmarks[i] = asked.about(i, side, column)
-        except (UserError, OSError, ValueError, RuntimeError) as error:
-            column.failed[data.names[i]] = str(error) or type(error).__name__
+        except Exception as error:
+            column.failed[data.names[i]] = item_error(error)
     return column
 
 
@@ -136,7 +137,7 @@ def read_peers(folder: Path, data: LandmarkSet) -> list[Column]:
     Raises:
         UserError: no such file, or one of another form.
     """
-    files = sorted([*folder.glob("*.npz"), *folder.glob("*.mat")])
+    files = files_in(folder, "*", (".npz", ".mat"))
     if not files:
         raise UserError(f"{folder} holds no .npz or .mat of predictions; see docs/evaluation.md for their form")
     return [_read_peer(file, data) for file in files]
@@ -147,7 +148,8 @@ def _read_peer(file: Path, data: LandmarkSet) -> Column:
     key = next((key for key in _KEYS if key in arrays), None)
     if key is None:
         raise UserError(f"{file} has none of {', '.join(_KEYS)}; see docs/evaluation.md for the form of peers' files")
-    points = np.asarray(arrays[key], np.float64)
+    with reading(file, "a method's predictions", "see docs/evaluation.md for the form of peers' files"):
+        points = np.asarray(arrays[key], np.float64)
     points = points.transpose(0, 2, 1) if points.ndim == 3 and points.shape[1] in (2, 3) else points
     if points.ndim != 3 or points.shape[1] != 68 or points.shape[2] not in (2, 3):
         raise UserError(f"{key} in {file} has shape {points.shape}; it should be [N, 68, 3] or [N, 68, 2]")
@@ -166,12 +168,6 @@ def _read_peer(file: Path, data: LandmarkSet) -> Column:
 
 
 def _load(file: Path) -> dict[str, np.ndarray]:
-    try:
-        if file.suffix == ".mat":
-            from scipy.io import loadmat
-
-            return {key: value for key, value in loadmat(file).items() if not key.startswith("__")}
-        with np.load(file, allow_pickle=False) as data:
-            return {key: data[key] for key in data.files}
-    except (OSError, ValueError) as error:
-        raise UserError(f"cannot read the predictions in {file}: {error}") from error
+    if file.suffix.lower() == ".mat":
+        return read_matlab(file)
+    return read_arrays(file, "a method's predictions")

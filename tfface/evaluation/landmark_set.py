@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.errors import UserError
+from tfface.errors import UserError, item_error
 from tfface.evaluation.dense_truth import DenseTruth
 
 FloatArray = NDArray[np.floating]
@@ -95,6 +95,6 @@ def read_each(files: list[Path], read: Callable[[Path], dict[str, Any]]) -> tupl
     for file in files:
         try:
             items.append(read(file))
-        except (OSError, ValueError, KeyError, TypeError, UserError) as error:
-            broken[file.name] = str(error) or type(error).__name__
+        except Exception as error:
+            broken[file.name] = item_error(error)
     return items, broken

@@ -21,16 +21,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.errors import UserError
+from tfface.errors import UserError, item_error
+from tfface.evaluation.scan_files import check_millimetres
 from tfface.evaluation.scans import BASELINE, mean_surface
 from tfface.face.open_model import load_open_face
 from tfface.io.image import read_image
+from tfface.io.landmarks import read_points
 from tfface.io.mesh import read_mesh
+from tfface.io.reading import files_in, read_text, reading, sibling
 from tfface.metrics.reconstruction import NOW_LANDMARKS, now_distances
 
 FloatArray = NDArray[np.floating]
 LISTS = ("imagepathsvalidation.txt", "imagepathstest.txt")
-_ERRORS = (UserError, OSError, ValueError, RuntimeError, np.linalg.LinAlgError)
 PROTOCOL = (
     "NoW, non-metrical: a similarity from 7 landmarks, refined by scan-to-mesh distance, over the scan points within "
     "0.7 (outer eye distance + nose height) of the face's centre; distances in mm of all scan points of all images "
@@ -76,11 +78,12 @@ def read_now(folder: Path, limit: int | None = None) -> tuple[list[NowItem], dic
         raise UserError(f"{folder} holds neither {' nor '.join(LISTS)}; give the NoW folder with --data")
     items: list[NowItem] = []
     broken = {}
-    for line in [line.strip() for line in file.read_text().splitlines() if line.strip()][:limit]:
+    text = read_text(file, "NoW's list of pictures")
+    for line in [line.strip() for line in text.splitlines() if line.strip()][:limit]:
         try:
             items.append(_item(folder, line))
-        except UserError as error:
-            broken[line] = str(error)
+        except Exception as error:
+            broken[line] = item_error(error)
     if not items:
         raise UserError(f"nothing that {file} lists is there: {next(iter(broken.values()), 'it is empty')}")
     return items, broken
@@ -93,7 +96,7 @@ def _item(folder: Path, line: str) -> NowItem:
     subject, challenge, name = parts[-3:]
     found = []
     for kind, suffix in (("scans", "obj"), ("scans_lmks_onlypp", "pp")):
-        files = sorted((folder / kind / subject).glob(f"*.{suffix}"))
+        files = files_in(folder / kind / subject, "*", (f".{suffix}",))
         if not files:
             raise UserError(f"{kind}/{subject} holds no .{suffix} file")
         found.append(files[0])
@@ -104,10 +107,12 @@ def _item(folder: Path, line: str) -> NowItem:
 def read_pp(file: Path) -> NDArray[np.float64]:
     """The points `[N,3]` that MeshLab picked, in their order."""
     points = []
-    for tag in re.findall(r"<point\b([^>]*)>", file.read_text()):
-        numbers = dict(re.findall(r'\b([xyz])="([^"]*)"', tag))
-        points.append([float(numbers[axis]) for axis in "xyz"])
-    return np.array(points, np.float64)
+    text = read_text(file, "MeshLab's points (.pp)")
+    with reading(file, "MeshLab's points (.pp)"):
+        for tag in re.findall(r"<point\b([^>]*)>", text):
+            numbers = dict(re.findall(r'\b([xyz])="([^"]*)"', tag))
+            points.append([float(numbers[axis]) for axis in "xyz"])
+        return np.array(points, np.float64)
 
 
 def evaluate_now(
@@ -162,13 +167,13 @@ def read_prediction(folder: Path, item: NowItem) -> Answer:
         UserError: one of them is missing or of another form.
     """
     stem = folder / item.subject / item.challenge / item.image.stem
-    mesh_file = next((path for path in (stem.with_suffix(".obj"), stem.with_suffix(".ply")) if path.is_file()), None)
-    points_file = next((path for path in (stem.with_suffix(".npy"), stem.with_suffix(".txt")) if path.is_file()), None)
+    beside = stem.with_name(item.image.name)
+    mesh_file, points_file = sibling(beside, (".obj", ".ply")), sibling(beside, (".npy", ".txt"))
     if mesh_file is None or points_file is None:
         raise UserError(f"{stem} has no mesh (.obj, .ply) or no landmarks (.npy, .txt)")
-    points = np.load(points_file, allow_pickle=False) if points_file.suffix == ".npy" else np.loadtxt(points_file)
-    if points.shape != (7, 3):
-        raise UserError(f"{points_file} holds points of shape {points.shape}, not 7 in three dimensions")
+    points = read_points(points_file)
+    if points.shape != (7, 3) or not np.isfinite(points).all():
+        raise UserError(f"{points_file} holds points of shape {points.shape}, not 7 finite ones in three dimensions")
     mesh = read_mesh(mesh_file)
     return mesh.vertices, mesh.triangles, points
 
@@ -178,7 +183,9 @@ def _scan(scan: Path, points: Path) -> tuple[NDArray[np.float32], NDArray[np.flo
     seven = read_pp(points)
     if seven.shape != (7, 3):
         raise UserError(f"{points} holds {len(seven)} points, not 7")
-    return read_mesh(scan).vertices, seven
+    vertices = read_mesh(scan).vertices
+    check_millimetres(vertices, scan)
+    return vertices, seven
 
 
 def measure_now(items: Iterable[NowItem], answer: Callable[[NowItem], Answer]) -> NowColumn:
@@ -189,8 +196,8 @@ def measure_now(items: Iterable[NowItem], answer: Callable[[NowItem], Answer]) -
             vertices, triangles, seven = answer(item)
             scan, scan_seven = _scan(item.scan, item.points)
             column.distances[item.name] = now_distances((vertices, triangles), seven, scan, scan_seven)
-        except _ERRORS as error:
-            column.failed[item.name] = str(error) or type(error).__name__
+        except Exception as error:
+            column.failed[item.name] = item_error(error)
     return column
 
 

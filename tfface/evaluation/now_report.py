@@ -10,7 +10,7 @@ import numpy as np
 
 from tfface.evaluation import page
 from tfface.evaluation.pictures import plot_ced
-from tfface.io.files import atomic_path
+from tfface.io.files import MARK, atomic_path
 
 _AXIS_MM = 7.0
 
@@ -20,7 +20,7 @@ def write_now_report(out: Path, results: dict[str, Any]) -> dict[str, Any]:
     columns = {name: column for name, column in results["columns"].items() if column.distances}
     kept = {**{key: value for key, value in results.items() if key != "columns"}, "versions": page.versions()}
     with atomic_path(out / "results.json") as beside:
-        beside.write_text(json.dumps(kept, indent=1, allow_nan=False))
+        beside.write_text(json.dumps({"software": MARK, **kept}, indent=1, allow_nan=False))
     points = {name: np.concatenate(list(column.distances.values())) for name, column in columns.items()}
     plot_ced(points, _AXIS_MM, out / "ced.png", "distance (mm)", "the scans' points (%)")
     parts = [
@@ -32,7 +32,8 @@ def write_now_report(out: Path, results: dict[str, Any]) -> dict[str, Any]:
         page.paragraph(kept["protocol"]),
     ]
     with atomic_path(out / "report.html") as beside:
-        beside.write_text(page.page(f"now: {kept['images']} images", *parts), encoding="utf-8")
+        text = page.page(f"now: {kept['images']} images", *parts)
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
     return kept
 
 

@@ -12,6 +12,7 @@ from importlib import metadata
 import numpy as np
 from numpy.typing import NDArray
 
+from tfface.io.files import MARK
 from tfface.version import __version__
 
 _PACKAGES = ("numpy", "scipy", "tensorflow", "keras", "opencv-python", "trimesh")
@@ -22,7 +23,7 @@ td:nth-child(-n+2),th:nth-child(-n+2){text-align:left}img{max-width:100%}"""
 
 def page(title: str, *parts: str) -> str:
     """A whole HTML page of `parts`, which are HTML."""
-    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title>'
+    head = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{html.escape(title)}</title><!-- {MARK} -->'
     return f"{head}<style>{_STYLE}</style>\n<h1>{html.escape(title)}</h1>\n" + "\n".join(parts) + "\n</html>\n"
 
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from tfface.errors import UserError
 from tfface.evaluation.landmark_set import IMAGE_SUFFIXES, OFFSET_PX, LandmarkSet, read_each
 from tfface.geometry.align import box_from_landmarks
+from tfface.io.landmarks import read_points
+from tfface.io.reading import files_in, read_text, sibling
 
 
 def read_photos(folder: Path) -> LandmarkSet:
@@ -19,7 +21,7 @@ def read_photos(folder: Path) -> LandmarkSet:
     Raises:
         UserError: there is no `.pts` file.
     """
-    files = sorted(folder.rglob("*.pts"))
+    files = files_in(folder, "*", (".pts",), deep=True)
     if not files:
         raise UserError(f"{folder} holds no .pts file; photos needs one beside each photograph")
     items, broken = read_each(files, _read_item)
@@ -42,20 +44,20 @@ def read_pts(file: Path) -> NDArray[np.float64]:
     Raises:
         UserError: when the file is not of that form.
     """
-    text = file.read_text()
+    text = read_text(file, "a .pts file")
     if "{" not in text or "}" not in text:
         raise UserError(f"{file} has no list of points in braces")
-    numbers = np.array(text[text.index("{") + 1 : text.index("}")].split(), np.float64)
-    if numbers.size == 0 or numbers.size % 2:
-        raise UserError(f"{file} has {numbers.size} numbers, not pairs")
-    return numbers.reshape(-1, 2)
+    points = read_points(file, columns=2)
+    if not np.isfinite(points).all():
+        raise UserError(f"{file} has points that are no finite numbers")
+    return points
 
 
 def _read_item(file: Path) -> dict[str, Any]:
-    images = [file.with_suffix(suffix) for suffix in IMAGE_SUFFIXES if file.with_suffix(suffix).is_file()]
-    if not images:
+    image = sibling(file, IMAGE_SUFFIXES)
+    if image is None:
         raise UserError("no photograph of the same name beside it")
     points = read_pts(file)
     if points.shape != (68, 2):
         raise UserError(f"{len(points)} points instead of 68")
-    return {"image": images[0], "points": points}
+    return {"image": image, "points": points}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tfface.evaluation.landmark_set import OFFSET_PX
 from tfface.geometry.ibug68 import STROKES
-from tfface.io.files import atomic_path
+from tfface.io.files import MARK, atomic_path
 from tfface.metrics.curves import ced
 
 FloatArray = NDArray[np.floating]
@@ -39,7 +39,7 @@ def plot_ced(
     axes.grid(alpha=0.3)
     axes.legend(loc="lower right")
     with atomic_path(path) as beside:
-        figure.savefig(beside, dpi=110)
+        figure.savefig(beside, dpi=110, metadata={"Software": MARK})
 
 
 def draw_landmarks(image: NDArray[np.uint8], truth: FloatArray, predicted: FloatArray, caption: str) -> bytes:

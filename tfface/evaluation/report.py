@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from tfface.errors import UserError
+from tfface.errors import item_error
 from tfface.evaluation import page
 from tfface.evaluation.columns import Column, ReadImage
 from tfface.evaluation.landmark_set import LandmarkSet
 from tfface.evaluation.pictures import draw_landmarks, plot_ced
 from tfface.evaluation.scores import FAILURE_PERCENT, box_errors, score_column
-from tfface.io.files import atomic_path
+from tfface.io.files import MARK, atomic_path
 from tfface.metrics.expressions import OPENINGS
 from tfface.metrics.landmarks import YAW_BINS
 
@@ -55,12 +55,12 @@ def write_report(
     truth = next(iter(data.truths.values()))
     errors = {column.name: box_errors(column, truth) for column in columns}
     with atomic_path(out / "results.json") as beside:
-        beside.write_text(json.dumps(results, indent=1, allow_nan=False))
+        beside.write_text(json.dumps({"software": MARK, **results}, indent=1, allow_nan=False))
     plot_ced(errors, FAILURE_PERCENT, out / "ced.png")
     cases = "".join(_cases(column, errors[column.name], data, read_image) for column in columns)
     text = _page(results, (out / "ced.png").read_bytes(), cases)
     with atomic_path(out / "report.html") as beside:
-        beside.write_text(text, encoding="utf-8")
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def table_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -179,8 +179,8 @@ def _case(column: Column, i: int, errors: np.ndarray, data: LandmarkSet, read_im
     truth = next(iter(data.truths.values()))[i]
     try:
         image = read_image(data.images[i])
-    except (UserError, OSError) as error:
-        return html.escape(f"{_caption(data, i, errors)} ({error}) ")
+    except Exception as error:
+        return html.escape(f"{_caption(data, i, errors)} ({item_error(error)}) ")
     return page.png_tag(draw_landmarks(image, truth, column.landmarks[i], _caption(data, i, errors)))
 
 

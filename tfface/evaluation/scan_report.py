@@ -13,7 +13,7 @@ from tfface.evaluation import page, report
 from tfface.evaluation.pictures import plot_ced
 from tfface.evaluation.scan_render import RenderedScan
 from tfface.evaluation.scans import AUC_MM, Method, ScanRun, results_of
-from tfface.io.files import atomic_path
+from tfface.io.files import MARK, atomic_path
 from tfface.metrics.reconstruction import Surface
 from tfface.viz.overlay import overlay
 from tfface.viz.scan_view import heat_view
@@ -28,7 +28,7 @@ def write_scan_report(out: Path, run: ScanRun) -> dict[str, Any]:
     """Writes the files into `out` and gives what `results.json` holds."""
     results = {**results_of(run), "versions": page.versions()}
     with atomic_path(out / "results.json") as beside:
-        beside.write_text(json.dumps(results, indent=1, allow_nan=False))
+        beside.write_text(json.dumps({"software": MARK, **results}, indent=1, allow_nan=False))
     _plot(run, out)
     curves = [page.png_tag((out / name).read_bytes()) for name in ("ced.png", "ced_points.png")]
     parts = [
@@ -44,7 +44,8 @@ def write_scan_report(out: Path, run: ScanRun) -> dict[str, Any]:
         page.paragraph(", ".join(f"{name} {version}" for name, version in results["versions"].items())),
     ]
     with atomic_path(out / "report.html") as beside:
-        beside.write_text(page.page(f"{run.benchmark}: {len(run.items)} scans", *parts), encoding="utf-8")
+        text = page.page(f"{run.benchmark}: {len(run.items)} scans", *parts)
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
     return results
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.errors import UserError
+from tfface.errors import UserError, item_error
 from tfface.evaluation.scan_files import read_scans, read_surfaces
 from tfface.evaluation.scan_photometric import transfer_error
 from tfface.evaluation.scan_render import RenderedScan, ScanPredictor, predict_surface, render_views, with_landmarks
@@ -29,7 +29,6 @@ BASELINE_LEVEL = 2
 AUC_MM = 5.0
 RADIUS_MM = 95.0
 _REGIONS = {label: name for label, name in enumerate(REGION_NAMES) if label}
-_ERRORS = (UserError, OSError, ValueError, RuntimeError, np.linalg.LinAlgError)
 PROTOCOL = (
     "Distances in mm of the scan's vertices within the radius of its nose tip from the aligned mesh. landmarks_rigid, "
     "landmarks: fitted to 68 points without and with scale; icp_rigid, icp: from there by nearest points, to the "
@@ -122,7 +121,7 @@ def _render(
     side_yaw_deg: float,
     track: Callable[[list[str], str], Iterable[str]],
 ) -> tuple[dict[str, RenderedScan], dict[str, str]]:
-    scans, broken = read_scans(data)
+    scans, broken = read_scans(data, millimetres=True)
     finder = next((network for network in networks if network.num_views == 1), None)
     items = {}
     for name in track(list(scans)[:limit], "rendering"):
@@ -130,8 +129,8 @@ def _render(
             scan, estimated = with_landmarks(scans[name], finder)
             rendered = render_views(scan, side_yaw_deg)
             items[name] = RenderedScan(scan, rendered.views, rendered.images, rendered.boxes, estimated)
-        except _ERRORS as error:
-            broken[name] = str(error) or type(error).__name__
+        except Exception as error:
+            broken[name] = item_error(error)
     if not items:
         raise UserError(f"{data} holds no usable scan: {next(iter(broken.values()))}")
     return items, broken
@@ -144,8 +143,8 @@ def _predict(
     for name in track(list(items), network.name):
         try:
             method.surfaces[name] = predict_surface(network, items[name])
-        except _ERRORS as error:
-            method.failed[name] = str(error) or type(error).__name__
+        except Exception as error:
+            method.failed[name] = item_error(error)
     return method
 
 
@@ -174,8 +173,8 @@ def _measure(run: ScanRun, name: str) -> None:
             placed = method.surfaces[name].moved(comparison.motion)
             method.photometric[name] = transfer_error(run.items[name], placed)
             method.comparisons[name] = comparison
-        except _ERRORS as error:
-            method.failed[name] = str(error) or type(error).__name__
+        except Exception as error:
+            method.failed[name] = item_error(error)
 
 
 def scan_regions(truth: Surface, mean: Surface, comparison: Comparison) -> NDArray[np.uint8]:

@@ -17,6 +17,7 @@ from tfface.errors import UserError
 from tfface.evaluation.aflw2000 import folded_yaw_deg
 from tfface.evaluation.landmark_set import LandmarkSet, read_each
 from tfface.geometry.align import box_from_landmarks
+from tfface.io.reading import files_in, read_matlab_numbers, sibling
 
 SETS = ("AFW", "HELEN", "IBUG", "LFPW")
 
@@ -27,7 +28,7 @@ def read_300w_lp(folder: Path, limit: int | None = None) -> LandmarkSet:
     Raises:
         UserError: none of the four sets is there.
     """
-    files = [file for name in SETS for file in sorted((folder / name).glob("*.mat"))]
+    files = [file for name in SETS for file in files_in(folder / name, "*", (".mat",))]
     if not files:
         raise UserError(f"{folder} holds none of {', '.join(SETS)} with .mat files; give 300W_LP's folder with --data")
     items, broken = read_each(files[:limit], lambda file: _read_item(folder, file))
@@ -48,17 +49,15 @@ def read_300w_lp(folder: Path, limit: int | None = None) -> LandmarkSet:
 
 
 def _read_item(folder: Path, file: Path) -> dict[str, Any]:
-    from scipy.io import loadmat
-
-    image = file.with_suffix(".jpg")
-    if not image.is_file():
-        raise UserError(f"no photograph {image.name} beside it")
-    data = loadmat(file)
+    image = sibling(file, (".jpg", ".jpeg", ".png"))
+    if image is None:
+        raise UserError(f"no photograph {file.stem}.jpg beside it")
+    data = read_matlab_numbers(file, ("Pose_Para",))
     extra = folder / "landmarks" / file.parent.name / f"{file.stem}_pts.mat"
     if "pt3d_68" in data:
         points = _rows(data["pt3d_68"])
     elif extra.is_file():
-        points = _rows(loadmat(extra)["pts_3d"])
+        points = _rows(read_matlab_numbers(extra, ("pts_3d",))["pts_3d"])
     elif "pt2d" in data:
         points = _rows(data["pt2d"])
     else:
@@ -69,5 +68,8 @@ def _read_item(folder: Path, file: Path) -> dict[str, Any]:
 
 
 def _rows(points: Any) -> NDArray[np.float64]:
-    array = np.asarray(points, np.float64)
+    array = np.asarray(points)
+    if array.dtype.kind not in "fiu":
+        raise UserError("its points are no numbers")
+    array = array.astype(np.float64)
     return array.T if array.ndim == 2 and array.shape[1] == 68 else array

@@ -28,6 +28,7 @@ from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.geometry.camera import Camera
 from tfface.geometry.rotation import euler_to_matrix
+from tfface.io.reading import reading
 
 CROP_SIZE = 256
 CAMERA_SIZES = {"deep3d": 3, "fov30": 3, "orbit": 0, "framed": 4}
@@ -109,13 +110,9 @@ class Layout:
         Raises:
             UserError: it is none.
         """
-        try:
+        with reading("tfface.json", "a layout of coefficients", "export the model again"):
             layout = cls(**described["layout"])
             layout.sizes(raw=True)
-        except (KeyError, TypeError) as error:
-            raise UserError(
-                f"tfface.json describes no layout of coefficients ({error}): export the model again."
-            ) from error
         return layout
 
 

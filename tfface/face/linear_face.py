@@ -63,6 +63,9 @@ class LinearFace:
                     f"{self.name}: the {what} basis has shape {basis.shape} and {std.shape} deviations, its mean "
                     f"{count} vertices: the files do not belong together."
                 )
+        numbers = (self.mean, self.id_basis, self.exp_basis, self.id_std, self.exp_std)
+        if not all(np.isfinite(array).all() for array in numbers):
+            raise UserError(f"{self.name}: some of its numbers are not finite: a wrong file.")
         for what, indices in (("triangles", self.triangles), ("landmarks", self.landmarks68)):
             if not indices.size or indices.min() < 0 or indices.max() >= count:
                 raise UserError(f"{self.name}: its {what} name vertices that its {count} do not have: a wrong file.")

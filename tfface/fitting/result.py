@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ from tfface.fitting.coefficients import Coefficients
 from tfface.geometry.align import crop_transform, transform_points
 from tfface.geometry.uv import bilinear_weights
 from tfface.io.image import warp_image, write_image
+from tfface.io.results import refuse_foreign_results
 from tfface.result import FaceResult
 from tfface.viz.overlay import blend, draw_landmarks, face_window, overlay, render_colored, turned_view
 from tfface.viz.sheet import contact_sheet
@@ -76,11 +78,20 @@ class FittedFace(FaceResult):
         """As `FaceResult`'s, with the coefficients."""
         return {**super().summary(), "coefficients": self.coefficients.summary()}
 
-    def save(self, folder: str | os.PathLike[str], stem: str, mat: bool = False) -> list[Path]:
+    def save(
+        self,
+        folder: str | os.PathLike[str],
+        stem: str,
+        mat: bool = False,
+        overwrite: bool = False,
+        about: Mapping[str, Any] | None = None,
+    ) -> list[Path]:
         """As `FaceResult`'s, and STEM_stages.png."""
         picture = Path(folder) / f"{stem}_stages.png"
-        write_image(picture, self.stages())
-        return [*super().save(folder, stem, mat), picture]
+        if not overwrite:
+            refuse_foreign_results(Path(folder), stem)
+        write_image(picture, self.stages(), result=True)
+        return [*super().save(folder, stem, mat, overwrite, about), picture]
 
     def lit(self, albedo: NDArray[np.float32]) -> NDArray[np.float32]:
         """The vertices' colours `[53833,3]` in the fitted light."""

@@ -43,16 +43,25 @@ class Similarity(NamedTuple):
     translation: NDArray[np.float64]
 
 
+LEAST_BOX_PX, MOST_BOX_PX = 1.0, 1e6
+
+
 def check_box(box: Box) -> NDArray[np.float64]:
     """The box `(left, top, right, bottom)` as four floats.
 
     Raises:
-        UserError: when it has no area or is not finite.
+        UserError: when it has no area, is not finite, or is smaller or larger than any face in a picture.
     """
     values = np.asarray(box, np.float64)
     if values.shape != (4,) or not np.isfinite(values).all() or (values[2:] <= values[:2]).any():
         raise UserError(
             f"The box {list(box)} is no box: give left top right bottom in pixels, left < right, top < bottom."
+        )
+    sides = values[2:] - values[:2]
+    if sides.min() < LEAST_BOX_PX or np.abs(values).max() > MOST_BOX_PX:
+        raise UserError(
+            f"The box {list(box)} is no face's: give left top right bottom in pixels of the picture, at least "
+            f"{LEAST_BOX_PX:g} pixel wide and high and at most {MOST_BOX_PX:g} from its corner."
         )
     return values
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tfface.errors import UserError
 from tfface.geometry.align import Pose
 from tfface.geometry.camera import Camera
 from tfface.geometry.rotation import euler_to_matrix, matrix_to_euler
@@ -64,8 +65,14 @@ def pose_from_300wlp(pose_para: FloatArray, image_height: int) -> Pose:
     Args:
         pose_para: seven numbers of any shape.
         image_height: of the picture, in pixels.
+
+    Raises:
+        UserError: they are fewer than seven, not finite, or their scale is not above 0.
     """
-    pitch, yaw, roll, tx, ty, tz, scale = np.ravel(np.asarray(pose_para, np.float64))[:7]
+    numbers = np.ravel(np.asarray(pose_para, np.float64))[:7]
+    if len(numbers) < 7 or not np.isfinite(numbers).all() or not numbers[6] > 0:
+        raise UserError(f"Pose_Para is not seven finite numbers, the last above 0, but {numbers.tolist()}")
+    pitch, yaw, roll, tx, ty, tz, scale = numbers
     rotation = euler_to_matrix(yaw, pitch, roll).T
     up = image_height + 1 - _MATLAB_OFFSET_PX
     return Pose(rotation, float(scale) * MICROMETRES_PER_MM, np.array([tx - _MATLAB_OFFSET_PX, ty - up, tz]))

@@ -14,14 +14,14 @@ Only the layers of dlib's face recognition network are known: `con_4`, `affine_`
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.errors import UserError
+from tfface.io.reading import must_exist, reading
 
 INPUT_LAYER = b"input_rgb_image_sized"
 _WINDOW = ("nr", "nc", "sy", "sx", "py", "px")
@@ -61,15 +61,9 @@ def read_dlib_network(path: str | os.PathLike[str]) -> DlibNetwork:
     Raises:
         UserError: when the file is missing, no such network, or broken.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path} does not exist: give the dlib network file (.dat).")
-    try:
+    path = must_exist(path, "give the dlib network file (.dat)")
+    with reading(path, "dlib's face recognition network", "get dlib_face_recognition_resnet_model_v1.dat"):
         return _network(_Reader(path.read_bytes()))
-    except (ValueError, IndexError, OSError) as error:
-        raise UserError(
-            f"{path} is not dlib's face recognition network ({error}): get dlib_face_recognition_resnet_model_v1.dat."
-        ) from error
 
 
 class _Reader:
@@ -92,7 +86,10 @@ class _Reader:
 
     def float(self) -> float:
         mantissa, exponent = self.integer(), self.integer()
-        return float(np.ldexp(float(mantissa), exponent))
+        value = float(np.ldexp(float(mantissa), exponent))
+        if not np.isfinite(value):
+            raise ValueError(f"the number before byte {self.place} is not finite")
+        return value
 
     def string(self) -> str:
         return self.take(self.integer()).decode("latin1")
@@ -103,7 +100,7 @@ class _Reader:
         return tuple(self.integer() for _ in range(4))
 
     def tensor(self) -> NDArray[np.float32]:
-        count = int(np.prod(self.shape(2)))
+        count = math.prod(self.shape(2))
         return np.frombuffer(self.take(4 * count), "<f4").astype(np.float32)
 
     def integers(self, names: tuple[str, ...]) -> dict[str, int]:

@@ -1,12 +1,22 @@
-"""Files that are either whole or absent."""
+"""Files that are either whole or absent, and that say who wrote them."""
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from tfface.errors import UserError
+
+MARK = "written by tfface"
+"""What every result carries near its beginning, in whatever way its format allows."""
+_MARK_WITHIN = 4096
+_DISK_ERRORS = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.EIO)
+_RANDOM = "[a-z0-9_]" * 8
 
 
 @contextmanager
@@ -14,19 +24,121 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A path beside `path` (same folder, same suffix) to write to; renamed onto `path` when the block ends well.
 
     When the block raises, what was written is deleted and `path` is left as it was.
+
+    Raises:
+        UserError: the disk does not take it (full, read-only, a name too long).
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{target.stem}-", suffix=target.suffix, dir=target.parent)
+    with writing(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}-", suffix=target.suffix, dir=target.parent)
     os.close(handle)
     beside = Path(name)
     try:
-        yield beside
-        beside.chmod(0o666 & ~_umask())
-        beside.replace(target)
+        with writing(target):
+            yield beside
+            beside.chmod(0o666 & ~_umask())
+            beside.replace(target)
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+@contextmanager
+def writing(target: str | os.PathLike[str]) -> Iterator[None]:
+    """Turns what a disk says (full, read-only, not yours) into a sentence that names what was being written.
+
+    Raises:
+        UserError: an `OSError` that is not of a closed pipe, or the same in the words of TensorFlow or HDF5.
+    """
+    try:
+        yield
+    except (UserError, BrokenPipeError):
+        raise
+    except Exception as error:
+        why = disk_trouble(error)
+        if why is None:
+            raise
+        raise UserError(f"{target} cannot be written ({why}): make room, or choose another folder.") from error
+
+
+def disk_trouble(error: Exception) -> str | None:
+    """What a disk said, where that is what an exception is about; None where it is not."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    said = str(error)
+    for number in _DISK_ERRORS:
+        if os.strerror(number) in said or f"errno = {number}," in said:
+            return os.strerror(number)
+    return said or type(error).__name__ if isinstance(error, OSError) else None
+
+
+def sweep_leftovers(folder: Path, names: Iterable[str]) -> None:
+    """Deletes what `atomic_path` had begun for the files `names` of a folder when its process was killed."""
+    for name in names:
+        stem, suffix = Path(name).stem, Path(name).suffix
+        for pattern in (f".{stem[:40]}-{_RANDOM}{suffix}", f".{stem[:40]}-{_RANDOM}.*{suffix}"):
+            for stale in folder.glob(pattern):
+                stale.unlink(missing_ok=True)
+
+
+def written_by_us(path: Path) -> bool:
+    """Whether a file is a result of ours, by the mark that it carries (`MARK`)."""
+    try:
+        if not path.is_file():
+            return False
+        with path.open("rb") as file:
+            return MARK.encode() in file.read(_MARK_WITHIN)
+    except OSError:
+        return False
+
+
+def refuse_foreign(paths: Iterable[Path], option: str = "--out") -> None:
+    """Sees to it that nothing is overwritten that is not ours.
+
+    Raises:
+        UserError: one of `paths` is there and does not carry our mark.
+    """
+    for path in paths:
+        if os.path.lexists(path) and not written_by_us(path):
+            raise UserError(f"{path} is there and is no result of tfface: choose another {option}, or add --overwrite.")
+
+
+def folder_digest(folder: Path) -> str:
+    """A digest of the files of a folder (an exported model's), wherever it lies and whatever it is called.
+
+    Raises:
+        UserError: one of them cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+            digest.update(os.fsencode(path.relative_to(folder).as_posix()))
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    except OSError as error:
+        raise UserError(
+            f"{error.filename or folder} cannot be read ({error.strerror}): is it yours to read?"
+        ) from error
+    return digest.hexdigest()[:16]
+
+
+def must_be_free(folder: Path, sign: str, what: str = "the SavedModel") -> None:
+    """Sees to it that a whole folder may be written to `folder`.
+
+    Args:
+        folder: where to.
+        sign: the file by which an earlier one is recognised, which may be replaced.
+        what: is to be written.
+
+    Raises:
+        UserError: it is a file, or holds something else.
+    """
+    with writing(folder):
+        other = folder.is_dir() and any(folder.iterdir()) and not (folder / sign).is_file()
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder} is a file; name a new folder for {what}.")
+    if other:
+        raise UserError(f"{folder} holds other files; name a new folder for {what}.")
 
 
 def cache_folder() -> Path:

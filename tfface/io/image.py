@@ -1,13 +1,19 @@
 """Photographs in and out: always `[H,W,3]` uint8 RGB, upright as the camera meant it.
 
-Pillow reads (EXIF orientation, grey, palette, alpha, CMYK, 16 bits); OpenCV takes what Pillow cannot (16-bit colour
-TIFF, some EXR and HDR). Crops are cut with pixel centres at +0.5 and averaged over areas where they shrink.
+Pillow reads the formats in `FORMATS` and no others (left alone, it starts Ghostscript on PostScript that calls itself
+.jpg); OpenCV takes what Pillow cannot: 16-bit colour TIFF, and Radiance's HDR. How many pixels a picture has is known,
+and `MAX_PIXELS` holds, before any is decoded. Crops are cut with pixel centres at +0.5 and averaged over areas where
+they shrink.
 """
 
 from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +22,25 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.geometry.align import transform_scale
-from tfface.io.files import atomic_path
+from tfface.io import picture_header
+from tfface.io.files import MARK, atomic_path, written_by_us
+from tfface.io.reading import must_exist, reading, reason
 
-IMAGE_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jfif"})
+FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "GIF", "PPM", "JPEG2000")
+"""Of Pillow. MPO comes with JPEG; AVIF is left out where Pillow is too old for it."""
+IMAGE_SUFFIXES = frozenset(
+    {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"}
+    | {".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".jpf", ".avif", ".hdr"}
+)
+OTHER_SUFFIXES = frozenset(
+    {".heic", ".heif", ".hif", ".jxl", ".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raf", ".orf", ".rw2", ".pef"}
+    | {".srw", ".x3f", ".raw", ".psd", ".xcf", ".dds", ".tga", ".eps", ".ps", ".svg", ".ico", ".icns", ".pcx", ".exr"}
+    | {".sgi", ".qoi", ".jxr", ".wdp", ".avifs"}
+)
+"""Pictures too, but none that is read here."""
 MIN_SIDE = 32
+MAX_PIXELS = 120_000_000
+_LIKE = "give a JPEG, PNG, WebP, AVIF, BMP or TIFF file"
 PathLike = str | os.PathLike[str]
 
 
@@ -27,18 +48,15 @@ def read_image(path: PathLike, min_side: int = MIN_SIDE) -> NDArray[np.uint8]:
     """The picture at `path`, `[H,W,3]` uint8 RGB, turned as its EXIF says; transparency over white.
 
     Raises:
-        UserError: when it is missing, no picture, broken, or smaller than `min_side` pixels.
+        UserError: when it is missing, no picture, broken, smaller than `min_side` pixels a side, or larger than
+            `MAX_PIXELS`.
     """
-    path = Path(path)
-    if path.is_dir():
-        raise UserError(f"{path} is a folder: give a photograph.")
-    if not path.exists():
-        raise UserError(f"{path} does not exist: check the name of the photograph.")
+    path = must_exist(path, "give a photograph")
     image = _read_pillow(path)
     if image is None:
         image = _read_opencv(path)
     if image is None:
-        raise UserError(f"{path} is not a picture that can be read: give a JPEG, PNG, WebP, BMP or TIFF file.")
+        raise UserError(f"{path} is not a picture that can be read: {_LIKE}.")
     if min(image.shape[:2]) < min_side:
         height, width = image.shape[:2]
         raise UserError(
@@ -47,21 +65,90 @@ def read_image(path: PathLike, min_side: int = MIN_SIDE) -> NDArray[np.uint8]:
     return image
 
 
-def _read_pillow(path: Path) -> NDArray[np.uint8] | None:
-    """None when Pillow does not know the format."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+def image_size(path: PathLike) -> tuple[int, int]:
+    """Width and height of the picture at `path` as it is stored, without decoding it.
 
+    Raises:
+        UserError: it is missing, no picture, or larger than `MAX_PIXELS`.
+    """
+    path = must_exist(path, "give a picture")
+    opened = open_picture(path)
+    if opened is None:
+        raise UserError(f"{path} is not a picture that can be read: {_LIKE}.")
+    with opened:
+        return int(opened.size[0]), int(opened.size[1])
+
+
+def open_picture(path: Path) -> Any:
+    """Pillow's image of a file, not decoded yet; None where it is of no format in `FORMATS`.
+
+    Raises:
+        UserError: it is larger than `MAX_PIXELS`, or its head is broken.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a broken head is told by what follows from it
+        try:
+            opened = Image.open(path, formats=_formats())
+        except UnidentifiedImageError:
+            return None
+        except Image.DecompressionBombError as error:
+            raise UserError(_too_large(path)) from error
+        except Exception as error:
+            raise UserError(_broken(path, error)) from error
+    if opened.size[0] * opened.size[1] > MAX_PIXELS:
+        opened.close()
+        raise UserError(_too_large(path))
+    return opened
+
+
+@lru_cache(maxsize=1)
+def _formats() -> tuple[str, ...]:
+    from PIL import Image
+
+    Image.init()
+    return tuple(name for name in FORMATS if name in Image.OPEN)
+
+
+@contextmanager
+def only_known_formats() -> Iterator[None]:
+    """For libraries that open pictures themselves (textures of meshes): no Ghostscript, and the limit of pixels."""
+    from PIL import EpsImagePlugin, Image
+
+    before = EpsImagePlugin.gs_binary, Image.MAX_IMAGE_PIXELS
+    EpsImagePlugin.gs_binary, Image.MAX_IMAGE_PIXELS = False, MAX_PIXELS // 2  # Pillow refuses twice as many
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as opened:
-                return _to_rgb(ImageOps.exif_transpose(opened))
-    except UnidentifiedImageError:
+            yield
+    finally:
+        EpsImagePlugin.gs_binary, Image.MAX_IMAGE_PIXELS = before
+
+
+def _too_large(path: Path) -> str:
+    return f"{path} is too large to read: shrink it below {MAX_PIXELS // 10**6} megapixels."
+
+
+def _broken(path: Path, error: BaseException) -> str:
+    return f"{path} cannot be read ({reason(error)}): the file is broken or not yours to read."
+
+
+def _read_pillow(path: Path) -> NDArray[np.uint8] | None:
+    """None when Pillow does not know the format."""
+    opened = open_picture(path)
+    if opened is None:
         return None
-    except Image.DecompressionBombError as error:
-        raise UserError(f"{path} is too large to read: shrink it below 170 megapixels.") from error
-    except (OSError, SyntaxError, ValueError) as error:
-        raise UserError(f"{path} cannot be read ({error}): the file is broken or not yours to read.") from error
+    with opened, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            from PIL import ImageOps
+
+            opened.load()
+            upright = ImageOps.exif_transpose(opened)
+        except Exception as error:  # whatever a decoder throws
+            raise UserError(_broken(path, error)) from error
+        return _to_rgb(upright)
 
 
 def _to_rgb(image: Any) -> NDArray[np.uint8]:
@@ -71,8 +158,9 @@ def _to_rgb(image: Any) -> NDArray[np.uint8]:
         return _stretch(np.asarray(image))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(white, image)
+        white = Image.new("RGB", image.size, (255, 255, 255))
+        white.paste(image, mask=image.getchannel("A"))
+        image = white
     return np.ascontiguousarray(np.asarray(image.convert("RGB"), np.uint8))
 
 
@@ -81,61 +169,119 @@ def _stretch(grey: NDArray[Any]) -> NDArray[np.uint8]:
     whole = 1.0 if grey.dtype.kind == "f" and np.nanmax(grey, initial=0) <= 1.0 else 255.0
     if grey.dtype.kind != "f" and grey.max(initial=0) > 255:
         whole = 65535.0
-    values = np.nan_to_num(grey.astype(np.float64) / whole)
-    return _to_uint8(np.repeat(values[..., None], 3, axis=-1))
+    return np.repeat(_to_uint8(grey, whole)[..., None], 3, axis=-1)
 
 
-def _to_uint8(values: NDArray[np.floating]) -> NDArray[np.uint8]:
-    return np.asarray(np.clip(values, 0.0, 1.0) * 255.0 + 0.5, np.uint8)
+def _to_uint8(values: NDArray[Any], whole: float) -> NDArray[np.uint8]:
+    """Values from 0 to `whole` as 0 to 255, some rows at a time: a large picture is in memory once."""
+    result = np.empty(values.shape, np.uint8)
+    rows = max(2**20 // max(int(np.prod(values.shape[1:])), 1), 1)
+    for start in range(0, len(values), rows):
+        part = np.nan_to_num(values[start : start + rows].astype(np.float64) / whole, posinf=1.0, neginf=0.0)
+        result[start : start + rows] = np.clip(part, 0.0, 1.0) * 255.0 + 0.5
+    return result
 
 
 def _read_opencv(path: Path) -> NDArray[np.uint8] | None:
+    """A TIFF or Radiance HDR that Pillow cannot read; None for anything else."""
     import cv2
 
-    data = np.fromfile(path, np.uint8)
-    if not len(data):
+    with reading(path, "a picture", _LIKE):
+        size = picture_header.size_of(path)
+    if size is None:
         return None
-    try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
-    except cv2.error:
-        return None
+    if size[0] * size[1] > MAX_PIXELS:
+        raise UserError(_too_large(path))
+    with reading(path, "a picture", _LIKE):
+        image = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH)
     if image is None:
         return None
     if image.dtype != np.uint8:
-        whole = 65535.0 if image.dtype == np.uint16 else 1.0
-        image = _to_uint8(image.astype(np.float64) / whole)
+        image = _to_uint8(image, 65535.0 if image.dtype == np.uint16 else 1.0)
     return np.ascontiguousarray(image[..., ::-1])
 
 
-def write_image(path: PathLike, image: NDArray[Any]) -> None:
+def write_image(path: PathLike, image: NDArray[Any], result: bool = False) -> None:
     """Writes `[H,W,3]` or `[H,W,4]` uint8 RGB(A), or `[H,W]` uint8 or uint16 grey, whole or not at all.
 
     The suffix of `path` names the format; JPEG is written with quality 95.
+
+    Args:
+        result: the picture is made, not a photograph: it carries `MARK`, so that no command takes it for one.
     """
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
-    options: dict[str, Any] = {"quality": 95} if Path(path).suffix.lower() in (".jpg", ".jpeg") else {}
+    options: dict[str, Any] = {}
+    if Path(path).suffix.lower() in (".jpg", ".jpeg"):
+        options = {"quality": 95, **({"comment": MARK} if result else {})}
+    elif result:
+        note = PngInfo()
+        note.add_text("Software", MARK)
+        options = {"pnginfo": note}
     with atomic_path(path) as beside:
         Image.fromarray(np.ascontiguousarray(image)).save(beside, **options)
 
 
-def list_images(folder: PathLike) -> list[Path]:
-    """The pictures of a folder by name (hidden files left out).
+@dataclass(frozen=True)
+class FolderPictures:
+    """The pictures of a folder by name, hidden files left out.
+
+    Attributes:
+        photographs: what can be looked at.
+        ours: results of tfface, which are no photographs.
+        unreadable: pictures of formats that are not read here (HEIC, camera raw, ...).
+    """
+
+    photographs: list[Path]
+    ours: list[Path]
+    unreadable: list[Path]
+
+
+def survey(folder: PathLike, deep: bool = False) -> FolderPictures:
+    """The pictures of a folder, and with `deep` of the folders in it.
 
     Raises:
-        UserError: when it is no folder or holds no picture.
+        UserError: it is no folder, or not yours to read.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder: give one that holds photographs.")
-    found = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.name.startswith(".") and path.is_file()
+    with reading(folder, "a folder", "it is not yours to read"):
+        there = sorted(folder.rglob("*") if deep else folder.iterdir())
+    files = [path for path in there if not path.name.startswith(".") and path.is_file()]
+    pictures = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    ours = {path for path in pictures if written_by_us(path)}
+    return FolderPictures(
+        [path for path in pictures if path not in ours],
+        sorted(ours),
+        [path for path in files if path.suffix.lower() in OTHER_SUFFIXES],
     )
-    if not found:
-        raise UserError(f"{folder} holds no pictures: put JPEG, PNG, WebP, BMP or TIFF files into it.")
-    return found
+
+
+def unreadable_format(path: Path) -> str:
+    """What to say of a picture whose format is not read."""
+    return f"{path} is a {path.suffix[1:].upper()} file, which is not read: convert it to JPEG or PNG."
+
+
+def list_images(folder: PathLike) -> list[Path]:
+    """The photographs of a folder by name (hidden files and results of tfface left out).
+
+    Raises:
+        UserError: when it is no folder or holds no picture.
+    """
+    found = survey(folder)
+    if not found.photographs:
+        raise UserError(no_pictures(Path(folder), found))
+    return found.photographs
+
+
+def no_pictures(folder: Path, found: FolderPictures) -> str:
+    """What to say of a folder without photographs."""
+    besides = f" (but {len(found.ours)} results of tfface)" if found.ours else ""
+    if found.unreadable:
+        besides = f" that can be read ({unreadable_format(found.unreadable[0]).rstrip('.')})"
+    return f"{folder} holds no pictures{besides}: put JPEG, PNG, WebP, BMP or TIFF files into it."
 
 
 def warp_image(image: NDArray[Any], matrix: NDArray[np.floating], width: int, height: int) -> NDArray[Any]:

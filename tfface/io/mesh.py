@@ -14,10 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.io.files import atomic_path
-from tfface.io.image import write_image
+from tfface.io.files import MARK, atomic_path
+from tfface.io.image import only_known_formats, read_image, write_image
+from tfface.io.obj import read_obj, texture_file
+from tfface.io.reading import must_exist, reading
 
 MM_TO_M = 0.001
+MESH_SUFFIXES = (".obj", ".ply", ".glb")
+_LIKE = "give an OBJ, PLY or GLB file"
 PathLike = str | os.PathLike[str]
 
 
@@ -56,7 +60,7 @@ def write_mesh(path: PathLike, mesh: Mesh) -> None:
 def write_obj(path: Path, mesh: Mesh) -> None:
     """Writes an OBJ: `v x y z r g b` without a texture; else NAME.obj, NAME.mtl and NAME_texture.png side by side."""
     textured = mesh.texture is not None and mesh.uv is not None
-    lines = []
+    lines = [f"# {MARK}\n"]
     if textured:
         _write_material(path, mesh)
         lines.append(f"mtllib {path.stem}.mtl\nusemtl face\n")
@@ -76,10 +80,10 @@ def write_obj(path: Path, mesh: Mesh) -> None:
 def _write_material(path: Path, mesh: Mesh) -> None:
     picture = path.with_name(f"{path.stem}_texture.png")
     assert mesh.texture is not None
-    write_image(picture, mesh.texture)
+    write_image(picture, mesh.texture, result=True)
     with atomic_path(path.with_suffix(".mtl")) as beside:
         beside.write_text(
-            f"newmtl face\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {picture.name}\n", encoding="utf-8"
+            f"# {MARK}\nnewmtl face\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {picture.name}\n", encoding="utf-8"
         )
 
 
@@ -92,7 +96,15 @@ def _write_ply(path: Path, mesh: Mesh) -> None:
 
 
 def _write_glb(path: Path, mesh: Mesh) -> None:
-    _export(path, _to_trimesh(mesh, MM_TO_M, textured=True), include_normals=True)
+    _export(path, _to_trimesh(mesh, MM_TO_M, textured=True), include_normals=True, tree_postprocessor=_sign)
+
+
+def _sign(tree: dict[str, Any]) -> None:
+    """Says who wrote it, where glTF has a place for that: first of all."""
+    asset = {**tree.pop("asset"), "generator": MARK}
+    rest = dict(tree)
+    tree.clear()
+    tree.update({"asset": asset, **rest})
 
 
 def _export(path: Path, mesh: Any, **options: Any) -> None:
@@ -132,27 +144,68 @@ def read_mesh(path: PathLike, split_seams: bool = False) -> Mesh:
             to draw the mesh with its texture. Otherwise such a vertex keeps one of its places.
 
     Raises:
-        UserError: when it is missing or cannot be read.
+        UserError: when it is missing or cannot be read, has no triangles, or coordinates that are no numbers.
     """
+    path = must_exist(path, _LIKE)
+    suffix = path.suffix.lower()
+    if suffix not in MESH_SUFFIXES:
+        raise UserError(f"{path} is no mesh that is read here: {_LIKE}.")
+    mesh = _read_obj(path, split_seams) if suffix == ".obj" else _read_trimesh(path, suffix)
+    if not len(mesh.triangles):
+        raise UserError(f"{path} holds no triangles: give a mesh.")
+    if not np.isfinite(mesh.vertices).all():
+        raise UserError(f"{path} has vertices whose coordinates are no finite numbers: give another mesh.")
+    return mesh
+
+
+def _read_obj(path: Path, split_seams: bool) -> Mesh:
+    obj = read_obj(path, _LIKE)
+    texture = _read_texture(texture_file(path, obj))
+    vertices, triangles, uv = obj.vertices, obj.triangles, None
+    if obj.uv is not None and obj.places is not None:
+        pairs = np.stack([triangles.ravel(), obj.places.ravel()], axis=1)
+        if split_seams:
+            pairs, corners = np.unique(pairs, axis=0, return_inverse=True)
+            vertices, triangles = vertices[pairs[:, 0]], corners.reshape(-1, 3)
+            uv = np.where(pairs[:, 1:] >= 0, obj.uv[pairs[:, 1]], 0.0)
+        else:
+            pairs = pairs[pairs[:, 1] >= 0]
+            uv = np.zeros((len(vertices), 2))
+            uv[pairs[:, 0]] = obj.uv[pairs[:, 1]]
+        uv = uv * [1.0, -1.0] + [0.0, 1.0]
+    colors = None
+    if obj.colors is not None and uv is None:
+        colors = np.asarray(np.clip(obj.colors, 0, 1) * 255 + 0.5, np.uint8)
+    with np.errstate(over="ignore"):  # what is too large for 32 bits is told as not finite
+        points = np.asarray(vertices, np.float32)
+    return Mesh(
+        points,
+        np.asarray(triangles, np.int32),
+        colors,
+        None if uv is None else np.asarray(uv, np.float32),
+        texture if uv is not None else None,
+    )
+
+
+def _read_texture(path: Path | None) -> NDArray[np.uint8] | None:
+    return None if path is None else read_image(path, min_side=1)
+
+
+def _read_trimesh(path: Path, suffix: str) -> Mesh:
     import trimesh
 
-    path = Path(path)
-    if not path.is_file():
-        raise UserError(f"{path} does not exist: give an OBJ, PLY or GLB file.")
-    try:
-        loaded = trimesh.load_mesh(path, process=False, maintain_order=not split_seams)
-    except Exception as error:  # trimesh's readers raise whatever they meet
-        raise UserError(f"{path} cannot be read as a mesh ({error}): give an OBJ, PLY or GLB file.") from error
-    if isinstance(loaded, trimesh.Scene):
-        loaded = loaded.to_mesh()
-    if not len(getattr(loaded, "faces", ())):
-        raise UserError(f"{path} holds no triangles: give a mesh.")
-    scale = 1 / MM_TO_M if path.suffix.lower() == ".glb" else 1.0
-    return Mesh(
-        np.asarray(loaded.vertices * scale, np.float32),
-        np.asarray(loaded.faces, np.int32),
-        *_read_looks(loaded.visual),
-    )
+    with only_known_formats():
+        with reading(path, "a mesh", _LIKE):
+            loaded = trimesh.load_mesh(path, process=False, maintain_order=True)
+            if isinstance(loaded, trimesh.Scene):
+                loaded = loaded.to_mesh()
+            points, faces = np.asarray(loaded.vertices, np.float64), np.asarray(loaded.faces, np.int64)
+            looks = _read_looks(loaded.visual)
+        if len(faces) and (faces.min() < 0 or faces.max() >= len(points)):
+            raise UserError(f"{path} cannot be read as a mesh (a face names a vertex that it lacks): {_LIKE}.")
+    scale = 1 / MM_TO_M if suffix == ".glb" else 1.0
+    with np.errstate(over="ignore"):
+        return Mesh(np.asarray(points * scale, np.float32), np.asarray(faces, np.int32), *looks)
 
 
 def _read_looks(

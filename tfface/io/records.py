@@ -15,7 +15,7 @@ away (`tfface.data.batches`), which keeps a record at some 30 kB and makes every
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +27,14 @@ from numpy.typing import NDArray
 from tfface.errors import UserError
 from tfface.geometry.camera import Camera
 from tfface.io.files import atomic_path
+from tfface.io.reading import must_exist, read_json_object, reading
 
 VIEWS = ("front", "side")
 CAMERA_SIZE = 13
 DATASET_FILE = "dataset.json"
+SHARD = "a shard of TFRecords"
+REMAKE = "remove it and make it again"
+_PICTURES = ("image", "map", "mask")
 MAPS_KIND = "maps"
 """`kind` of a folder whose shards hold maps instead (`tfface.data.map_records`)."""
 
@@ -69,7 +73,10 @@ def encode_jpeg(image: NDArray[np.uint8], quality: int = 95) -> bytes:
 
 def decode_image(data: bytes) -> NDArray[np.uint8]:
     """The `[H,W,3]` RGB uint8 picture that `encode_jpeg` wrote."""
-    return np.asarray(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB), np.uint8)
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
+    if image is None:
+        raise ValueError("its image is no picture")
+    return np.asarray(image, np.uint8)
 
 
 def write_shard(path: Path, records: list[FaceRecord]) -> None:
@@ -130,20 +137,110 @@ def find_shards(folder: Path) -> list[Path]:
 
 
 def read_dataset_card(folder: Path) -> dict[str, Any]:
-    """What the tool that made a folder of shards wrote about it."""
-    return dict(json.loads((folder / DATASET_FILE).read_text()))
+    """What the tool that made a folder of shards wrote about it.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    card: dict[str, Any] = read_json_object(folder / DATASET_FILE, "the card of a folder of shards", REMAKE)
+    return card
 
 
 def iterate_records(path: Path) -> Iterator[dict[str, Any]]:
     """The records of one shard as NumPy arrays, images decoded to RGB. For tools and tests."""
     import tensorflow as tf
 
-    for raw in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-        feature = tf.train.Example.FromString(raw).features.feature
-        record: dict[str, Any] = {"seed": feature["seed"].int64_list.value[0]}
-        for key in ("identity", "expression", "front/camera", "side/camera"):
-            record[key] = np.array(feature[key].float_list.value, np.float32)
-        for view in VIEWS:
-            record[f"{view}/image"] = decode_image(feature[f"{view}/image"].bytes_list.value[0])
-        record["labels"] = json.loads(feature["labels"].bytes_list.value[0])
+    for raw in raw_records(path):
+        with reading(path, SHARD, REMAKE):
+            record = _decode(tf.train.Example.FromString(raw).features.feature)
         yield record
+
+
+def _decode(feature: Any) -> dict[str, Any]:
+    record: dict[str, Any] = {"seed": feature["seed"].int64_list.value[0]}
+    for key in ("identity", "expression", "front/camera", "side/camera"):
+        record[key] = np.array(feature[key].float_list.value, np.float32)
+    for view in VIEWS:
+        record[f"{view}/image"] = decode_image(feature[f"{view}/image"].bytes_list.value[0])
+    record["labels"] = json.loads(feature["labels"].bytes_list.value[0])
+    return record
+
+
+def raw_records(path: Path) -> Iterator[bytes]:
+    """The records of one shard as they are stored.
+
+    Raises:
+        UserError: it is cut short or damaged.
+    """
+    import tensorflow as tf
+
+    with reading(path, SHARD, REMAKE):
+        records = iter(tf.data.TFRecordDataset(str(must_exist(path, REMAKE))).as_numpy_iterator())
+    while True:
+        with reading(path, SHARD, REMAKE):
+            raw = next(records, None)
+        if raw is None:
+            return
+        yield raw
+
+
+def damaged_shard(shards: Iterable[Path]) -> UserError | None:
+    """The first of `shards` that cannot be read through, in a sentence; None where all can."""
+    import tensorflow as tf
+
+    for path in shards:
+        try:
+            for number, raw in enumerate(raw_records(path), 1):
+                with reading(path, f"{SHARD} (record {number})", REMAKE):
+                    _check_pictures(tf.train.Example.FromString(raw).features.feature)
+        except UserError as error:
+            return error
+    return None
+
+
+def _check_pictures(feature: Any) -> None:
+    for key in feature:
+        if key.endswith(_PICTURES):
+            decoded = cv2.imdecode(np.frombuffer(feature[key].bytes_list.value[0], np.uint8), cv2.IMREAD_UNCHANGED)
+            if decoded is None:
+                raise ValueError(f"its {key} is no picture")
+
+
+def card_number(folder: Path, card: dict[str, Any], *keys: str) -> float:
+    """A number above 0 of a folder's card, such as `settings`, `enlarge`.
+
+    Raises:
+        UserError: the card has none.
+    """
+    value: Any = card
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
+        raise UserError(f"{folder / DATASET_FILE} says {value!r} for {'.'.join(keys)}, no number above 0: {REMAKE}.")
+    return value
+
+
+def must_hold_records(shards: Iterable[Path], what: str) -> None:
+    """Sees to it that there is something to read.
+
+    Raises:
+        UserError: all of `shards` are empty.
+    """
+    shards = list(shards)
+    if not any(path.stat().st_size for path in shards):
+        names = f"{shards[0]} to {shards[-1].name}" if len(shards) > 1 else f"{shards[0]}" if shards else "none"
+        raise UserError(f"The shards for {what} ({names}) are all empty: {REMAKE}.")
+
+
+def check_face_model(folder: Path, card: dict[str, Any], checksum: str) -> None:
+    """Sees to it that shards mean this face model: coefficients of another one would be other faces.
+
+    Raises:
+        UserError: their card names another.
+    """
+    theirs = card.get("face_model", checksum)
+    if theirs != checksum:
+        raise UserError(
+            f"{folder} holds faces of another face model ({str(theirs)[:10]} instead of {checksum[:10]}): make the "
+            "shards again with this tfface."
+        )

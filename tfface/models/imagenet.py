@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from tfface.errors import UserError
+from tfface.io.reading import reading
 
 MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
 HALF_RANGE = 127.5
@@ -34,14 +35,11 @@ def load_resnet50(model: keras.Model, path: Path) -> None:
     names = {layer.name for layer in model.layers}
     if not {FIRST, LAST} <= names:
         raise UserError(f"{path} is for ResNet-50: choose --model.trunk resnet50, or start from other weights.")
-    try:
+    with reading(path, "weights by layers' names", "take the file of Keras' applications"):
         with h5py.File(path, "r") as file:
             missing = {FIRST, LAST} - set(file.get("model_weights", file))
         if not missing:
             keras.Model(model.inputs, model.outputs).load_weights(path, by_name=True, skip_mismatch=True)
-    except (KeyError, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{path} cannot be read as weights by layers' names ({reason}).") from error
     if missing:
         raise UserError(f"{path} has no layer {missing.pop()} of a ResNet-50: take the file of Keras' applications.")
     _fold_in_scaling(model.get_layer(FIRST))

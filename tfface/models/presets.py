@@ -17,6 +17,7 @@ from tfface import config as configuration
 from tfface.config import ModelConfig
 from tfface.errors import UserError
 from tfface.io.files import atomic_path
+from tfface.io.reading import must_exist, read_arrays, reading
 
 if TYPE_CHECKING:
     import keras
@@ -105,16 +106,22 @@ def load_weights(model: keras.Model, path: Path) -> None:
     """
     import keras
 
-    try:
-        if path.suffix != ".npz":
+    what, advice = f"weights of the network {model.name}", "the file is damaged, or does not fit its configuration"
+    if path.suffix != ".npz":
+        must_exist(path, "give a file of weights")
+        with reading(path, what, advice):
             keras.Model(model.inputs, model.outputs).load_weights(path)  # without an optimiser, as it was saved
-            return
-        with np.load(path, allow_pickle=False) as arrays:
+    else:
+        arrays = read_arrays(path, what, advice=advice)
+        with reading(path, what, advice):
             for variable in _weights(model):
                 variable.assign(arrays[variable.path].astype(np.float32))
-    except (KeyError, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{path} does not fit the network {model.name} ({reason}); check its configuration.") from error
+    if not all(bool(np.isfinite(np.asarray(variable)).all()) for variable in model.weights if _is_float(variable)):
+        raise UserError(f"{path} holds weights that are no finite numbers: its training diverged; take an earlier one.")
+
+
+def _is_float(variable: Any) -> bool:
+    return "float" in str(variable.dtype)
 
 
 def load_trunk(model: keras.Model, path: Path) -> int:
@@ -127,7 +134,8 @@ def load_trunk(model: keras.Model, path: Path) -> int:
         UserError: the file has none of the network's weights.
     """
     loaded = 0
-    with np.load(path, allow_pickle=False) as arrays:
+    arrays = read_arrays(path, "weights of a trunk")
+    with reading(path, "weights of a trunk"):
         for variable in _weights(model):
             if variable.path in arrays and arrays[variable.path].shape == tuple(variable.shape):
                 variable.assign(arrays[variable.path].astype(np.float32))

@@ -13,7 +13,7 @@ import keras
 
 from tfface import models
 from tfface.config import ModelConfig
-from tfface.errors import UserError
+from tfface.io.files import must_be_free, writing
 
 INFO = "tfface.json"
 
@@ -30,14 +30,15 @@ def write_saved_model(model: keras.Model, config: ModelConfig, folder: Path, inf
     Raises:
         UserError: the folder holds something else.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / INFO).is_file():
-        raise UserError(f"{folder} holds other files; name a new folder for the SavedModel.")
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    beside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    must_be_free(folder, INFO)
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name[:40]}-", dir=folder.parent))
     try:
-        _write(model, config, beside, info)
-        beside.chmod(0o755)
-        _move_into_place(beside, folder)
+        with writing(folder):
+            _write(model, config, beside, info)
+            beside.chmod(0o755)
+            _move_into_place(beside, folder)
     except BaseException:
         shutil.rmtree(beside, ignore_errors=True)
         raise

@@ -7,16 +7,19 @@ saves the averaged weights, and `KeepCheckpoint` last, so that a checkpoint stan
 from __future__ import annotations
 
 import csv
+import math
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
 from tfface.errors import UserError
 from tfface.io.files import atomic_path
-from tfface.training.checkpoint import RunState, save_best, save_checkpoint
+from tfface.io.reading import read_rows, reading
+from tfface.training.checkpoint import RunState, diverged, save_best, save_checkpoint
 
 FIRST_COLUMNS = ("epoch", "step", "loss", "val_loss")
 LAST_COLUMNS = ("learning_rate", "images_per_second", "minutes")
@@ -27,11 +30,14 @@ class TimeIsUp(Exception):
 
 
 class KeepState(keras.callbacks.Callback):
-    """Counts steps and seconds and keeps the mean training loss of the epoch and its parts, also across a resume."""
+    """Counts steps and seconds and keeps the mean training loss of the epoch and its parts, also across a resume.
 
-    def __init__(self, state: RunState, steps_per_epoch: int, parts: Sequence[str] = ()) -> None:
+    Ends the run as soon as the loss is no finite number, before anything of that is written.
+    """
+
+    def __init__(self, state: RunState, folder: Path, steps_per_epoch: int, parts: Sequence[str] = ()) -> None:
         super().__init__()
-        self.state, self.steps_per_epoch, self.parts = state, steps_per_epoch, parts
+        self.state, self.folder, self.steps_per_epoch, self.parts = state, folder, steps_per_epoch, parts
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._before = self.state.step % self.steps_per_epoch
@@ -46,6 +52,16 @@ class KeepState(keras.callbacks.Callback):
         done = (state.step - 1) % self.steps_per_epoch + 1
         means = {name: self._mean(name, float((logs or {})[name]), done) for name in ("loss", *self.parts)}
         state.loss, state.parts = means["loss"], {name: means[name] for name in self.parts}
+        if not math.isfinite(state.loss):
+            raise diverged(self.folder, state.step, "the training loss is")
+        if not self._ends_are_finite():
+            raise diverged(self.folder, state.step, "the weights are")
+
+    def _ends_are_finite(self) -> bool:
+        """Whether the first and the last weights are numbers: gradients that are none reach them, also where an
+        activation hides it from the loss. All weights are looked at before each checkpoint."""
+        ends = self.model.trainable_variables[:1] + self.model.trainable_variables[-1:]
+        return all(np.isfinite(keras.ops.convert_to_numpy(variable)).all() for variable in ends)
 
     def _mean(self, name: str, mean_of_session: float, done: int) -> float:
         """Over the epoch's steps so far; this session has seen those from `_before` on."""
@@ -69,6 +85,8 @@ class KeepBest(keras.callbacks.Callback):
         state, logs = self.state, logs or {}
         epoch = state.step // self.steps_per_epoch
         loss = float(logs["loss"])
+        if not math.isfinite(loss):
+            raise diverged(self.folder, state.step, "the validation loss is")
         if loss < state.best:
             save_best(self.folder, self.model)
             state.best, state.best_nme68 = loss, float(logs["nme68"])
@@ -115,7 +133,10 @@ class WriteMetrics(keras.callbacks.Callback):
         super().__init__()
         self.state, self.path = state, folder / "metrics.csv"
         self.steps_per_epoch, self.batch, self.columns = steps_per_epoch, batch, columns
-        self._write([row for row in self._rows() if int(row["step"]) <= state.step])
+        rows = self._rows()
+        with reading(self.path, "a run's table", "remove or mend it"):
+            kept = [row for row in rows if int(row["step"]) <= state.step]
+        self._write(kept)
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self._since, self._seconds = self.state.step, self.state.seconds
@@ -142,12 +163,11 @@ class WriteMetrics(keras.callbacks.Callback):
     def _rows(self) -> list[dict[str, Any]]:
         if not self.path.is_file():
             return []
-        with self.path.open(newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+        return read_rows(self.path, "a run's table", ("step",))
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
         with atomic_path(self.path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, (*FIRST_COLUMNS, *self.columns, *LAST_COLUMNS))
+            writer = csv.DictWriter(file, (*FIRST_COLUMNS, *self.columns, *LAST_COLUMNS), extrasaction="ignore")
             writer.writeheader()
             writer.writerows(rows)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,18 @@ from typing import Any
 import keras
 import numpy as np
 
-from tfface.errors import UserError
+from tfface.errors import StoppedError
 from tfface.io.files import atomic_path
+from tfface.io.reading import read_arrays, reading
 
 CHECKPOINT = "checkpoint.npz"
 BEST = "best.weights.h5"
+WHAT = "a run's checkpoint"
+_DAMAGED = "it is damaged; take another --run.out, or start from best.weights.h5 with --run.init"
+_MISFIT = (
+    "it does not fit this configuration's network and optimiser; take another --run.out, or start from its weights "
+    "with --run.init"
+)
 
 
 @dataclass
@@ -48,7 +56,11 @@ class RunState:
 
 
 def save_checkpoint(folder: Path, model: keras.Model, state: RunState) -> None:
-    """Writes `folder/checkpoint.npz`."""
+    """Writes `folder/checkpoint.npz`.
+
+    Raises:
+        UserError: a weight is no finite number, and the checkpoint that is there stays; or the disk does not take it.
+    """
     sync = getattr(model, "jax_state_sync", None)  # on JAX, variables lag behind `fit` until asked
     if sync is not None:
         sync()
@@ -56,11 +68,25 @@ def save_checkpoint(folder: Path, model: keras.Model, state: RunState) -> None:
     for part, variables in _parts(model):
         for number, variable in enumerate(variables):
             arrays[f"{part}/{number}"] = np.asarray(keras.ops.convert_to_numpy(variable))
+    if not all(np.isfinite(array).all() for array in arrays.values() if array.dtype.kind == "f"):
+        raise diverged(folder, state.step, "the weights are")
     arrays["state"] = np.array(json.dumps(dataclasses.asdict(state)))
     with atomic_path(folder / CHECKPOINT) as beside, beside.open("wb") as file:
         np.savez(file, **arrays)
         file.flush()
         os.fsync(file.fileno())
+
+
+def diverged(folder: Path, step: int, what: str) -> StoppedError:
+    """What to say when numbers are no numbers any more. Nothing of it is on the disk: the last checkpoint is good."""
+    path = folder / CHECKPOINT
+    how = "a lower --optim.learning-rate (a tenth, say), and look for broken samples in the data"
+    if not path.is_file():
+        return StoppedError(f"Step {step}: {what} no finite number, and no checkpoint stands yet: start with {how}.")
+    return StoppedError(
+        f"Step {step}: {what} no finite number any more; the checkpoint before it is kept. Go on from it with "
+        f"python -m tfface.train --resume {shlex.quote(str(folder))} and {how}."
+    )
 
 
 def load_checkpoint(folder: Path, model: keras.Model) -> RunState:
@@ -75,17 +101,13 @@ def load_checkpoint(folder: Path, model: keras.Model) -> RunState:
     optimizer = model.optimizer
     if not optimizer.built:
         optimizer.build(model.trainable_variables)
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            for part, variables in _parts(model):
-                for number, variable in enumerate(variables):
-                    variable.assign(arrays[f"{part}/{number}"])
-            return RunState(**json.loads(str(arrays["state"])))
-    except (KeyError, ValueError, TypeError, OSError) as error:
-        raise UserError(
-            f"{path} does not fit this configuration's network and optimiser ({error}); take another --run.out, "
-            "or start from its weights with --run.init."
-        ) from error
+    arrays = read_arrays(path, WHAT, ("state",), _DAMAGED)
+    state = _state_of(path, arrays)
+    with reading(path, WHAT, _MISFIT):
+        for part, variables in _parts(model):
+            for number, variable in enumerate(variables):
+                variable.assign(arrays[f"{part}/{number}"])
+    return state
 
 
 def _parts(model: keras.Model) -> tuple[tuple[str, list[Any]], ...]:
@@ -106,12 +128,26 @@ def save_best(folder: Path, model: keras.Model) -> None:
 
 
 def read_state(folder: Path) -> RunState | None:
-    """The state in a run's checkpoint, without its network; None where there is none."""
+    """The state in a run's checkpoint, without its network; None where there is none.
+
+    Raises:
+        UserError: it is damaged.
+    """
     path = folder / CHECKPOINT
     if not path.is_file():
         return None
-    with np.load(path, allow_pickle=False) as arrays:
-        return RunState(**_known(json.loads(str(arrays["state"]))))
+    return _state_of(path, read_arrays(path, WHAT, ("state",), _DAMAGED))
+
+
+def _state_of(path: Path, arrays: dict[str, Any]) -> RunState:
+    with reading(path, WHAT, _DAMAGED):
+        values = _known(json.loads(str(arrays["state"])))
+        for field in dataclasses.fields(RunState):
+            default = getattr(RunState(), field.name)
+            allowed = (int, float) if isinstance(default, float) else type(default)
+            if field.name in values and not isinstance(values[field.name], allowed):
+                raise ValueError(f"its state says {values[field.name]!r} for {field.name}")
+        return RunState(**values)
 
 
 def _known(values: dict[str, Any]) -> dict[str, Any]:

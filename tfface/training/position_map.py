@@ -24,6 +24,9 @@ from tfface.config import Config
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
+from tfface.io.files import disk_trouble, writing
+from tfface.io.reading import reason
+from tfface.io.records import damaged_shard
 from tfface.losses.map_objective import MapObjective
 from tfface.models import imagenet, maps, presets, prn_res
 from tfface.models.widen import widen
@@ -34,6 +37,7 @@ from tfface.training.pictures import MeshPictures
 from tfface.training.progress import ProgressLine
 from tfface.training.schedule import make_optimizer
 
+_OF_RECORDS = ("Feature", "feature", "parse", "JPEG", "PNG", "image")
 SHARE_TRUNKS = ("rnet", "mnv2_prn", "mnv2_light", "mnv2_basis")
 MakeDatasets = Callable[..., tuple[tf.data.Dataset, tf.data.Dataset]]
 
@@ -233,15 +237,39 @@ class Session:
                 )
         except callbacks.TimeIsUp:
             return False
+        except tf.errors.OpError as error:
+            self._blame_shards(error)
+            raise
         finally:
             progress.close()
         return True
+
+    def _blame_shards(self, error: tf.errors.OpError) -> None:
+        """Where TensorFlow stopped at a shard that cannot be read, or at a disk that takes no more, says so.
+
+        Raises:
+            UserError: naming the shard, or the folder where its records are of another form.
+        """
+        with writing(self.folder):
+            if disk_trouble(error) is not None:
+                raise error
+        folder = Path(self.config.data.records)
+        kinds = (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
+        if not self.config.data.records or not isinstance(error, kinds):
+            return
+        damaged = damaged_shard(sorted(folder.glob("*.tfrecord")))
+        if damaged is not None:
+            raise damaged from error
+        if any(word in str(error) for word in _OF_RECORDS):
+            raise UserError(
+                f"{folder} holds records that this run cannot read ({reason(error)}): make the shards again."
+            ) from error
 
     def _callbacks(self, state: RunState, validation: tf.data.Dataset, progress: ProgressLine) -> list[Any]:
         config, folder, steps = self.config, self.folder, self.steps
         draw = self.pictures(validation) if config.run.pictures else None
         chain: list[Any] = [
-            callbacks.KeepState(state, steps, self.parts()),
+            callbacks.KeepState(state, folder, steps, self.parts()),
             *([multi_worker.Agree(self.workers, state)] if self.workers is not None else []),
             callbacks.KeepBest(state, folder, steps, config.optim.patience, config.optim.epochs),
         ]

@@ -17,7 +17,7 @@ from tfface.data import face_masks, photos, skin
 from tfface.detect.base import Detection, Detector
 from tfface.detect.landmark_file import LandmarkFile
 from tfface.detect.registry import load_detector
-from tfface.errors import UserError
+from tfface.errors import UserError, item_error
 from tfface.face.open_model import load_open_face
 from tfface.geometry.align import transform_points
 from tfface.geometry.pos import deep3d_crop, five_points
@@ -66,10 +66,8 @@ class PhotoPreparer:
         """The record of the photograph of this name, or the reason why there is none: nothing ends the run."""
         try:
             return self.record(name)
-        except UserError as error:
-            return " ".join(str(error).split())
-        except Exception as error:  # a library's own complaint about this one photograph
-            return f"{type(error).__name__}: {error}"
+        except Exception as error:
+            return item_error(error)
 
     def record(self, name: str) -> photos.PhotoRecord:
         """The record of the largest face.

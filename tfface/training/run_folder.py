@@ -16,8 +16,8 @@ import yaml
 from tfface import config as configuration
 from tfface.config import Config
 from tfface.errors import UserError
-from tfface.io.files import atomic_path
-from tfface.training.checkpoint import CHECKPOINT, RunState
+from tfface.io.files import atomic_path, sweep_leftovers, writing
+from tfface.training.checkpoint import BEST, CHECKPOINT, RunState
 
 RUNS = Path("runs")
 
@@ -40,11 +40,10 @@ def claim(config: Config) -> Path:
     folder = Path(config.run.out)
     if (folder / CHECKPOINT).is_file():
         _check_same(configuration.load(folder / "config.yaml"), config, folder)
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        configuration.save(config, folder / "config.yaml")
-    except OSError as error:
-        raise UserError(f"Cannot write to {folder}: {error.strerror}; name another folder with --run.out.") from error
+    sweep_leftovers(folder, (CHECKPOINT, BEST, "metrics.csv", "config.yaml", "run.yaml", "pictures.png"))
+    configuration.save(config, folder / "config.yaml")
     if not (folder / "run.yaml").is_file():
         _write(folder, _provenance())
     return folder

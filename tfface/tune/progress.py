@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,7 @@ from ray import tune
 from rich.console import Console
 from rich.table import Table
 
-from tfface.tune.storage import Storage, Trial
+from tfface.tune.storage import LOCATION, Storage, Trial
 
 
 class ProgressLines(tune.Callback):
@@ -28,7 +29,7 @@ class ProgressLines(tune.Callback):
     def setup(self, **info: Any) -> None:
         self.console = Console()  # not before: Ray keeps a pickle of its callbacks, and a console cannot be pickled
         self.start, self.best = time.monotonic(), float("inf")
-        self.storage = Storage(self.location)
+        self.storage = Storage(os.environ.get(LOCATION, self.location))  # the folder may have been moved
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         self._say(trial, "starts (the first epoch takes a while: the network is being compiled)")

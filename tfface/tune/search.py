@@ -73,14 +73,14 @@ def optuna_search(options: Any, default: dict[str, Any] | None, storage: Any) ->
     """TPE; the study lies in the storage as a journal where that is a folder, else in Ray's own state of the search."""
     import optuna
     from optuna.storages import JournalStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
     from ray.tune.search.optuna import OptunaSearch
+
+    from tfface.tune.journal import Journal
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = None
     if storage.local:
-        path = storage.path("study.journal")
-        study = JournalStorage(JournalFileBackend(path, lock_obj=JournalFileOpenLock(path)))
+        study = JournalStorage(Journal(storage.path(Journal.name)))
     several = ["error", "milliseconds"] if options.milliseconds else "error"
     return OptunaSearch(
         metric=several,

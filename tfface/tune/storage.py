@@ -22,6 +22,8 @@ TRIALS = "trials"
 SWEEP_FILE = "sweep.yaml"
 LEAST_FREE = 256 * 2**20
 """Bytes that a local disk must have left. Ray writes its state in place: on a full disk it would lose what it had."""
+LOCATION = "TFFACE_SWEEP"
+"""The variable of the environment that says where the sweep lies now: Ray's own state says where it was begun."""
 COUNTS = ("epoch", "error", "val_loss", "val_nme68", "loss", "minutes", "parameters", "milliseconds")
 
 

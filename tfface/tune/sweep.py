@@ -49,9 +49,11 @@ class Sweep:
     def run(self) -> int:
         """Runs all trials, or those that are left; writes the outcome; 1 if one failed for good."""
         from tfface.tune import outcome
+        from tfface.tune.storage import LOCATION
 
         options = self.options
-        with cluster(options.address, options.cpus_per_trial, options.dashboard):
+        where = {LOCATION: self.storage.location}
+        with cluster(options.address, options.cpus_per_trial, options.dashboard, variables=where):
             self._prepare()
             try:
                 self._tuner().fit()
@@ -97,7 +99,7 @@ class Sweep:
         """What the trials' faces are: of their own for a small sweep; None where the configuration names some."""
         if self.base.data.records or self.options.size == "full" or self.options.config:
             return None
-        return {**FACES, "folder": self.storage.path("faces") if self.storage.local else ""}
+        return {**FACES, "folder": self.storage.path("faces") if self.storage.local else "", "inside": "faces"}
 
     def _base_tree(self) -> dict[str, Any]:
         return configuration.to_dict(self.base)

@@ -74,6 +74,8 @@ def ensure_faces(faces: Mapping[str, Any]) -> Path:
 
     name = "sweep-faces-{pairs}-{seed}-{textures}".format(**faces)
     folder = Path(faces["folder"] or cache_folder() / name)
+    if faces["folder"] and faces.get("inside") and os.environ.get("TFFACE_SWEEP"):
+        folder = Path(os.environ["TFFACE_SWEEP"]) / faces["inside"]  # the sweep may have been moved since it began
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(str(folder / ".lock")):
         shards = ShardSet.of(folder, faces["pairs"], 16, faces["seed"], bank_size=faces["textures"])

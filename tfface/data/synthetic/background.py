@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tfface.data.synthetic.colour import lab_to_linear, random_colour, srgb_to_linear
 from tfface.errors import UserError
+from tfface.io.image import read_image, survey
 
 Picture = NDArray[np.float32]
 
@@ -133,8 +134,7 @@ _KINDS: tuple[tuple[Callable[[np.random.Generator, int], Picture], float], ...] 
 
 @lru_cache(maxsize=4)
 def _folder_files(folder: str) -> tuple[Path, ...]:
-    suffixes = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
-    files = tuple(sorted(path for path in Path(folder).rglob("*") if path.suffix.lower() in suffixes))
+    files = tuple(survey(folder, deep=True).photographs)
     if not files:
         raise UserError(f"No pictures lie in the background folder {folder}: name a folder with JPEG or PNG files.")
     return files
@@ -144,12 +144,10 @@ def _photograph(rng: np.random.Generator, size: int, folder: str) -> Picture:
     """A random square of a random picture of the folder."""
     files = _folder_files(folder)
     path = files[rng.integers(len(files))]
-    image = cv2.imread(str(path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise UserError(f"The background {path} is not a picture: remove it or name another folder.")
+    image = read_image(path, min_side=2)
     side = int(min(image.shape[:2]) * rng.uniform(0.4, 1.0))
     top, left = (int(rng.integers(0, length - side + 1)) for length in image.shape[:2])
-    part = cv2.resize(image[top : top + side, left : left + side, ::-1], (size, size), interpolation=cv2.INTER_AREA)
+    part = cv2.resize(image[top : top + side, left : left + side], (size, size), interpolation=cv2.INTER_AREA)
     return srgb_to_linear(part.astype(np.float32) / 255)
 
 

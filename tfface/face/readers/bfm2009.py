@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from tfface.errors import UserError
 from tfface.face.linear_face import LinearFace, faced_outwards, rows
 from tfface.face.readers import matlab
+from tfface.io.reading import guarded, reading
 
 NUM_IDENTITY, NUM_EXPRESSION, NUM_ALBEDO = 80, 64, 80
 MM_PER_MICROMETRE = 1e-3
@@ -54,6 +55,7 @@ def recognises(path: Path) -> bool:
     return path.name in (MAIN_FILE, READY_FILE) or (path / MAIN_FILE).is_file() or (path / READY_FILE).is_file()
 
 
+@guarded("Basel Face Model 2009", WHAT.rstrip("."))
 def read(path: Path) -> LinearFace:
     """The front model from the original files, or from a ready-made `BFM_model_front.mat`.
 
@@ -125,10 +127,8 @@ def _kept_triangles(triangles: NDArray[np.int64], kept: NDArray[np.int64], num_v
 def _deviations(path: Path) -> NDArray[np.float64]:
     if not path.is_file():
         raise UserError(f"{path} is missing; it cannot be computed from the other files. {WHAT}")
-    try:
+    with reading(path, "a list of numbers", WHAT.rstrip(".")):
         return np.atleast_1d(np.loadtxt(path, dtype=np.float64)).ravel()
-    except ValueError as error:
-        raise UserError(f"{path} is no list of numbers ({error}). {WHAT}") from error
 
 
 def _expressions(path: Path, num_vertices: int, expected: int) -> NDArray[np.float32]:

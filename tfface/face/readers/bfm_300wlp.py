@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from tfface.errors import UserError
 from tfface.face.linear_face import LinearFace, faced_outwards, rows
 from tfface.face.readers import matlab
+from tfface.io.reading import guarded
 
 MM_PER_MICROMETRE = 1e-3
 SHAPE_FILE = "Model_Shape.mat"
@@ -37,10 +38,11 @@ _DEVIATIONS = {"shapeEV": "sigma", "expEV": "sigma_exp"}
 def recognises(path: Path) -> bool:
     """Whether `path` looks like this model."""
     if path.is_file():
-        return path.suffix == ".mat" and not path.name.startswith("BFM_model_front")
+        return path.suffix.lower() == ".mat" and not path.name.startswith("BFM_model_front")
     return (path / SHAPE_FILE).is_file() or (path / STRUCT_FILE).is_file()
 
 
+@guarded("the Basel model of 300W-LP", WHAT.rstrip("."))
 def read(path: Path) -> LinearFace:
     """The model of a folder with `Model_Shape.mat`, or of face3d's `BFM.mat`.
 

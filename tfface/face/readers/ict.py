@@ -9,7 +9,6 @@ and neck's front with it) come first; only they are kept by default: mouth, eyeb
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,6 +17,8 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.face.linear_face import LinearFace, faced_outwards, natural_key
+from tfface.io.obj import read_obj
+from tfface.io.reading import guarded, read_json_object, reading
 
 NEUTRAL_FILE, INDEX_FILE = "generic_neutral_mesh.obj", "vertex_indices.json"
 FACE_VERTICES = 9_409
@@ -27,6 +28,7 @@ WHAT = (
     f"ICT-FaceKit is the folder FaceXModel of github.com/USC-ICT/ICT-FaceKit (licence: MIT) with {NEUTRAL_FILE}, "
     f"{INDEX_FILE}, identity*.obj and one .obj for each expression."
 )
+_ADVICE = "fetch it again from github.com/USC-ICT/ICT-FaceKit"
 
 
 def recognises(path: Path) -> bool:
@@ -34,6 +36,7 @@ def recognises(path: Path) -> bool:
     return (path / NEUTRAL_FILE).is_file() or (path / "FaceXModel" / NEUTRAL_FILE).is_file()
 
 
+@guarded("ICT-FaceKit", WHAT.rstrip("."))
 def read(path: Path, num_vertices: int = FACE_VERTICES) -> LinearFace:
     """The model of a folder.
 
@@ -46,7 +49,10 @@ def read(path: Path, num_vertices: int = FACE_VERTICES) -> LinearFace:
     """
     folder = path / "FaceXModel" if (path / "FaceXModel").is_dir() else path
     landmarks = _landmarks(folder / INDEX_FILE)
-    mean, polygons = read_obj(folder / NEUTRAL_FILE)
+    neutral = read_obj(folder / NEUTRAL_FILE, _ADVICE)
+    mean, polygons = neutral.vertices, neutral.triangles
+    if not len(polygons):
+        raise UserError(f"{folder / NEUTRAL_FILE} has no faces. {WHAT}")
     num_vertices = min(num_vertices, len(mean))
     if landmarks.max() >= num_vertices:
         raise UserError(f"{folder / INDEX_FILE} names vertex {landmarks.max()}, beyond the {num_vertices} of the face.")
@@ -75,10 +81,12 @@ def read(path: Path, num_vertices: int = FACE_VERTICES) -> LinearFace:
 def _landmarks(path: Path) -> NDArray[np.int64]:
     if not path.is_file():
         raise UserError(f"{path} is missing. {WHAT}")
-    try:
-        return np.asarray(json.loads(path.read_text(encoding="utf-8"))["idx_to_landmark_verts"], np.int64)
-    except (ValueError, KeyError, TypeError) as error:
-        raise UserError(f"{path} names no landmarks ({error}). {WHAT}") from error
+    content = read_json_object(path, "the indices of ICT-FaceKit", _ADVICE)
+    with reading(path, "the indices of ICT-FaceKit", _ADVICE):
+        found = np.asarray(content["idx_to_landmark_verts"], np.int64)
+    if found.shape != (68,) or found.min() < 0:
+        raise UserError(f"{path} names no 68 landmarks but {found.shape}. {WHAT}")
+    return found
 
 
 def _unit(landmarks: NDArray[np.float64]) -> float:
@@ -94,34 +102,8 @@ def _basis(
 ) -> NDArray[np.float32]:
     basis = np.empty((len(names), num_vertices, 3), np.float32)
     for row, name in zip(basis, names, strict=True):
-        vertices, _ = read_obj(folder / f"{name}.obj", with_faces=False)
+        vertices = read_obj(folder / f"{name}.obj", _ADVICE, with_faces=False).vertices
         if vertices.shape != mean.shape:
             raise UserError(f"{folder / name}.obj has {len(vertices)} vertices, the neutral mesh {len(mean)}. {WHAT}")
         row[:] = (vertices - mean)[:num_vertices] * unit
     return basis
-
-
-def read_obj(path: Path, with_faces: bool = True) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Vertices `[V,3]` and triangles `[F,3]` of an OBJ in the file's own order; polygons become fans.
-
-    Raises:
-        UserError: the file is missing or no such OBJ.
-    """
-    if not path.is_file():
-        raise UserError(f"{path} is missing: give the OBJ file.")
-    vertices: list[list[float]] = []
-    triangles: list[tuple[int, int, int]] = []
-    try:
-        with path.open(encoding="utf-8", errors="replace") as lines:
-            for line in lines:
-                if line.startswith("v "):
-                    vertices.append([float(number) for number in line.split()[1:4]])
-                elif with_faces and line.startswith("f "):
-                    corners = [int(corner.split("/")[0]) for corner in line.split()[1:]]
-                    triangles += [(corners[0], *corners[k : k + 2]) for k in range(1, len(corners) - 1)]  # type: ignore[misc]
-        points = np.array(vertices, np.float64).reshape(-1, 3)
-    except (ValueError, IndexError) as error:
-        raise UserError(f"{path} is no OBJ file that can be read ({error}).") from error
-    if not len(points) or (with_faces and not triangles):
-        raise UserError(f"{path} holds no vertices or faces: it is no OBJ file of a mesh.")
-    return points, np.array(triangles, np.int64).reshape(-1, 3) - 1

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
+from tfface.io.reading import read_matlab
 
 
 def load(path: Path, names: Sequence[str], what: str, optional: Sequence[str] = ()) -> dict[str, NDArray[Any]]:
@@ -21,15 +22,9 @@ def load(path: Path, names: Sequence[str], what: str, optional: Sequence[str] = 
     Raises:
         UserError: the file is missing, no MATLAB file, or lacks one of `names`.
     """
-    from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
-
     if not path.is_file():
         raise UserError(f"{path} is missing. {what}")
-    try:
-        content = loadmat(path, variable_names=[*names, *optional])
-    except (MatReadError, ValueError, NotImplementedError, TypeError, OSError, EOFError) as error:
-        raise UserError(f"{path} cannot be read as a MATLAB file of version 5 to 7 ({error}). {what}") from error
+    content = read_matlab(path, (*names, *optional), what.rstrip("."))
     missing = [name for name in names if name not in content]
     if missing:
         raise UserError(f"{path} holds no {', '.join(missing)}, so it is another file. {what}")

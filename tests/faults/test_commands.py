@@ -1,0 +1,260 @@
+"""A table of wrong arguments and files for the commands: one sentence, the exit code, nothing half-written."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.faults.inputs import HTML, MAT_DAMAGES, picture, write_aflw_item
+from tests.toy_network import save_toy_network
+from tfface import config as configuration
+from tfface import evaluate, export, fit, predict, train
+from tfface.cli import run
+from tfface.io.records import FaceRecord, encode_jpeg, write_shard
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+POINTS = np.random.default_rng(0).uniform(20, 180, (68, 2))
+
+
+def tool(name: str) -> Callable[[list[str]], int]:
+    """The `main` of a command of `data_tools/`."""
+    spec = importlib.util.spec_from_file_location(name, REPOSITORY / "data_tools" / f"{name}.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look for it there
+    spec.loader.exec_module(module)
+    main: Callable[[list[str]], int] = module.main
+    return main
+
+
+def _shards(folder: Path, empty: bool = False, **card: object) -> None:
+    import json
+
+    folder.mkdir()
+    jpeg = encode_jpeg(np.full((48, 48, 3), 90, np.uint8))
+    record = FaceRecord(1, np.zeros(150, np.float32), np.zeros(52, np.float32), (jpeg,) * 2, (np.ones(13),) * 2, {})
+    for number in range(3):
+        path = folder / f"faces-{number:05d}.tfrecord"
+        path.touch() if empty else write_shard(path, [record] * 2)
+    told = {"pairs": 6, "pairs_per_shard": 2, "settings": {"enlarge": 1.25}, **card}
+    (folder / "dataset.json").write_text(json.dumps(told))
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Files and folders that the table names."""
+    root = tmp_path_factory.mktemp("places")
+    (root / "photo.png").write_bytes(picture("PNG"))
+    (root / "folder").mkdir()
+    (root / "folder" / "notes.txt").write_text("mine")
+    (root / "text").write_text("hello")
+    (root / "page.html").write_bytes(HTML)
+    (root / "loop.yaml").write_text("a: &x [*x]")
+    (root / "latin.yaml").write_bytes(b"run: {out: caf\xe9}")
+    (root / "list.yaml").write_text("- 1")
+    (root / "weights.npz").write_bytes(b"PK\3\4 not one")
+    (root / "weights.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(90))
+    np.save(root / "random.npy", POINTS)
+    np.save(root / "few.npy", POINTS[:9])
+    np.save(root / "endless.npy", POINTS * np.inf)
+    np.save(root / "objects.npy", np.array([{}], object), allow_pickle=True)
+    (root / "open.json").write_text('{"landmarks": [[1, 2]')
+    (root / "deep.json").write_text("[" * 100_000)
+    (root / "model").mkdir()
+    save_toy_network(root / "model")
+    for name in ("graph", "card", "variables"):
+        save_toy_network(root / f"broken_{name}")
+    (root / "broken_graph" / "saved_model.pb").write_bytes(HTML)
+    (root / "broken_card" / "tfface.json").write_text('{"face_model": 3}')
+    for file in (root / "broken_variables" / "variables").iterdir():
+        os.truncate(file, file.stat().st_size // 2)
+    (root / "run").mkdir()
+    configuration.save(configuration.Config(), root / "run" / "config.yaml")
+    (root / "damaged_run").mkdir()
+    (root / "damaged_run" / "config.yaml").write_text("model: {name: mnv2_light, width: .nan}")
+    _shards(root / "other_face", face_model="another")
+    _shards(root / "no_records", empty=True)
+    _shards(root / "odd_card", pairs_per_shard="many")
+    write_aflw_item(root / "aflw", "image1")
+    (root / "peers").mkdir()
+    (root / "peers" / "a.npz").write_bytes(HTML)
+    (root / "report").mkdir()
+    (root / "report" / "results.json").write_text('{"mine": 1}')
+    (root / "shards").mkdir()
+    (root / "shards" / "faces-00000.tfrecord").write_bytes(b"x" * 99)
+    return {path.name: path for path in root.iterdir()} | {"root": root}
+
+
+P, F, T, E, X = predict.main, fit.main, train.main, evaluate.main, export.main
+OUT = ["--out", "{out}"]
+BOX = ["--box", "0", "0", "60", "60"]
+TABLE: list[tuple[Callable[..., int], list[str], str]] = [
+    (P, ["{root}/none.png", *OUT], "does not exist"),
+    (P, ["{folder}", *OUT], "holds no pictures"),
+    (P, ["{photo.png}", "--model", "nonesuch", *OUT], "nonesuch"),
+    (P, ["{photo.png}", "--model", "{folder}", *OUT], "not an exported model"),
+    (P, ["{photo.png}", "--model", "{broken_graph}", *BOX, *OUT], "as a SavedModel"),
+    (P, ["{photo.png}", "--model", "{broken_card}", *BOX, *OUT], "tfface.json"),
+    (P, ["{photo.png}", "--model", "{broken_variables}", *BOX, *OUT], "as a SavedModel"),
+    (P, ["{photo.png}", "--out", "{text}"], "is a file"),
+    (P, ["{photo.png}", "--recrop", "-1", *OUT], "negative"),
+    (P, ["{photo.png}", "--set", *OUT], "no folder"),
+    (P, ["{photo.png}", "--detector", "eyes", *OUT], "eyes"),
+    (P, ["{photo.png}", "--model", "{model}", "--box", "0", "0", "1e-9", "1e-9", *OUT], "no face's"),
+    (P, ["{photo.png}", "--model", "{model}", "--box", "0", "0", "1e300", "1e300", *OUT], "no face's"),
+    (P, ["{photo.png}", "--model", "{model}", "--box", "0", "0", "inf", "inf", *OUT], "no box"),
+    (P, ["{photo.png}", "--model", "{model}", "--box", "nan", "0", "9", "9", *OUT], "no box"),
+    (P, ["{photo.png}", "--model", "{model}", "--box", "900", "900", "960", "960", *OUT], "outside the picture"),
+    (P, ["{photo.png}", "{root}/none.png", *OUT], "does not exist"),
+    (F, ["{root}/none.png", *OUT], "does not exist"),
+    (F, ["{page.html}", "--landmarks", "{random.npy}", *OUT], "not a picture"),
+    (F, ["{photo.png}", "--landmarks", "{few.npy}", *OUT], "68 points"),
+    (F, ["{photo.png}", "--landmarks", "{endless.npy}", *OUT], "finite"),
+    (F, ["{photo.png}", "--landmarks", "{objects.npy}", *OUT], "objects.npy"),
+    (F, ["{photo.png}", "--landmarks", "{open.json}", *OUT], "open.json"),
+    (F, ["{photo.png}", "--landmarks", "{deep.json}", *OUT], "nested too deeply"),
+    (F, ["{photo.png}", "--landmarks", "{page.html}", *OUT], "no landmarks"),
+    (F, ["{photo.png}", "--landmarks", "{random.npy}", "--steps", "0", *OUT], "no face's"),
+    (F, ["{photo.png}", "--landmarks-file", "{text}", *OUT], "dlib's shape predictor"),
+    (F, ["{photo.png}", "--landmarks-file", "{folder}", *OUT], "is a folder"),
+    (F, ["{photo.png}", "--box", "0", "0", "1e300", "9", *OUT], "no face's"),
+    (F, ["{photo.png}", "--out", "{text}"], "is a file"),
+    (T, ["--config", "{root}/none.yaml"], "does not exist"),
+    (T, ["--config", "{loop.yaml}"], "loop.yaml"),
+    (T, ["--config", "{latin.yaml}"], "latin.yaml"),
+    (T, ["--config", "{list.yaml}"], "no mapping"),
+    (T, ["--config", "{page.html}"], "page.html"),
+    (T, ["--resume", "{folder}"], "no run's folder"),
+    (T, ["--resume", "{damaged_run}"], "width"),
+    (T, ["--model", "mnv2_ligth"], "mnv2_light"),
+    (T, ["--optim.learning-rate", "-1", *OUT], "optim.learning_rate"),
+    (T, ["--optim.learning-rate", "nan", *OUT], "optim.learning_rate"),
+    (T, ["--optim.learning-rate", "inf", *OUT], "optim.learning_rate"),
+    (T, ["--optim.ema", "1.5", *OUT], "optim.ema"),
+    (T, ["--model.width", "0", *OUT], "model.width"),
+    (T, ["--data.workers", "-1", *OUT], "data.workers"),
+    (T, ["--data.batch", "0", *OUT], "data.batch"),
+    (T, ["--loss.landmarks", "-3", *OUT], "loss.landmarks"),
+    (T, ["--init", "{root}/none.npz", *OUT], "none.npz"),
+    (T, ["--init", "{folder}", *OUT], "no best.weights.h5"),
+    (T, ["--data.records", "{folder}", *OUT], "holds no shards"),
+    (T, ["--data.records", "{shards}", *OUT], "holds no shards"),
+    (T, ["--data.backgrounds", "{text}", *OUT], "no folder"),
+    (T, ["--out", "{text}"], "is a file"),
+    (E, ["--data", "{root}/none", *OUT], "is no folder"),
+    (E, ["--data", "{folder}", *OUT], "holds neither"),
+    (E, ["--benchmark", "photos", "--data", "{folder}", *OUT], "holds no .pts"),
+    (E, ["--benchmark", "scans", "--data", "{folder}", "--peers", "{folder}", *OUT], "holds no .obj"),
+    (E, ["--benchmark", "now", "--data", "{folder}", "--peers", "{folder}", *OUT], "holds neither"),
+    (E, ["--benchmark", "300w_lp", "--data", "{folder}", *OUT], "holds none of"),
+    (E, ["--data", "{aflw}", "--peers", "{peers}", *OUT], "a.npz"),
+    (E, ["--data", "{aflw}", "--peers", "{text}", *OUT], "no folder"),
+    (E, ["--data", "{aflw}", "--model", "nonesuch", *OUT], "nonesuch"),
+    (E, ["--data", "{aflw}", "--limit", "0", *OUT], "--limit"),
+    (E, ["--data", "{aflw}", "--side-yaw", "nan", *OUT], "--side-yaw"),
+    (E, ["--data", "{aflw}", "--bfm", "{text}", *OUT], "text"),
+    (E, ["--data", "{aflw}", "--out", "{report}"], "is no result of tfface"),
+    (E, ["--data", "{aflw}", "--out", "{text}"], "is a file"),
+    (X, ["{run}"], "Say where to"),
+    (X, ["{run}", *OUT], "best.weights.h5"),
+    (X, ["{folder}", *OUT], "neither a run"),
+    (X, ["nonesuch", *OUT], "neither a run"),
+    (X, ["{run}", "--out", "{folder}"], "holds other files"),
+    (X, ["{run}", "--out", "{text}"], "is a file"),
+]
+
+
+@pytest.mark.parametrize("row", range(len(TABLE)), ids=lambda row: f"{TABLE[row][0].__module__}-{row}")
+def test_wrong_input(
+    row: int,
+    places: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    command, arguments, says = TABLE[row]
+    arguments = [_filled(text, places, tmp_path / "out") for text in arguments]
+    before = {path: path.stat().st_mtime_ns for path in places["root"].rglob("*")}
+    assert run(command, arguments) == 2
+    told = capsys.readouterr().err
+    assert says in told and told.strip().count("\n") == 0, told
+    assert "Traceback" not in told and "unexpected" not in told
+    assert not list(tmp_path.iterdir())
+    assert {path: path.stat().st_mtime_ns for path in places["root"].rglob("*")} == before
+
+
+def _filled(text: str, places: dict[str, Path], out: Path) -> str:
+    for name, path in {**places, "out": out}.items():
+        text = text.replace("{" + name + "}", str(path))
+    return text
+
+
+@pytest.mark.parametrize(
+    ("folder", "says"), [("other_face", "another face model"), ("no_records", "all empty"), ("odd_card", "'many'")]
+)
+def test_shards_that_cannot_be_trained_on(
+    folder: str, says: str, places: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from tfface.data.batches import faces
+    from tfface.face.open_model import load_open_face
+
+    chosen = {"data.records": str(places[folder]), "data.validation_size": 2, "model.views": 1}
+    config = configuration.override(configuration.Config(), chosen)
+    begun = time.monotonic()
+
+    def command(_: object) -> int:
+        faces(config, load_open_face(), 0)
+        return 0
+
+    assert run(command) == 2 and says in capsys.readouterr().err
+    assert time.monotonic() - begun < 20
+
+
+@pytest.mark.parametrize("kind", MAT_DAMAGES)
+def test_one_bad_item_is_named_and_the_others_are_done(
+    kind: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    mats = [write_aflw_item(data, f"image{number}") for number in range(1, 4)]
+    MAT_DAMAGES[kind](mats[1])
+    assert run(tool("convert_300wlp"), ["--data", str(data), "--out", str(out), "--image-size", "64"]) == 1
+    told = capsys.readouterr()
+    assert "image2" in told.out and "1 of 3 failed" in told.out and "unexpected" not in told.out + told.err
+    assert "Traceback" not in told.err and len(list(out.glob("*.tfrecord"))) == 1
+
+
+def test_pictures_of_one_stem_both_get_backgrounds(tmp_path: Path) -> None:
+    images, textures, out = (tmp_path / name for name in ("images", "textures", "out"))
+    for folder in (images, textures):
+        folder.mkdir()
+    for name, kind in (("a.png", "PNG"), ("a.jpg", "JPEG"), ("broken.png", "")):
+        (images / name).write_bytes(picture(kind) if kind else HTML)
+    (textures / "t.png").write_bytes(picture("PNG"))
+    arguments = ["--images", str(images), "--textures", str(textures), "--out", str(out), "--black"]
+    assert run(tool("add_backgrounds"), arguments) == 1
+    assert sorted(path.name for path in out.iterdir()) == ["a_jpg.png", "a_png.png"]
+
+
+def test_a_disk_that_takes_nothing_is_told(
+    places: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import tempfile
+
+    def full(*_: object, **__: object) -> tuple[int, str]:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "mkstemp", full)
+    out = tmp_path / "out"
+    arguments = [str(places["photo.png"]), "--model", str(places["model"]), *BOX, "--out", str(out)]
+    assert run(predict.main, arguments) == 2
+    told = capsys.readouterr().err
+    assert "No space left on device" in told and "cannot be written" in told and told.count("\n") == 1
+    assert not list(out.iterdir())

@@ -1,0 +1,109 @@
+"""A run whose numbers end to be numbers stops at once; what stood before it is kept, and the same command goes on."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from rich.console import Console
+
+from tfface import models
+from tfface.cli import run
+from tfface.config import Config, override
+from tfface.errors import StoppedError, UserError
+from tfface.training import position_map, run_folder
+from tfface.training.checkpoint import load_checkpoint, read_state, save_checkpoint
+
+QUIET = Console(file=io.StringIO())
+Datasets = Callable[..., tuple[tf.data.Dataset, tf.data.Dataset]]
+
+
+@pytest.fixture(autouse=True)
+def small_network(tiny: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "build", tiny.build)
+
+
+def broken_from(tiny: ModuleType, first: int) -> Datasets:
+    """The tiny data, whose pictures have no numbers from batch `first` on."""
+
+    def make(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+        training, validation = tiny.make_datasets(config, start_step)
+
+        def broken(number: tf.Tensor, batch: tuple[tf.Tensor, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
+            images = tf.where(number + start_step >= first, np.float32("nan"), batch[0])
+            return images, batch[1]
+
+        return training.enumerate().map(broken), validation
+
+    return make
+
+
+def test_broken_data_stop_a_run_and_it_goes_on(
+    tiny: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny.tiny_config(tmp_path / "run")
+
+    def command(_: object) -> int:
+        position_map.train(config, broken_from(tiny, 6), QUIET)
+        return 0
+
+    assert run(command) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: Step 7: the weights are no finite number any more") and "--resume" in told
+    assert told.count("\n") == 1 and "--optim.learning-rate" in told
+    state = read_state(tmp_path / "run")
+    assert state is not None and state.step == 4 and np.isfinite(state.loss)
+    with np.load(tmp_path / "run" / "checkpoint.npz") as arrays:
+        assert all(np.isfinite(arrays[key]).all() for key in arrays.files if arrays[key].dtype.kind == "f")
+    config = override(config, {"optim.learning_rate": config.optim.learning_rate / 10})
+    assert position_map.train(config, tiny.make_datasets, QUIET).step == 12
+
+
+def test_an_absurd_rate_stops_before_anything_is_written(tiny: ModuleType, tmp_path: Path) -> None:
+    config = tiny.tiny_config(tmp_path, optim__learning_rate=1e30)
+    with pytest.raises(StoppedError, match="no finite number, and no checkpoint stands yet"):
+        position_map.train(config, tiny.make_datasets, QUIET)
+    assert not (tmp_path / "checkpoint.npz").exists() and not (tmp_path / "best.weights.h5").exists()
+
+
+def test_a_checkpoint_never_holds_what_is_no_number(tiny: ModuleType, tmp_path: Path) -> None:
+    config = tiny.tiny_config(tmp_path, optim__epochs=1)
+    state = position_map.train(config, tiny.make_datasets, QUIET)
+    good = (tmp_path / "checkpoint.npz").read_bytes()
+    model = tiny.build(config.model)
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    model.weights[0].assign(np.full(model.weights[0].shape, np.inf))
+    with pytest.raises(StoppedError, match="the weights are no finite number"):
+        save_checkpoint(tmp_path, model, state)
+    assert (tmp_path / "checkpoint.npz").read_bytes() == good
+
+
+@pytest.mark.parametrize("kind", ["empty", "html", "half", "flipped", "text", "no state", "odd state"])
+def test_damaged_checkpoints_are_told(tiny: ModuleType, tmp_path: Path, kind: str) -> None:
+    config = tiny.tiny_config(tmp_path)
+    model = tiny.build(config.model)
+    model.compile("adam", "mse")
+    path = tmp_path / "checkpoint.npz"
+    arrays = {"state": np.array('{"step": "many"}')} if kind == "odd state" else {"other": np.zeros(3)}
+    np.savez(path, **arrays)
+    data = path.read_bytes()
+    flipped = bytes(byte ^ 0xFF if 30 < place < 90 else byte for place, byte in enumerate(data))
+    content = {"empty": b"", "html": b"<html></html>", "half": data[: len(data) // 2], "flipped": flipped}
+    path.write_bytes(content.get(kind, b"text" if kind == "text" else data))
+    for read in (lambda: load_checkpoint(tmp_path, model), lambda: read_state(tmp_path)):
+        with pytest.raises(UserError, match="checkpoint.npz cannot be read as a run's checkpoint"):
+            read()
+
+
+def test_what_a_kill_left_is_swept(tiny: ModuleType, tmp_path: Path) -> None:
+    for name in (".checkpoint-abcd_123.npz", ".best.weights-abcdefgh.h5", ".best.weights-abcdefgh.weights.h5"):
+        (tmp_path / name).write_bytes(b"half")
+    (tmp_path / ".checkpoint-notes.txt").write_text("not ours")
+    run_folder.claim(tiny.tiny_config(tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == {".checkpoint-notes.txt", "config.yaml", "run.yaml"}

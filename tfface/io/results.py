@@ -1,0 +1,180 @@
+"""What results are called: one rule for every command, and how a result tells whose it is.
+
+A photograph's results are `STEM.obj`, `STEM_overlay.png` and so on; of several faces `STEM_0.obj`, `STEM_1.obj`. Two
+photographs never share a name: where stems would meet (`a.jpg` and `a.png`; `group.png` with several faces beside
+`group_0.png`) the suffix joins the stem (`a_jpg`), and where that is not enough, a number.
+
+`STEM.json` says under `photograph` which one it is of (name and SHA-256), under `face` which of its faces, and under
+`made_with` how it was made. So a folder that was done in part goes on with what is missing, a photograph of the same
+name from another folder does not overwrite it, and what does not carry our mark is never touched.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tfface.errors import UserError
+from tfface.io.files import MARK, written_by_us
+from tfface.io.reading import must_exist, reading
+
+PICTURES = ("overlay", "sheet", "depth", "colours", "stages")
+ENDS = (".json", ".obj", ".glb", ".mat", *(f"_{name}.png" for name in PICTURES))
+LONGEST_STEM = 200
+"""Bytes; file systems allow 255 with what is appended."""
+_MOST_NAMES = 10_000
+
+
+def stems(photographs: Sequence[Path]) -> list[str]:
+    """The results' names of each photograph; none is, or begins the names of the faces of, another's.
+
+    Capitals do not tell names apart: some file systems do not.
+    """
+    plain = [_short(photo.stem) for photo in photographs]
+    folded = [stem.casefold() for stem in plain]
+    chosen: list[str] = []
+    for photo, stem, key in zip(photographs, plain, folded, strict=True):
+        others = [other for other in folded if other != key and _meets(key, other)]
+        alone = folded.count(key) == 1 and not others
+        chosen.append(stem if alone else _short(f"{photo.stem}_{photo.suffix[1:]}"))
+    return _numbered(chosen)
+
+
+def _meets(stem: str, other: str) -> bool:
+    """Whether `other` could be the name of a face of a photograph whose results are called `stem`."""
+    return re.fullmatch(re.escape(stem) + r"_\d+", other) is not None
+
+
+def _numbered(names: list[str]) -> list[str]:
+    """The names, with `-2`, `-3` where one is, or meets, an earlier one."""
+    taken: list[str] = []
+    for name in names:
+        candidate, number = name, 2
+        while any(_clash(candidate.casefold(), other.casefold()) for other in taken):
+            candidate, number = f"{name}-{number}", number + 1
+        taken.append(candidate)
+    return taken
+
+
+def _clash(one: str, other: str) -> bool:
+    return one == other or _meets(one, other) or _meets(other, one)
+
+
+def _short(stem: str) -> str:
+    """The stem, cut where a file system would not take it; its digest keeps it its own."""
+    data = os.fsencode(stem)
+    if len(data) <= LONGEST_STEM:
+        return stem
+    kept = data[: LONGEST_STEM - 9].decode("utf-8", errors="ignore")
+    return f"{kept}-{hashlib.sha256(data).hexdigest()[:8]}"
+
+
+def photograph(path: Path) -> dict[str, str]:
+    """How a result names its photograph: never by where it lies.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    path = must_exist(path, "give a photograph")
+    digest = hashlib.sha256()
+    with reading(path, "a picture"), path.open("rb") as file:
+        while block := file.read(2**20):
+            digest.update(block)
+    return {"name": path.name, "sha256": digest.hexdigest()}
+
+
+def about(source: Mapping[str, str], number: int, count: int, made_with: Mapping[str, Any]) -> dict[str, Any]:
+    """What a result's JSON says of where it came from; faces are counted from 0."""
+    return {"photograph": dict(source), "face": {"number": number, "of": count}, "made_with": dict(made_with)}
+
+
+def finished(folder: Path, stem: str, source: Mapping[str, str], made_with: Mapping[str, Any]) -> list[str] | None:
+    """The names of a photograph's results, where all of them are there, made in the same way; None otherwise."""
+    for base in _bases(stem):
+        first = _told(folder / f"{base}.json")
+        if first is None:
+            first = _told(folder / f"{base}_0.json")
+        if first is None:
+            if not any(os.path.lexists(folder / f"{base}{end}") for end in ENDS):
+                return None
+            continue
+        if not _is_of(first, source):
+            continue
+        count = first["face"].get("of")
+        if not isinstance(count, int) or count < 1:
+            return None
+        names = [base] if count == 1 else [f"{base}_{number}" for number in range(count)]
+        wanted = [about(source, number, count, made_with) for number in range(count)]
+        there = [_told(folder / f"{name}.json") for name in names]
+        return names if all(_same(told, want) for told, want in zip(there, wanted, strict=True)) else None
+    return None
+
+
+def free_names(folder: Path, stem: str, count: int, source: Mapping[str, str], overwrite: bool = False) -> list[str]:
+    """Names for the `count` faces of a photograph: those of its earlier results, or new ones.
+
+    Nothing that is not ours, and no result of another photograph, has any of them (unless `overwrite`).
+    """
+    for base in _bases(stem):
+        names = [base] if count == 1 else [f"{base}_{number}" for number in range(count)]
+        if overwrite or all(_is_free(folder, name, source) for name in names):
+            return names
+    raise UserError(f"{folder} has no free name left for {stem}: choose another --out.")
+
+
+def refuse_foreign_results(folder: Path, name: str) -> None:
+    """Sees to it that results called `name` overwrite nothing that is not ours.
+
+    Raises:
+        UserError: there is such a file.
+    """
+    for end in ENDS:
+        path = folder / f"{name}{end}"
+        if os.path.lexists(path) and not written_by_us(path):
+            raise UserError(f"{path} is there and is no result of tfface: choose another --out, or add --overwrite.")
+
+
+def _bases(stem: str) -> Iterator[str]:
+    """The stem, then numbered ones."""
+    yield stem
+    yield from (f"{stem}-{number}" for number in range(2, _MOST_NAMES))
+
+
+def _is_free(folder: Path, name: str, source: Mapping[str, str]) -> bool:
+    there = [folder / f"{name}{end}" for end in ENDS if os.path.lexists(folder / f"{name}{end}")]
+    if not all(written_by_us(path) for path in there):
+        return False
+    told = _told(folder / f"{name}.json")
+    return told is None or _is_of(told, source)
+
+
+def _told(path: Path) -> dict[str, Any] | None:
+    """What a result's JSON says; None where it is none of ours that is whole."""
+    if not written_by_us(path):
+        return None
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    known = isinstance(content, dict) and isinstance(content.get("face", {}), dict)
+    return {"software": MARK, "photograph": None, "face": {}, **content} if known else None
+
+
+def _is_of(told: Mapping[str, Any], source: Mapping[str, str]) -> bool:
+    """Whether a result is of this photograph; one that does not say is taken to be."""
+    theirs = told["photograph"]
+    return theirs is None or (isinstance(theirs, dict) and theirs.get("sha256") == source["sha256"])
+
+
+def _same(told: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
+    if told is None:
+        return False
+    plain = json.loads(json.dumps(wanted))
+    return all(told.get(key) == plain[key] for key in ("face", "made_with")) and (
+        isinstance(told["photograph"], dict) and told["photograph"].get("sha256") == plain["photograph"]["sha256"]
+    )
