@@ -45,6 +45,12 @@ def test_the_face_lies_where_the_disc_is(result: FaceResult) -> None:
     assert result.pose.scale_px_per_mm == pytest.approx(RADIUS / MM_PER_RADIUS, rel=5e-2)
 
 
+def test_how_sure_landmarks_are_is_told_in_pixels_of_the_photograph(result: FaceResult) -> None:
+    assert result.landmark_deviations_px is not None
+    np.testing.assert_allclose(result.landmark_deviations_px, np.full(68, RADIUS / 20), rtol=0.03)
+    assert result.summary()["landmarks68_deviation_px"][0] == pytest.approx(RADIUS / 20, rel=0.03)
+
+
 def test_the_last_crop_is_that_of_the_landmarks(result: FaceResult) -> None:
     np.testing.assert_allclose(result.box, box_from_landmarks(result.landmarks68), atol=1.0)
 

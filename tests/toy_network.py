@@ -1,7 +1,7 @@
 """A small network with the contract of the real ones, whose answer is known: it sees a red disc and puts a face there.
 
-The disc's centre and radius in the crop place and scale the usual face, turned by a fixed pose. In a network of two
-views the radius is the side view's.
+The disc's centre and radius in the crop place and scale the usual face, turned by a fixed pose; it takes its landmarks
+to be off by a twentieth of the radius. In a network of two views the radius is the side view's.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def save_toy_network(folder: Path, size: int = 64, views: int = 1) -> Path:
             if views == 2:
                 radius = disc(images[..., 3:])[1]
             shift = tf.concat([centre, tf.zeros_like(centre[:, :1])], axis=-1)
-            return {"position_map": self.unit * radius[:, None, None, None] + shift[:, None, None, :]}
+            position_map = self.unit * radius[:, None, None, None] + shift[:, None, None, :]
+            return {"position_map": position_map, "landmark_deviations": tf.repeat(radius[:, None] / 20, 68, axis=1)}
 
     def disc(view: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Centre `[B,2]` and radius `[B]` in pixels of a 256-pixel crop."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -112,13 +112,10 @@ class Reconstructor:
         detected = time.perf_counter()
         faces = [self._turned_upright(image, face) for face in faces]
         boxes, rolls = [face.crop_box() for face in faces], [face.roll_rad for face in faces]
-        maps, said, boxes, rolls = self._predict_faces(image, boxes, rolls, side)
+        answers = self._predict_faces(image, boxes, rolls, side)
         spent = {"detect": detected - start, "network": time.perf_counter() - detected}
         timings = {name: seconds * 1000 for name, seconds in spent.items()}
-        return [
-            self._result(image, replace(face, roll_rad=roll), position_map, numbers, final, timings)
-            for face, position_map, numbers, final, roll in zip(faces, maps, said, boxes, rolls, strict=True)
-        ]
+        return [self._result(image, face, answer, timings) for face, answer in zip(faces, answers, strict=True)]
 
     def as_set(self, results: Sequence[FaceResult], weights: Sequence[float] | None = None) -> list[FaceResult]:
         """The same person in several photographs: each face with the set's mean identity and albedo.
@@ -164,7 +161,7 @@ class Reconstructor:
                 raise UserError(_NO_SIDE_BOX)
             sides = [self._crop(*item)[0] for item in zip(side_images, side_boxes, strict=True)]
             crops = [np.concatenate(pair, axis=-1) for pair in zip(crops, sides, strict=True)]
-        maps = self._run(np.stack(crops))[0]
+        maps = self._run(np.stack(crops))["position_map"]
         for index, (box, roll) in enumerate(zip(boxes, rolls, strict=True)):
             back = invert_transform(crop_transform(box, MAP_PIXELS, roll))
             maps[index] = transform_points(back, maps[index])
@@ -190,7 +187,7 @@ class Reconstructor:
         if side_image is not None and side_box is None:
             raise UserError(_NO_SIDE_BOX)
         side = None if side_image is None else self._crop(side_image, check_box(side_box))[0]
-        return self._predict_faces(image, [check_box(box)], [roll_rad], side)[0][0]
+        return self._predict_faces(image, [check_box(box)], [roll_rad], side)[0].position_map
 
     def find_roll(self, image: Image, box: Box) -> float:
         """By how much the head in a square box is turned, in radians (counter-clockwise): any angle.
@@ -226,17 +223,28 @@ class Reconstructor:
         boxes: Sequence[NDArray[np.float64]],
         rolls: Sequence[float],
         side: NDArray[np.float32] | None,
-    ) -> tuple[NDArray[np.float32], list[DecodedFace | None], list[NDArray[np.float64]], list[float]]:
-        """Maps in image pixels, coefficients where the network says them, and the boxes and rolls of the last pass."""
+    ) -> list[_Answer]:
+        """What the network says of each face, in image pixels."""
         for turn in range(self.refine + 1):
             crops, matrices = zip(*(self._crop(image, *item) for item in zip(boxes, rolls, strict=True)), strict=True)
             views = [crop if side is None else np.concatenate([crop, side], axis=-1) for crop in crops]
-            maps, said = self._run(np.stack(views))
+            said = self._run(np.stack(views))
+            maps = said["position_map"]
             for index, matrix in enumerate(matrices):
                 maps[index] = transform_points(invert_transform(matrix), maps[index])
             if turn < self.refine:
                 boxes, rolls = zip(*(self._next(*item) for item in zip(maps, boxes, rolls, strict=True)), strict=True)
-        return maps, said, list(boxes), list(rolls)
+        return [self._answer(said, index, *place) for index, place in enumerate(zip(boxes, rolls, strict=True))]
+
+    def _answer(
+        self, said: dict[str, NDArray[np.float32]], index: int, box: NDArray[np.float64], roll_rad: float
+    ) -> _Answer:
+        """The face of number `index` in what `_run` gave for crops of `box`, its map in image pixels."""
+        decoded = None if self.layout is None else DecodedFace(self.layout, said["coefficients"][index])
+        deviations = said.get("landmark_deviations")
+        if deviations is not None:
+            deviations = deviations[index] * np.float32((box[2] - box[0]) / MAP_PIXELS)
+        return _Answer(said["position_map"][index], decoded, deviations, box, roll_rad)
 
     def _next(
         self, position_map: NDArray[np.float32], box: NDArray[np.float64], roll_rad: float
@@ -256,13 +264,10 @@ class Reconstructor:
         crop = warp_image(image, matrix, self.image_size, self.image_size)
         return np.asarray(crop / 255, np.float32), crop_transform(box, MAP_PIXELS, roll_rad)
 
-    def _run(self, crops: NDArray[np.float32]) -> tuple[NDArray[np.float32], list[DecodedFace | None]]:
-        """Position maps `[N,256,256,3]` in pixels of the 256-pixel crops, and what an R-Net's coefficients say."""
+    def _run(self, crops: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+        """What the network says of N crops (docs/conventions.md): `position_map` `[N,256,256,3]` and more, by name."""
         parts = [self._serve(crops[i : i + self.batch_size]) for i in range(0, len(crops), self.batch_size)]
-        maps = np.concatenate([part["position_map"] for part in parts])
-        if self.layout is None:
-            return maps, [None] * len(maps)
-        return maps, [DecodedFace(self.layout, numbers) for part in parts for numbers in part["coefficients"]]
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _find(self, image: Image, box: Box | None, what: str) -> list[Detection]:
         if box is not None:
@@ -284,18 +289,29 @@ class Reconstructor:
                 "choose another model with --model, or other photographs."
             )
 
-    def _result(
-        self,
-        image: Image,
-        face: Detection,
-        position_map: NDArray[np.float32],
-        decoded: DecodedFace | None,
-        box: NDArray[np.float64],
-        timings: dict[str, float],
-    ) -> FaceResult:
-        score = None if face.detector == "given" else face.score
-        roll_deg = float(np.degrees(face.roll_rad))
-        return FaceResult(image, position_map, box, self.model_name, timings, roll_deg, score, decoded)
+    def _result(self, image: Image, face: Detection, answer: _Answer, timings: dict[str, float]) -> FaceResult:
+        return FaceResult(
+            image,
+            answer.position_map,
+            answer.box,
+            self.model_name,
+            timings,
+            crop_roll_deg=float(np.degrees(answer.roll_rad)),
+            score=None if face.detector == "given" else face.score,
+            decoded=answer.decoded,
+            landmark_deviations_px=answer.deviations_px,
+        )
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """What a network says of one face, in pixels of the photograph, and the square crop that it saw last."""
+
+    position_map: NDArray[np.float32]
+    decoded: DecodedFace | None
+    deviations_px: NDArray[np.float32] | None
+    box: NDArray[np.float64]
+    roll_rad: float
 
 
 def read_card(saved_model: str | os.PathLike[str]) -> dict[str, Any]:

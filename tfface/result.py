@@ -73,6 +73,8 @@ class FaceResult:
         timings_ms: milliseconds by step.
         model: the network's name.
         decoded: what the network's coefficients say, of networks that have them.
+        landmark_deviations_px: `[68]` how far the network expects each of `landmarks68_2d` to be off, a standard
+            deviation along u and along v in pixels of the photograph; None of networks that do not know.
     """
 
     image: NDArray[np.uint8]
@@ -83,6 +85,7 @@ class FaceResult:
     crop_roll_deg: float = 0.0
     score: float | None = None
     decoded: DecodedFace | None = None
+    landmark_deviations_px: NDArray[np.float32] | None = None
 
     @cached_property
     def vertices(self) -> NDArray[np.float32]:
@@ -222,9 +225,14 @@ class FaceResult:
             },
             "landmarks5_px": _rounded(self.landmarks5, 3),
             "landmarks68_px": _rounded(self.landmarks68, 3),
+            **self._deviations(),
             **({} if self.decoded is None else {"coefficients": self.decoded.named()}),
             "timings_ms": {name: round(value, 2) for name, value in self.timings_ms.items()},
         }
+
+    def _deviations(self) -> dict[str, Any]:
+        known = self.landmark_deviations_px
+        return {} if known is None else {"landmarks68_deviation_px": _rounded(known, 3)}
 
     def save(
         self,

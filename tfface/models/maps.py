@@ -7,10 +7,13 @@ same range [0, 281.6] stretched over [-1, 1]; `linear` networks see the crop as 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
 from keras import ops
+
+from tfface.geometry.ibug68 import MIRRORED
 
 CROP_SIZE = 256
 """Side of the crop, in pixels, that a position map's numbers are stated in."""
@@ -53,6 +56,22 @@ def mirrored(pixels: Any) -> Any:
     """The map `[B,R,R,3]` in pixels of the mirrored crop: the UV chart is symmetric, so columns swap and u turns."""
     u, rest = ops.split(ops.flip(pixels, axis=2), [1], axis=-1)
     return ops.concatenate([CROP_SIZE - u, rest], axis=-1)
+
+
+def averaged_with_mirror(
+    images: Any, answers: dict[str, Any], mirrors: dict[str, Callable[[Any], Any]]
+) -> tuple[Any, dict[str, Any]]:
+    """New images, and the mean of a network's answers for them and for their mirror images, brought back.
+
+    Args:
+        images, answers: of the network as it is.
+        mirrors: what brings back an answer; `[B,68]` of landmarks need none.
+    """
+    once = keras.Model(images, answers)
+    images = keras.Input(images.shape[1:], name="images")
+    here, there = once(images), once(ops.flip(images, axis=2))
+    back = {name: mirrors.get(name, lambda x: ops.take(x, MIRRORED, axis=1))(x) for name, x in there.items()}
+    return images, {name: (here[name] + back[name]) / 2 for name in answers}
 
 
 @keras.saving.register_keras_serializable(package="tfface")

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from tfface.config import ModelConfig
 from tfface.models import blocks, maps, points
@@ -86,14 +86,14 @@ def basis_decoder(x: Any, skips: list[Any], config: ModelConfig) -> Any:
 
 
 def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
-    """`model` with its map resized to 256 and in pixels of a 256-pixel crop: `{"position_map": [B,256,256,3]}`."""
+    """`model` with its map resized to 256 and in pixels of a 256-pixel crop: `{"position_map": [B,256,256,3]}`, and
+    where it knows them `"landmark_deviations"` `[B,68]` (`points.landmark_deviations`)."""
     units = model.get_layer(JOINED_LAYER).input[-1] if config.points else maps.last_map(model.output)
     if units.shape[1] != maps.MAP_SIZE:
         units = blocks.ResizeMap(maps.MAP_SIZE, name="resize_to_256")(units)
     pixels = maps.ToPixels(config.output, name="pixels")(units)
-    images, once = model.input, keras.Model(model.input, pixels)
+    images, answers = model.input, {"position_map": pixels, **points.landmark_deviations(model, config)}
     if config.mirror_average:
-        images = keras.Input(model.input.shape[1:], name="images")
-        pixels = (once(images) + maps.mirrored(once(ops.flip(images, axis=2)))) / 2
-    named = layers.Activation("linear", dtype="float32", name="position_map")(pixels)
-    return keras.Model(images, {"position_map": named}, name=f"{config.name}_predictor")
+        images, answers = maps.averaged_with_mirror(images, answers, {"position_map": maps.mirrored})
+    named = {name: layers.Activation("linear", dtype="float32", name=name)(x) for name, x in answers.items()}
+    return keras.Model(images, named, name=f"{config.name}_predictor")

@@ -44,6 +44,8 @@ from tfface.models.coefficients import (
 )
 from tfface.models.map_basis import posed_map_basis
 
+POINTS_LAYER = "points"
+"""Name of the layer that finds the points."""
 JAW_VERTICES = (
     *(45710, 31960, 19401, 42490, 29795, 4929, 30194, 30182, 15754),
     *(35984, 35996, 7855, 35625, 48120, 25186, 37678, 51312),
@@ -70,17 +72,34 @@ def point_texels(resolution: int, count: int) -> NDArray[np.int32]:
     return np.array(chosen, np.int32)
 
 
+def landmark_points(resolution: int, count: int) -> NDArray[np.int32]:
+    """The points `[68]` that stand for `landmarks68_2d`; -1 where there are too few points."""
+    place = {int(texel): index for index, texel in enumerate(point_texels(resolution, count))}
+    texels = PositionMap(load_open_face(), resolution).landmark_texels_2d
+    return np.array([place.get(int(texel), -1) for texel in texels], np.int32)
+
+
 @lru_cache(maxsize=4)
 def point_pairs(resolution: int, count: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Which `[P]` of `EXPRESSIVE_PAIRS` are measured, and the points `[P,2]` that stand for their landmarks.
 
     Those pairs are left out whose landmarks have no two points of their own.
     """
-    place = {int(texel): index for index, texel in enumerate(point_texels(resolution, count))}
-    at = [place.get(int(texel), -1) for texel in PositionMap(load_open_face(), resolution).landmark_texels_2d]
-    points = np.array([(at[i], at[j]) for i, j in EXPRESSIVE_PAIRS], np.int32)
+    points = landmark_points(resolution, count)[np.array(EXPRESSIVE_PAIRS)]
     usable = (points >= 0).all(1) & (points[:, 0] != points[:, 1])
     return np.flatnonzero(usable).astype(np.int32), points[usable]
+
+
+def landmark_deviations(model: keras.Model, config: ModelConfig) -> dict[str, Any]:
+    """How far the network expects its landmarks to be off: `{"landmark_deviations": [B,68]}`, standard deviations in
+    pixels of the crop, in the graph of `model`; nothing of networks that do not know."""
+    if not config.points or config.finder == "coarse":
+        return {}
+    chosen = landmark_points(config.map_size, config.points)
+    if chosen.min() < 0:
+        return {}
+    sigma = model.get_layer(POINTS_LAYER).output[1]
+    return {"landmark_deviations": ops.take(sigma[..., 0], chosen, axis=1)}
 
 
 def found_in(features: Any, skips: list[Any], config: ModelConfig) -> tuple[Any, ...]:

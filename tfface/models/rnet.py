@@ -16,10 +16,11 @@ light and 3 (4, or no) camera numbers.
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from tfface.config import ModelConfig
 from tfface.models import blocks, maps, points
@@ -69,14 +70,13 @@ def resnet50(images: Any) -> Any:
 
 
 def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
-    """`{"position_map": [B,256,256,3] pixels, "coefficients": [B,N]}`, averaged over the mirrored picture if asked."""
-    layout = layout_of(config)
-    images, raw = model.input, keras.Model(model.input, model.get_layer("raw").output)
+    """`{"position_map": [B,256,256,3] pixels, "coefficients": [B,N]}`, averaged over the mirrored picture if asked; and
+    where it knows them `"landmark_deviations"` `[B,68]` (`points.landmark_deviations`)."""
+    layout, images = layout_of(config), model.input
+    answers = {"numbers": model.get_layer("raw").output, **points.landmark_deviations(model, config)}
     if config.mirror_average:
-        images = keras.Input(model.input.shape[1:], name="images")
-        numbers = (raw(images) + mirror_raw(raw(ops.flip(images, axis=2)), layout)) / 2
-    else:
-        numbers = raw.output
+        images, answers = maps.averaged_with_mirror(images, answers, {"numbers": partial(mirror_raw, layout=layout)})
+    numbers = answers.pop("numbers")
     units = PosedMap(config.map_size, config.output, asdict(layout), name="posed")(numbers)
     if config.map_size != maps.MAP_SIZE:
         units = blocks.ResizeMap(maps.MAP_SIZE, name="resize_to_256")(units)
@@ -84,4 +84,5 @@ def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
     if config.colours == "picture":
         numbers = ColoursFromPicture(asdict(layout), name="colours")([images, numbers, pixels])
     said = Coefficients(asdict(layout), name="coefficients")(numbers)
-    return keras.Model(images, {"position_map": pixels, "coefficients": said}, name=f"{config.name}_predictor")
+    named = {name: layers.Activation("linear", dtype="float32", name=name)(x) for name, x in answers.items()}
+    return keras.Model(images, {"position_map": pixels, "coefficients": said, **named}, name=f"{config.name}_predictor")
