@@ -6,7 +6,7 @@ One network is compiled once and trained in all three ways, one after the other,
 
 - constant: one batch, kept in memory; what the network alone can do;
 - pipeline: `tfface.data.pipeline` with augmentation, as `tfface.train` runs it;
-- numpy: the pipeline's batches as arrays into `train_on_batch`, one after the other, the way of the seeds' scripts.
+- numpy: the pipeline's batches as arrays into `train_on_batch`, one after the other, the way of the published scripts.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Textures behind faces: `python data_tools/add_backgrounds.py --images DIR --textures DTD/images --out DIR`.
 
 A picture's mask is its alpha channel, or a grey picture of the same name in `--masks` (white: keep). With `--black`,
-black that hangs together with the rim is background (seed 002 took every black pixel, pupils and nostrils too). The
+black that hangs together with the rim is background (Lium 2020 took every black pixel, pupils and nostrils too). The
 background is a random part of a random texture (the Describable Textures Dataset, or any), the same for a name and a
 seed.
 Other files of the folder (poses, meshes) can be copied along with `--copy`.

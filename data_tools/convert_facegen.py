@@ -1,6 +1,6 @@
 """FaceGen's exports to shards: `python data_tools/convert_facegen.py --data EXPORT --bfm BFM_FOLDER --out DIR`.
 
-Each face gives two pairs, front with left and front with right (seed 002). Put backgrounds behind the pictures first:
+Each face gives two pairs, front with left and front with right (Lium 2020). Put backgrounds behind the pictures first:
 `python data_tools/add_backgrounds.py`.
 """
 

@@ -4,7 +4,7 @@ Detect, crop, predict, crop again from the network's own 68 landmarks, predict, 
 matrix A (image to crop, length scale a), `(u, v) = A^-1 (u', v')` and `depth = depth' / a`. The networks' own code is
 not needed: a SavedModel with the contract of `docs/conventions.md` is.
 
-Heads that are turned in the picture are turned upright for the network (seed 003) and back afterwards: by the roll of
+Heads that are turned in the picture are turned upright for the network (Zhou 2021) and back afterwards: by the roll of
 the network's own landmarks, and, where no upright detector vouches for it, by the quarter turn of four that the network
 is surest of (`tfface.geometry.upright`).
 """

@@ -22,8 +22,8 @@ DESCRIPTION = """Train a network on synthetic faces, or with --data.records on T
 
 --model NAME starts from a network's own configuration: mnv2_prn, mnv2_light, or a preset. --config FILE starts from a
 run's config.yaml; --resume DIR goes on with the run in DIR, --config FILE --resume with the one in its run.out.
---recipe seed_002 or seed_003 sets that seed's losses, augmentation and rates; autoencoder or base_branch (--preset
-means the same) makes the R-Net of seed 000 or 001. --stages refiner or transfer trains in stages. Any value can be
+--recipe lium2020 or zhou2021 sets that seed's losses, augmentation and rates; autoencoder or base_branch (--preset
+means the same) makes the R-Net of Du 2020 or 001. --stages refiner or transfer trains in stages. Any value can be
 given as well; the same --out goes on where it stopped. --device, --precision, --strategy, --out, --resume and --init
 are short for --run.device and so on, --data for --data.source: --model rnet --data photos --data.records DIR trains on
 photographs that tfface prepare prepared."""

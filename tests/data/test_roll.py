@@ -1,4 +1,4 @@
-"""Seed 003's roll correction and noise, in TensorFlow."""
+"""Zhou's roll correction and noise, in TensorFlow."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def images(config: ModelConfig, count: int = 2) -> np.ndarray:
     return np.random.default_rng(0).uniform(size=shape).astype(np.float32)
 
 
-def test_mnv2_prn_is_the_network_of_seed_002() -> None:
+def test_mnv2_prn_is_the_network_of_lium2020() -> None:
     assert models.count_parameters("mnv2_prn") == 11_791_273
     one_view = models.build(override(Config(), {"model.views": 1}).model)
     assert one_view.count_params() == 11_790_409

@@ -86,7 +86,7 @@ def test_wrong_stages_are_told() -> None:
     for wrong in ({"run.stages": "refiner"}, {"run.stages": "transfer"}, {"optim.learns": "refiner"}):
         with pytest.raises(UserError):
             override(Config(), wrong)
-    with pytest.raises(UserError, match="seed_003"):
+    with pytest.raises(UserError, match="zhou2021"):
         recipe("003")
 
 
@@ -96,7 +96,7 @@ def test_recipes_are_the_seeds_weights() -> None:
         for name, changes in RECIPES.items()
         if name.startswith("seed_")
     }
-    assert ratios == {"seed_002": (16, 4, 3, 0), "seed_003": (1, 0.4, 0.3, 0)}
+    assert ratios == {"lium2020": (16, 4, 3, 0), "zhou2021": (1, 0.4, 0.3, 0)}
 
 
 def test_prn_res_has_a_layer_to_freeze() -> None:

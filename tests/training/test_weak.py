@@ -286,7 +286,7 @@ def test_regimes_on_the_command_line(tmp_path: Path) -> None:
             train.parse(wrong)
 
 
-def test_seeds_000_and_001(tmp_path: Path) -> None:
+def test_recipes_of_du_and_fan(tmp_path: Path) -> None:
     photos = ["--data", "photos", "--data.records", str(tmp_path)]
     first = train.parse(["--preset", "autoencoder", *photos])
     assert first.model.name == "rnet" and first.model.image_size == 200 and first.data.chunk == 5000

@@ -1,11 +1,11 @@
-"""Losses, augmentation and rates of the seeds, as changes to a configuration: `--recipe NAME` (or `--preset NAME`).
+"""Losses, augmentation and rates of published systems (docs/sources.md): `--recipe NAME` (or `--preset NAME`).
 
-autoencoder (seed 000) and base_branch (seed 001) are R-Nets that learn from photographs. Seed 000's network gives 230
+autoencoder (Du 2020) and base_branch (Fan) are R-Nets that learn from photographs. Du's network gives 230
 numbers: 80 identity, 64 expression, 80 albedo, 2 that add up to the elevation, 2 to the azimuth, 2 unused. The recipe's
 gives the same for whatever the face model has: 248 for the open model, with its 150 identity, 52 expression and 40
 albedo. No light and no scale is predicted: surfaces have their albedo's colour, and the render is moved onto the
 photograph by its landmarks. Instead of Basel's face and a private recognition network there are the open face and
-dlib's; seed 000 used SGD, here it is Adam.
+dlib's; Du 2020 used SGD, here it is Adam.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _OFF = dict.fromkeys(
     ("landmarks", "identity", "regularisation", "expression_range", "flattening", "monochromatic", "map"), 0.0
 )
 RECIPES: dict[str, dict[str, Any]] = {
-    "seed_002": {
+    "lium2020": {
         "loss": {"kind": "mse", "landmarks": 16.0, "features": 4.0, "face": 3.0, "neck": 0.0},
         "augment": {"rotation_deg": 45.0, "colour": [0.9, 1.2]},
         "optim": {"learning_rate": 1e-4, "schedule": "halve", "halve_every_epochs": 5, "patience": 10},
     },
-    "seed_003": {
+    "zhou2021": {
         "loss": {"kind": "mse", "landmarks": 1.0, "features": 0.4, "face": 0.3, "neck": 0.0},
         "augment": {
             "rotation_deg": 45.0,
@@ -67,7 +67,7 @@ RECIPES: dict[str, dict[str, Any]] = {
         "run": {"regime": "weak"},
     },
 }
-"""seed_002: section 4.3 of that thesis. seed_003: sections 3.2.3, 3.4.4 and 4.2 of that one. These two leave the
+"""lium2020: section 4.3 of that thesis. zhou2021: sections 3.2.3, 3.4.4 and 4.2 of that one. These two leave the
 network alone."""
 
 

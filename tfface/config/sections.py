@@ -11,9 +11,9 @@ class ModelConfig:
     """The network."""
 
     name: str = "mnv2_prn"
-    """Architecture: mnv2_prn (seed 002's network); mnv2_light (the same encoder, a cheap decoder); mnv2_basis (the same
+    """Architecture: mnv2_prn (Lium's network); mnv2_light (the same encoder, a cheap decoder); mnv2_basis (the same
     encoder, principal components of posed maps for a decoder); prn (PRNet: residual encoder, 17 transposed
-    convolutions); prn_res (prn and seed 003's residual refiner); dual_prn (a posed map and a pose-free shape, fused);
+    convolutions); prn_res (prn and Zhou's residual refiner); dual_prn (a posed map and a pose-free shape, fused);
     rnet (coefficients of the face model, from which the map follows)."""
     views: Literal[1, 2] = 2
     """Photographs of one face that go in together: 1 (front) or 2 (front and side, concatenated channels)."""
@@ -44,10 +44,10 @@ class ModelConfig:
     """rnet only: what reads the picture. mobilenet_v2 is the one for small machines: `--model.image-size 128`."""
     rotation: Literal["euler", "columns", "orbit"] = "euler"
     """rnet only: three Euler angles as in Deep3D; two columns of the matrix, which profiles do not upset; or elevation
-    and azimuth of the camera (seed 000)."""
+    and azimuth of the camera (Du 2020)."""
     camera: Literal["deep3d", "fov30", "orbit", "framed"] = "deep3d"
     """rnet only: Deep3D's fixed camera before which the face moves; the same with a field of view of 30 degrees; one
-    that looks at the face's centre, with nothing to predict (seed 000); or scale, shift and perspective of the crop."""
+    that looks at the face's centre, with nothing to predict (Du 2020); or scale, shift and perspective of the crop."""
     points: int = 0
     """mnv2_basis, and rnet on mobilenet_v2: how many points of the face are found in the picture, to which the face
     then moves inside the network; 128 is a good number, 0 finds none."""
@@ -115,11 +115,11 @@ class AugmentConfig:
     colour: tuple[float, float] = (0.9, 1.2)
     """Factor on each colour channel by itself."""
     some_channels: bool = False
-    """The factor falls on one to three channels drawn by lot, not on all three (seed 003)."""
+    """The factor falls on one to three channels drawn by lot, not on all three (Zhou 2021)."""
     face_noise: bool = False
-    """One to three of Gaussian noise, random pixels and a patch, inside the first view's face only (seed 003)."""
+    """One to three of Gaussian noise, random pixels and a patch, inside the first view's face only (Zhou 2021)."""
     upright: bool = False
-    """Turn the first view's face upright by its true landmarks before anything else, in validation too (seed 003)."""
+    """Turn the first view's face upright by its true landmarks before anything else, in validation too (Zhou 2021)."""
     dropout_boxes: int = 4
     """The most boxes painted over a picture."""
     dropout_size: tuple[float, float] = (0.05, 0.3)
@@ -148,7 +148,7 @@ class LossConfig:
 
     kind: Literal["mse", "l1"] = "l1"
     """l1: mean absolute difference, the better one in our sweep (docs/experiments.md). mse: mean squared difference, as
-    the seeds have it."""
+    Lium 2020 and Zhou 2021 have it."""
     landmarks: float = 16.0
     """Weight of the texels of the 68 landmarks."""
     features: float = 4.0
@@ -158,9 +158,9 @@ class LossConfig:
     neck: float = 0.0
     """Weight of everything else."""
     symmetry: float = 0.0
-    """Seed 003: mirrored landmarks lie equally far from the tip of the nose."""
+    """Zhou 2021: mirrored landmarks lie equally far from the tip of the nose."""
     smoothness: float = 0.0
-    """Seed 003: texels lie where their neighbours' mean is."""
+    """Zhou 2021: texels lie where their neighbours' mean is."""
     edges: float = 0.0
     """Edges between neighbouring texels are as long as the true ones."""
     normals: float = 0.0
@@ -189,16 +189,16 @@ class WeakConfig:
     """How the face that the network says looks, against the picture."""
     photometric_kind: Literal["rendered", "sampled", "masked", "aligned"] = "rendered"
     """rendered: colour distance under a mask, with gradients from silhouettes. sampled: the same without rasterising,
-    read where the vertices land; the cheap one. masked: seed 001's squares. aligned: seed 000's squares over the whole
+    read where the vertices land; the cheap one. masked: Fan's squares. aligned: Du's squares over the whole
     picture after alignment by landmarks."""
     landmarks: float = 1.6e-3
     """The 68 landmarks, in pixels of a 224-pixel crop."""
     landmarks_kind: Literal["squared", "l1"] = "squared"
-    """squared: Deep3D's, with the inner mouth and the bridge of the nose 20-fold. l1: seed 001's."""
+    """squared: Deep3D's, with the inner mouth and the bridge of the nose 20-fold. l1: Fan's."""
     identity: float = 0.2
     """Face recognition's distance between render and picture (dlib's network, `data_tools/fetch_identity.py`)."""
     identity_kind: Literal["cosine", "l1", "euclidean"] = "cosine"
-    """Distance of the descriptors. l1 compares with the picture behind the render's silhouette, as seed 001."""
+    """Distance of the descriptors. l1 compares with the picture behind the render's silhouette, as Fan."""
     regularisation: float = 3e-4
     """Squares of the coefficients: identity 1, expression 0.8, albedo 0.017, in standard deviations."""
     expression_range: float = 1e-2
@@ -214,7 +214,7 @@ class WeakConfig:
     mask: Literal["skin", "mesh", "hull", "none"] = "skin"
     """Where pixels of photographs count: skin by colour, the fitted mesh's skin, the 81 landmarks' convex hull."""
     masked_input: bool = False
-    """Pictures are black outside that mask already for the network (seed 000)."""
+    """Pictures are black outside that mask already for the network (Du 2020)."""
     train: Literal["all", "heads", "colour"] = "all"
     """What learns: everything, R-Net's heads, or the heads of albedo and light only."""
 
@@ -256,8 +256,8 @@ class RunConfig:
     MobileNetV2 also from themselves with a smaller `model.width` (channels are copied until there are enough), or
     from another network's trunk (.npz), R-Net's ResNet-50 also from Keras' ImageNet file (.h5)."""
     stages: Literal["", "refiner", "transfer"] = ""
-    """Several runs, one after the other, each in a folder of its own under `out`. refiner (seed 003, prn_res): the
-    brief map (left out where `init` names a prn), the refiner alone, both. transfer (seed 002): `data.records`, then
+    """Several runs, one after the other, each in a folder of its own under `out`. refiner (Zhou 2021, prn_res): the
+    brief map (left out where `init` names a prn), the refiner alone, both. transfer (Lium 2020): `data.records`, then
     `data.transfer` at a tenth of the learning rate."""
     regime: Literal["map", "weak"] = "map"
     """map: supervised by true maps. weak: R-Net learns from pictures, as `weak.*` says; photographs imply it."""

@@ -2,7 +2,7 @@
 
 Geometry is one similarity a sample, from pixels of the stored picture to pixels of the network's 256-pixel crop: the
 picture is resampled by its inverse, the position map is transformed by it. Colour and damage touch the picture alone.
-Seed 002: rotation +-45 degrees, each channel x 0.9 to 1.2, dropped boxes; seed 003: scale, shift, some channels, and
+Lium 2020: rotation +-45 degrees, each channel x 0.9 to 1.2, dropped boxes; Zhou 2021: scale, shift, some channels, and
 noise inside the face (`tfface.data.face_noise`).
 """
 

@@ -1,4 +1,4 @@
-"""Pictures with a mask, and textures behind them (seed 002, section 4.2.6 and appendix A.2).
+"""Pictures with a mask, and textures behind them (Lium 2020, section 4.2.6 and appendix A.2).
 
 result = alpha image + (1 - alpha) texture
 """

@@ -2,7 +2,7 @@
 
 - The mesh mask is the part of the picture that shows skin of the fitted face: eyeballs, the inside of the mouth, ears
   and neck are drawn, hide what lies behind them, and do not count. Coverage in [0,1], averaged over 2 x 2 subpixels.
-- The hull mask is the convex hull of 81 landmarks, 13 of them along the forehead (seed 000).
+- The hull mask is the convex hull of 81 landmarks, 13 of them along the forehead (Du 2020).
 
 Both know the face alone: hair or a hand in front of it is inside.
 """

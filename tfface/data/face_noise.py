@@ -1,4 +1,4 @@
-"""Seed 003's noise inside the face (its section 3.2.3): one to three kinds of Gaussian, random pixels, and a patch.
+"""Zhou's noise inside the face (its section 3.2.3): one to three kinds of Gaussian, random pixels, and a patch.
 
 The face is the ellipse about its map: the texels' mean, and twice their standard deviations for half-axes.
 """

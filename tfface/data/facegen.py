@@ -1,4 +1,4 @@
-"""FaceGen's exports as samples with position maps (seed 002, sections 2.7 and 4.2).
+"""FaceGen's exports as samples with position maps (Lium 2020, sections 2.7 and 4.2).
 
 A face is a folder `NAME/` with `NAME.obj` (vertex for vertex the Basel model of 300W-LP), pictures `NAME_VIEW.png`
 with transparent or black background, poses `NAME_VIEW.xml` and cameras `NAME_VIEW_cam.xml`, VIEW being front, left and
@@ -66,7 +66,7 @@ class View:
 
 
 def read_view(pose_file: Path, camera_file: Path) -> View:
-    """The two XML files of a picture. Rotations are quaternions `m_real`, `m_comp`; seed 002's have a real part of 1.
+    """The two XML files of a picture. Rotations are quaternions `m_real`, `m_comp`; Lium's have a real part of 1.
 
     Raises:
         UserError: one is missing or of another form.

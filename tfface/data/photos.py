@@ -130,7 +130,7 @@ def photo_dataset(
         part: "train", "validation", "test", or "all". A photograph's name decides, so it stays where it is.
         shuffle: size of the shuffle buffer; 0 keeps the order.
         seed: of the shuffling.
-        shares: of the three parts (seed 001's are 70, 15 and 15 %).
+        shares: of the three parts (Fan's are 70, 15 and 15 %).
 
     Raises:
         UserError: no shards, or another part.

@@ -1,4 +1,4 @@
-"""Seed 003's roll correction for training, in TensorFlow: each face turned upright by its true landmarks.
+"""Zhou's roll correction for training, in TensorFlow: each face turned upright by its true landmarks.
 
 The same line through the eyes and the pair of bridge and chin as `tfface.geometry.align.roll_from_landmarks`: with the
 2x2 scatter matrix S of the 14 points its angle is `atan2(2 S_uv, S_uu - S_vv) / 2`, and the eyes' order with the way

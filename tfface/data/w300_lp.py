@@ -1,4 +1,4 @@
-"""300W-LP and AFLW2000-3D as samples with position maps (seed 002, appendix A.1).
+"""300W-LP and AFLW2000-3D as samples with position maps (Lium 2020, appendix A.1).
 
 A picture's `.mat` has `Shape_Para`, `Exp_Para` and `Pose_Para` of the Basel model; with that model in hand, its mesh in
 the picture is `tfface.geometry.conventions.pose_from_300wlp`'s. The crop is that of every room here (3DDFA's, of the 68

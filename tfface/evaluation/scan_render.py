@@ -1,6 +1,6 @@
 """Scans as photographs: a front and a side view of each, and what a network makes of them in the scan's frame.
 
-Seed 002 (section 5.2) renders each scan from the front and the side in an orthographic projection. Where the scan has
+Lium 2020 (section 5.2) renders each scan from the front and the side in an orthographic projection. Where the scan has
 landmarks, "front" is the pose in which the mean face looks straight at the camera; otherwise the scan's own frame is
 taken (x right, y up, z out of the face).
 """

@@ -50,7 +50,7 @@ def write_scan_report(out: Path, run: ScanRun) -> dict[str, Any]:
 
 
 def _plot(run: ScanRun, out: Path) -> None:
-    """The CED of the scans' NME (seed 002's figure 5.1), and that of all points in mm."""
+    """The CED of the scans' NME (Lium's figure 5.1), and that of all points in mm."""
     with_any = {name: method for name, method in run.methods.items() if method.comparisons}
     nme = {
         name: np.array([c.table["icp_rigid_point"]["nme_box_predicted"] for c in method.comparisons.values()])

@@ -34,7 +34,7 @@ PROTOCOL = (
     "landmarks: fitted to 68 points without and with scale; icp_rigid, icp: from there by nearest points, to the "
     "surface; ..._point and ..._plane: to the nearest vertex and its tangent plane; now: NoW's 7 landmarks and crop. "
     "NME in per cent of the mean: over the scan's outer eye distance (nme), over the diagonal of the predicted mesh's "
-    "box (nme_box_predicted, seed 002's text) and of the measured true points' (nme_box_truth, seed 002's code). "
+    "box (nme_box_predicted, Lium's text) and of the measured true points' (nme_box_truth, Lium's code). "
     "Regions: each aligned on its own by rigid ICP, in the manner of REALY. Networks see a front and, those of two "
     "views, a side picture in orthographic projection, whose known scale gives their millimetres. Photometric: the "
     "front picture worn by the mesh after icp, seen 30 degrees from the side, against the scan (colours in [0,1])."

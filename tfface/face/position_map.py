@@ -100,7 +100,7 @@ class PositionMap:
         return self.face.regions[nearest]
 
     def weight_mask(self, ratios: Sequence[float] = DEFAULT_WEIGHTS) -> NDArray[np.float32]:
-        """The training weights `[R,R]` of PRN and seed 002.
+        """The training weights `[R,R]` of PRN and Lium 2020.
 
         Args:
             ratios: of the 68 landmarks' texels, of eyes, nose and mouth, of the rest of the face, and of everything

@@ -214,10 +214,10 @@ def fit_pose(points: FloatArray, reference: FloatArray, weights: FloatArray | No
 def roll_from_landmarks(points: FloatArray) -> float:
     """The head's roll in radians from 68 points `[68, 2 or 3]` (counter-clockwise positive), in (-pi, pi].
 
-    Seed 003: a line is fitted to the 12 points of the eyes and to the pair (bridge of the nose, chin) turned by 90
+    Zhou 2021: a line is fitted to the 12 points of the eyes and to the pair (bridge of the nose, chin) turned by 90
     degrees. The line is fitted by total least squares, which any roll suits. Which way it points is said by the eyes'
     order and by the way from bridge to chin together: in profile the eyes lie one above the other, and their order
-    alone, the seed's rule, turned such heads upside down.
+    alone, Zhou's rule, turned such heads upside down.
     """
     points = np.asarray(points, np.float64)[:, :2]
     eyes = points[EYES] - points[EYES].mean(0)

@@ -3,7 +3,7 @@
 Both pictures are cropped by their own 68 landmarks: the similarity of least squares from the network's template to the
 landmarks, read bilinearly; the gradient flows through the pixels, the landmarks and so the crop. The network then gives
 descriptors f: `1 - cos(f, f')` (Deng et al. 2019, equation 3), the Euclidean distance that dlib compares with 0.6, or
-the L1 distance of seed 001 (equation 6).
+the L1 distance of Fan (equation 6).
 
 The template is dlib's mean face (the nose, the eyes, the upper lip; brows and lower lip move too much), in units of a
 chip without padding, put into a chip with a quarter of padding a side.

@@ -2,7 +2,7 @@
 
 - Squared (Deng et al. 2019, equation 2): `sum w_n |q_n - q_n'|^2 / 68` in pixels of a 224-pixel crop, w = 20 on the
   bridge of the nose (28 to 30, counted from 0) and the inner mouth (60 to 67), else 1, as in its published code.
-- L1 (seed 001, equation 5): mean over the points of `|du| + |dv|`.
+- L1 (Fan, equation 5): mean over the points of `|du| + |dv|`.
 """
 
 from __future__ import annotations
@@ -45,5 +45,5 @@ def squared_landmarks(
 
 
 def l1_landmarks(predicted: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
-    """Seed 001's loss `[B]` of points `[B,N,2]`, in their unit."""
+    """Fan's loss `[B]` of points `[B,N,2]`, in their unit."""
     return tf.reduce_mean(tf.reduce_sum(tf.abs(predicted - truth), axis=-1), axis=-1)

@@ -1,8 +1,8 @@
 """What a predicted map should be besides near the truth; each a function of network units, `[B]` per sample.
 
 With V the 68 landmarks, e the edges between neighbouring texels and n the normals:
-- symmetry (seed 003, equation 3.2): mean over 29 pairs (i, j) of | |V_i - V_30| - |V_j - V_30| |, whatever the pose;
-- smoothness (seed 003, equation 3.3): mean over texels of | P - mean of its four neighbours |;
+- symmetry (Zhou 2021, equation 3.2): mean over 29 pairs (i, j) of | |V_i - V_30| - |V_j - V_30| |, whatever the pose;
+- smoothness (Zhou 2021, equation 3.3): mean over texels of | P - mean of its four neighbours |;
 - edges (SADRNet): mean over edges of | |e| - |e true| |;
 - normals (SADRNet): mean over texels of 1 - n . n true.
 

@@ -2,9 +2,9 @@
 
 - Robust (Deng et al. 2019, equation 1, "L2,1"): the length of each pixel's RGB difference, averaged over a mask,
   `sum M (sqrt(eps + |I - Î|^2) - sqrt(eps)) / max(sum M, 1)`. The eps keeps the gradient finite at 0.
-- Masked (seed 001, equation 4): `mean over pixels of |M I - Î|^2`, with M the silhouette of the rendered face: outside
+- Masked (Fan, equation 4): `mean over pixels of |M I - Î|^2`, with M the silhouette of the rendered face: outside
   it both are black.
-- Aligned (seed 000): the render is moved by the affine map that takes its 68 landmarks to the photograph's in least
+- Aligned (Du 2020): the render is moved by the affine map that takes its 68 landmarks to the photograph's in least
   squares, then `mean (I - Î)^2` over the whole picture. The map is a constant for the gradient; the warp is not.
 """
 
@@ -36,7 +36,7 @@ def robust_photometric(predicted: tf.Tensor, image: tf.Tensor, mask: tf.Tensor) 
 
 
 def masked_pixels(predicted: tf.Tensor, image: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """Seed 001's pixel loss `[B]`.
+    """Fan's pixel loss `[B]`.
 
     Args:
         predicted: `[B,H,W,3]` rendered over black.
@@ -50,7 +50,7 @@ def masked_pixels(predicted: tf.Tensor, image: tf.Tensor, mask: tf.Tensor) -> tf
 def aligned_pixels(
     predicted: tf.Tensor, image: tf.Tensor, predicted_landmarks: tf.Tensor, landmarks: tf.Tensor
 ) -> tf.Tensor:
-    """Seed 000's loss `[B]`: mean squared error of the whole picture after alignment by landmarks.
+    """Du's loss `[B]`: mean squared error of the whole picture after alignment by landmarks.
 
     Args:
         predicted: `[B,H,W,3]` rendered over black.

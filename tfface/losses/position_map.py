@@ -1,4 +1,4 @@
-"""The weighted position-map loss of PRNet and seed 002.
+"""The weighted position-map loss of PRNet and Lium 2020.
 
     L = mean over texels of w_ij * mean over u, v, z of d(p_ij, q_ij),   d = (p - q)^2 or |p - q|
 

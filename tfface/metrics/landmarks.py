@@ -65,7 +65,7 @@ def box_area_root(points: FloatArray) -> NDArray[np.float64]:
 
 
 def box_diagonal(points: FloatArray) -> NDArray[np.float64]:
-    """The diagonal `[N]` of the box of points `[N,K,2 or 3]`, prediction or truth (seed 002 uses both)."""
+    """The diagonal `[N]` of the box of points `[N,K,2 or 3]`, prediction or truth (Lium 2020 uses both)."""
     return np.linalg.norm(_extent(points), axis=-1)
 
 

@@ -195,7 +195,7 @@ def outer_eye_length(surface: Surface) -> float:
 
 
 def box_diagonal_length(vertices: FloatArray) -> float:
-    """The diagonal of the 3D bounding box of vertices `[V,3]`: seed 002's normaliser for Florence."""
+    """The diagonal of the 3D bounding box of vertices `[V,3]`: Lium's normaliser for Florence."""
     return float(np.linalg.norm(np.ptp(vertices, axis=0)))
 
 

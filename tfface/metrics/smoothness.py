@@ -1,4 +1,4 @@
-"""Smoothness of a mesh: the cosine between the normals of neighbouring triangles (seed 003's measure).
+"""Smoothness of a mesh: the cosine between the normals of neighbouring triangles (Zhou's measure).
 
 1 is flat, 0 a right-angled crease, -1 folded back. Creases show in the lower tail: read `share_within` beside
 the mean.
@@ -29,5 +29,5 @@ def dihedral_cosines(vertices: FloatArray, triangles: NDArray[np.integer]) -> ND
 
 
 def share_within(cosines: FloatArray, angle_deg: float = 15.0) -> float:
-    """The share of edges whose triangles differ by less than `angle_deg` (seed 003: 15)."""
+    """The share of edges whose triangles differ by less than `angle_deg` (Zhou 2021: 15)."""
     return float((cosines > np.cos(np.deg2rad(angle_deg))).mean())

@@ -82,7 +82,7 @@ def mobilenet_v2(x: Any, width: float, last: int = 512) -> tuple[Any, list[Any]]
 
 
 def transposed(x: Any, channels: int, stride: int, name: str, activation: str = "relu") -> Any:
-    """PRNet's decoder step as seed 002 has it: 4x4 transposed convolution with bias, no batch normalisation."""
+    """PRNet's decoder step as Lium 2020 has it: 4x4 transposed convolution with bias, no batch normalisation."""
     x = layers.Conv2DTranspose(channels, 4, stride, padding="same", name=name)(x)
     # In float32 whatever the policy is: a 16-bit float knows a 256-pixel coordinate to an eighth of a pixel only.
     return layers.Activation(

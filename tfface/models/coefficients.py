@@ -4,7 +4,7 @@
 `coefficients`: expression weights non-negative, the rotation as angles. In the raw vector the rotation is three Euler
 angles as in Deep3D; or the first two columns of the matrix less the unit matrix's (Zhou et al. 2019, equation 15):
 angles are singular at profile, columns nowhere; or the elevation and azimuth of a camera that looks at the face, in
-degrees, each the sum of two numbers, and two numbers without use (seed 000's published code).
+degrees, each the sum of two numbers, and two numbers without use (Du's published code).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""MobileNetV2 position-map network: seed 002's (table 4.1), and a light relative for small machines.
+"""MobileNetV2 position-map network: Lium's (table 4.1), and a light relative for small machines.
 
 Images `[B,S,S,3*views]` in [0,1] to a position map in network units. The full network is MobileNetV2's encoder (bias
 and batch normalisation in every convolution), a 1x1 convolution to 512 and PRNet's 17 transposed 4x4 convolutions with

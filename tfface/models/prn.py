@@ -1,4 +1,4 @@
-"""PRN (Feng et al. 2018): a residual encoder and 17 transposed convolutions, as seeds 002 and 003 start from it.
+"""PRN (Feng et al. 2018): a residual encoder and 17 transposed convolutions, as Lium 2020 and Zhou 2021 start from it.
 
 Images `[B,S,S,3*views]` to a map `[B,R,R,3]` in network units. A 4x4 convolution to 16 channels, ten bottleneck blocks
 (five of stride 2) to `[S/32,S/32,512]`, and PRNet's decoder. No layer has a bias, each is normalised over the batch,
@@ -18,7 +18,7 @@ from tfface.models.mnv2_prn import FULL_DECODER, MAP_LAYER
 
 STEM_CHANNELS = 16
 ENCODER = ((32, 2), (32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1))
-"""Channels and stride of each residual block (seed 003, table 3.1)."""
+"""Channels and stride of each residual block (Zhou 2021, table 3.1)."""
 
 
 def build(config: ModelConfig) -> keras.Model:

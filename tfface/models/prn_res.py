@@ -1,11 +1,11 @@
-"""PRN and a residual refiner (seed 003, section 3.4): a brief map, then what is still wrong with it.
+"""PRN and a residual refiner (Zhou 2021, section 3.4): a brief map, then what is still wrong with it.
 
 The refiner sees the picture and the brief map side by side: a 3x3 convolution to 64 channels, eight blocks of two with
 their input added, a 3x3 convolution to 256 and a 1x1 to 3; its output is added to the brief map and passes tanh.
 742,851 parameters of its own, with bias and without batch normalisation. The same refiner may look again at what it
 said (`config.refinements`), which costs no parameters. Output: all maps, brief first, `[B,R,R,3*(1+refinements)]`.
 
-The seed adds the change to the brief map after that one's tanh and squashes the sum again, so even a refiner that
+Zhou adds the change to the brief map after that one's tanh and squashes the sum again, so even a refiner that
 changes nothing moves the map, further each time round. Here the change is added under the brief map's own tanh,
 `tanh(artanh(brief) + change)`: no change, same map.
 """

@@ -1,4 +1,4 @@
-"""R-Net: a photograph to the coefficients of a face, its pose, its light and its camera (Deng et al. 2019; seed 004).
+"""R-Net: a photograph to the coefficients of a face, its pose, its light and its camera (Deng et al. 2019).
 
 A trunk (ResNet-50, or MobileNetV2 for small machines), then one head for each part, weights and biases zero at the
 start: the first answer is the mean face seen from the front. The posed map follows from the coefficients

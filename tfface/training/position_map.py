@@ -1,4 +1,4 @@
-"""The regime of position-map networks: the weighted map loss on posed faces (seed 002, section 4.3).
+"""The regime of position-map networks: the weighted map loss on posed faces (Lium 2020, section 4.3).
 
 Adam, a learning rate that halves, early stopping on the validation loss, checkpoints from which a run that was killed
 at any moment goes on as if it had not been. A run's folder holds `config.yaml`, `run.yaml` (command, commit, outcome),

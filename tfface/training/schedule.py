@@ -13,7 +13,7 @@ from tfface.config import OptimConfig
 
 @keras.saving.register_keras_serializable(package="tfface")
 class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
-    """`learning_rate` halved every so many epochs (seed 002), along a cosine, or constant, after a linear warm-up."""
+    """`learning_rate` halved every so many epochs (Lium 2020), along a cosine, or constant, after a linear warm-up."""
 
     def __init__(
         self, learning_rate: float, kind: str, halve_every_steps: int, total_steps: int, warmup_steps: int = 0

@@ -1,7 +1,7 @@
 """Training in stages: one command, several runs, each in a folder of its own and resumable by itself.
 
-- `refiner` (seed 003, section 4.2): the brief map alone (a `prn`), then the refiner with that map frozen, then both.
-- `transfer` (seed 002): one data set, then another at a tenth of the learning rate.
+- `refiner` (Zhou 2021, section 4.2): the brief map alone (a `prn`), then the refiner with that map frozen, then both.
+- `transfer` (Lium 2020): one data set, then another at a tenth of the learning rate.
 
 Each stage starts from the best weights of the one before. The same command goes on where it stopped: finished stages
 are passed over, a stage under way resumes from its checkpoint.

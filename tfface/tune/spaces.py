@@ -60,7 +60,7 @@ def architecture() -> Domains:
 
 
 def mask_weights() -> Domains:
-    """The weighted map loss (16:4:3:0 in seed 002) and its kind; the face's own weight stays 3, since only ratios
+    """The weighted map loss (16:4:3:0 in Lium 2020) and its kind; the face's own weight stays 3, since only ratios
     count."""
     return {
         "loss.landmarks": tune.loguniform(1.0, 64.0),
@@ -95,8 +95,8 @@ def rnet_loss_weights() -> Domains:
     }
 
 
-def ablation_003() -> Domains:
-    """What seed 003 claims to matter; a grid of 16: refiner, range of the output, augmentation, second view."""
+def ablation_zhou2021() -> Domains:
+    """What Zhou 2021 claims to matter; a grid of 16: refiner, range of the output, augmentation, second view."""
     return {
         "model.name": tune.choice(["prn", "prn_res"]),
         "model.output": tune.choice(["sigmoid", "tanh"]),
@@ -106,7 +106,7 @@ def ablation_003() -> Domains:
 
 
 def ablation_fan() -> Domains:
-    """Where seed 001's R-Net differs from Deep3D's; for a grid of 8."""
+    """Where Fan's R-Net differs from Deep3D's; for a grid of 8."""
     return {
         "weak.photometric_kind": tune.choice(["rendered", "masked"]),
         "weak.landmarks_kind": tune.choice(["squared", "l1"]),
@@ -118,10 +118,10 @@ SPACES: dict[str, Callable[[], Domains]] = {
     function.__name__: function
     for function in (
         *(optim, architecture, mask_weights, augmentation),
-        *(rnet_loss_weights, ablation_003, ablation_fan),
+        *(rnet_loss_weights, ablation_zhou2021, ablation_fan),
     )
 }
-MODEL_OF = {"rnet_loss_weights": "rnet", "ablation_fan": "rnet", "ablation_003": "prn_res"}
+MODEL_OF = {"rnet_loss_weights": "rnet", "ablation_fan": "rnet", "ablation_zhou2021": "prn_res"}
 """The network that a space is about, where it is not mnv2_prn."""
 
 

@@ -1,7 +1,7 @@
 """Pictures of a scan: textured, as an orthographic camera sees it, and its errors as colours.
 
 The view is scaled orthographic, `u = cu + s X.x`, `v = cv - s X.y`, depth `s X.z`, with `X = R (V - origin)`, so that
-a prediction in pixels of the picture comes back to millimetres by `1 / s` (seed 002 renders its scans so). Textures
+a prediction in pixels of the picture comes back to millimetres by `1 / s` (Lium 2020 renders its scans so). Textures
 are baked light: no further light is put on them.
 """
 

@@ -1,13 +1,13 @@
-"""Seed 003's experiments again, small: what augmentation, tanh, the refiner and each loss buy.
+"""Zhou's experiments again, small: what augmentation, tanh, the refiner and each loss buy.
 
-    python benchmarks/ablation_003.py --records data/faces --out out/ablation_003
+    python benchmarks/ablation_zhou2021.py --records data/faces --out out/ablation_zhou2021
 
 Narrow networks, trained on the same shards. PRN with and without augmentation and with a sigmoid learns from random
 weights for `--first-steps`; the first of them is where the arms of the other tables begin, and each goes on from it for
 the same `--steps`, so what a loss or a refiner changes is not lost in what every network has to learn first. All are
 validated on the same held-out faces, without augmentation and turned by up to 45 degrees. Figures: nme68 (68 landmarks,
 2D) and nme_face (all texels of the face, 3D), both over the landmarks' box in percent, and the share of neighbouring
-triangles within 15 degrees of each other (`tfface.metrics.smoothness`). Writes `table.md` with the seed's figures
+triangles within 15 degrees of each other (`tfface.metrics.smoothness`). Writes `table.md` with Zhou's figures
 beside ours, `results.json`, and `meshes.png`: the same faces from every arm. Arms that are finished in `--out` are not
 trained again.
 """
@@ -38,7 +38,7 @@ class Options:
 
     records: str
     """Folder of TFRecord shards with pairs (tfface synthesize)."""
-    out: Path = Path("out/ablation_003")
+    out: Path = Path("out/ablation_zhou2021")
     """Folder of the arms' runs and of the results."""
     first_steps: int = 3000
     """Training steps of the arms that begin with random weights. 400 of 8 samples make no faces yet."""
@@ -68,7 +68,7 @@ FIRST = "augmented"
 
 @dataclass(frozen=True)
 class Arm:
-    """One network: what is changed, its stages, where it begins, and the seed's figure where it has one."""
+    """One network: what is changed, its stages, where it begins, and Zhou's figure where there is one."""
 
     group: str
     changes: dict[str, Any]
@@ -102,7 +102,7 @@ ARMS: dict[str, Arm] = {
     "one_view": Arm("views", {**PRN, **MASK_LOSS}),
     "two_views": Arm("views", {**PRN, **MASK_LOSS, "model.views": 2}),
 }
-"""The seed's figures: sections 4.3 and 4.5, and table 4.1 (mesh NME on AFLW2000-3D, but for the first two)."""
+"""Zhou's figures: sections 4.3 and 4.5, and table 4.1 (mesh NME on AFLW2000-3D, but for the first two)."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -114,7 +114,7 @@ def main(argv: list[str] | None = None) -> int:
     import tyro
     from rich.console import Console
 
-    options = tyro.cli(Options, args=argv, prog="python benchmarks/ablation_003.py")
+    options = tyro.cli(Options, args=argv, prog="python benchmarks/ablation_zhou2021.py")
     training_convolutions()
     wrong = set(options.only) - set(ARMS)
     if wrong:
@@ -262,7 +262,7 @@ def write(results: dict[str, dict[str, float]], options: Options) -> None:
 
     steps = f"{options.first_steps} steps of {options.batch} from random weights, or {options.steps} from `{FIRST}`"
     lines = [f"{steps}; {options.size} px, width {options.width}.", ""]
-    lines += [f"| table | arm | seed 003 | {' | '.join(COLUMNS)} |", "| --- " * (3 + len(COLUMNS)) + "|"]
+    lines += [f"| table | arm | Zhou 2021 | {' | '.join(COLUMNS)} |", "| --- " * (3 + len(COLUMNS)) + "|"]
     for name, figures in results.items():
         numbers = " | ".join(f"{figures[key]:.3f}" for key in COLUMNS)
         lines.append(f"| {ARMS[name].group} | {name} | {ARMS[name].seed or '-'} | {numbers} |")
