@@ -28,7 +28,7 @@ class StoppedError(UserError):
 def item_error(error: Exception) -> str:
     """Why one item of a batch failed, in a sentence.
 
-    A `UserError` says it. Anything else is no fault of the item's that we foresaw, so the sentence names its kind, and
+    A `UserError` says it. Anything else is not a fault of the item that we foresaw, so the sentence names its kind, and
     with TFFACE_TRACEBACK set its traceback is printed.
     """
     if isinstance(error, UserError):

@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.refine < 0 or (options.limit is not None and options.limit < 1):
         raise UserError("--refine must be 0 or more and --limit 1 or more")
     if not math.isfinite(options.side_yaw) or abs(options.side_yaw) > 180:
-        raise UserError(f"--side-yaw {options.side_yaw} is no angle: give degrees from -180 to 180")
+        raise UserError(f"--side-yaw {options.side_yaw} is not an angle: give degrees from -180 to 180")
     _check_places(options)
     if options.benchmark in ("scans", "florence"):
         return _scans(options)
@@ -81,7 +81,7 @@ def _check_places(options: Options) -> None:
     if options.benchmark != "synthetic":
         _folder(options)
     if options.peers is not None and not options.peers.is_dir():
-        raise UserError(f"--peers {options.peers} is no folder: docs/evaluation.md says what lies in it")
+        raise UserError(f"--peers {options.peers} is not a folder: docs/evaluation.md says what lies in it")
     for name in options.model:
         if not Path(name).is_dir():
             from tfface.models import presets
@@ -173,7 +173,7 @@ def _folder(options: Options) -> Path:
     if options.data is None:
         raise UserError(f"--benchmark {options.benchmark} needs --data: the folder that it lies in")
     if not options.data.is_dir():
-        raise UserError(f"--data {options.data} is no folder; give the one that {options.benchmark} lies in")
+        raise UserError(f"--data {options.data} is not a folder; give the one that {options.benchmark} lies in")
     return options.data
 
 

@@ -167,7 +167,7 @@ def fit_photograph(
         steps: of the photometric stage; 0: landmarks only.
 
     Raises:
-        UserError: there is no face, or landmarks that are no face.
+        UserError: there is no face, or landmarks that are not a face.
     """
     from tfface.fitting.person import Photo, fit_person
 

@@ -130,7 +130,7 @@ class Reconstructor:
         decoded = [result.decoded for result in results if result.decoded is not None]
         if len(decoded) < len(results):
             raise UserError(
-                f"The model {self.model_name} says no coefficients to average: choose an R-Net with --model."
+                f"The model {self.model_name} predicts no coefficients to average: choose an R-Net with --model."
             )
         means = averaged(decoded, None if weights is None else np.asarray(weights, np.float64))
         return [result.with_coefficients(mean) for result, mean in zip(results, means, strict=True)]
@@ -352,7 +352,7 @@ def _check_answers(folder: Path, answers: dict[str, NDArray[np.float32]], count:
         raise UserError(f"{folder} should give a position map [{count},256,256,3], but gives {found}: {_AGAIN}.")
     for name, values in answers.items():
         if len(values) != count or not np.isfinite(values).all():
-            raise UserError(f"{folder} gives {name} that are no finite numbers, one for each picture: {_AGAIN}.")
+            raise UserError(f"{folder} gives {name} that are not finite numbers, one for each picture: {_AGAIN}.")
 
 
 def _load_serve(folder: Path) -> Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]:

@@ -143,7 +143,7 @@ def _batch(arguments: Arguments) -> Batch:
     if arguments.out.exists() and not arguments.out.is_dir():
         raise UserError(f"--out {arguments.out} is a file: give a folder.")
     if arguments.set and not arguments.photo.is_dir():
-        raise UserError(f"--set: {arguments.photo} is no folder; name the folder with one person's photographs.")
+        raise UserError(f"--set: {arguments.photo} is not a folder; name the folder with one person's photographs.")
     if arguments.set and arguments.refine:
         raise UserError("--set and --refine: python -m tfface.fit fits several photographs of one person together.")
     for box in (arguments.box, arguments.side_box):

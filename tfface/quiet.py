@@ -74,7 +74,7 @@ class _Loader(importlib.abc.Loader):
 
 @contextlib.contextmanager
 def _errors_only() -> Iterator[None]:
-    """Catches what the process writes to standard error; passes on what is no chatter."""
+    """Catches what the process writes to standard error; passes on what is not chatter."""
     try:
         sys.stderr.flush()
         usual = os.dup(2)

@@ -194,10 +194,10 @@ class FaceResult:
         """The fields of Deep3DFaceReconstruction's `.mat` files (`tfface.face.decoded`).
 
         Raises:
-            UserError: the network says no coefficients.
+            UserError: the network predicts no coefficients.
         """
         if self.decoded is None:
-            raise UserError(f"The model {self.model} says no coefficients: --mat needs an R-Net.")
+            raise UserError(f"The model {self.model} predicts no coefficients: --mat needs an R-Net.")
         crop = warp_image(self.image, self._crop_matrix, CROP_SIZE, CROP_SIZE)
         return self.decoded.mat(crop, transform_points(self._crop_matrix, self.vertices))
 

@@ -77,7 +77,7 @@ def check_places(config: Config) -> None:
             find_shards(Path(folder))
         read_dataset_card(Path(folder))
     if data.backgrounds and not Path(data.backgrounds).is_dir():
-        raise UserError(f"--data.backgrounds {data.backgrounds} is no folder; name one that holds pictures.")
+        raise UserError(f"--data.backgrounds {data.backgrounds} is not a folder; name one that holds pictures.")
     if run_.out and Path(run_.out).exists() and not Path(run_.out).is_dir():
         raise UserError(f"--out {run_.out} is a file; name a folder for the run.")
 
@@ -106,7 +106,7 @@ def _base(named: dict[str, str]) -> Config:
     if "--run.resume" in named:
         folder = Path(named["--run.resume"] or config.run.out or ".")
         if not (folder / "config.yaml").is_file():
-            raise UserError(f"{folder} is no run's folder (it holds no config.yaml); see what lies under runs/.")
+            raise UserError(f"{folder} is not a run's folder (it holds no config.yaml); see what lies under runs/.")
         if named["--run.resume"]:
             config = configuration.load(folder / "config.yaml")
         config = dataclasses.replace(config, run=dataclasses.replace(config.run, out=str(folder)))

@@ -145,5 +145,5 @@ def test_a_mesh_with_postscript_for_a_texture_starts_nothing(tmp_path: Path, mon
 
 def test_a_pipe_is_no_photograph(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "photo.png")
-    with pytest.raises(UserError, match="no ordinary file"):
+    with pytest.raises(UserError, match="not an ordinary file"):
         read_image(tmp_path / "photo.png")

@@ -144,7 +144,7 @@ def validated(config: Config) -> Config:
     any_size = model.name == "rnet" and model.trunk == "resnet50"
     if model.image_size < 32 or (model.image_size % 32 and not any_size):
         raise UserError(
-            f"model.image_size: {model.image_size} is no multiple of 32; take {_multiple(model.image_size)}."
+            f"model.image_size: {model.image_size} is not a multiple of 32; take {_multiple(model.image_size)}."
         )
     ratio = model.map_size * 32 // model.image_size
     if model.decoder == "light" and (
@@ -175,7 +175,7 @@ def _check_ranges(config: Config) -> None:
     for key, value in flatten(to_dict(config)):
         numbers = [v for v in (value if isinstance(value, list) else [value]) if isinstance(v, (int, float))]
         if not all(math.isfinite(number) for number in numbers):
-            raise UserError(f"{key}: {value} is no finite number.")
+            raise UserError(f"{key}: {value} is not a finite number.")
         least, most = _LEAST.get(key, -math.inf), _MOST.get(key, math.inf)
         if key.startswith(("loss.", "weak.", "augment.")):
             least = 0
@@ -185,7 +185,7 @@ def _check_ranges(config: Config) -> None:
             if number > most:
                 raise UserError(f"{key}: {number:g} is too large; give at most {most:g}.")
         if key == "data.shares" and not sum(numbers) > 0:
-            raise UserError(f"{key}: {value} are no shares; give three, such as 0.7 0.15 0.15.")
+            raise UserError(f"{key}: {value} are not shares; give three, such as 0.7 0.15 0.15.")
 
 
 def _check_weak(config: Config) -> None:

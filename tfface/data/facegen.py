@@ -80,7 +80,7 @@ def read_view(pose_file: Path, camera_file: Path) -> View:
     if frustum[1] <= frustum[0] or frustum[3] <= frustum[2] or frustum[4] <= 0:
         raise UserError(f"{camera_file} has no frustum (left < right, bottom < top, near > 0) but {frustum.tolist()}")
     if not np.linalg.norm([*imaginary, *real]) > 0:
-        raise UserError(f"{pose_file} has a quaternion of zeros, which is no rotation: it is another file.")
+        raise UserError(f"{pose_file} has a quaternion of zeros, which is not a rotation: it is another file.")
     rotation = Rotation.from_quat([*imaginary, *real]).as_matrix()
     return View(np.asarray(rotation, np.float64), translation, frustum)
 

@@ -34,7 +34,7 @@ class NetworkPredictor:
         once.
 
         Raises:
-            UserError: it is no model of ours.
+            UserError: it is not a model of ours.
         """
         from tfface.face.open_model import load_open_face
         from tfface.face.position_map import PositionMap

@@ -49,7 +49,7 @@ def read_pts(file: Path) -> NDArray[np.float64]:
         raise UserError(f"{file} has no list of points in braces")
     points = read_points(file, columns=2)
     if not np.isfinite(points).all():
-        raise UserError(f"{file} has points that are no finite numbers")
+        raise UserError(f"{file} has points that are not finite numbers")
     return points
 
 

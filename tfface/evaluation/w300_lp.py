@@ -70,6 +70,6 @@ def _read_item(folder: Path, file: Path) -> dict[str, Any]:
 def _rows(points: Any) -> NDArray[np.float64]:
     array = np.asarray(points)
     if array.dtype.kind not in "fiu":
-        raise UserError("its points are no numbers")
+        raise UserError("its points are not numbers")
     array = array.astype(np.float64)
     return array.T if array.ndim == 2 and array.shape[1] == 68 else array

@@ -1,10 +1,10 @@
 """Jaw points on the silhouette.
 
-People and most detectors draw the jaw where the face ends in the picture. On a turned face that is no fixed vertex: the
-outline slides over the cheek. Each jaw point therefore has a row of vertices, from its own place inwards to the cheek,
-on the half plane that the point and the base of the nose span with the line of sight of a frontal camera; of its row
-the vertex counts that reaches farthest outwards in the picture (landmark marching: Zhu et al. 2015, "High-fidelity pose
-and expression normalization", section 3.1).
+People and most detectors draw the jaw where the face ends in the picture. On a turned face that is not a fixed vertex:
+the outline slides over the cheek. Each jaw point therefore has a row of vertices, from its own place inwards to the
+cheek, on the half plane that the point and the base of the nose span with the line of sight of a frontal camera; of its
+row the vertex counts that reaches farthest outwards in the picture (landmark marching: Zhu et al. 2015, "High-fidelity
+pose and expression normalization", section 3.1).
 """
 
 from __future__ import annotations

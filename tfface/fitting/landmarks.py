@@ -127,7 +127,7 @@ def checked(points: FloatArray) -> NDArray[np.float64]:
     if array.ndim != 2 or array.shape[0] != 68 or array.shape[1] not in (2, 3):
         raise UserError(f"Landmarks are 68 points of u and v, not an array of shape {array.shape}: give [68,2].")
     if not np.isfinite(array).all() or np.ptp(array[:, :2], axis=0).min() < 1.0:
-        raise UserError("The 68 landmarks are no face: not all are finite, or they lie on one spot. Give pixels.")
+        raise UserError("The 68 landmarks are not a face: not all are finite, or they lie on one spot. Give pixels.")
     return array[:, :2]
 
 

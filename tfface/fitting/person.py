@@ -54,7 +54,7 @@ def fit_person(photos: Sequence[Photo], steps: int = STEPS, progress: Progress |
         progress: called with the number of steps done since the last call.
 
     Raises:
-        UserError: landmarks that are no face, or outside the photograph.
+        UserError: landmarks that are not a face, or outside the photograph.
     """
     boxes = [box_from_landmarks(checked(photo.landmarks)) for photo in photos]
     matrices = [crop_transform(box, CROP_PX) for box in boxes]
@@ -79,7 +79,7 @@ def _check_likeness(target: NDArray[np.float64], found: Coefficients, what: str)
     apart = float(np.linalg.norm(points - target[inner, :2], axis=1).mean()) / size
     if not apart <= MOST_APART:
         raise UserError(
-            f"The 68 landmarks of {what} are no face's: the nearest face lies {100 * apart:.0f} % of its size away. "
+            f"The 68 landmarks of {what} are not a face's: the nearest face lies {100 * apart:.0f} % of its size away. "
             "Give points of one face in pixels, in iBUG's order."
         )
 

@@ -55,12 +55,12 @@ def check_box(box: Box) -> NDArray[np.float64]:
     values = np.asarray(box, np.float64)
     if values.shape != (4,) or not np.isfinite(values).all() or (values[2:] <= values[:2]).any():
         raise UserError(
-            f"The box {list(box)} is no box: give left top right bottom in pixels, left < right, top < bottom."
+            f"The box {list(box)} is not a valid box: give left top right bottom in pixels, left < right, top < bottom."
         )
     sides = values[2:] - values[:2]
     if sides.min() < LEAST_BOX_PX or np.abs(values).max() > MOST_BOX_PX:
         raise UserError(
-            f"The box {list(box)} is no face's: give left top right bottom in pixels of the picture, at least "
+            f"The box {list(box)} is not a face's: give left top right bottom in pixels of the picture, at least "
             f"{LEAST_BOX_PX:g} pixel wide and high and at most {MOST_BOX_PX:g} from its corner."
         )
     return values
@@ -75,7 +75,7 @@ def crop_transform(box: Box, size: int, roll_rad: float = 0.0) -> NDArray[np.flo
     """The matrix `[2,3]` that takes image positions to positions in a crop of `size` x `size` pixels.
 
     Args:
-        box: `(left, top, right, bottom)` in image pixels; when it is no square, the crop stretches it.
+        box: `(left, top, right, bottom)` in image pixels; when it is not a square, the crop stretches it.
         size: side of the crop in pixels.
         roll_rad: the crop turned about the box's centre so that a head with this roll stands upright in it.
     """

@@ -109,7 +109,7 @@ def deep3d_crop(points: FloatArray, image_size: tuple[int, int], size: int = DEE
         size: side of the crop in pixels.
 
     Raises:
-        UserError: the points are no face: all in one place, or not finite.
+        UserError: the points are not a face: all in one place, or not finite.
     """
     width, height = image_size
     upright = np.stack([points[:, 0], height - 1 - points[:, 1]], axis=1)

@@ -101,7 +101,9 @@ def refuse_foreign(paths: Iterable[Path], option: str = "--out") -> None:
     """
     for path in paths:
         if os.path.lexists(path) and not written_by_us(path):
-            raise UserError(f"{path} is there and is no result of tfface: choose another {option}, or add --overwrite.")
+            raise UserError(
+                f"{path} is there and is not a result of tfface: choose another {option}, or add --overwrite."
+            )
 
 
 def folder_digest(folder: Path) -> str:

@@ -242,7 +242,7 @@ def survey(folder: PathLike, deep: bool = False) -> FolderPictures:
     """The pictures of a folder, and with `deep` of the folders in it.
 
     Raises:
-        UserError: it is no folder, or not yours to read.
+        UserError: it is not a folder, or not yours to read.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -268,7 +268,7 @@ def list_images(folder: PathLike) -> list[Path]:
     """The photographs of a folder by name (hidden files and results of tfface left out).
 
     Raises:
-        UserError: when it is no folder or holds no picture.
+        UserError: when it is not a folder or holds no picture.
     """
     found = survey(folder)
     if not found.photographs:

@@ -61,7 +61,7 @@ def read_points(path: Path, columns: int | None = None) -> NDArray[np.float64]:
     with reading(path, _WHAT, _ADVICE):
         points = np.asarray(found, np.float64)
         if points.ndim != 2 or not points.size:
-            raise ValueError(f"an array of shape {points.shape} is no list of points")
+            raise ValueError(f"an array of shape {points.shape} is not a list of points")
     return points
 
 
@@ -98,5 +98,5 @@ def _from_text(text: str, columns: int | None) -> NDArray[np.float64]:
         return np.array(rows, np.float64)
     numbers = np.array([word for row in rows for word in row], np.float64)
     if numbers.size == 0 or numbers.size % columns:
-        raise ValueError(f"its {numbers.size} numbers are no points of {columns}")
+        raise ValueError(f"its {numbers.size} numbers are not points of {columns}")
     return numbers.reshape(-1, columns)

@@ -144,17 +144,17 @@ def read_mesh(path: PathLike, split_seams: bool = False) -> Mesh:
             to draw the mesh with its texture. Otherwise such a vertex keeps one of its places.
 
     Raises:
-        UserError: when it is missing or cannot be read, has no triangles, or coordinates that are no numbers.
+        UserError: when it is missing or cannot be read, has no triangles, or coordinates that are not numbers.
     """
     path = must_exist(path, _LIKE)
     suffix = path.suffix.lower()
     if suffix not in MESH_SUFFIXES:
-        raise UserError(f"{path} is no mesh that is read here: {_LIKE}.")
+        raise UserError(f"{path} is not a mesh that is read here: {_LIKE}.")
     mesh = _read_obj(path, split_seams) if suffix == ".obj" else _read_trimesh(path, suffix)
     if not len(mesh.triangles):
         raise UserError(f"{path} holds no triangles: give a mesh.")
     if not np.isfinite(mesh.vertices).all():
-        raise UserError(f"{path} has vertices whose coordinates are no finite numbers: give another mesh.")
+        raise UserError(f"{path} has vertices whose coordinates are not finite numbers: give another mesh.")
     return mesh
 
 

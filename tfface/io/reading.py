@@ -90,7 +90,7 @@ def must_exist(path: PathLike, advice: str) -> Path:
     if folder:
         raise UserError(f"{path} is a folder: {advice}.")
     if not plain:
-        raise UserError(f"{path} is no ordinary file (a pipe or a device): {advice}.")
+        raise UserError(f"{path} is not an ordinary file (a pipe or a device): {advice}.")
     return path
 
 

@@ -75,7 +75,7 @@ def decode_image(data: bytes) -> NDArray[np.uint8]:
     """The `[H,W,3]` RGB uint8 picture that `encode_jpeg` wrote."""
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
     if image is None:
-        raise ValueError("its image is no picture")
+        raise ValueError("its image is not a picture")
     return np.asarray(image, np.uint8)
 
 
@@ -203,7 +203,7 @@ def _check_pictures(feature: Any) -> None:
         if key.endswith(_PICTURES):
             decoded = cv2.imdecode(np.frombuffer(feature[key].bytes_list.value[0], np.uint8), cv2.IMREAD_UNCHANGED)
             if decoded is None:
-                raise ValueError(f"its {key} is no picture")
+                raise ValueError(f"its {key} is not a picture")
 
 
 def card_number(folder: Path, card: dict[str, Any], *keys: str) -> float:

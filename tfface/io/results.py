@@ -136,7 +136,7 @@ def refuse_foreign_results(folder: Path, name: str) -> None:
     for end in ENDS:
         path = folder / f"{name}{end}"
         if os.path.lexists(path) and not written_by_us(path):
-            raise UserError(f"{path} is there and is no result of tfface: choose another --out, or add --overwrite.")
+            raise UserError(f"{path} is there and is not a result of tfface: choose another --out, or add --overwrite.")
 
 
 def _bases(stem: str) -> Iterator[str]:

@@ -35,7 +35,7 @@ def available() -> list[str]:
 
 
 def default(views: int = 1, coefficients: bool = False) -> str:
-    """The preset for so many photographs; one that says coefficients if they are needed.
+    """The preset for so many photographs; one that predicts coefficients if they are needed.
 
     Raises:
         UserError: this copy of tfface has none.
@@ -117,7 +117,9 @@ def load_weights(model: keras.Model, path: Path) -> None:
             for variable in _weights(model):
                 variable.assign(arrays[variable.path].astype(np.float32))
     if not all(bool(np.isfinite(np.asarray(variable)).all()) for variable in model.weights if _is_float(variable)):
-        raise UserError(f"{path} holds weights that are no finite numbers: its training diverged; take an earlier one.")
+        raise UserError(
+            f"{path} holds weights that are not finite numbers: its training diverged; take an earlier one."
+        )
 
 
 def _is_float(variable: Any) -> bool:

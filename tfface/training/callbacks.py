@@ -32,7 +32,7 @@ class TimeIsUp(Exception):
 class KeepState(keras.callbacks.Callback):
     """Counts steps and seconds and keeps the mean training loss of the epoch and its parts, also across a resume.
 
-    Ends the run as soon as the loss is no finite number, before anything of that is written.
+    Ends the run as soon as the loss is not a finite number, before anything of that is written.
     """
 
     def __init__(self, state: RunState, folder: Path, steps_per_epoch: int, parts: Sequence[str] = ()) -> None:

@@ -59,7 +59,7 @@ def save_checkpoint(folder: Path, model: keras.Model, state: RunState) -> None:
     """Writes `folder/checkpoint.npz`.
 
     Raises:
-        UserError: a weight is no finite number, and the checkpoint that is there stays; or the disk does not take it.
+        UserError: a weight is not a finite number, and the checkpoint that is there stays; or the disk is full.
     """
     sync = getattr(model, "jax_state_sync", None)  # on JAX, variables lag behind `fit` until asked
     if sync is not None:
@@ -78,7 +78,7 @@ def save_checkpoint(folder: Path, model: keras.Model, state: RunState) -> None:
 
 
 def diverged(folder: Path, step: int, what: str) -> StoppedError:
-    """What to say when numbers are no numbers any more. Nothing of it is on the disk: the last checkpoint is good."""
+    """What to say when numbers are not numbers any more. Nothing of it is on the disk: the last checkpoint is good."""
     path = folder / CHECKPOINT
     how = "a lower --optim.learning-rate (a tenth, say), and look for broken samples in the data"
     if not path.is_file():

@@ -81,7 +81,7 @@ def _read_struct(path: Path) -> dict[str, NDArray[Any]]:
     fields = model.dtype.names or ()
     missing = [name for name in (*_STRUCT, "kpt_ind") if name not in fields]
     if missing:
-        raise UserError(f"{file}: its `model` is no struct with {', '.join(missing)}, so it is another file. {WHAT}")
+        raise UserError(f"{file}: its `model` is not a struct with {', '.join(missing)}, so it is another file. {WHAT}")
     item = model.ravel()[0]
     arrays = {ours: np.asarray(item[theirs]) for theirs, ours in _STRUCT.items()}
     arrays |= {ours: np.asarray(item[theirs]) for theirs, ours in _DEVIATIONS.items() if theirs in fields}
