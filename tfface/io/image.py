@@ -40,6 +40,8 @@ OTHER_SUFFIXES = frozenset(
 """Pictures too, but none that is read here."""
 MIN_SIDE = 32
 MAX_PIXELS = 120_000_000
+PNG_LEVEL = 1
+"""Of compression: a fifth of the time that the usual 6 takes, for an eighth more bytes (a face's overlay)."""
 _LIKE = "give a JPEG, PNG, WebP, AVIF, BMP or TIFF file"
 PathLike = str | os.PathLike[str]
 
@@ -212,13 +214,13 @@ def write_image(path: PathLike, image: NDArray[Any], result: bool = False) -> No
     from PIL import Image
     from PIL.PngImagePlugin import PngInfo
 
-    options: dict[str, Any] = {}
+    options: dict[str, Any] = {"compress_level": PNG_LEVEL}
     if Path(path).suffix.lower() in (".jpg", ".jpeg"):
         options = {"quality": 95, **({"comment": MARK} if result else {})}
     elif result:
         note = PngInfo()
         note.add_text("Software", MARK)
-        options = {"pnginfo": note}
+        options["pnginfo"] = note
     with atomic_path(path) as beside:
         Image.fromarray(np.ascontiguousarray(image)).save(beside, **options)
 
