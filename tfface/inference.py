@@ -258,6 +258,8 @@ class Reconstructor:
         maps = np.concatenate([part["position_map"] for part in parts])
         if self.layout is None:
             return maps, [None] * len(maps)
+        if "coefficients" not in parts[0]:
+            raise UserError(f"The model {self.model_name} should say coefficients, as its tfface.json does: {_AGAIN}.")
         return maps, [DecodedFace(self.layout, numbers) for part in parts for numbers in part["coefficients"]]
 
     def _find(self, image: Image, box: Box | None, what: str) -> list[Detection]:

@@ -191,7 +191,8 @@ def start(faces: Path, tmp_path: Path) -> Any:
             command += ["--space", str(tmp_path / "space.yaml")]
             command += [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
         toy = str(Path(__file__).with_name("toy"))
-        environment = {**os.environ, "PYTHONPATH": toy, "TFFACE_TOY_PAUSE": str(pause), "CUDA_VISIBLE_DEVICES": ""}
+        environment = {**os.environ, "TFFACE_TOY_PAUSE": str(pause), "CUDA_VISIBLE_DEVICES": ""}
+        environment["PYTHONPATH"] = os.pathsep.join((toy, str(REPOSITORY)))
         with (tmp_path / "sweep.log").open("a") as log:
             process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log, text=True)
         started.append(process)

@@ -74,7 +74,7 @@ def write_obj(path: Path, mesh: Mesh) -> None:
     else:
         lines.append(_rows("f %d %d %d\n", mesh.triangles + 1))
     with atomic_path(path) as beside:
-        beside.write_text("".join(lines), encoding="utf-8", newline="\n")
+        beside.write_text("".join(lines), encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
 def _write_material(path: Path, mesh: Mesh) -> None:
