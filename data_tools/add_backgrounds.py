@@ -96,6 +96,7 @@ def _files(folder: Path) -> tuple[list[Path], list[Path]]:
 
 def _compose(path: Path, target: Path, textures: list[Path], options: Options) -> None:
     import hashlib
+    import os
 
     import numpy as np
 
@@ -103,7 +104,7 @@ def _compose(path: Path, target: Path, textures: list[Path], options: Options) -
     from tfface.io.image import read_image, write_image
 
     name = path.relative_to(options.images).as_posix()
-    rng = np.random.default_rng(list(hashlib.sha1(f"{options.seed}/{name}".encode()).digest()))
+    rng = np.random.default_rng(list(hashlib.sha1(os.fsencode(f"{options.seed}/{name}")).digest()))
     image, alpha = read_cutout(path, _mask_of(path, options), options.black)
     texture: np.ndarray = read_image(textures[int(rng.integers(len(textures)))])
     write_image(target, over_texture(image, alpha, texture, rng))

@@ -102,8 +102,9 @@ class Maker:
     def _yaw(self, job: Job) -> float:
         """One of `turns` even parts of the range, anywhere in it; to the side to which the face already looks."""
         import hashlib
+        import os
 
-        digest = hashlib.sha1(f"{self.options.seed}/{job.key}".encode()).digest()
+        digest = hashlib.sha1(os.fsencode(f"{self.options.seed}/{job.key}")).digest()
         place = int.from_bytes(digest[:4], "big") / 2**32
         low, high = self.options.yaw_deg
         size = low + (high - low) * (job.number + place) / self.options.turns

@@ -194,7 +194,7 @@ def _synthetic(options: Options) -> LandmarkSet:
 def _columns(options: Options, data: LandmarkSet, read_image: ReadImage) -> list[Column]:
     from tfface.evaluation.columns import predict_column, read_peers
 
-    peers = [] if options.peers is None else read_peers(options.peers, data)
+    peers = [] if options.peers is None else read_peers(options.peers, data, data.broken)
     columns: list[Column] = []
     find_box = None if options.detector is None else _finder(options.detector)
     for name, predictor in _predictors(options, bool(peers)):

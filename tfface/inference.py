@@ -267,6 +267,8 @@ class Reconstructor:
     def _run(self, crops: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """What the network says of N crops (docs/conventions.md): `position_map` `[N,256,256,3]` and more, by name."""
         parts = [self._serve(crops[i : i + self.batch_size]) for i in range(0, len(crops), self.batch_size)]
+        if self.layout is not None and "coefficients" not in parts[0]:
+            raise UserError(f"{self.model_name} should predict coefficients, as its tfface.json says: {_AGAIN}.")
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _find(self, image: Image, box: Box | None, what: str) -> list[Detection]:

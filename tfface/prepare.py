@@ -103,7 +103,7 @@ def _claim_folder(options: Options, photos: list[str]) -> None:
     same = ("size", "detector", "model", "landmarks_file", "max_disagreement", "min_face", "photos_per_shard")
     card: dict[str, Any] = {key: getattr(options, key) for key in same}
     card["landmarks_file"] = str(options.landmarks_file or "")
-    card |= {"photos": len(photos), "names_sha256": hashlib.sha256("\n".join(photos).encode()).hexdigest()}
+    card |= {"photos": len(photos), "names_sha256": hashlib.sha256(os.fsencode("\n".join(photos))).hexdigest()}
     if (options.out / DATASET_FILE).exists():
         there = read_dataset_card(options.out)
         different = [key for key in card if there.get(key) != card[key]]
@@ -210,7 +210,10 @@ def _write_report(options: Options, chunks: dict[int, list[str]]) -> tuple[int, 
         told = json.loads(_shard(options, index, ".json").read_text())
         good += told["faces"]
         rows += list(told["failed"].items())
-    with atomic_path(options.out / "report.csv") as beside, beside.open("w", newline="") as file:
+    with (
+        atomic_path(options.out / "report.csv") as beside,
+        beside.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,
+    ):
         csv.writer(file).writerows([("photo", "reason"), *rows])
     return good, len(rows)
 

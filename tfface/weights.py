@@ -154,12 +154,17 @@ def card_of_run(folder: Path) -> dict[str, Any]:
     config = configuration.load(folder / "config.yaml")
     path = folder / "run.yaml"
     note = configuration.read_yaml(path) if path.is_file() else {}
+    steps = note.get("steps", 0)
+    if type(steps) is not int or steps < 0:
+        raise UserError(
+            f"{path} gives {steps!r} for steps, which is not a number of steps: mend it, or remove the file."
+        )
     return {
         "data": _described(config.data),
         "command": note.get("command", ""),
         "commit": note.get("commit", ""),
         "hours": note.get("hours", 0.0),
-        "samples_seen": note.get("steps", 0) * config.data.batch,
+        "samples_seen": steps * config.data.batch,
         "parameters": note.get("parameters", 0),
         "machine": note.get("machine", ""),
         "metrics": {

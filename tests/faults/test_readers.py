@@ -177,7 +177,11 @@ def test_peers_of_odd_forms_are_told(tmp_path: Path) -> None:
         np.savez(tmp_path / "peer.npz", **arrays)
         with pytest.raises(UserError, match="peer.npz"):
             print(what, read_peers(tmp_path, data))
+    np.savez(tmp_path / "whole.npz", landmarks=np.zeros((1, 68, 2)))
+    broken: dict[str, str] = {}
+    assert [column.name for column in read_peers(tmp_path, data, broken)] == ["whole"] and list(broken) == ["peer.npz"]
     (tmp_path / "peer.npz").unlink()
+    (tmp_path / "whole.npz").unlink()
     scipy.io.savemat(tmp_path / "PEER.MAT", {"landmarks": np.zeros((1, 68, 2)) + 4})
     assert read_peers(tmp_path, data)[0].name == "PEER"
 

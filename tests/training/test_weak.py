@@ -21,7 +21,7 @@ from tfface import models, train, weights
 from tfface.config import Config, ModelConfig, override
 from tfface.data import weak_batches
 from tfface.data.photos import PhotoRecord, write_photo_shard
-from tfface.errors import UserError
+from tfface.errors import StoppedError, UserError
 from tfface.face.layout import CROP_SIZE, camera_of
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
@@ -105,6 +105,13 @@ def regime(monkeypatch: pytest.MonkeyPatch, faces: Any) -> Any:
 def rows(folder: Path) -> list[dict[str, str]]:
     with (folder / "metrics.csv").open(newline="") as file:
         return list(csv.DictReader(file))
+
+
+def test_an_absurd_rate_stops_the_run(regime: Any, tmp_path: Path) -> None:
+    changes = {"optim__learning_rate": 1e30, "weak__photometric_kind": "sampled", "weak__identity": 0}
+    with pytest.raises(StoppedError, match="Step [1-4]: .* no finite number"):
+        regime(weak_config(tmp_path, **changes))
+    assert not (tmp_path / "checkpoint.npz").exists() and not (tmp_path / "best.weights.h5").exists()
 
 
 def test_every_loss_falls(regime: Any, tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ chart (`tfface.face.position_map`), in pixels of the stored picture, whose side 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ from tfface.errors import UserError, item_error
 from tfface.geometry.align import box_from_landmarks, crop_transform, square_box, transform_points
 from tfface.io.files import atomic_path
 from tfface.io.image import warp_image
-from tfface.io.reading import reading
+from tfface.io.reading import read_json_object, reading
 from tfface.io.records import (
     DATASET_FILE,
     MAPS_KIND,
@@ -135,7 +136,7 @@ def write_map_shard(path: Path, records: Iterable[MapRecord]) -> None:
 def _example(record: MapRecord) -> Any:
     import tensorflow as tf
 
-    features = {"key": record.key.encode()}
+    features = {"key": os.fsencode(record.key)}
     for name, view in zip(VIEWS, record.views, strict=False):
         features[f"{name}/image"] = encode_jpeg(view.image)
         features[f"{name}/map"] = encode_map(view.position_map)
@@ -173,7 +174,7 @@ def _decode(feature: Any) -> MapRecord:
             picture = np.asarray(cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB))
             grey = np.asarray(cv2.imdecode(np.frombuffer(mask, np.uint8), cv2.IMREAD_GRAYSCALE))
             views.append(MapView(picture, decode_map(position_map), grey))
-    return MapRecord(feature["key"].bytes_list.value[0].decode(), tuple(views))
+    return MapRecord(feature["key"].bytes_list.value[0].decode("utf-8", "surrogateescape"), tuple(views))
 
 
 def claim_folder(out: Path, card: dict[str, Any]) -> None:
@@ -218,7 +219,7 @@ def write_dataset(
     """
     claim_folder(out, {**card, "records": len(jobs), "records_per_shard": records_per_shard})
     earlier = out / FAILED_FILE
-    failed: dict[str, str] = json.loads(earlier.read_text(encoding="utf-8")) if earlier.exists() else {}
+    failed: dict[str, str] = read_json_object(earlier, "a list of failures", REMAKE) if earlier.exists() else {}
     parts = [jobs[first : first + records_per_shard] for first in range(0, len(jobs), records_per_shard)]
     paths = [out / f"faces-{index:05d}.tfrecord" for index in range(len(parts))]
     missing = [index for index, path in enumerate(paths) if not path.exists()]

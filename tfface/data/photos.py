@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -83,7 +84,7 @@ def _example(record: PhotoRecord) -> bytes:
     import tensorflow as tf
 
     texts = {
-        "name": record.name.encode(),
+        "name": os.fsencode(record.name),
         "image": encode_jpeg(record.image),
         "source": json.dumps(asdict(record.crop), sort_keys=True).encode(),
         **{mask: _encode_png(getattr(record, mask)) for mask in MASKS},

@@ -12,6 +12,7 @@ degrees, sides 45 to 100.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -100,7 +101,7 @@ def jobs(photos: list[Photo], pairs: bool) -> list[Job]:
     for photo in photos:
         faces.setdefault(photo.face, []).append(photo)
     result: list[Job] = []
-    for name in sorted(faces, key=lambda name: hashlib.sha1(name.encode()).digest()):
+    for name in sorted(faces, key=lambda name: hashlib.sha1(os.fsencode(name)).digest()):
         result += _pairs(faces[name]) if pairs else [Job(_key(photo), (photo,)) for photo in faces[name]]
     return result
 
@@ -109,7 +110,7 @@ def _pairs(photos: list[Photo]) -> Iterator[Job]:
     sides = [photo for photo in photos if FRONT_YAW_DEG < abs(photo.yaw_deg) <= SIDE_YAW_DEG]
     for photo in photos:
         if abs(photo.yaw_deg) <= FRONT_YAW_DEG and sides:
-            draw = int.from_bytes(hashlib.sha1(photo.mat.stem.encode()).digest()[:4], "big")
+            draw = int.from_bytes(hashlib.sha1(os.fsencode(photo.mat.stem)).digest()[:4], "big")
             yield Job(_key(photo), (photo, sides[draw % len(sides)]))
 
 

@@ -127,20 +127,31 @@ class _Asked:
         return image, box if found is None else found
 
 
-def read_peers(folder: Path, data: LandmarkSet) -> list[Column]:
+def read_peers(folder: Path, data: LandmarkSet, broken: dict[str, str] | None = None) -> list[Column]:
     """A column from each `.npz` or `.mat` file of `folder`.
 
     A file holds `landmarks68_px` (or `landmarks`) `[N,68,3]`, `[N,68,2]` or transposed, in the benchmark's
     pixels, and usually `names` [N]; without `names` the order must be the benchmark's. Images that it lacks
     count as failed.
 
+    Args:
+        broken: takes the files that cannot be read, and why; without it, the first ends everything.
+
     Raises:
-        UserError: no such file, or one of another form.
+        UserError: no such file, or none (with `broken`) or one of them (without) is of this form.
     """
     files = files_in(folder, "*", (".npz", ".mat"))
     if not files:
         raise UserError(f"{folder} holds no .npz or .mat of predictions; see docs/evaluation.md for their form")
-    return [_read_peer(file, data) for file in files]
+    columns: list[Column] = []
+    for file in files:
+        try:
+            columns.append(_read_peer(file, data))
+        except UserError as error:
+            if broken is None or (file == files[-1] and not columns):
+                raise
+            broken[file.name] = str(error)
+    return columns
 
 
 def _read_peer(file: Path, data: LandmarkSet) -> Column:

@@ -60,7 +60,7 @@ def draw_landmarks(image: NDArray[np.uint8], truth: FloatArray, predicted: Float
         xticks=[],
         yticks=[],
     )
-    axes.set_title(caption, fontsize=8)
+    axes.set_title(caption.encode("utf-8", "replace").decode(), fontsize=8)  # names may be no UTF-8
     stream = io.BytesIO()
     figure.savefig(stream, format="png", dpi=90)
     return stream.getvalue()

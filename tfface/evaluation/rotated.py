@@ -28,7 +28,7 @@ def rotated(data: LandmarkSet, degrees: int, read_image: ReadImage) -> tuple[Lan
     def read(path: Any) -> Any:
         return np.ascontiguousarray(np.rot90(read_image(path), quarters))
 
-    sizes = [read_image(path).shape[:2] for path in data.images]
+    sizes = [_size(path, read_image) for path in data.images]
     truths = {
         name: np.stack([_turned(t - OFFSET_PX, size, quarters) for t, size in zip(truth, sizes, strict=True)])
         for name, truth in data.truths.items()
@@ -38,6 +38,14 @@ def rotated(data: LandmarkSet, degrees: int, read_image: ReadImage) -> tuple[Lan
     truths = {name: truth + OFFSET_PX for name, truth in truths.items()}
     note = f"{data.protocol}, photographs turned by {degrees} degrees"
     return replace(data, truths=truths, boxes=boxes, protocol=note), read
+
+
+def _size(path: Any, read_image: ReadImage) -> tuple[int, ...]:
+    """Height and width; those of a picture that cannot be read do not matter: that is told when it is asked about."""
+    try:
+        return read_image(path).shape[:2]
+    except UserError:
+        return 1, 1
 
 
 def _turned(points: FloatArray, size: tuple[int, ...], quarters: int) -> NDArray[np.float64]:

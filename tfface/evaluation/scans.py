@@ -191,12 +191,17 @@ def read_methods(folder: Path) -> tuple[dict[str, dict[str, Surface]], dict[str,
     """Each subfolder of `folder` as a method with its meshes by name, and what could not be read, and why.
 
     Raises:
-        UserError: there is no subfolder, or one without meshes.
+        UserError: there is no subfolder, or none with meshes.
     """
     methods, broken = {}, {}
     for method in sorted(path for path in folder.glob("*") if path.is_dir()):
-        methods[method.name], bad = read_surfaces(method)
+        try:
+            methods[method.name], bad = read_surfaces(method)
+        except UserError as error:
+            bad = {"": str(error)}
         broken.update({f"{method.name}/{name}": why for name, why in bad.items()})
+    if not methods and broken:
+        raise UserError(f"{folder}: no method's meshes can be read; {next(iter(broken.values()))}")
     if not methods:
         raise UserError(f"{folder} holds no folder; --peers takes a folder with a subfolder of meshes for each method")
     return methods, broken

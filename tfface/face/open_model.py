@@ -23,6 +23,7 @@ from tfface.errors import UserError
 from tfface.face.landmarks import in_3d
 from tfface.geometry.subdivide import catmull_clark, triangulate
 from tfface.io.files import atomic_path
+from tfface.io.reading import read_arrays, read_json_object
 
 ASSETS = Path(__file__).parent / "assets"
 PART_NAMES = ("skin", "neck", "left eye", "right eye", "mouth")
@@ -218,11 +219,10 @@ def load_asset(name: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any], str]
             f"The face model {path} is missing: run `python data_tools/build_face_model.py` or reinstall tfface."
         )
     checksum = hashlib.sha256(path.read_bytes()).hexdigest()
-    card = json.loads(card_path.read_text())
-    if checksum != card["sha256"]:
+    card = read_json_object(card_path, "the card of a face model", "reinstall tfface")
+    if checksum != card.get("sha256"):
         raise UserError(f"{path} is not the face model that {card_path.name} describes: reinstall tfface.")
-    with np.load(path) as arrays:
-        return dict(arrays), card, checksum
+    return read_arrays(path, "a face model", advice="reinstall tfface"), card, checksum
 
 
 def save_asset(folder: Path, name: str, arrays: dict[str, NDArray[Any]], card: dict[str, Any]) -> str:

@@ -74,7 +74,7 @@ def write_obj(path: Path, mesh: Mesh) -> None:
     else:
         lines.append(_rows("f %d %d %d\n", mesh.triangles + 1))
     with atomic_path(path) as beside:
-        beside.write_text("".join(lines), encoding="utf-8", newline="\n")
+        beside.write_text("".join(lines), encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
 def _write_material(path: Path, mesh: Mesh) -> None:
@@ -83,7 +83,9 @@ def _write_material(path: Path, mesh: Mesh) -> None:
     write_image(picture, mesh.texture, result=True)
     with atomic_path(path.with_suffix(".mtl")) as beside:
         beside.write_text(
-            f"# {MARK}\nnewmtl face\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {picture.name}\n", encoding="utf-8"
+            f"# {MARK}\nnewmtl face\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {picture.name}\n",
+            encoding="utf-8",
+            errors="surrogateescape",
         )
 
 

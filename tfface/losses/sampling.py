@@ -38,7 +38,8 @@ def sample(images: tf.Tensor, points: tf.Tensor, border: str = "repeat") -> tf.T
     place = tf.clip_by_value(points - 0.5, 0.0, largest)
     corner = tf.stop_gradient(tf.floor(tf.minimum(place, tf.maximum(largest - 1.0, 0.0))))
     weight = place - corner
-    return _between(images, tf.cast(corner, tf.int32), weight)
+    known = tf.where(tf.math.is_finite(corner), corner, 0.0)  # else the weight says that there is no place
+    return _between(images, tf.cast(known, tf.int32), weight)
 
 
 def _between(images: tf.Tensor, corner: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:

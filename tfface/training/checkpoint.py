@@ -89,6 +89,12 @@ def diverged(folder: Path, step: int, what: str) -> StoppedError:
     )
 
 
+def has_finite_weights(model: keras.Model) -> bool:
+    """Whether all weights are numbers."""
+    arrays = (np.asarray(keras.ops.convert_to_numpy(variable)) for variable in model.variables)
+    return all(np.isfinite(array).all() for array in arrays if array.dtype.kind == "f")
+
+
 def load_checkpoint(folder: Path, model: keras.Model) -> RunState:
     """Restores a compiled `model` and its optimiser, and gives the run's state; a fresh state where there is none.
 

@@ -42,7 +42,7 @@ class MeshPictures:
         units = keras.ops.convert_to_numpy(maps.last_map(model(self.images, training=False)))
         predicted = np.asarray(maps.to_pixels(units, self.output), np.float32)
         strip = np.concatenate([self._draw(index, predicted[index]) for index in range(len(predicted))], axis=1)
-        write_image(self.path, strip)
+        write_image(self.path, strip, result=True)
         return strip
 
     def _draw(self, index: int, position_map: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -31,7 +31,7 @@ from tfface.losses.map_objective import MapObjective
 from tfface.models import imagenet, maps, presets, prn_res
 from tfface.models.widen import widen
 from tfface.training import callbacks, devices, multi_worker, run_folder
-from tfface.training.checkpoint import RunState, load_checkpoint
+from tfface.training.checkpoint import RunState, diverged, has_finite_weights, load_checkpoint
 from tfface.training.metrics import FaceError, LandmarkError
 from tfface.training.pictures import MeshPictures
 from tfface.training.progress import ProgressLine
@@ -238,6 +238,8 @@ class Session:
         except callbacks.TimeIsUp:
             return False
         except tf.errors.OpError as error:
+            if not has_finite_weights(self.model):
+                raise diverged(self.folder, state.step + 1, "the weights are") from error
             self._blame_shards(error)
             raise
         finally:

@@ -43,6 +43,8 @@ def claim(config: Config) -> Path:
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     sweep_leftovers(folder, (CHECKPOINT, BEST, "metrics.csv", "config.yaml", "run.yaml", "pictures.png"))
+    if (folder / "run.yaml").is_file():
+        configuration.read_yaml(folder / "run.yaml")  # it will be needed when the run ends
     configuration.save(config, folder / "config.yaml")
     if not (folder / "run.yaml").is_file():
         _write(folder, _provenance())

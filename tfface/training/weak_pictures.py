@@ -49,7 +49,7 @@ class FacePictures:
         }
         cells = [cell for index in range(len(self.images)) for cell in self._row(index, face, drawn)]
         sheet = contact_sheet(cells, list(COLUMNS) * len(self.images), len(COLUMNS), SIDE)
-        write_image(self.path, sheet)
+        write_image(self.path, sheet, result=True)
         return sheet
 
     def _draw(self, face: PosedFace) -> NDArray[np.float32]:

@@ -17,6 +17,7 @@ import fsspec
 import yaml
 
 from tfface.errors import UserError
+from tfface.io.reading import reading
 
 TRIALS = "trials"
 SWEEP_FILE = "sweep.yaml"
@@ -118,7 +119,11 @@ class Storage:
         text = self.read(SWEEP_FILE)
         if not text:
             raise UserError(f"{self.location} holds no sweep (no {SWEEP_FILE}); name the --storage of one.")
-        return dict(yaml.safe_load(text))
+        with reading(f"{self.location}/{SWEEP_FILE}", "the description of a sweep", "name the --storage of another"):
+            asked = yaml.safe_load(text)
+            if not isinstance(asked["options"], dict):
+                raise TypeError("its options are no mapping")
+            return dict(asked)
 
     def trials(self) -> list[Trial]:
         """All trials that have begun, in the order of their numbers, as Ray left them: also while the sweep runs."""

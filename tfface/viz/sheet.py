@@ -59,6 +59,7 @@ def _write(pen, line: str, centre: float, top: float, width: int, size: int) -> 
     from PIL import ImageFont
 
     font = ImageFont.load_default(size)
+    line = line.encode("utf-8", "replace").decode()  # names of files may be no UTF-8
     while line and pen.textlength(line, font=font) > width:
         line = line.rstrip("…")[:-1] + "…" if len(line) > 2 else ""
     pen.text((centre, top), line, fill=INK, font=font, anchor="ma")

