@@ -1,7 +1,8 @@
 """The pooled model: our cage on the mean of scanned people, identity of both populations, scanned expressions.
 
-`lay_on` brings the cage onto a scanned model and carries its modes and expressions to it; `pooled_model` makes of that
-and of MakeHuman's people one linear model. Topology, chart, landmarks and regions stay those of MakeHuman's mean.
+`lay_on` brings the cage onto a scanned model's mean, `carry` its modes and expressions to the cage; `pooled_model`
+makes of these and of MakeHuman's people one linear model. Topology, chart, landmarks and regions stay those of
+MakeHuman's mean.
 """
 
 from __future__ import annotations
@@ -33,37 +34,47 @@ GAZE = "eyeLook"
 
 @dataclass(frozen=True)
 class LaidOn:
-    """The cage on a scanned model.
+    """The cage on a scanned model's mean.
 
     Attributes:
         mean: `[C,3]` mm, symmetric, eyes and mouth seated.
-        modes: `[K,C,3]` mm per standard deviation.
-        expressions: by ARKit's name, `[C,3]` mm, both sides alike; eyes' membranes are still.
-        follower: what the membranes do when the skin moves.
+        eyes: the spheres of the left and the right eye.
         partners: of the head's vertices at level 2.
         placed: `[N,3]` mm the scanned mean in the cage's frame.
     """
 
     mean: NDArray[np.float64]
-    modes: NDArray[np.float64]
-    expressions: dict[str, NDArray[np.float64]]
-    follower: EyeFollower
+    eyes: tuple[Sphere, Sphere]
     partners: Partners
     placed: NDArray[np.float64]
 
 
 @dataclass(frozen=True)
+class Carried:
+    """What a scanned model's people do, on the cage.
+
+    Attributes:
+        modes: `[K,C,3]` mm per standard deviation.
+        expressions: by ARKit's name, `[C,3]` mm, both sides alike; eyes' membranes are still.
+        follower: what the membranes do when the skin moves.
+    """
+
+    modes: NDArray[np.float64]
+    expressions: dict[str, NDArray[np.float64]]
+    follower: EyeFollower
+
+
+@dataclass(frozen=True)
 class PooledModel:
-    """The model's arrays, its traits' arrays, how the cage lies on the scans, and the share of variance explained."""
+    """The model's arrays, its traits' arrays, and the share of variance explained."""
 
     arrays: dict[str, NDArray[Any]]
     traits: dict[str, NDArray[np.float32]]
-    laid: LaidOn
     explained: float
 
 
 def lay_on(people: ScannedPeople, cage: Cage, face: OpenFace, begin: FloatArray) -> LaidOn:
-    """Bring the cage, from `begin [C,3]` (a face with about the scanned mean's features), onto a scanned model."""
+    """Bring the cage, from `begin [C,3]` (a face with about the same features), onto a scanned model's mean."""
     surface, (landmarks, theirs) = face.head(MAX_LEVEL), _landmarks(people, face)
     motion = place(people.mean, theirs, surface, begin, landmarks)
     placed = move(motion, people.mean)
@@ -74,14 +85,19 @@ def lay_on(people: ScannedPeople, cage: Cage, face: OpenFace, begin: FloatArray)
     shape = seat_mouth(cage, seat_eyes(cage, shape, eyes))
     shape = (shape + mirrored(shape, face.cage_mirror)) / 2
     partners = find_partners(surface, shape, nearest, people.triangles, motion.rotation)
-    carrier = Carrier(cage, surface, partners)
+    return LaidOn(shape, eyes, partners, placed)
+
+
+def carry(people: ScannedPeople, cage: Cage, face: OpenFace, laid: LaidOn) -> Carried:
+    """Modes and expressions of a scanned model on the cage that was laid on its mean."""
+    carrier = Carrier(cage, face.head(MAX_LEVEL), laid.partners)
     names = sorted(people.expressions)
     carried = dict(zip(names, carrier(np.stack([people.expressions[name] for name in names])), strict=True))
     expressions = both_sides_alike(carried, face.cage_mirror)
     shut = expressions["eyeBlinkLeft"] + expressions["eyeBlinkRight"]
-    follower = EyeFollower(cage, shape, eyes, shut)
+    follower = EyeFollower(cage, laid.mean, laid.eyes, shut)
     modes = carrier(people.modes, follower(carrier(people.modes)))
-    return LaidOn(shape, follower.followed(modes), expressions, follower, partners, placed)
+    return Carried(follower.followed(modes), expressions, follower)
 
 
 def pooled_model(
@@ -99,14 +115,15 @@ def pooled_model(
     """
     own = OpenFace(arrays, {}, "")
     laid = lay_on(people, cage, own, own.cage(population.population_shift(own)))
+    carried = carry(people, cage, own, laid)
     front = front_of(own)
     weights = vertex_weights(laid.mean, cage.faces.astype(np.int64), front)
-    bases = (laid.follower.followed(identity.basis), laid.modes)
+    bases = (carried.follower.followed(identity.basis), carried.modes)
     made, scanned = (without_rigid(basis, laid.mean, weights * front) for basis in bases)
     joined = pool(made, scanned, own.cage_mirror, weights, count)
     said = (identity.coefficients - identity.coefficients.mean(0)) @ joined.coefficients(made)
     names = [str(each) for each in arrays["exp_names"]]
-    expressions = join_expressions(laid.expressions, names, arrays["exp_basis"].astype(np.float64), cage)
+    expressions = join_expressions(carried.expressions, names, arrays["exp_basis"].astype(np.float64), cage)
     result = {
         **arrays,
         "name": np.array(name),
@@ -115,7 +132,7 @@ def pooled_model(
         "exp_basis": expressions.astype(np.float16),
     }
     result["ambient_occlusion"] = build_ambient_occlusion(OpenFace(result, {}, "")).astype(np.float16)
-    return PooledModel(result, fit_shared_traits(said, identity.traits), laid, joined.explained[-1])
+    return PooledModel(result, fit_shared_traits(said, identity.traits), float(joined.explained[-1]))
 
 
 def front_of(face: OpenFace) -> NDArray[np.bool_]:
