@@ -14,8 +14,9 @@ from tfface.face.build.expression import build_expressions
 from tfface.face.build.ict import COMMIT, LICENCE, read_ict
 from tfface.face.build.identity import build_identity
 from tfface.face.build.landmarks import LANDMARKS81, build_regions
-from tfface.face.build.makehuman import read_base
+from tfface.face.build.makehuman import read_base, read_target
 from tfface.face.build.masks import build_ambient_occlusion, build_masks
+from tfface.face.build.parts import build_parts
 from tfface.face.build.population import population_shift
 from tfface.face.build.scanned import pooled_model
 from tfface.face.build.targets import read_targets
@@ -92,8 +93,12 @@ def build(data: Path, out: Path, num_people: int, ict: Path | None = None) -> No
     pooled = pooled_model(people, cage, identity, arrays, POOLED_NAME, NUM_COMPONENTS)
     _say(f"pooled with scanned people; {NUM_COMPONENTS} components hold {pooled.explained:.2%} of the variance")
     sources = [*SOURCES, SCANNED_MODEL]
-    _write(pooled.arrays, out, f"{command} --ict DIR", sources)
+    checksum = _write(pooled.arrays, out, f"{command} --ict DIR", sources)
     write_traits(pooled.traits, out, POOLED_NAME, f"{command} --ict DIR", sources)
+    tongue_out = read_target(data / "faceunits01" / "targets" / "faceunits" / "tongueOut.target", len(base.vertices))
+    parts = build_parts(base, cage, people, pooled, tongue_out)
+    card = {"name": f"{POOLED_NAME}, parts", "command": f"{command} --ict DIR", "licence": LICENCE_OF_POOLED}
+    save_asset(out, "open_face_parts", parts, {**card, "sources": sources, "face_model": checksum})
 
 
 def face_crop(cage: Cage, mean: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -172,12 +177,13 @@ def _shift(arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
     return population_shift(OpenFace(arrays, {}, "")).astype(np.float32)
 
 
-def _write(arrays: dict[str, NDArray[Any]], out: Path, command: str, sources: list[dict[str, str]]) -> None:
+def _write(arrays: dict[str, NDArray[Any]], out: Path, command: str, sources: list[dict[str, str]]) -> str:
     name = str(arrays["name"])
     licence = LICENCE_OF_POOLED if SCANNED_MODEL in sources else LICENCE_OF_MADE
     card = {"name": name, "command": command, "licence": licence, "sources": sources}
     checksum = save_asset(out, "open_face", arrays, card)
     _say(f"{out / 'open_face.npz'}: sha256 {checksum[:16]}")
+    return checksum
 
 
 def write_traits(

@@ -65,7 +65,7 @@ class EyeFollower:
         self.cage, self.shape, self.spheres = cage, np.asarray(shape, np.float64), spheres
         self.lids, self.normals, self.solvers = [], [], []
         for side, eye in enumerate(spheres):
-            lids = _rows_round(cage, cage.lid_loops[side], LID_ROWS)
+            lids = rows_round(cage, cage.lid_loops[side], LID_ROWS)
             normal = np.concatenate([_directions(at[lids] - eye.centre) for at in (self.shape, self.shape + shut)])
             reluctance = np.sqrt(RADIUS_RELUCTANCE * len(normal)) * np.array([[0.0, 0.0, 0.0, 1.0]])
             self.lids.append(lids)
@@ -82,10 +82,14 @@ class EyeFollower:
         result[:, np.concatenate([self.cage.eye(0), self.cage.eye(1)])] = self(result)
         return result
 
-    def _membrane(self, side: int, field: FloatArray) -> NDArray[np.float64]:
-        eye, loop, lids = self.spheres[side], self.cage.lid_loops[side], self.lids[side]
+    def sphere(self, side: int, field: FloatArray) -> NDArray[np.float64]:
+        """How centre and radius of an eye go `[4]` mm when the skin moves by `field [C,3]`."""
+        lids = self.lids[side]
         outwards = (self.normals[side] * np.concatenate([field[lids], field[lids]])).sum(1)
-        found = self.solvers[side] @ np.append(outwards, 0.0)
+        return np.asarray(self.solvers[side] @ np.append(outwards, 0.0))
+
+    def _membrane(self, side: int, field: FloatArray) -> NDArray[np.float64]:
+        eye, loop, found = self.spheres[side], self.cage.lid_loops[side], self.sphere(side, field)
         centre, radius = eye.centre + STEP * found[:3], eye.radius + STEP * found[3]
         moved = eye_rings(self.shape[loop] + STEP * field[loop], centre, radius)
         return np.asarray((moved - eye_rings(self.shape[loop], eye.centre, eye.radius)) / STEP)
@@ -95,7 +99,7 @@ def _directions(arms: FloatArray) -> NDArray[np.float64]:
     return np.asarray(arms / np.linalg.norm(arms, axis=1, keepdims=True))
 
 
-def _rows_round(cage: Cage, loop: NDArray[np.integer], rows: int) -> NDArray[np.int64]:
+def rows_round(cage: Cage, loop: NDArray[np.integer], rows: int) -> NDArray[np.int64]:
     """The skin's vertices of the loop and of the rows of faces round it."""
     faces = cage.faces[cage.part == 0]
     inside = np.zeros(cage.weights.shape[0], bool)

@@ -24,6 +24,7 @@ LICENCE = "MIT, (c) 2020 USC Institute for Creative Technologies"
 NUM_SKIN = 11_248
 EYEBALLS = ((21_451, 22_221), (23_021, 23_791))
 """The outer shells of the eyeballs, of the person's left (x > 0) and right."""
+UPPER_TEETH, LOWER_TEETH = (17_039, 19_247), (19_247, 21_451)
 MM_PER_CM = 10.0
 _SHAPES = {
     "neutral_cm": (None, 3),
@@ -46,6 +47,7 @@ class ScannedPeople:
         triangles: `[F,3]` of the skin.
         landmarks68: `[68]` vertices in iBUG's order, as detectors of outlines place them.
         eyeballs: for the left and the right eye its vertices.
+        teeth: those of the upper and of the lower teeth.
     """
 
     mean: NDArray[np.float64]
@@ -54,6 +56,7 @@ class ScannedPeople:
     triangles: NDArray[np.int64]
     landmarks68: NDArray[np.int64]
     eyeballs: tuple[NDArray[np.int64], NDArray[np.int64]]
+    teeth: tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def read_ict(folder: Path) -> ScannedPeople:
@@ -74,6 +77,7 @@ def read_ict(folder: Path) -> ScannedPeople:
         triangulate(skin.astype(np.int32)).astype(np.int64),
         arrays["landmarks68"].astype(np.int64),
         (np.arange(*EYEBALLS[0]), np.arange(*EYEBALLS[1])),
+        (np.arange(*UPPER_TEETH), np.arange(*LOWER_TEETH)),
     )
 
 

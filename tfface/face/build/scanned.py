@@ -27,7 +27,7 @@ from tfface.face.traits import fit_shared_traits
 from tfface.geometry.icp import NearestOnMesh, move
 
 FloatArray = NDArray[np.floating]
-BLINK_REACH = 1.25
+BLINK_REACH = 1.35
 """Lids of the mean eye shut at 1; on that weight also those of wide eyes shall, so the mean's go further."""
 GAZE = "eyeLook"
 
@@ -66,11 +66,13 @@ class Carried:
 
 @dataclass(frozen=True)
 class PooledModel:
-    """The model's arrays, its traits' arrays, and the share of variance explained."""
+    """The model's arrays, its traits' arrays, the share of variance explained; how the cage lies on the scans."""
 
     arrays: dict[str, NDArray[Any]]
     traits: dict[str, NDArray[np.float32]]
     explained: float
+    laid: LaidOn
+    carried: Carried
 
 
 def lay_on(people: ScannedPeople, cage: Cage, face: OpenFace, begin: FloatArray) -> LaidOn:
@@ -132,7 +134,8 @@ def pooled_model(
         "exp_basis": expressions.astype(np.float16),
     }
     result["ambient_occlusion"] = build_ambient_occlusion(OpenFace(result, {}, "")).astype(np.float16)
-    return PooledModel(result, fit_shared_traits(said, identity.traits), float(joined.explained[-1]))
+    traits = fit_shared_traits(said, identity.traits)
+    return PooledModel(result, traits, float(joined.explained[-1]), laid, carried)
 
 
 def front_of(face: OpenFace) -> NDArray[np.bool_]:
