@@ -104,7 +104,8 @@ def find_partners(
     facing = (vertex_normals(points.astype(np.float32), surface.triangles) * nearest.normals[triangle]).sum(1)
     sure = (surface.vertex_part == SKIN) & (distance < SURE_MM) & (facing > SURE_COSINE)
     weights = np.nan_to_num(points_to_barycentric(nearest.corners[triangle], found))
-    return Partners(np.asarray(rotation), triangles[triangle], weights, distance, sure)
+    corners = np.asarray(triangles, np.int64)[triangle]
+    return Partners(np.asarray(rotation), corners, weights, distance, sure)
 
 
 def graph_laplacian(quads: NDArray[np.integer], count: int) -> sp.csr_matrix:

@@ -159,7 +159,9 @@ def opposite(name: str) -> str:
     return name
 
 
-def both_sides_alike(fields: dict[str, NDArray[np.float64]], mirror: NDArray[np.integer]) -> dict[str, FloatArray]:
+def both_sides_alike(
+    fields: dict[str, NDArray[np.float64]], mirror: NDArray[np.integer]
+) -> dict[str, NDArray[np.float64]]:
     """Expressions, each the mean of itself and of its opposite mirrored."""
     return {name: (field + mirrored(fields[opposite(name)], mirror)) / 2 for name, field in fields.items()}
 
