@@ -207,13 +207,14 @@ class AlbedoBasis:
     basis: NDArray[np.float32]
 
 
-def load_asset(name: str) -> tuple[dict[str, NDArray[Any]], dict[str, Any], str]:
-    """Arrays of `assets/name.npz`, its card `assets/name.json`, and its checksum.
+def load_asset(name: str, folder: Path | None = None) -> tuple[dict[str, NDArray[Any]], dict[str, Any], str]:
+    """Arrays of `name.npz` in a folder (by default what ships), its card `name.json`, and its checksum.
 
     Raises:
         UserError: when a file is missing or not the one its card describes.
     """
-    path, card_path = ASSETS / f"{name}.npz", ASSETS / f"{name}.json"
+    folder = folder or ASSETS
+    path, card_path = folder / f"{name}.npz", folder / f"{name}.json"
     if not path.exists() or not card_path.exists():
         raise UserError(
             f"The face model {path} is missing: run `python data_tools/build_face_model.py` or reinstall tfface."

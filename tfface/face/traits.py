@@ -52,6 +52,24 @@ def fit_traits(coefficients: NDArray[np.float64], traits: NDArray[np.float64]) -
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
+def fit_shared_traits(coefficients: NDArray[np.float64], traits: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:
+    """The arrays of the asset where the people `[P,K]` are but a part of those whose coefficients are standard normal.
+
+    The others' traits nobody knows. What traits do to the first is given to everybody, along each direction as far as
+    it leaves everybody's variance at 1; the rest of that 1 is what traits leave open. Nobody has a shift.
+    """
+    mean = traits.mean(0)
+    effect = np.linalg.lstsq(traits - mean, coefficients - coefficients.mean(0), rcond=None)[0]
+    spread = effect.T @ np.cov(traits.T, bias=True) @ effect
+    variance, directions = np.linalg.eigh(spread)
+    scale = 1 / np.sqrt(np.maximum(variance, 1.0))
+    effect = effect @ (directions * scale) @ directions.T
+    open_share = np.maximum(1 - np.minimum(variance, 1.0), 0.0) + 1e-6
+    arrays = {"mean": mean, "effect": effect, "left": np.linalg.cholesky((directions * open_share) @ directions.T)}
+    arrays["shift"] = np.zeros(effect.shape[1])
+    return {name: array.astype(np.float32) for name, array in arrays.items()}
+
+
 @lru_cache(maxsize=1)
 def load_traits() -> Traits:
     """The traits that go with `load_open_face`.

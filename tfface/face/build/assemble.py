@@ -11,16 +11,20 @@ from numpy.typing import NDArray
 from tfface.face.build.cage import Cage, build_cage
 from tfface.face.build.chart import build_chart, signed_uv_areas
 from tfface.face.build.expression import build_expressions
-from tfface.face.build.identity import IdentityModel, build_identity
+from tfface.face.build.ict import COMMIT, LICENCE, read_ict
+from tfface.face.build.identity import build_identity
 from tfface.face.build.landmarks import LANDMARKS81, build_regions
-from tfface.face.build.makehuman import read_base
+from tfface.face.build.makehuman import read_base, read_target
 from tfface.face.build.masks import build_ambient_occlusion, build_masks
+from tfface.face.build.parts import build_parts
 from tfface.face.build.population import population_shift
+from tfface.face.build.scanned import pooled_model
 from tfface.face.build.targets import read_targets
 from tfface.face.open_model import OpenFace, save_asset
 from tfface.face.traits import fit_traits
 
 NAME = "tfface-open-face 1"
+POOLED_NAME = "tfface-open-face 2"
 NUM_COMPONENTS = 150
 SOURCES = [
     {
@@ -39,10 +43,23 @@ SCANNED = {
     "from": "ICT-FaceKit, generic_neutral_mesh.obj, (c) 2020 USC Institute for Creative Technologies",
     "licence": "MIT",
 }
+SCANNED_MODEL = {
+    "what": "mean face, 100 identity modes and expressions of scanned people, carried to our cage",
+    "from": f"ICT-FaceKit (Li et al. 2020), github ICT-VGL/ICT-FaceKit at commit {COMMIT}",
+    "licence": LICENCE,
+}
+LICENCE_OF_MADE = "CC0 1.0 (data), MIT (code that made it)"
+LICENCE_OF_POOLED = f"CC0 1.0 (MakeHuman's data), {LICENCE} (ICT-FaceKit's), MIT (code that made it)"
 
 
-def build(data: Path, out: Path, num_people: int) -> None:
-    """Write `open_face.npz` and `open_face.json` into `out` from the MakeHuman data in `data`."""
+def build(data: Path, out: Path, num_people: int, ict: Path | None = None) -> None:
+    """Write `open_face` and `open_face_traits` (`.npz` and `.json`) into `out` from the MakeHuman data in `data`.
+
+    Args:
+        ict: the folder of ICT-FaceKit's model (`tfface.face.build.ict`): half of the people come from it, and the
+            expressions. Without it the model is of MakeHuman's people alone.
+    """
+    people = None if ict is None else read_ict(ict)
     base = read_base(data / "mpfb2" / "3dobjs" / "base.obj")
     cage = build_cage(base)
     _say(f"cage: {cage.weights.shape[0]} vertices, {len(cage.faces)} faces")
@@ -66,8 +83,22 @@ def build(data: Path, out: Path, num_people: int) -> None:
         "centre": _centre(identity.mean),
     }
     arrays = _add_surface(arrays, data, cage)
-    _write(arrays, out, num_people)
-    write_traits(identity, population_shift(OpenFace(arrays, {}, "")), out, num_people)
+    command = f"python data_tools/build_face_model.py --people {num_people}"
+    if people is None:
+        _say("without --ict: MakeHuman's people alone, no scanned ones")
+        traits = {**fit_traits(identity.coefficients, identity.traits), "shift": _shift(arrays)}
+        _write(arrays, out, command, SOURCES)
+        write_traits(traits, out, NAME, command, [*SOURCES, SCANNED])
+        return
+    pooled = pooled_model(people, cage, identity, arrays, POOLED_NAME, NUM_COMPONENTS)
+    _say(f"pooled with scanned people; {NUM_COMPONENTS} components hold {pooled.explained:.2%} of the variance")
+    sources = [*SOURCES, SCANNED_MODEL]
+    checksum = _write(pooled.arrays, out, f"{command} --ict DIR", sources)
+    write_traits(pooled.traits, out, POOLED_NAME, f"{command} --ict DIR", sources)
+    tongue_out = read_target(data / "faceunits01" / "targets" / "faceunits" / "tongueOut.target", len(base.vertices))
+    parts = build_parts(base, cage, people, pooled, tongue_out)
+    card = {"name": f"{POOLED_NAME}, parts", "command": f"{command} --ict DIR", "licence": LICENCE_OF_POOLED}
+    save_asset(out, "open_face_parts", parts, {**card, "sources": sources, "face_model": checksum})
 
 
 def face_crop(cage: Cage, mean: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -142,27 +173,26 @@ def _centre(mean: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([0.0, mean[front, 1].mean(), 60.0])
 
 
-def _write(arrays: dict[str, NDArray[Any]], out: Path, num_people: int) -> None:
-    card = {
-        "name": NAME,
-        "command": f"python data_tools/build_face_model.py --people {num_people}",
-        "licence": "CC0 1.0 (data), MIT (code that made it)",
-        "sources": SOURCES,
-    }
+def _shift(arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+    return population_shift(OpenFace(arrays, {}, "")).astype(np.float32)
+
+
+def _write(arrays: dict[str, NDArray[Any]], out: Path, command: str, sources: list[dict[str, str]]) -> str:
+    name = str(arrays["name"])
+    licence = LICENCE_OF_POOLED if SCANNED_MODEL in sources else LICENCE_OF_MADE
+    card = {"name": name, "command": command, "licence": licence, "sources": sources}
     checksum = save_asset(out, "open_face", arrays, card)
     _say(f"{out / 'open_face.npz'}: sha256 {checksum[:16]}")
+    return checksum
 
 
-def write_traits(identity: IdentityModel, shift: NDArray[np.float64], out: Path, num_people: int) -> None:
+def write_traits(
+    traits: dict[str, NDArray[np.float32]], out: Path, name: str, command: str, sources: list[dict[str, str]]
+) -> None:
     """Write what people's traits say of their identity coefficients: `open_face_traits.npz` and its card."""
-    arrays = {**fit_traits(identity.coefficients, identity.traits), "shift": shift.astype(np.float32)}
-    card = {
-        "name": "tfface-open-face 1, traits",
-        "command": f"python data_tools/build_face_model.py --people {num_people}",
-        "licence": "CC0 1.0 (data), MIT (code that made it)",
-        "sources": [*SOURCES, SCANNED],
-    }
-    save_asset(out, "open_face_traits", arrays, card)
+    licence = LICENCE_OF_POOLED if SCANNED_MODEL in sources else LICENCE_OF_MADE
+    card = {"name": f"{name}, traits", "command": command, "licence": licence, "sources": sources}
+    save_asset(out, "open_face_traits", traits, card)
 
 
 def _say(line: str) -> None:

@@ -28,8 +28,9 @@ MOUTH_DEPTH_DM = 0.26
 class Cage:
     """`vertices = weights @ base + offset`, its faces (-1 ends a triangle) and their parts.
 
-    `head_uv [C,2]` is MakeHuman's own chart (NaN where a vertex is not of the head skin); `eyes` gives per side
-    (left, right) the sphere's centre and radius in decimetres and the pole's vertex.
+    `head_uv [C,2]` is MakeHuman's own chart (NaN where a vertex is not of the head skin). Per side (left, right),
+    `lid_loops [28]` are the skin's vertices round an eye and `eye_poles` the middle of its membrane, whose rings lie
+    right before it; `lip_loop [38]` are the skin's vertices round the mouth.
     """
 
     weights: sp.csr_matrix
@@ -38,7 +39,13 @@ class Cage:
     part: NDArray[np.uint8]
     head_uv: NDArray[np.float64]
     eye_poles: tuple[int, int]
+    lid_loops: tuple[NDArray[np.int64], NDArray[np.int64]]
     lip_loop: NDArray[np.int64]
+
+    def eye(self, side: int) -> NDArray[np.int64]:
+        """The vertices `[141]` of the left (0) or right (1) eye's membrane: five rings and the pole."""
+        pole = self.eye_poles[side]
+        return np.arange(pole - len(EYE_RINGS) * EYE_LOOP, pole + 1)
 
     def apply(self, base_vertices: NDArray[np.float64]) -> NDArray[np.float64]:
         """Cage vertices `[C,3]` of a deformed base mesh."""
@@ -89,19 +96,21 @@ def build_cage(base: BaseMesh) -> Cage:
     for group, code in ((skin, SKIN), (neck, NECK)):
         builder.faces += [[renumber[int(v)] for v in quad] for quad in group]
         builder.part += [code] * len(group)
-    poles = [0, 0]
+    poles, lids = [0, 0], [np.zeros(0, np.int64)] * 2
     lips: list[int] = []
     for loop in border_loops(skin):
         if len(loop) == EYE_LOOP:
             side = 0 if base.vertices[loop, 0].mean() > 0 else 1
             poles[side] = _add_eye(builder, base, loop, renumber, side)
+            lids[side] = np.array([renumber[v] for v in loop])
         elif len(loop) == LIP_LOOP:
             _add_mouth(builder, loop, renumber)
             lips = [renumber[v] for v in loop]
     weights = sp.vstack(builder.rows).tocsr()
     head_uv = _head_uv(base, skin, uv_quads[chart == HEAD_CHART], used, weights.shape[0])
     faces, part = np.array(builder.faces, np.int32), np.array(builder.part, np.uint8)
-    return Cage(weights, np.concatenate(builder.offsets), faces, part, head_uv, (poles[0], poles[1]), np.array(lips))
+    offsets, ends = np.concatenate(builder.offsets), (poles[0], poles[1])
+    return Cage(weights, offsets, faces, part, head_uv, ends, (lids[0], lids[1]), np.array(lips))
 
 
 def fit_sphere(points: NDArray[np.floating]) -> tuple[NDArray[np.float64], float]:
@@ -110,6 +119,21 @@ def fit_sphere(points: NDArray[np.floating]) -> tuple[NDArray[np.float64], float
     solution = np.linalg.lstsq(system, (points**2).sum(1), rcond=None)[0]
     centre = solution[:3]
     return centre, float(np.sqrt(solution[3] + centre @ centre))
+
+
+def eye_rings(loop: NDArray[np.floating], centre: NDArray[np.floating], radius: float) -> NDArray[np.float64]:
+    """The rings and the pole `[141,3]` on the sphere in front of which the lid loop `[28,3]` opens."""
+    direction = loop - centre
+    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+    forward = np.array([0.0, 0.0, 1.0])
+    angle = np.arccos(np.clip(direction @ forward, -1, 1))
+    sideways = direction - (direction @ forward)[:, None] * forward
+    sideways /= np.linalg.norm(sideways, axis=1, keepdims=True)
+    rings = []
+    for fraction in EYE_RINGS:
+        tilt = (angle * fraction)[:, None]
+        rings.append(centre + radius * (np.cos(tilt) * forward + np.sin(tilt) * sideways))
+    return np.concatenate([*rings, (centre + radius * forward)[None]])
 
 
 def _add_eye(builder: _Builder, base: BaseMesh, loop: list[int], renumber: dict[int, int], side: int) -> int:
@@ -124,19 +148,13 @@ def _add_eye(builder: _Builder, base: BaseMesh, loop: list[int], renumber: dict[
         weights[:, ball] = (affine @ np.c_[targets, np.ones(len(targets))].T).T
         return builder.add(weights, np.zeros(3))
 
-    direction = base.vertices[loop] - centre
-    direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-    forward = np.array([0.0, 0.0, 1.0])
-    angle = np.arccos(np.clip(direction @ forward, -1, 1))
-    sideways = direction - (direction @ forward)[:, None] * forward
-    sideways /= np.linalg.norm(sideways, axis=1, keepdims=True)
     outer: Sequence[int] | NDArray[np.int64] = [renumber[v] for v in loop]
-    for fraction in EYE_RINGS:
-        tilt = (angle * fraction)[:, None]
-        ring = add(centre + radius * (np.cos(tilt) * forward + np.sin(tilt) * sideways))
+    rings = eye_rings(base.vertices[loop], centre, radius)
+    for targets in rings[:-1].reshape(len(EYE_RINGS), len(loop), 3):
+        ring = add(targets)
         builder.add_ring(outer, ring, part)
         outer = ring
-    pole = int(add((centre + radius * forward)[None])[0])
+    pole = int(add(rings[-1:])[0])
     builder.add_fan(np.asarray(outer), pole, part)
     return pole
 

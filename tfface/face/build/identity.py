@@ -176,6 +176,20 @@ def build_identity(
         mirror: `[C]` the mirror vertex of each.
         num_people, num_components, seed: how many, and from which random stream.
     """
+    people, face, traits = sample_people(base_cage, targets, mirror, num_people, seed)
+    mean = people.mean(0, dtype=np.float64)
+    mean = (mean + mean[mirror] * [-1, 1, 1]) / 2
+    deviations = people - mean.astype(np.float32)
+    basis, explained = _principal_components(deviations, mirror, num_components)
+    flat = basis.reshape(num_components, -1).astype(np.float64)
+    said = deviations.reshape(num_people, -1) @ flat.T / np.square(flat).sum(1)
+    return IdentityModel(mean, basis, explained, face, said, traits)
+
+
+def sample_people(
+    base_cage: NDArray[np.float64], targets: Targets, mirror: NDArray[np.int64], num_people: int, seed: int
+) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float64]]:
+    """Random people `[P,C,3]` mm, rigidly aligned by `[C]` vertices of the face, and their traits `[P,T]`."""
     rng = np.random.default_rng(seed)
     sampler = PersonSampler(targets)
     drawn = [sampler.sample(rng) for _ in range(num_people)]
@@ -184,14 +198,7 @@ def build_identity(
     displaced = coefficients @ sampler.displacements.reshape(len(sampler.keys), -1)
     people = (displaced.reshape(num_people, -1, 3) + base_cage.astype(np.float32)) * np.float32(MM_PER_DM)
     face = (base_cage[:, 2] > 0.3) & (base_cage[:, 1] > 6.45)
-    people = _align_all(people, face, mirror)
-    mean = people.mean(0, dtype=np.float64)
-    mean = (mean + mean[mirror] * [-1, 1, 1]) / 2
-    deviations = people - mean.astype(np.float32)
-    basis, explained = _principal_components(deviations, mirror, num_components)
-    flat = basis.reshape(num_components, -1).astype(np.float64)
-    said = deviations.reshape(num_people, -1) @ flat.T / np.square(flat).sum(1)
-    return IdentityModel(mean, basis, explained, face, said, traits)
+    return _align_all(people, face, mirror), face, traits
 
 
 def _align_all(
