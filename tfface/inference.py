@@ -290,7 +290,9 @@ class Reconstructor:
     ) -> FaceResult:
         score = None if face.detector == "given" else face.score
         roll_deg = float(np.degrees(face.roll_rad))
-        return FaceResult(image, position_map, box, self.model_name, timings, roll_deg, score, decoded)
+        return FaceResult(
+            image, position_map, box, self.model_name, timings, roll_deg, score, decoded, doubtful=face.doubtful
+        )
 
 
 def read_card(saved_model: str | os.PathLike[str]) -> dict[str, Any]:

@@ -33,8 +33,10 @@ class Arguments:
     those that say coefficients."""
     out: Path = Path("out")
     """Folder for the results; made when it is missing."""
-    detector: Annotated[str, tyro.conf.arg(metavar="{auto,dlib,mtcnn}")] = "auto"
-    """auto: dlib's HOG detector, and mtcnn where it finds nothing."""
+    detector: Annotated[str, tyro.conf.arg(metavar="{auto,blazeface,dlib,mtcnn}")] = "auto"
+    """auto: blazeface, the best by measurement (docs/detection.md)."""
+    min_score: float | None = None
+    """Least score of a face, on the detector's own scale (blazeface: 0 to 1, usually 0.55)."""
     box: tuple[float, float, float, float] | None = None
     """Left, top, right, bottom of the face in pixels, instead of detection."""
     side_box: tuple[float, float, float, float] | None = None
@@ -128,9 +130,11 @@ def _stems(photos: list[Path]) -> list[str]:
 
 
 def _reconstructor(arguments: Arguments) -> Reconstructor:
+    from tfface.detect.registry import load_detector
     from tfface.inference import Reconstructor
 
-    return Reconstructor(_saved_model(arguments), arguments.detector, arguments.recrop)
+    detector = load_detector(arguments.detector, arguments.min_score)
+    return Reconstructor(_saved_model(arguments), detector, arguments.recrop)
 
 
 def _saved_model(arguments: Arguments) -> Path:
@@ -158,6 +162,7 @@ def _predict_one(reconstructor: Reconstructor, photo: Path, stem: str, arguments
 
 
 def _save(result: FaceResult, photo: Path, name: str, arguments: Arguments, console: Console) -> None:
+    _warn_of_doubt(result, photo)
     result.save(arguments.out, name, arguments.mat)
     yaw, pitch, roll = result.pose.degrees
     took = sum(result.timings_ms.values())
@@ -167,6 +172,16 @@ def _save(result: FaceResult, photo: Path, name: str, arguments: Arguments, cons
         markup=False,
         soft_wrap=True,
     )
+
+
+def _warn_of_doubt(result: FaceResult, photo: Path) -> None:
+    if result.doubtful:
+        ends = " ".join(f"{value:.0f}" for value in result.box)
+        print(
+            f"tfface predict: {photo}: what was found at {ends} may be no face (score {result.score:.2f}): look at its "
+            "overlay; --min-score leaves such out, --box says where the face is.",
+            file=sys.stderr,
+        )
 
 
 def _predict_set(arguments: Arguments, photos: list[Path], stems: list[str], console: Console) -> int:

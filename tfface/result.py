@@ -72,6 +72,7 @@ class FaceResult:
         timings_ms: milliseconds by step.
         model: the network's name.
         decoded: what the network's coefficients say, of networks that have them.
+        doubtful: whether few faces have so low a score: it may be none.
     """
 
     image: NDArray[np.uint8]
@@ -82,6 +83,7 @@ class FaceResult:
     crop_roll_deg: float = 0.0
     score: float | None = None
     decoded: DecodedFace | None = None
+    doubtful: bool = False
 
     @cached_property
     def vertices(self) -> NDArray[np.float32]:
@@ -209,6 +211,7 @@ class FaceResult:
             "box_px": _rounded(self.box, 3),
             "crop_roll_deg": round(self.crop_roll_deg, 3),
             "detection_score": self.score,
+            "detection_doubtful": self.doubtful,
             "pose": {**angles, "convention": POSE_NOTE},
             "camera": {
                 "rotation": _rounded(camera.rotation, 7),

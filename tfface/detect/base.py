@@ -13,6 +13,8 @@ from tfface.geometry.align import box_from_detection
 
 CROPS = ("given", "blazeface")
 """Detectors whose box is the crop itself."""
+DOUBTFUL_SCORES = {"blazeface": 0.75, "dlib": 0.3, "mtcnn": 0.95}
+"""Below this a detection is more often no face than usual (`docs/detection.md`)."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,11 @@ class Detection:
     def area(self) -> float:
         """Of the box, in square pixels."""
         return (self.box[2] - self.box[0]) * (self.box[3] - self.box[1])
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether few faces score so little."""
+        return self.score < DOUBTFUL_SCORES.get(self.detector, -np.inf)
 
     def crop_box(self) -> NDArray[np.float64]:
         """The square to crop, as `box_from_landmarks` would give it for an average frontal face."""

@@ -3,8 +3,8 @@
 Anchors find faces of any roll, but say of all of them that they stand upright: the keypoints of a head on its side are
 up to 90 degrees wrong, those of one upside down are always upside down. Seen upright a face scores more than seen in any
 other way. So roll, place and size are followed until the keypoints agree with them, in two squares by the quick network.
-Where that ends in doubt, six turns are tried in three squares, the roll being the direction of the sum of their scores,
-and the finer network has a say in the score.
+Where that ends in doubt, six turns are tried, the roll being the direction of the sum of their scores, first in one
+square, then, where that contradicts, in three; and the finer network has a say in the score.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.detect.blazeface.frame import Frame, face_frame
-from tfface.detect.blazeface.network import BlazeFaceNetwork
+from tfface.detect.blazeface.network import BlazeFaceNetwork, Candidates
 from tfface.detect.blazeface.search import look
-from tfface.detect.blazeface.suppress import merge
+from tfface.detect.blazeface.suppress import strongest
 from tfface.geometry.align import square_box
 from tfface.geometry.upright import angle_between
 
@@ -29,6 +29,9 @@ WIDTH_OF_FINE = 3.0
 NUM_TURNS = 6
 SURE_LOGIT = 1.4
 """A score of 0.8, which upside down no face of 200 reaches in the mean of two squares (`docs/detection.md`)."""
+HOPELESS_LOGIT = -1.2
+"""A score of 0.23, which few faces have, whichever way up they are looked at."""
+AGREEING_RAD = 0.6
 SETTLED_RAD = 0.3
 SETTLED_SHARE = 0.25
 MOST_STEPS = 3
@@ -70,12 +73,17 @@ class SecondLook:
             frame: of the candidate.
         """
         seen = self._settle(image, frame)
-        if seen is not None and seen.settled and seen.logit >= SURE_LOGIT:
+        if seen is None or seen.logit < HOPELESS_LOGIT:
+            return None
+        if seen.settled and seen.logit >= SURE_LOGIT:
             return seen
-        start = frame if seen is None else seen.frame
-        again = self._settle(image, start._replace(roll_rad=self._roll_by_turns(image, start)))
+        roll = self._roll_by_turns(image, seen.frame, WIDTHS[1:])
+        if seen.settled and abs(angle_between(roll, seen.frame.roll_rad)) < AGREEING_RAD:
+            return self._with_fine(image, seen)
+        roll = self._roll_by_turns(image, seen.frame, WIDTHS_OF_TURNS)
+        again = self._settle(image, seen.frame._replace(roll_rad=roll))
         both = [self._with_fine(image, each) for each in (seen, again) if each is not None]
-        return max(both, key=lambda each: each.logit) if both else None
+        return max(both, key=lambda each: each.logit)
 
     def _settle(self, image: NDArray[np.uint8], frame: Frame) -> Seen | None:
         """Looks, follows what the keypoints say, and looks again until they agree; the surest look."""
@@ -91,15 +99,17 @@ class SecondLook:
             frame = seen.frame
         return best
 
-    def _roll_by_turns(self, image: NDArray[np.uint8], frame: Frame) -> float:
+    def _roll_by_turns(self, image: NDArray[np.uint8], frame: Frame, widths: Sequence[float]) -> float:
         """The roll at which the face scores most, from looks at it turned all round."""
         rolls = frame.roll_rad + 2 * np.pi * np.arange(NUM_TURNS) / NUM_TURNS
         turned = [frame._replace(roll_rad=float(roll)) for roll in rolls]
-        looks = [[_look_once(self._quick, image, each, width) for width in WIDTHS_OF_TURNS] for each in turned]
+        looks = [[_look_once(self._quick, image, each, width) for width in widths] for each in turned]
         return float(np.angle(np.array([_mean_logit(each) for each in looks]) @ np.exp(1j * rolls)))
 
     def _with_fine(self, image: NDArray[np.uint8], seen: Seen) -> Seen:
-        """The score as the mean of both networks', by number of looks."""
+        """The score as the mean of both networks', by number of looks, where it is not sure."""
+        if seen.logit >= SURE_LOGIT:
+            return seen
         logit = _mean_logit([_look_once(self._fine, image, seen.frame, WIDTH_OF_FINE)])
         return seen._replace(logit=(len(WIDTHS) * seen.logit + logit) / (len(WIDTHS) + 1))
 
@@ -136,14 +146,12 @@ def _agree(first: Frame, second: Frame) -> bool:
 def _look_once(network: BlazeFaceNetwork, image: NDArray[np.uint8], frame: Frame, width: float) -> _Look | None:
     """The face in the middle of a square `width` times the crop; None where there is none."""
     square = square_box(frame.centre, width * frame.side)
-    found = merge(look(network, image, square, frame.roll_rad, LEAST_SCORE))
+    found = look(network, image, square, frame.roll_rad, LEAST_SCORE)
     away = np.abs((found.boxes[:, :2] + found.boxes[:, 2:]) / 2 - frame.centre).max(axis=1, initial=0)
     sides = (found.boxes[:, 2:] - found.boxes[:, :2]).mean(1) / frame.side
-    here = np.flatnonzero((away < 0.4 * frame.side) & (sides > 0.4) & (sides < 1.3))
-    if not len(here):
-        return None
-    best = here[0]  # the best score comes first
-    return _Look(float(found.scores[best]), found.boxes[best], found.keypoints[best])
+    here = (away < 0.4 * frame.side) & (sides > 0.4) & (sides < 1.3)
+    best = strongest(Candidates(*(values[here] for values in found)))
+    return _Look(float(best.scores[0]), best.boxes[0], best.keypoints[0]) if len(best.scores) else None
 
 
 def _mean_logit(looks: Sequence[_Look | None]) -> float:
