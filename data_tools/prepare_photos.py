@@ -100,7 +100,16 @@ def _claim_folder(options: Options, photos: list[str]) -> None:
     from tfface.io.files import atomic_path
     from tfface.io.records import DATASET_FILE, read_dataset_card
 
-    same = ("size", "detector", "model", "landmarks_file", "max_disagreement", "min_face", "min_score", "photos_per_shard")
+    same = (
+        "size",
+        "detector",
+        "model",
+        "landmarks_file",
+        "max_disagreement",
+        "min_face",
+        "min_score",
+        "photos_per_shard",
+    )
     card: dict[str, Any] = {key: getattr(options, key) for key in same}
     card["landmarks_file"] = str(options.landmarks_file or "")
     card |= {"photos": len(photos), "names_sha256": hashlib.sha256("\n".join(photos).encode()).hexdigest()}

@@ -62,7 +62,9 @@ class PhotoPreparer:
     def __init__(self, settings: PrepareSettings) -> None:
         self.settings = settings
         self._points = None if settings.landmarks_file is None else LandmarkFile(settings.landmarks_file)
-        self._reconstruct = Reconstructor(settings.saved_model, _Largest(load_detector(settings.detector, settings.min_score)))
+        self._reconstruct = Reconstructor(
+            settings.saved_model, _Largest(load_detector(settings.detector, settings.min_score))
+        )
 
     def __call__(self, name: str) -> photos.PhotoRecord | str:
         """The record of the photograph of this name, or the reason why there is none: nothing ends the run."""

@@ -16,7 +16,7 @@ from tfface.geometry.align import square_box
 CANDIDATE_SCORE = 0.3
 LEAST_SCORE = 0.55
 """Of a face. Measured on the 200 photographs of development (`docs/detection.md`), as the next two."""
-BESIDE_SCORE = 0.6
+BESIDE_SCORE = 0.7
 """Of a face in a picture with a sure one: what is weaker there is mostly a pattern."""
 SURE_SCORE = 0.8
 PORTRAIT_SHARE = 0.25

@@ -3,8 +3,8 @@
 Anchors find faces of any roll, but say of all of them that they stand upright: the keypoints of a head on its side are
 up to 90 degrees wrong, those of one upside down are always upside down. Seen upright a face scores more than seen in any
 other way. So roll, place and size are followed until the keypoints agree with them, in two squares by the quick network.
-Where that ends in doubt, six turns are tried, the roll being the direction of the sum of their scores, first in one
-square, then, where that contradicts, in three; and the finer network has a say in the score.
+Where that ends in doubt, six turns are tried in three squares, the roll being the direction of the sum of their scores;
+where that contradicts, the finer network is asked as well. It also has a say in the score of a face in doubt.
 """
 
 from __future__ import annotations
@@ -26,9 +26,12 @@ WIDTHS = (1.45, 2.5)
 """Sides of the two squares that are looked at, over the side of the face's crop."""
 WIDTHS_OF_TURNS = (1.45, 2.5, 3.5)
 WIDTH_OF_FINE = 3.0
-NUM_TURNS = 6
-SURE_LOGIT = 1.4
-"""A score of 0.8, which upside down no face of 200 reaches in the mean of two squares (`docs/detection.md`)."""
+TURNS_RAD = 2 * np.pi * np.arange(6) / 6
+UPRIGHT_LOGIT = 0.3
+"""What photographs being mostly upright counts, in the sum over turns; faces that can be seen at all make it 2 to 6."""
+TRUST_IN_TURNS = 0.5
+SURE_LOGIT = 1.5
+"""A score of 0.82, which upside down no face of 200 reaches in the mean of two squares (`docs/detection.md`)."""
 HOPELESS_LOGIT = -1.2
 """A score of 0.23, which few faces have, whichever way up they are looked at."""
 AGREEING_RAD = 0.6
@@ -77,13 +80,15 @@ class SecondLook:
             return None
         if seen.settled and seen.logit >= SURE_LOGIT:
             return seen
-        roll = self._roll_by_turns(image, seen.frame, WIDTHS[1:])
+        logits = self._turn_logits(self._quick, image, seen.frame, WIDTHS_OF_TURNS)
+        roll = _roll_by_turns(seen.frame, logits)
         if seen.settled and abs(angle_between(roll, seen.frame.roll_rad)) < AGREEING_RAD:
             return self._with_fine(image, seen)
-        roll = self._roll_by_turns(image, seen.frame, WIDTHS_OF_TURNS)
+        fine = self._turn_logits(self._fine, image, seen.frame, (WIDTH_OF_FINE,))
+        roll = _roll_by_turns(seen.frame, (len(WIDTHS_OF_TURNS) * logits + fine) / (len(WIDTHS_OF_TURNS) + 1))
         again = self._settle(image, seen.frame._replace(roll_rad=roll))
-        both = [self._with_fine(image, each) for each in (seen, again) if each is not None]
-        return max(both, key=lambda each: each.logit)
+        better = seen if again is None or again.logit < seen.logit - TRUST_IN_TURNS else again
+        return self._with_fine(image, better)
 
     def _settle(self, image: NDArray[np.uint8], frame: Frame) -> Seen | None:
         """Looks, follows what the keypoints say, and looks again until they agree; the surest look."""
@@ -99,12 +104,12 @@ class SecondLook:
             frame = seen.frame
         return best
 
-    def _roll_by_turns(self, image: NDArray[np.uint8], frame: Frame, widths: Sequence[float]) -> float:
-        """The roll at which the face scores most, from looks at it turned all round."""
-        rolls = frame.roll_rad + 2 * np.pi * np.arange(NUM_TURNS) / NUM_TURNS
-        turned = [frame._replace(roll_rad=float(roll)) for roll in rolls]
-        looks = [[_look_once(self._quick, image, each, width) for width in widths] for each in turned]
-        return float(np.angle(np.array([_mean_logit(each) for each in looks]) @ np.exp(1j * rolls)))
+    def _turn_logits(
+        self, network: BlazeFaceNetwork, image: NDArray[np.uint8], frame: Frame, widths: Sequence[float]
+    ) -> NDArray[np.float64]:
+        """The mean log-odds `[6]` of a face in looks at it turned all round, from its frame's roll on."""
+        turned = [frame._replace(roll_rad=frame.roll_rad + turn) for turn in TURNS_RAD]
+        return np.array([_mean_logit([_look_once(network, image, each, width) for width in widths]) for each in turned])
 
     def _with_fine(self, image: NDArray[np.uint8], seen: Seen) -> Seen:
         """The score as the mean of both networks', by number of looks, where it is not sure."""
@@ -112,6 +117,11 @@ class SecondLook:
             return seen
         logit = _mean_logit([_look_once(self._fine, image, seen.frame, WIDTH_OF_FINE)])
         return seen._replace(logit=(len(WIDTHS) * seen.logit + logit) / (len(WIDTHS) + 1))
+
+
+def _roll_by_turns(frame: Frame, logits: NDArray[np.float64]) -> float:
+    """The direction in which a face scores most; upright where all directions score alike."""
+    return float(np.angle(logits @ np.exp(1j * (frame.roll_rad + TURNS_RAD)) + UPRIGHT_LOGIT))
 
 
 class _Look(NamedTuple):

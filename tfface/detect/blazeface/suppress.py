@@ -29,7 +29,9 @@ def merge(found: Candidates, least_overlap: float = LEAST_OVERLAP) -> Candidates
         boxes.append(weights @ found.boxes[members])
         points.append(np.tensordot(weights, found.keypoints[members], axes=1))
         left = left[~same]
-    return Candidates(np.array(scores), np.reshape(boxes, (-1, 4)), np.reshape(points, (-1, *found.keypoints.shape[1:])))
+    return Candidates(
+        np.array(scores), np.reshape(boxes, (-1, 4)), np.reshape(points, (-1, *found.keypoints.shape[1:]))
+    )
 
 
 def strongest(found: Candidates, least_overlap: float = LEAST_OVERLAP) -> Candidates:
