@@ -1,4 +1,4 @@
-"""What each detector misses, invents and costs: `python benchmarks/detect.py --aflw2000 DIR --groups 20 --out out/detect`.
+"""What each detector misses, invents and costs: `python benchmarks/detect.py --aflw2000 DIR --groups 12`.
 
 On AFLW2000-3D's photographs, upright and turned by quarters: faces missed, other detections, how far the roll and the
 crop are off. On group pictures composed of synthetic faces: found by size. Time is CPU time of one thread (OpenCV's

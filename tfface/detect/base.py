@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from tfface.geometry.align import box_from_detection
 
-
 CROPS = ("given", "blazeface")
 """Detectors whose box is the crop itself."""
 DOUBTFUL_SCORES = {"blazeface": 0.75, "dlib": 0.3, "mtcnn": 0.95}

@@ -104,8 +104,8 @@ class BlazeFaceNetwork:
             return cv2.dnn.readNetFromTFLite(str(path), engine=cv2.dnn.ENGINE_CLASSIC)
         except cv2.error as error:
             raise UserError(
-                f"OpenCV cannot open the face detector's file {path}: install opencv-python 5 or later, and tfface in a "
-                "folder whose path has plain letters only."
+                f"OpenCV cannot open the face detector's file {path}: install opencv-python 5 or later, and tfface in "
+                "a folder whose path has plain letters only."
             ) from error
 
     @cached_property

@@ -1,7 +1,7 @@
 """Where in a photograph a face may be: the whole picture small, and parts of it for faces that are small in it.
 
-Measured with synthetic faces on backgrounds (`docs/detection.md`): short range sees faces of 18 to 115 of its 128 pixels,
-back camera of 13 to 115 of its 256.
+Measured with synthetic faces on backgrounds: short range finds more than half of the faces that span 18 to 115 of its
+128 pixels, back camera of those that span 13 to 230 of its 256.
 """
 
 from __future__ import annotations

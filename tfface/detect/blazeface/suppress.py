@@ -51,7 +51,8 @@ def overlaps(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np
 
 
 def shares_inside(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The shared area of a box `[4]` with boxes `[N,4]`, over the smaller of the two `[N]`: 1 where one holds the other."""
+    """The shared area of a box `[4]` with boxes `[N,4]`, over the smaller of the two `[N]`: 1 where one holds the
+    other."""
     low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
     shared = np.prod(np.maximum(high - low, 0.0), axis=1)
     return np.asarray(shared / np.minimum(np.prod(box[2:] - box[:2]), np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)))
