@@ -37,6 +37,8 @@ class Options:
     """Degrees counter-clockwise by which the photographs are turned."""
     limit: int | None = None
     """Only the first so many photographs."""
+    faceless: Path | None = None
+    """A folder of pictures without faces, to count what is found there."""
     groups: int = 0
     """So many group pictures of synthetic faces, 1,600 x 1,200 pixels."""
 
@@ -56,6 +58,8 @@ def main(argv: list[str] | None = None) -> int:
     for name in options.detectors:
         detector = load_detector(name)
         results[name] = {"photographs": {}, "groups": group_figures(detector, pictures) if pictures else {}}
+        if options.faceless is not None:
+            results[name]["faceless"] = faceless_figures(detector, options.faceless)
         for degrees in options.turns if options.aflw2000 else ():
             results[name]["photographs"][degrees] = figures(detector, _photographs(options, degrees))
         print(name, json.dumps(results[name], indent=1), flush=True)
@@ -138,6 +142,17 @@ def group_figures(detector: Any, pictures: list[tuple[Image, Truth]]) -> dict[st
         "pictures": len(pictures),
         "ms_mean": round(float(np.mean(spent)), 1),
     }
+
+
+def faceless_figures(detector: Any, folder: Path) -> dict[str, Any]:
+    """What is found where there is no face: the best score by name, and how many of them are not doubtful."""
+    from tfface.io.image import list_images, read_image
+
+    pictures = [(path.name, detector.detect(read_image(path))) for path in list_images(folder)]
+    best = {name: max(faces, key=lambda face: face.score) for name, faces in pictures if faces}
+    scores = {name: round(float(face.score), 2) for name, face in best.items()}
+    sure = sum(not face.doubtful for face in best.values())
+    return {"pictures": len(pictures), "with_detections": len(best), "not_doubtful": sure, "scores": scores}
 
 
 def _groups(count: int) -> Iterator[tuple[Image, Truth]]:

@@ -118,7 +118,16 @@ def _report(seen: list[tuple[Any, Any]], rule: Any) -> None:
     away = np.array([(frame.centre - true.centre) / true.side for frame, true in pairs])
     size = np.log([frame.side / true.side for frame, true in pairs])
     print(f"roll off by, in degrees: {np.percentile(roll, [50, 90, 95]).round(1)} (50, 90, 95 % of looks)")
+    plain = np.array([_eyes_and_mouth(each.keypoints) for each, _ in seen])
+    off = np.degrees([abs(angle_between(one, true.roll_rad)) for one, (_, true) in zip(plain, seen, strict=True)])
+    print(f"by the eyes' line and the way to the mouth alone: {np.percentile(off, [50, 90, 95]).round(1)}")
     print(f"centre off by {away.std(0).round(3)} of the side (mean {away.mean(0).round(3)}), log side {size.std():.3f}")
+
+
+def _eyes_and_mouth(keypoints: NDArray[np.floating]) -> float:
+    across, down = keypoints[1] - keypoints[0], keypoints[3] - (keypoints[0] + keypoints[1]) / 2
+    right = across + [down[1], -down[0]]
+    return float(np.arctan2(-right[1], right[0]))
 
 
 if __name__ == "__main__":
