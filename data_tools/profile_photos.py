@@ -33,6 +33,8 @@ class Options:
     """Turned pictures of each face."""
     yaw_deg: tuple[float, float] = (45.0, 90.0)
     """Least and largest yaw of the turned pictures."""
+    min_score: float | None = None
+    """Least score of a face (0 to 1, usually 0.55)."""
     max_front_deg: float = 40.0
     """Faces that look farther aside than this are left out."""
     image_size: int = 320
@@ -148,13 +150,14 @@ def main(argv: list[str] | None = None) -> int:
 
     options = tyro.cli(Options, args=argv, description=__doc__)
     from tfface.data.map_records import ENLARGE, report, write_dataset
+    from tfface.detect.registry import load_detector
     from tfface.inference import Reconstructor
     from tfface.io.image import list_images, survey, unreadable_format, write_image
     from tfface.viz.sheet import contact_sheet
 
     photos = [options.photos] if options.photos.is_file() else list_images(options.photos)
     unreadable = [] if options.photos.is_file() else survey(options.photos).unreadable
-    maker = Maker(options, Reconstructor(options.model))
+    maker = Maker(options, Reconstructor(options.model, load_detector("auto", options.min_score)))
     jobs = [Job(f"{photo.name}#{number}", photo, number) for photo in photos for number in range(options.turns)]
     card = {
         "source": f"photographs turned in depth; maps by {maker.reconstructor.model_name}",

@@ -112,7 +112,7 @@ def test_an_upright_detector_is_believed_and_costs_no_more_crops(network: Path) 
             return [Detection((left, top, right, bottom), 1.0, self.name)]
 
     crops = {}
-    for name in ("dlib", "mtcnn"):
+    for name in ("blazeface", "dlib", "mtcnn"):
         network_with = Reconstructor(network, detector=Sees(name))
         run, seen = network_with._run, []
 
@@ -123,7 +123,7 @@ def test_an_upright_detector_is_believed_and_costs_no_more_crops(network: Path) 
         network_with._run = counted  # type: ignore[method-assign]
         network_with(photo(0.1))
         crops[name] = sum(seen)
-    assert crops == {"dlib": 2, "mtcnn": 18}
+    assert crops == {"blazeface": 2, "dlib": 2, "mtcnn": 18}
 
 
 def test_next_crop_turns_by_the_landmarks_but_not_by_too_much() -> None:

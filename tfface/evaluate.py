@@ -35,7 +35,7 @@ class Options:
     peers: Path | None = None
     """A folder of .npz or .mat files with other methods' landmarks, a row each (scans: of folders of meshes)."""
     detector: str | None = None
-    """Crop by our own detection (auto, dlib, mtcnn) instead of the benchmark's boxes."""
+    """Crop by our own detection (auto, blazeface, dlib, mtcnn) instead of the benchmark's boxes."""
     refine: int = 1
     """How often networks look again, in an upright crop of the landmarks just found: once is what prediction does, 0
     one look at the benchmark's crop."""

@@ -46,8 +46,8 @@ class Arguments:
     networks do). auto: contour with a file of either kind."""
     model: str | None = None
     """The network that finds landmarks: a preset's name, or the folder of an exported model or of a training run."""
-    detector: Annotated[str, tyro.conf.arg(metavar="{auto,dlib,mtcnn}")] = "auto"
-    """auto: dlib's HOG detector, and mtcnn where it finds nothing."""
+    detector: Annotated[str, tyro.conf.arg(metavar="{auto,blazeface,dlib,mtcnn}")] = "auto"
+    """auto: blazeface, the best by measurement (docs/detection.md)."""
     box: tuple[float, float, float, float] | None = None
     """Left, top, right, bottom of the face in pixels, instead of detection (one photograph only)."""
     steps: int = 120

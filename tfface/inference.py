@@ -302,6 +302,7 @@ class Reconstructor:
             score=None if face.detector == "given" else face.score,
             decoded=answer.decoded,
             landmark_deviations_px=answer.deviations_px,
+            doubtful=face.doubtful,
         )
 
 

@@ -1,7 +1,8 @@
 """`tfface info`: what is installed, what the face model is made of, which networks and presets there are.
 
 With `--json` one JSON object: `versions` (name to version, null where absent), `devices` (a list), `face_model` (name,
-checksum, sizes, provenance), `models` (name to `parameters`), `presets` (name to card).
+checksum, sizes, provenance), `detector` (card of the default detector's weights), `models` (name to `parameters`),
+`presets` (name to card).
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ def gather() -> dict[str, Any]:
         "versions": versions(),
         "devices": devices(),
         "face_model": face_model(),
+        "detector": detector(),
         "models": networks(),
         "presets": presets(),
     }
@@ -115,6 +117,14 @@ def face_model() -> dict[str, Any]:
     }
 
 
+def detector() -> dict[str, Any]:
+    """The card of the face detector's weights that ship with the package: source, licence, checksums."""
+    import yaml
+
+    path = Path(__file__).parent / "detect" / "weights" / "card.yaml"
+    return dict(yaml.safe_load(path.read_text(encoding="utf-8")))
+
+
 def networks() -> dict[str, dict[str, int]]:
     """Each network that can be trained, with the number of its `parameters` in its default configuration."""
     from tfface import models
@@ -142,6 +152,7 @@ def show(information: dict[str, Any]) -> None:
     model |= {"licence": provenance["licence"], "made by": provenance["command"]}
     _table(console, "face model", model)
     _table(console, "made of", {s["what"]: f"{s['from']}\n{s['licence']}" for s in provenance["sources"]})
+    _table(console, "face detector", information["detector"])
     counts = {name: f"{item['parameters']:,} parameters" for name, item in information["models"].items()}
     _table(console, "networks", counts)
     for name, card in information["presets"].items():

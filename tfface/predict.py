@@ -33,8 +33,10 @@ class Arguments:
     or --mat the best of those that give coefficients."""
     out: Path = Path("out")
     """Folder for the results; made when it is missing."""
-    detector: Annotated[str, tyro.conf.arg(metavar="{auto,dlib,mtcnn}")] = "auto"
-    """auto: dlib's HOG detector, and mtcnn where it finds nothing."""
+    detector: Annotated[str, tyro.conf.arg(metavar="{auto,blazeface,dlib,mtcnn}")] = "auto"
+    """auto: blazeface, the best by measurement (docs/detection.md)."""
+    min_score: float | None = None
+    """Least score of a face, on the detector's own scale (blazeface: 0 to 1, usually 0.55)."""
     box: tuple[float, float, float, float] | None = None
     """Left, top, right, bottom of the face in pixels, instead of detection."""
     side_box: tuple[float, float, float, float] | None = None
@@ -166,7 +168,7 @@ def _made_with(arguments: Arguments, model: Path) -> dict[str, Any]:
     """What decides how a photograph's results come out, beside the photograph."""
     from tfface.io.files import folder_digest
 
-    chosen = ("detector", "box", "side_box", "recrop", "refine", "set", "mat")
+    chosen = ("detector", "min_score", "box", "side_box", "recrop", "refine", "set", "mat")
     return {"model": folder_digest(model), **{name: getattr(arguments, name) for name in chosen}}
 
 
@@ -189,9 +191,10 @@ def _left(arguments: Arguments, batch: Batch, made_with: dict[str, Any]) -> tupl
 
 
 def _reconstructor(arguments: Arguments, model: Path) -> Reconstructor:
+    from tfface.detect.registry import load_detector
     from tfface.inference import Reconstructor
 
-    return Reconstructor(model, arguments.detector, arguments.recrop)
+    return Reconstructor(model, load_detector(arguments.detector, arguments.min_score), arguments.recrop)
 
 
 def _saved_model(arguments: Arguments) -> Path:
@@ -235,6 +238,7 @@ def _save(
     source = photograph(photo)
     names = free_names(arguments.out, stem, len(results), source, arguments.overwrite)
     for number, (name, result) in enumerate(zip(names, results, strict=True)):
+        _warn_of_doubt(result, photo)
         told = about(source, number, len(results), made_with)
         result.save(arguments.out, name, arguments.mat, arguments.overwrite, told)
         yaw, pitch, roll = result.pose.degrees
@@ -244,6 +248,16 @@ def _save(
             f"yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} degrees, {took:.0f} ms",
             markup=False,
             soft_wrap=True,
+        )
+
+
+def _warn_of_doubt(result: FaceResult, photo: Path) -> None:
+    if result.doubtful:
+        ends = " ".join(f"{value:.0f}" for value in result.box)
+        print(
+            f"tfface predict: {photo}: what was found at {ends} may not be a face (score {result.score:.2f}): look at "
+            "its overlay; --min-score leaves such out, --box says where the face is.",
+            file=sys.stderr,
         )
 
 

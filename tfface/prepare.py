@@ -42,7 +42,9 @@ class Options:
     size: int = 224
     """Side of the crops in pixels."""
     detector: str = "auto"
-    """auto, dlib or mtcnn."""
+    """auto, blazeface, dlib or mtcnn."""
+    min_score: float | None = None
+    """Least score of a face, on the detector's own scale (blazeface: 0 to 1, usually 0.55)."""
     model: str | None = None
     """Preset or SavedModel folder that finds the mesh and the landmarks; the default preset otherwise."""
     landmarks_file: Path | None = None
@@ -100,7 +102,16 @@ def _claim_folder(options: Options, photos: list[str]) -> None:
     from tfface.io.records import DATASET_FILE, read_dataset_card
     from tfface.version import __version__
 
-    same = ("size", "detector", "model", "landmarks_file", "max_disagreement", "min_face", "photos_per_shard")
+    same = (
+        "size",
+        "detector",
+        "model",
+        "landmarks_file",
+        "max_disagreement",
+        "min_face",
+        "min_score",
+        "photos_per_shard",
+    )
     card: dict[str, Any] = {key: getattr(options, key) for key in same}
     card["landmarks_file"] = str(options.landmarks_file or "")
     card |= {"photos": len(photos), "names_sha256": hashlib.sha256(os.fsencode("\n".join(photos))).hexdigest()}
@@ -175,7 +186,7 @@ def _settings(options: Options) -> PrepareSettings:
     from tfface.training.prepare import PrepareSettings
 
     saved_model = weights.saved_model(options.model)
-    same = ("size", "detector", "landmarks_file", "max_disagreement", "min_face")
+    same = ("size", "detector", "landmarks_file", "max_disagreement", "min_face", "min_score")
     return PrepareSettings(options.photos, saved_model, **{name: getattr(options, name) for name in same})
 
 

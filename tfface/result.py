@@ -75,6 +75,7 @@ class FaceResult:
         decoded: what the network's coefficients say, of networks that have them.
         landmark_deviations_px: `[68]` how far the network expects each of `landmarks68_2d` to be off, a standard
             deviation along u and along v in pixels of the photograph; None of networks that do not know.
+        doubtful: whether few faces have so low a score: it may be none.
     """
 
     image: NDArray[np.uint8]
@@ -86,6 +87,7 @@ class FaceResult:
     score: float | None = None
     decoded: DecodedFace | None = None
     landmark_deviations_px: NDArray[np.float32] | None = None
+    doubtful: bool = False
 
     @cached_property
     def vertices(self) -> NDArray[np.float32]:
@@ -213,6 +215,7 @@ class FaceResult:
             "box_px": _rounded(self.box, 3),
             "crop_roll_deg": round(self.crop_roll_deg, 3),
             "detection_score": self.score,
+            "detection_doubtful": self.doubtful,
             "pose": {**angles, "convention": POSE_NOTE},
             "camera": {
                 "rotation": _rounded(camera.rotation, 7),

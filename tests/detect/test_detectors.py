@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import builtins
+from typing import Any
+
 import numpy as np
 import pytest
 
-from tfface.detect.auto import Auto, turn_back
 from tfface.detect.base import Detection
 from tfface.detect.registry import load_detector
 from tfface.errors import UserError
 
 data = pytest.importorskip("skimage.data")
 FACE = np.array([221, 130])
+PLACES = {0: (221, 130), 1: (130, 512 - 221), 2: (512 - 221, 512 - 130), 3: (512 - 130, 221)}
+"""Of the face in the picture turned by so many quarters."""
 
 
 def centre(face: Detection) -> np.ndarray:
@@ -19,10 +23,12 @@ def centre(face: Detection) -> np.ndarray:
     return (box[:2] + box[2:]) / 2
 
 
-@pytest.mark.parametrize("name", ["dlib", "mtcnn"])
-def test_both_find_the_astronaut_and_agree_on_the_crop(name: str) -> None:
+@pytest.mark.parametrize("name", ["auto", "blazeface", "dlib", "mtcnn"])
+def test_all_find_the_astronaut_and_agree_on_the_crop(name: str) -> None:
+    if name == "mtcnn":
+        pytest.importorskip("mtcnn")
     faces = load_detector(name).detect(data.astronaut())
-    assert len(faces) == 1
+    assert len(faces) == 1 and not faces[0].doubtful
     assert np.abs(centre(faces[0]) - FACE).max() < 12
     box = faces[0].crop_box()
     assert 110 < box[2] - box[0] < 170
@@ -31,35 +37,50 @@ def test_both_find_the_astronaut_and_agree_on_the_crop(name: str) -> None:
         assert left_eye[0] < nose[0] < right_eye[0] and nose[1] > left_eye[1]
 
 
-def test_a_large_photograph_gives_the_same_box() -> None:
-    small = data.astronaut()
-    large = np.repeat(np.repeat(small, 4, axis=0), 4, axis=1)
-    found = load_detector("dlib").detect(large)[0]
+@pytest.mark.parametrize("name", ["blazeface", "dlib"])
+def test_a_large_photograph_gives_the_same_box(name: str) -> None:
+    large = np.repeat(np.repeat(data.astronaut(), 4, axis=0), 4, axis=1)
+    found = load_detector(name).detect(large)[0]
     assert np.abs(centre(found) / 4 - FACE).max() < 12
 
 
-@pytest.mark.parametrize("turns", [1, 2, 3])
-def test_auto_finds_a_face_that_lies_on_its_side(turns: int) -> None:
-    auto = Auto()
-    auto._second = load_detector("dlib")  # MTCNN may find it too, without knowing that it is turned
+@pytest.mark.parametrize("turns", [0, 1, 2, 3])
+def test_auto_says_which_way_up_a_face_is(turns: int) -> None:
     photo = np.ascontiguousarray(np.rot90(data.astronaut(), turns))
-    faces = auto.detect(photo)
+    faces = load_detector("auto").detect(photo)
     assert len(faces) == 1
-    assert np.degrees(faces[0].roll_rad) % 360 == pytest.approx(90 * turns)
-    expected = {1: (FACE[1], 512 - FACE[0]), 2: (512 - FACE[0], 512 - FACE[1]), 3: (512 - FACE[1], FACE[0])}
-    assert np.abs(centre(faces[0]) - expected[turns]).max() < 12
+    assert abs((np.degrees(faces[0].roll_rad) - 90 * turns + 180) % 360 - 180) < 10
+    assert np.abs(centre(faces[0]) - PLACES[turns]).max() < 12
 
 
-@pytest.mark.parametrize("turns", [1, 2, 3])
-def test_turn_back_is_exact(turns: int) -> None:
-    image = np.zeros((40, 70))
-    image[10:15, 50:60] = 1
-    rows, columns = np.nonzero(np.rot90(image, turns))
-    box = (float(columns.min()), float(rows.min()), float(columns.max() + 1), float(rows.max() + 1))
-    assert turn_back(Detection(box, 1.0, "dlib"), turns, image.shape).box == (50, 10, 60, 15)
+def test_keypoints_lie_where_the_face_has_them() -> None:
+    eye, other_eye, nose, mouth, ear, other_ear = load_detector("blazeface").detect(data.astronaut())[0].keypoints6
+    assert ear[0] < eye[0] < nose[0] < other_eye[0] < other_ear[0]
+    assert max(eye[1], other_eye[1]) < nose[1] < mouth[1]
 
 
 def test_nothing_there_and_wrong_names() -> None:
-    assert load_detector("dlib").detect(np.full((100, 100, 3), 90, np.uint8)) == []
-    with pytest.raises(UserError, match="auto, dlib, mtcnn; did you mean mtcnn"):
+    for name in ("blazeface", "dlib"):
+        assert load_detector(name).detect(np.full((100, 100, 3), 90, np.uint8)) == []
+    with pytest.raises(UserError, match="auto, blazeface, dlib, mtcnn; did you mean mtcnn"):
         load_detector("mtcn")
+
+
+def test_a_missing_package_is_told_and_the_default_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any, **more: Any) -> Any:
+        if name.split(".")[0] in ("mtcnn", "dlib", "tensorflow"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return real(name, *rest, **more)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(UserError, match="pip install mtcnn"):
+        load_detector("mtcnn")
+    assert len(load_detector("auto").detect(data.astronaut())) == 1
+
+
+def test_min_score_leaves_out_what_scores_less() -> None:
+    (face,) = load_detector("blazeface").detect(data.astronaut())
+    assert load_detector("blazeface", face.score - 0.01).detect(data.astronaut())
+    assert load_detector("blazeface", min(face.score + 0.01, 1.0)).detect(data.astronaut()) == []

@@ -9,29 +9,38 @@ from tfface.detect.base import Detector
 from tfface.errors import UserError
 
 
-def _auto() -> Detector:
-    from tfface.detect.auto import Auto
+def _blazeface(*min_score: float) -> Detector:
+    from tfface.detect.blazeface.detector import BlazeFace
 
-    return Auto()
+    return BlazeFace(*min_score)
 
 
-def _dlib() -> Detector:
+def _dlib(*min_score: float) -> Detector:
     from tfface.detect.dlib_hog import DlibHog
 
-    return DlibHog()
+    return DlibHog(*min_score)
 
 
-def _mtcnn() -> Detector:
+def _mtcnn(*min_score: float) -> Detector:
     from tfface.detect.mtcnn import Mtcnn
 
-    return Mtcnn()
+    return Mtcnn(*min_score)
 
 
-DETECTORS: dict[str, Callable[[], Detector]] = {"auto": _auto, "dlib": _dlib, "mtcnn": _mtcnn}
+DETECTORS: dict[str, Callable[..., Detector]] = {
+    "auto": _blazeface,  # alone: what it misses, the others miss as well, or find at the price of false faces
+    "blazeface": _blazeface,
+    "dlib": _dlib,
+    "mtcnn": _mtcnn,
+}
 
 
-def load_detector(name: str) -> Detector:
+def load_detector(name: str, min_score: float | None = None) -> Detector:
     """The detector of this name, ready to use.
+
+    Args:
+        name: `auto` is the best by measurement (`docs/detection.md`), today `blazeface`.
+        min_score: least score of a face, on the detector's own scale; None for its own.
 
     Raises:
         UserError: when there is none of this name (tells the right ones) or its package is not installed.
@@ -41,8 +50,9 @@ def load_detector(name: str) -> Detector:
         hint = f"; did you mean {near[0]}?" if near else "."
         raise UserError(f"There is no detector {name!r}: choose from {', '.join(DETECTORS)}{hint}")
     try:
-        return DETECTORS[name]()
+        return DETECTORS[name](*([] if min_score is None else [min_score]))
     except ImportError as error:
         raise UserError(
-            f"The detector {name!r} needs a package that is missing ({error}): install it with pip."
+            f"The detector {name!r} needs a package that is missing ({error}): install it with "
+            f"`pip install {name}`, or choose another detector."
         ) from error

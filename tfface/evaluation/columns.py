@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,17 @@ from tfface.io.reading import files_in, read_arrays, read_matlab, reading
 
 FloatArray = NDArray[np.floating]
 ReadImage = Callable[[Path], NDArray[np.uint8]]
-FindBox = Callable[[NDArray[np.uint8], FloatArray], "FloatArray | None"]
 _KEYS = ("landmarks68_px", "landmarks")
+
+
+class Found(NamedTuple):
+    """A face that was found: its square crop `box` `[4]`, and how the head is turned, counter-clockwise."""
+
+    box: FloatArray
+    roll_rad: float = 0.0
+
+
+FindBox = Callable[[NDArray[np.uint8], FloatArray], "Found | None"]
 
 
 class Predictor(Protocol):
@@ -106,25 +115,24 @@ class _Asked:
 
     def about(self, i: int, side: int | None, column: Column) -> FloatArray:
         """The landmarks `[68,3]` of item `i` in the benchmark's pixels; what else is found goes into `column`."""
-        image, box = self._view(i, column)
-        views = [] if side is None else [self._view(side, column)]
-        points = self._landmarks(image, box, views)
+        image, face = self._view(i, column)
+        sides = [] if side is None else [self._view(side, column)]
+        views = [(picture, found.box) for picture, found in [(image, face), *sides]]
+        turned = {"roll_rad": face.roll_rad} if face.roll_rad else {}
+        points = np.asarray(self.predictor.landmarks(image, face.box, *views[1:], **turned))
         if points.shape != (68, 3) or not np.isfinite(points).all():
             raise UserError(f"the network's landmarks are not 68 finite points but {points.shape}")
         if self.data.dense is not None and hasattr(self.predictor, "vertices"):
-            vertices = self.predictor.vertices([(image, box), *views])
+            vertices = self.predictor.vertices(views, **turned)
             column.dense[self.data.names[i]] = self.data.dense.measure(i, vertices)
         return np.asarray(points + _OFFSET)
 
-    def _landmarks(self, image: Any, box: FloatArray, views: list[Any]) -> FloatArray:
-        return np.asarray(self.predictor.landmarks(image, box, *views))
-
-    def _view(self, i: int, column: Column) -> tuple[Any, FloatArray]:
+    def _view(self, i: int, column: Column) -> tuple[Any, Found]:
         image, box = self.read_image(self.data.images[i]), self.data.boxes[i]
-        found = box if self.find_box is None else self.find_box(image, box)
+        found = Found(box) if self.find_box is None else self.find_box(image, box)
         if found is None and self.data.names[i] not in column.missed:
             column.missed.append(self.data.names[i])
-        return image, box if found is None else found
+        return image, Found(box) if found is None else found
 
 
 def read_peers(folder: Path, data: LandmarkSet, broken: dict[str, str] | None = None) -> list[Column]:

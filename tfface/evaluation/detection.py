@@ -6,27 +6,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.detect.registry import load_detector
-from tfface.evaluation.columns import FindBox
+from tfface.evaluation.columns import FindBox, Found
 
 FloatArray = NDArray[np.floating]
 LEAST_OVERLAP = 0.1
 
 
 def box_finder(name: str) -> FindBox:
-    """A function from an RGB image and the benchmark's box `[4]` to our own square box, or None for a missed
-    face.
+    """A function from an RGB image and the benchmark's box `[4]` to our own square box and the head's roll, or None for
+    a missed face.
 
     A picture may hold several faces: the detection that overlaps the benchmark's box most is meant. One that
     overlaps it by less than a tenth (intersection over union) is somebody else, and the face is missed.
     """
     detector = load_detector(name)
 
-    def find(image: NDArray[np.uint8], box: FloatArray) -> FloatArray | None:
-        boxes = [found.crop_box() for found in detector.detect(image)]
-        overlaps = [overlap(found, box) for found in boxes]
-        if not boxes or max(overlaps) < LEAST_OVERLAP:
+    def find(image: NDArray[np.uint8], box: FloatArray) -> Found | None:
+        faces = [Found(face.crop_box(), face.roll_rad) for face in detector.detect(image)]
+        overlaps = [overlap(face.box, box) for face in faces]
+        if not faces or max(overlaps) < LEAST_OVERLAP:
             return None
-        return boxes[int(np.argmax(overlaps))]
+        return faces[int(np.argmax(overlaps))]
 
     return find
 

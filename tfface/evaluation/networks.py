@@ -50,13 +50,16 @@ class NetworkPredictor:
         self._detector = detector
         self._upright = upright and self.num_views == 1
 
-    def landmarks(self, image: Image, box: FloatArray, side: tuple[Image, FloatArray] | None = None) -> FloatArray:
-        """`[68,3]` u, v, depth in pixels of the RGB image `[H,W,3]`, from the square crop `box` `[4]`."""
-        return np.asarray(self._topology.landmarks(self._map([(image, box)] + ([side] if side else []))))
+    def landmarks(
+        self, image: Image, box: FloatArray, side: tuple[Image, FloatArray] | None = None, roll_rad: float = 0.0
+    ) -> FloatArray:
+        """`[68,3]` u, v, depth in pixels of the RGB image `[H,W,3]`, from the square crop `box` `[4]` of a head that is
+        turned by `roll_rad` as far as is known."""
+        return np.asarray(self._topology.landmarks(self._map([(image, box)] + ([side] if side else []), roll_rad)))
 
-    def vertices(self, views: Sequence[tuple[Image, FloatArray]]) -> FloatArray:
+    def vertices(self, views: Sequence[tuple[Image, FloatArray]], roll_rad: float = 0.0) -> FloatArray:
         """`[53833,3]` u, v, depth in pixels of the first of one or two pictures, each with its square crop."""
-        return self._topology.to_vertices(self._map(views))
+        return self._topology.to_vertices(self._map(views, roll_rad))
 
     def straightened(self, vertices: FloatArray) -> FloatArray:
         """Vertices `[53833,3]` without the camera's perspective (`tfface.face.metric`), laid over the seen ones."""
@@ -83,8 +86,8 @@ class NetworkPredictor:
             raise UserError("no face was found in the front view, and there are no landmarks")
         return found[0].crop_box()
 
-    def _map(self, views: Sequence[tuple[Image, FloatArray]]) -> NDArray[np.float32]:
+    def _map(self, views: Sequence[tuple[Image, FloatArray]], roll_rad: float) -> NDArray[np.float32]:
         (image, box), *sides = views
         side_image, side_box = sides[0] if sides else (None, None)
-        roll_rad = self._reconstructor.find_roll(image, box) if self._upright else 0.0
+        roll_rad = self._reconstructor.find_roll(image, box) if self._upright else roll_rad
         return self._reconstructor.predict_box(image, box, side_image, side_box, roll_rad)

@@ -35,6 +35,7 @@ class PrepareSettings:
         saved_model: folder of the network that finds the mesh.
         size: side of the crops in pixels.
         detector: a name of `tfface.detect.registry`.
+        min_score: least score of a face; None for the detector's own.
         landmarks_file: dlib's shape predictor (68 or 81 points), or None for the mesh's landmarks.
         max_disagreement: mean distance of those from the mesh's, as a part of the face's size (the root of its landmark
             box's area), beyond which a face is left out.
@@ -48,6 +49,7 @@ class PrepareSettings:
     landmarks_file: Path | None = None
     max_disagreement: float = 0.15
     min_face: float = 40.0
+    min_score: float | None = None
 
 
 class PhotoPreparer:
@@ -60,7 +62,9 @@ class PhotoPreparer:
     def __init__(self, settings: PrepareSettings) -> None:
         self.settings = settings
         self._points = None if settings.landmarks_file is None else LandmarkFile(settings.landmarks_file)
-        self._reconstruct = Reconstructor(settings.saved_model, _Largest(load_detector(settings.detector)))
+        self._reconstruct = Reconstructor(
+            settings.saved_model, _Largest(load_detector(settings.detector, settings.min_score))
+        )
 
     def __call__(self, name: str) -> photos.PhotoRecord | str:
         """The record of the photograph of this name, or the reason why there is none: nothing ends the run."""
@@ -129,7 +133,7 @@ def check_settings(settings: PrepareSettings) -> None:
         UserError: as `PhotoPreparer`.
     """
     read_card(settings.saved_model)
-    load_detector(settings.detector)
+    load_detector(settings.detector, settings.min_score)
     if settings.landmarks_file is not None:
         LandmarkFile(settings.landmarks_file)
 

@@ -1,0 +1,107 @@
+"""The `blazeface` detector: a search for candidates, a second look at each, and what is a face."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.detect.base import Detection, largest_first
+from tfface.detect.blazeface.frame import Frame, face_frame
+from tfface.detect.blazeface.network import BlazeFaceNetwork, Candidates
+from tfface.detect.blazeface.search import look, parts, whole
+from tfface.detect.blazeface.second_look import SecondLook, Seen
+from tfface.detect.blazeface.suppress import merge, overlaps, shares_inside
+from tfface.geometry.align import square_box
+
+CANDIDATE_SCORE = 0.3
+LEAST_SCORE = 0.55
+"""Of a face. Measured on the 200 photographs of development (`docs/detection.md`), as the next two."""
+BESIDE_SCORE = 0.7
+"""Of a face in a picture with a sure one: what is weaker there is mostly a pattern."""
+SURE_SCORE = 0.8
+PORTRAIT_SHARE = 0.25
+SAME_FACE = 0.3
+WITHIN = 0.6
+
+
+class BlazeFace:
+    """Finds faces of any roll, and says which way up they are.
+
+    The picture is searched small by the quick network; then, unless a sure face spans a quarter of it (a portrait), by
+    the finer one, whole and in parts, for faces that are small in it; then, when nothing was found, turned by quarters.
+    Every candidate is looked at again (`SecondLook`); the score is that of the second look.
+
+    Args:
+        min_score: least score of a face; 0 to 1.
+        smallest_px: side of the smallest face that is looked for, in pixels of the picture.
+        smallest_share: the same as a share of the picture's longer side, where that is more: the search of a large
+            picture costs no more than that of one of `smallest_px / smallest_share` pixels.
+        portraits: stop at a sure face that spans a quarter of the picture.
+    """
+
+    def __init__(
+        self,
+        min_score: float = LEAST_SCORE,
+        smallest_px: float = 32.0,
+        smallest_share: float = 0.02,
+        portraits: bool = True,
+    ) -> None:
+        self.min_score, self.portraits = min_score, portraits
+        self.smallest_px, self.smallest_share = smallest_px, smallest_share
+        self._quick, self._fine = BlazeFaceNetwork("short_range"), BlazeFaceNetwork("back")
+        self._look_again = SecondLook(self._quick, self._fine)
+
+    def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
+        """See `Detector`."""
+        faces: list[Seen] = []
+        square = whole(image)
+        self._add(faces, image, look(self._quick, image, square, 0.0, CANDIDATE_SCORE))
+        if not self._portrait(faces, square):
+            self._add(faces, image, look(self._fine, image, square, 0.0, CANDIDATE_SCORE))
+            smallest = max(self.smallest_px, self.smallest_share * (square[2] - square[0]))
+            for part in parts(image, self._fine.size, smallest):
+                self._add(faces, image, look(self._fine, image, part, 0.0, CANDIDATE_SCORE))
+        found = self._faces(faces)
+        for roll in () if found else (np.pi / 2, -np.pi / 2, np.pi):
+            for network in (self._quick, self._fine):
+                self._add(faces, image, look(network, image, square, roll, CANDIDATE_SCORE))
+        return largest_first([_detection(face) for face in found or self._faces(faces)])
+
+    def _portrait(self, faces: list[Seen], square: NDArray[np.float64]) -> bool:
+        largest = max((face.frame.side for face in faces if face.score >= SURE_SCORE), default=0.0)
+        return self.portraits and largest >= PORTRAIT_SHARE * (square[2] - square[0])
+
+    def _add(self, faces: list[Seen], image: NDArray[np.uint8], found: Candidates) -> None:
+        """Takes a second look at each candidate that is not known yet."""
+        found = merge(found)
+        for box, points in zip(found.boxes, found.keypoints, strict=True):
+            frame = face_frame(box, points)
+            if not (overlaps(_square(frame), _squares(faces)) >= SAME_FACE).any():
+                seen = self._look_again(image, frame)
+                faces += [] if seen is None else [seen]
+
+    def _faces(self, seen: list[Seen]) -> list[Seen]:
+        """Those that are faces: each sure enough, beside a sure one surer, and none within another."""
+        faces: list[Seen] = []
+        for face in sorted(seen, key=lambda each: -each.score):
+            beside_sure = bool(faces) and faces[0].score >= SURE_SCORE
+            if face.score < (max(self.min_score, BESIDE_SCORE) if beside_sure else self.min_score):
+                break
+            if not (shares_inside(_square(face.frame), _squares(faces)) >= WITHIN).any():
+                faces.append(face)
+        return faces
+
+
+def _square(frame: Frame) -> NDArray[np.float64]:
+    return square_box(frame.centre, frame.side)
+
+
+def _squares(faces: list[Seen]) -> NDArray[np.float64]:
+    return np.reshape([_square(face.frame) for face in faces], (-1, 4))
+
+
+def _detection(face: Seen) -> Detection:
+    left, top, right, bottom = (float(value) for value in _square(face.frame))
+    return Detection(
+        (left, top, right, bottom), face.score, "blazeface", roll_rad=face.frame.roll_rad, keypoints6=face.keypoints
+    )
