@@ -3,8 +3,8 @@
 Anchors find faces of any roll, but say of all of them that they stand upright: the keypoints of a head on its side are
 up to 90 degrees wrong, those of one upside down are always upside down. Seen upright a face scores more than seen in
 any other way. So roll, place and size are followed until the keypoints agree with them, in two squares by the quick
-network. Where that ends in doubt, six turns are tried in three squares, the roll being the direction of the sum of their
-scores; where that contradicts, the finer network is asked as well. It also has a say in the score of a face in doubt.
+network. Where that ends in doubt, six turns are tried in three squares, the roll being the direction of the sum of
+their scores; where that contradicts, the finer network is asked as well, which also has a say in the score.
 """
 
 from __future__ import annotations
