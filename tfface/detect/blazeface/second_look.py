@@ -68,15 +68,16 @@ class SecondLook:
     def __init__(self, quick: BlazeFaceNetwork, fine: BlazeFaceNetwork) -> None:
         self._quick, self._fine = quick, fine
 
-    def __call__(self, image: NDArray[np.uint8], frame: Frame) -> Seen | None:
+    def __call__(self, image: NDArray[np.uint8], frame: Frame, least_logit: float = HOPELESS_LOGIT) -> Seen | None:
         """The face at a candidate, or None where nothing like a face is left there.
 
         Args:
             image: `[H,W,3]` uint8 RGB.
             frame: of the candidate.
+            least_logit: what the first look must reach for others to follow.
         """
         seen = self._settle(image, frame)
-        if seen is None or seen.logit < HOPELESS_LOGIT:
+        if seen is None or seen.logit < least_logit:
             return None
         if seen.settled and seen.logit >= SURE_LOGIT:
             return seen
