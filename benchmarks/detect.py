@@ -57,12 +57,16 @@ def main(argv: list[str] | None = None) -> int:
     results: dict[str, Any] = {}
     for name in options.detectors:
         detector = load_detector(name)
-        results[name] = {"photographs": {}, "groups": group_figures(detector, pictures) if pictures else {}}
+        results[name] = {"photographs": {}}
+        if pictures:
+            results[name]["groups"] = group_figures(detector, pictures)
+            print(name, "groups", json.dumps(results[name]["groups"]), flush=True)
         if options.faceless is not None:
             results[name]["faceless"] = faceless_figures(detector, options.faceless)
+            print(name, "faceless", json.dumps(results[name]["faceless"]), flush=True)
         for degrees in options.turns if options.aflw2000 else ():
             results[name]["photographs"][degrees] = figures(detector, _photographs(options, degrees))
-        print(name, json.dumps(results[name], indent=1), flush=True)
+            print(name, degrees, json.dumps(results[name]["photographs"][degrees]), flush=True)
     with atomic_path(options.out / "results.json") as beside:
         beside.write_text(json.dumps(results, indent=1), encoding="utf-8")
     return 0

@@ -13,7 +13,7 @@ from scipy.io import savemat
 from tfface.errors import UserError
 from tfface.evaluate import main
 from tfface.evaluation.aflw2000 import read_aflw2000
-from tfface.evaluation.columns import predict_column, read_peers
+from tfface.evaluation.columns import Found, predict_column, read_peers
 from tfface.evaluation.detection import overlap
 from tfface.evaluation.photos import read_photos
 from tfface.evaluation.scans import mean_surface
@@ -114,7 +114,8 @@ def test_networks_get_the_given_square_box_and_half_a_pixel(folder: Path, truth:
 
 def test_missed_and_failed_images_are_named(folder: Path, truth: np.ndarray) -> None:
     data = read_aflw2000(folder)
-    found = iter([np.array([22.0, 5, 0, 0]), None, np.array([500.0, 5, 0, 0]), np.array([10.0, 5, 0, 0])])
+    boxes = [[22.0, 5, 0, 0], None, [500.0, 5, 0, 0], [10.0, 5, 0, 0]]
+    found = iter([None if box is None else Found(np.array(box)) for box in boxes])
     column = predict_column(BoxFace(truth[0]), data, read_image, lambda image, box: next(found))
     assert column.missed == [NAMES[1]] and list(column.failed) == [NAMES[2]]
     scores = score_column(column, data)

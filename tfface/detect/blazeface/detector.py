@@ -9,7 +9,7 @@ from tfface.detect.base import Detection, largest_first
 from tfface.detect.blazeface.frame import Frame, face_frame
 from tfface.detect.blazeface.network import BlazeFaceNetwork, Candidates
 from tfface.detect.blazeface.search import look, parts, whole
-from tfface.detect.blazeface.second_look import SecondLook, Seen
+from tfface.detect.blazeface.second_look import HOPELESS_LOGIT, SecondLook, Seen
 from tfface.detect.blazeface.suppress import merge, overlaps, shares_inside
 from tfface.geometry.align import square_box
 
@@ -17,7 +17,9 @@ CANDIDATE_SCORE = 0.3
 LEAST_SCORE = 0.55
 """Of a face. Measured on the 200 photographs of development (`docs/detection.md`), as the next two."""
 BESIDE_SCORE = 0.7
-"""Of a face in a picture with a sure one: what is weaker there is mostly a pattern."""
+"""Of a face in a picture with a surer one: what is weaker there is mostly a pattern."""
+BESIDE_LOGIT = 0.0
+"""What a face beside a sure one must have at the first look, so that patterns in a portrait cost little time."""
 SURE_SCORE = 0.8
 PORTRAIT_SHARE = 0.25
 SAME_FACE = 0.3
@@ -77,15 +79,15 @@ class BlazeFace:
         for box, points in zip(found.boxes, found.keypoints, strict=True):
             frame = face_frame(box, points)
             if not (overlaps(_square(frame), _squares(faces)) >= SAME_FACE).any():
-                seen = self._look_again(image, frame)
+                beside_sure = any(face.score >= SURE_SCORE for face in faces)
+                seen = self._look_again(image, frame, BESIDE_LOGIT if beside_sure else HOPELESS_LOGIT)
                 faces += [] if seen is None else [seen]
 
     def _faces(self, seen: list[Seen]) -> list[Seen]:
-        """Those that are faces: each sure enough, beside a sure one surer, and none within another."""
+        """Those that are faces: each sure enough, beside a surer one more so, and none within another."""
         faces: list[Seen] = []
         for face in sorted(seen, key=lambda each: -each.score):
-            beside_sure = bool(faces) and faces[0].score >= SURE_SCORE
-            if face.score < (max(self.min_score, BESIDE_SCORE) if beside_sure else self.min_score):
+            if face.score < (max(self.min_score, BESIDE_SCORE) if faces else self.min_score):
                 break
             if not (shares_inside(_square(face.frame), _squares(faces)) >= WITHIN).any():
                 faces.append(face)

@@ -6,8 +6,8 @@ Points are read as complex numbers (right + i up), so that a rule that is linear
 
 with m the mean of the six. The weights were fitted by least squares to synthetic faces of all yaws, tilts and covers,
 whose landmarks are known (`python data_tools/fit_face_frame.py` prints them); the mirrored face must give the mirrored
-answer, so pairs share a weight. In profile the eyes lie one above the other in any order, so their line alone says
-little; ears, nose and mouth do.
+answer, so pairs share a weight. In profile the eyes lie one above the other in any order, and their line alone says
+little: ears, nose and mouth do.
 """
 
 from __future__ import annotations

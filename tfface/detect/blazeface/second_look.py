@@ -4,8 +4,7 @@ Anchors find faces of any roll, but say of all of them that they stand upright: 
 up to 90 degrees wrong, those of one upside down are always upside down. Seen upright a face scores more than seen in
 any other way. So roll, place and size are followed until the keypoints agree with them, in two squares by the quick
 network. Where that ends in doubt, six turns are tried in three squares, the roll being the direction of the sum of
-their scores; where that contradicts, the finer network is asked as well. It also has a say in the score of a face in
-doubt.
+their scores; where that contradicts, the finer network is asked as well, which also has a say in the score.
 """
 
 from __future__ import annotations
@@ -69,15 +68,16 @@ class SecondLook:
     def __init__(self, quick: BlazeFaceNetwork, fine: BlazeFaceNetwork) -> None:
         self._quick, self._fine = quick, fine
 
-    def __call__(self, image: NDArray[np.uint8], frame: Frame) -> Seen | None:
+    def __call__(self, image: NDArray[np.uint8], frame: Frame, least_logit: float = HOPELESS_LOGIT) -> Seen | None:
         """The face at a candidate, or None where nothing like a face is left there.
 
         Args:
             image: `[H,W,3]` uint8 RGB.
             frame: of the candidate.
+            least_logit: what the first look must reach for others to follow.
         """
         seen = self._settle(image, frame)
-        if seen is None or seen.logit < HOPELESS_LOGIT:
+        if seen is None or seen.logit < least_logit:
             return None
         if seen.settled and seen.logit >= SURE_LOGIT:
             return seen
