@@ -54,8 +54,9 @@ def test_a_photograph_becomes_a_glb(example) -> None:
 @pytest.mark.slow
 def test_photographs_of_one_person_share_their_identity(example) -> None:
     out = example("2_photographs_of_one_person", "--model", "rnet_light")
-    said = [json.loads(path.read_text())["coefficients"] for path in sorted(out.glob("photo_*.json"))]
-    people = [coefficients["identity_sigma"] for coefficients in said]
+    people = [
+        json.loads(path.read_text())["coefficients"]["identity_sigma"] for path in sorted(out.glob("photo_*.json"))
+    ]
     assert len(people) == 3
     np.testing.assert_array_equal(people[0], people[1])
 
