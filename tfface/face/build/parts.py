@@ -32,18 +32,20 @@ FRONT_MM = 6.0
 BESIDE_MM, GUM_MM = 9.0, 2.0
 CAVITY_RINGS = (
     (1.0, 1.0, 4.0),
-    (1.25, 6.0, 14.0),
-    (1.4, 20.0, 26.0),
-    (1.3, 22.0, 44.0),
+    (1.05, 5.0, 15.0),
+    (1.2, 17.0, 28.0),
+    (1.2, 20.0, 46.0),
     (0.9, 14.0, 56.0),
     (0.02, 0.3, 62.0),
 )
 """Of the mouth's cavity: width as a share of the lips', half height in mm (the first: the lips' own), depth in mm."""
+ARCH, BACK_MM = 0.93, 1.0
+"""MakeHuman's arch is squarer than people's, and came through the lips' corners: narrower than scanned, and behind."""
 TONGUE_SIZE, TONGUE_SHIFT_MM = 0.9, (0.0, -5.0, 0.0)
 """MakeHuman's fills the mouth up to the palate; people's rests below the lower teeth's edge."""
 TONGUE_LIFT_MM = 9.0
 """`tongueOut` lifts it over the lower teeth and lip again."""
-SUNK_MM = 0.3
+SUNK_MM = 0.6
 """How much smaller an eyeball is than its membrane's sphere: a turn that is linear in the weight swells it a little."""
 JAW = ("jawOpen", "jawLeft", "jawRight", "jawForward")
 
@@ -203,12 +205,13 @@ def _on_scan(base: BaseMesh, people: ScannedPeople, laid: LaidOn, upper: bool) -
     """Scale and shift that lay MakeHuman's teeth (mm) over the scanned ones: width, front, and cutting edge."""
     own = base.vertices[_helper(base, "helper-upper-teeth" if upper else "helper-lower-teeth")[0]] * MM_PER_DM
     scanned = laid.placed[people.teeth[0 if upper else 1]]
-    scale = np.array([np.ptp(scanned[:, 0]) / np.ptp(own[:, 0]), 1.0, np.ptp(scanned[:, 2]) / np.ptp(own[:, 2])])
+    width, length = (np.ptp(scanned[:, axis]) / np.ptp(own[:, axis]) for axis in (0, 2))
+    scale = np.array([ARCH * width, 1.0, length])
     ends = []
     for points in (own * scale, scanned):
         front = points[points[:, 2] > points[:, 2].max() - FRONT_MM]
         ends.append(np.array([0.0, front[:, 1].min() if upper else front[:, 1].max(), points[:, 2].max()]))
-    return scale, ends[1] - ends[0]
+    return scale, ends[1] - ends[0] - [0.0, 0.0, BACK_MM]
 
 
 def _teeth(
