@@ -64,7 +64,7 @@ def build_albedo(num_faces: int) -> None:
 
     face = load_open_face()
     card = {
-        "name": "tfface-open-face 1, albedo",
+        "name": f"{face.name}, albedo",
         "command": f"python data_tools/build_face_model.py --painted {num_faces}",
         "licence": "MIT (painted by tfface.data.synthetic, with two CC0 masks of MakeHuman)",
         "face_model": face.checksum,

@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.face.small_cage import small_cage
 from tfface.errors import UserError
-from tfface.face.build.ict import EYEBALLS, FILE, arkit_names, read_ict
+from tfface.face.build.ict import EYEBALLS, FILE, arkit_names, read_ict, read_licence
 from tfface.face.build.pooled import ELSEWHERE, PooledIdentity, pool, vertex_weights, without_rigid
-from tfface.face.build.scanned import both_sides_alike, opposite
+from tfface.face.build.scanned import BLINK_REACH, both_sides_alike, front_of, join_expressions, opposite
+from tfface.face.open_model import load_open_face
 from tfface.face.traits import fit_shared_traits
 
 HALF = 20
@@ -109,6 +111,28 @@ def test_both_sides_of_an_expression_are_alike() -> None:
     np.testing.assert_allclose(alike["jawOpen"], alike["jawOpen"][mirror] * [-1, 1, 1])
 
 
+def test_scanned_expressions_take_the_place_of_made_ones_but_for_gaze_and_tongue() -> None:
+    cage, rng = small_cage(), np.random.default_rng(0)
+    count = cage.weights.shape[0]
+    names = ["eyeBlinkLeft", "eyeLookUpLeft", "jawOpen", "tongueOut"]
+    made = rng.normal(size=(4, count, 3))
+    scanned = {name: rng.normal(size=(count, 3)) for name in names[:3]}
+    joined = join_expressions(scanned, names, made, cage)
+    np.testing.assert_array_equal(joined[0], scanned["eyeBlinkLeft"] * BLINK_REACH)
+    np.testing.assert_array_equal(joined[[2, 3]], [scanned["jawOpen"], made[3]])
+    eyes = np.concatenate([cage.eye(0), cage.eye(1)])
+    np.testing.assert_array_equal(joined[1, eyes], made[1, eyes])
+    skin = np.setdiff1d(np.arange(count), eyes)
+    np.testing.assert_array_equal(joined[1, skin], scanned["eyeLookUpLeft"][skin])
+
+
+def test_the_front_is_symmetric_and_holds_the_features() -> None:
+    face = load_open_face()
+    front = front_of(face)
+    assert (front[face.cage_mirror] == front).all() and 2000 < front.sum() < 3000
+    assert front[face.face(2).matrix[face.landmarks68[17:]].indices].all()
+
+
 def test_names_of_the_scanned_expressions_become_arkits() -> None:
     one = np.ones((2, 3), np.float32)
     named = arkit_names({"browInnerUp_L": one, "browInnerUp_R": 2 * one, "eyeBlink_L": one, "jawOpen": one})
@@ -148,3 +172,10 @@ def test_a_wrong_scanned_model_is_told(tmp_path: Path) -> None:
     _write(tmp_path, identity_cm=np.ones((2, 7, 3), np.float16))
     with pytest.raises(UserError, match="differ in vertices"):
         read_ict(tmp_path)
+
+
+def test_the_licence_must_go_with_the_data(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="licence, which must go with the model"):
+        read_licence(tmp_path)
+    (tmp_path / "LICENSE").write_text("MIT License\n\nCopyright (c) 2020 USC Institute for Creative Technologies\n")
+    assert "USC" in read_licence(tmp_path)

@@ -11,17 +11,18 @@ from numpy.typing import NDArray
 from tfface.face.build.cage import Cage, build_cage
 from tfface.face.build.chart import build_chart, signed_uv_areas
 from tfface.face.build.expression import build_expressions
-from tfface.face.build.ict import COMMIT, LICENCE, read_ict
+from tfface.face.build.ict import COMMIT, LICENCE, read_ict, read_licence
 from tfface.face.build.identity import build_identity
 from tfface.face.build.landmarks import LANDMARKS81, build_regions
 from tfface.face.build.makehuman import read_base, read_target
 from tfface.face.build.masks import build_ambient_occlusion, build_masks
 from tfface.face.build.parts import build_parts
 from tfface.face.build.population import population_shift
-from tfface.face.build.scanned import pooled_model
+from tfface.face.build.scanned import PooledModel, pooled_model
 from tfface.face.build.targets import read_targets
 from tfface.face.open_model import OpenFace, save_asset
 from tfface.face.traits import fit_traits
+from tfface.io.files import atomic_path
 
 NAME = "tfface-open-face 1"
 POOLED_NAME = "tfface-open-face 2"
@@ -48,6 +49,7 @@ SCANNED_MODEL = {
     "from": f"ICT-FaceKit (Li et al. 2020), github ICT-VGL/ICT-FaceKit at commit {COMMIT}",
     "licence": LICENCE,
 }
+LICENCE_OF_SCANS = "LICENSE-ICT-FaceKit.txt"
 LICENCE_OF_MADE = "CC0 1.0 (data), MIT (code that made it)"
 LICENCE_OF_POOLED = f"CC0 1.0 (MakeHuman's data), {LICENCE} (ICT-FaceKit's), MIT (code that made it)"
 
@@ -59,7 +61,7 @@ def build(data: Path, out: Path, num_people: int, ict: Path | None = None) -> No
         ict: the folder of ICT-FaceKit's model (`tfface.face.build.ict`): half of the people come from it, and the
             expressions. Without it the model is of MakeHuman's people alone.
     """
-    people = None if ict is None else read_ict(ict)
+    people, licence = (None, "") if ict is None else (read_ict(ict), read_licence(ict))
     base = read_base(data / "mpfb2" / "3dobjs" / "base.obj")
     cage = build_cage(base)
     _say(f"cage: {cage.weights.shape[0]} vertices, {len(cage.faces)} faces")
@@ -92,13 +94,9 @@ def build(data: Path, out: Path, num_people: int, ict: Path | None = None) -> No
         return
     pooled = pooled_model(people, cage, identity, arrays, POOLED_NAME, NUM_COMPONENTS)
     _say(f"pooled with scanned people; {NUM_COMPONENTS} components hold {pooled.explained:.2%} of the variance")
-    sources = [*SOURCES, SCANNED_MODEL]
-    checksum = _write(pooled.arrays, out, f"{command} --ict DIR", sources)
-    write_traits(pooled.traits, out, POOLED_NAME, f"{command} --ict DIR", sources)
     tongue_out = read_target(data / "faceunits01" / "targets" / "faceunits" / "tongueOut.target", len(base.vertices))
     parts = build_parts(base, cage, people, pooled, tongue_out)
-    card = {"name": f"{POOLED_NAME}, parts", "command": f"{command} --ict DIR", "licence": LICENCE_OF_POOLED}
-    save_asset(out, "open_face_parts", parts, {**card, "sources": sources, "face_model": checksum})
+    _write_pooled(pooled, parts, out, f"{command} --ict DIR", licence)
 
 
 def face_crop(cage: Cage, mean: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -184,6 +182,17 @@ def _write(arrays: dict[str, NDArray[Any]], out: Path, command: str, sources: li
     checksum = save_asset(out, "open_face", arrays, card)
     _say(f"{out / 'open_face.npz'}: sha256 {checksum[:16]}")
     return checksum
+
+
+def _write_pooled(pooled: PooledModel, parts: dict[str, NDArray[Any]], out: Path, command: str, licence: str) -> None:
+    """The pooled model with its traits and parts, and the licence `licence` of the scanned people's."""
+    sources = [*SOURCES, SCANNED_MODEL]
+    checksum = _write(pooled.arrays, out, command, sources)
+    write_traits(pooled.traits, out, POOLED_NAME, command, sources)
+    card = {"name": f"{POOLED_NAME}, parts", "command": command, "licence": LICENCE_OF_POOLED, "sources": sources}
+    save_asset(out, "open_face_parts", parts, {**card, "face_model": checksum})
+    with atomic_path(out / LICENCE_OF_SCANS) as beside:
+        beside.write_text(licence, encoding="utf-8")
 
 
 def write_traits(

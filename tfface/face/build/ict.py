@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tfface.errors import UserError
 from tfface.geometry.subdivide import triangulate
 
-FILE = "ict-facekit.npz"
+FILE, LICENCE_FILE = "ict-facekit.npz", "LICENSE"
 COMMIT = "da5f95a607f5e6b37755b38d3385d7f2853732e5"
 LICENCE = "MIT, (c) 2020 USC Institute for Creative Technologies"
 NUM_SKIN = 11_248
@@ -79,6 +79,19 @@ def read_ict(folder: Path) -> ScannedPeople:
         (np.arange(*EYEBALLS[0]), np.arange(*EYEBALLS[1])),
         (np.arange(*UPPER_TEETH), np.arange(*LOWER_TEETH)),
     )
+
+
+def read_licence(folder: Path) -> str:
+    """The text of ICT-FaceKit's licence, `folder / "LICENSE"`: it goes with whatever is made of the model.
+
+    Raises:
+        UserError: it is missing or another one.
+    """
+    path = folder / LICENCE_FILE
+    text = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
+    if "MIT License" not in text or "USC" not in text:
+        raise UserError(f"{path} is not ICT-FaceKit's licence, which must go with the model: put it there.")
+    return text
 
 
 def arkit_names(shapes: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:

@@ -29,12 +29,23 @@ PUPIL_DEG, IRIS_DEG = 7.5, 23.0
 EYE_COLUMNS = 20
 LIP_ROWS = 3
 FRONT_MM = 6.0
-BESIDE_MM = 5.0
-CAVITY_RINGS = ((1.0, 1.0, 4.0), (1.25, 6.0, 14.0), (1.4, 20.0, 26.0), (1.3, 22.0, 44.0), (0.7, 14.0, 58.0))
+BESIDE_MM, GUM_MM = 9.0, 2.0
+CAVITY_RINGS = (
+    (1.0, 1.0, 4.0),
+    (1.05, 5.0, 15.0),
+    (1.2, 17.0, 28.0),
+    (1.2, 20.0, 46.0),
+    (0.9, 14.0, 56.0),
+    (0.02, 0.3, 62.0),
+)
 """Of the mouth's cavity: width as a share of the lips', half height in mm (the first: the lips' own), depth in mm."""
+ARCH, BACK_MM = 0.93, 1.0
+"""MakeHuman's arch is squarer than people's, and came through the lips' corners: narrower than scanned, and behind."""
 TONGUE_SIZE, TONGUE_SHIFT_MM = 0.9, (0.0, -5.0, 0.0)
 """MakeHuman's fills the mouth up to the palate; people's rests below the lower teeth's edge."""
-SUNK_MM = 0.3
+TONGUE_LIFT_MM = 9.0
+"""`tongueOut` lifts it over the lower teeth and lip again."""
+SUNK_MM = 0.6
 """How much smaller an eyeball is than its membrane's sphere: a turn that is linear in the weight swells it a little."""
 JAW = ("jawOpen", "jawLeft", "jawRight", "jawForward")
 
@@ -91,7 +102,7 @@ def build_parts(
         )
     vertices, quads, chosen = _tongue(base, people, laid)
     moved = jaw(vertices)
-    moved[names.index("tongueOut")] += tongue_out[chosen] * MM_PER_DM
+    moved[names.index("tongueOut")] += _over_the_lip(tongue_out[chosen] * MM_PER_DM)
     pieces.add("tongue", vertices, quads, _all_of("tongue", quads), follow[False](vertices, identity), moved)
     _add_cavity(pieces, cage, laid, follow, jaw, identity, expressions)
     return {
@@ -194,12 +205,13 @@ def _on_scan(base: BaseMesh, people: ScannedPeople, laid: LaidOn, upper: bool) -
     """Scale and shift that lay MakeHuman's teeth (mm) over the scanned ones: width, front, and cutting edge."""
     own = base.vertices[_helper(base, "helper-upper-teeth" if upper else "helper-lower-teeth")[0]] * MM_PER_DM
     scanned = laid.placed[people.teeth[0 if upper else 1]]
-    scale = np.array([np.ptp(scanned[:, 0]) / np.ptp(own[:, 0]), 1.0, np.ptp(scanned[:, 2]) / np.ptp(own[:, 2])])
+    width, length = (np.ptp(scanned[:, axis]) / np.ptp(own[:, axis]) for axis in (0, 2))
+    scale = np.array([ARCH * width, 1.0, length])
     ends = []
     for points in (own * scale, scanned):
         front = points[points[:, 2] > points[:, 2].max() - FRONT_MM]
         ends.append(np.array([0.0, front[:, 1].min() if upper else front[:, 1].max(), points[:, 2].max()]))
-    return scale, ends[1] - ends[0]
+    return scale, ends[1] - ends[0] - [0.0, 0.0, BACK_MM]
 
 
 def _teeth(
@@ -220,12 +232,18 @@ def _tongue(
     return root + (vertices - root) * TONGUE_SIZE + TONGUE_SHIFT_MM, quads, chosen
 
 
+def _over_the_lip(moved: FloatArray) -> NDArray[np.float64]:
+    """A tongue's offsets `[P,3]` that lift it by as much as it was laid lower, most where it comes out most."""
+    share = moved[:, 2:] / moved[:, 2].max()
+    return np.asarray(moved + share * [0.0, TONGUE_LIFT_MM, 0.0])
+
+
 def _tooth_or_gum(vertices: FloatArray, quads: NDArray[np.integer], upper: bool) -> NDArray[np.uint8]:
-    """Of the quads above each other those farther from the cutting edge are gum."""
+    """A column of a band is gum, outer side and inner side of teeth: gum lies `GUM_MM` beyond the column's middle."""
     middle = np.array([vertices[quad[quad >= 0]].mean(0) for quad in quads])
     across = np.linalg.norm(middle[:, None, [0, 2]] - middle[None, :, [0, 2]], axis=-1) < BESIDE_MM
     above = middle[:, 1] - (across * middle[:, 1]).sum(1) / across.sum(1)
-    gum = above > 0.5 if upper else above < -0.5
+    gum = above > GUM_MM if upper else above < -GUM_MM
     return np.where(gum, MATERIALS.index("gum"), MATERIALS.index("tooth")).astype(np.uint8)
 
 
