@@ -101,6 +101,25 @@ def test_damaged_checkpoints_are_told(tiny: ModuleType, tmp_path: Path, kind: st
             read()
 
 
+def test_a_damaged_shard_is_named_when_training_meets_it(tiny: ModuleType, tmp_path: Path) -> None:
+    shards = [tmp_path / f"faces-{number:05d}.tfrecord" for number in range(2)]
+    for shard in shards:
+        with tf.io.TFRecordWriter(str(shard)) as writer:
+            for _ in range(3):
+                writer.write(tf.train.Example().SerializeToString())
+    with shards[1].open("ab") as file:
+        file.write(b"half a record")
+
+    def make(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+        training, validation = tiny.make_datasets(config, start_step)
+        records = tf.data.TFRecordDataset([str(shard) for shard in shards])
+        return tf.data.Dataset.zip((training, records)).map(lambda batch, _: batch), validation
+
+    config = tiny.tiny_config(tmp_path / "run", data__records=str(tmp_path))
+    with pytest.raises(UserError, match="faces-00001.tfrecord cannot be read as a shard"):
+        position_map.train(config, make, QUIET)
+
+
 def test_what_a_kill_left_is_swept(tiny: ModuleType, tmp_path: Path) -> None:
     for name in (".checkpoint-abcd_123.npz", ".best.weights-abcdefgh.h5", ".best.weights-abcdefgh.weights.h5"):
         (tmp_path / name).write_bytes(b"half")
