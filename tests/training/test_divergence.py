@@ -120,6 +120,13 @@ def test_a_damaged_shard_is_named_when_training_meets_it(tiny: ModuleType, tmp_p
         position_map.train(config, make, QUIET)
 
 
+def test_a_folder_with_somebody_elses_configuration_is_no_run(tiny: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("mine: true\n")
+    with pytest.raises(UserError, match="config.yaml is there and is no result of tfface"):
+        run_folder.claim(tiny.tiny_config(tmp_path))
+    assert (tmp_path / "config.yaml").read_text() == "mine: true\n"
+
+
 def test_what_a_kill_left_is_swept(tiny: ModuleType, tmp_path: Path) -> None:
     for name in (".checkpoint-abcd_123.npz", ".best.weights-abcdefgh.h5", ".best.weights-abcdefgh.weights.h5"):
         (tmp_path / name).write_bytes(b"half")
