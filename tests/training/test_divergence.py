@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -99,6 +102,32 @@ def test_damaged_checkpoints_are_told(tiny: ModuleType, tmp_path: Path, kind: st
     for read in (lambda: load_checkpoint(tmp_path, model), lambda: read_state(tmp_path)):
         with pytest.raises(UserError, match="checkpoint.npz cannot be read as a run's checkpoint"):
             read()
+
+
+def test_sigterm_leaves_a_checkpoint_and_the_run_goes_on(
+    tiny: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny.tiny_config(tmp_path / "run")
+
+    class Batch(keras.callbacks.Callback):
+        steps = 0
+
+        def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+            Batch.steps += 1
+            if Batch.steps == 5:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def command(_: object) -> int:
+        position_map.train(config, tiny.make_datasets, QUIET, [Batch()])
+        return 0
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert run(command) == 143
+    assert "Stopped by SIGTERM after step 6" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == before
+    state = read_state(tmp_path / "run")
+    assert state is not None and state.step == 6
+    assert position_map.train(config, tiny.make_datasets, QUIET).step == 12
 
 
 def test_a_damaged_shard_is_named_when_training_meets_it(tiny: ModuleType, tmp_path: Path) -> None:
