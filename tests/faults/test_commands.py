@@ -231,6 +231,14 @@ def test_one_bad_item_is_named_and_the_others_are_done(
     assert "Traceback" not in told.err and len(list(out.glob("*.tfrecord"))) == 1
 
 
+def test_pictures_with_suffixes_in_capitals_are_converted(tmp_path: Path) -> None:
+    data, out = tmp_path / "data", tmp_path / "out"
+    for number in range(1, 5):
+        mat = write_aflw_item(data, f"image{number}")
+        mat.with_suffix(".jpg").rename(mat.with_suffix(".JPG"))
+    assert run(tool("convert_300wlp"), ["--data", str(data), "--out", str(out), "--image-size", "64"]) == 0
+
+
 def test_pictures_of_one_stem_both_get_backgrounds(tmp_path: Path) -> None:
     images, textures, out = (tmp_path / name for name in ("images", "textures", "out"))
     for folder in (images, textures):

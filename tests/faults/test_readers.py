@@ -23,6 +23,7 @@ from tfface.evaluation.landmark_set import LandmarkSet
 from tfface.evaluation.now import read_pp
 from tfface.evaluation.scan_files import read_scans
 from tfface.face.readers import read_model
+from tfface.fit import read_landmarks
 from tfface.io.dlib_file import read_dlib_network
 from tfface.io.landmarks import read_points
 from tfface.io.mesh import Mesh, read_mesh, write_mesh
@@ -227,6 +228,18 @@ def test_scans_that_are_not_in_millimetres_are_told(factor: float, tmp_path: Pat
     scans, broken = read_scans(tmp_path, millimetres=True)
     assert list(scans) == ["head.obj"] and "no head in millimetres" in broken["head.ply"]
     assert len(read_scans(tmp_path)[0]) == 2  # peers' meshes may have any scale
+
+
+def test_landmarks_say_the_same_in_every_form(tmp_path: Path) -> None:
+    points = np.random.default_rng(0).uniform(40, 200, (68, 2)).round(3)
+    np.save(tmp_path / "a.npy", points)
+    np.savez(tmp_path / "a.npz", landmarks68=points)
+    np.savetxt(tmp_path / "a.txt", points, "%.3f")
+    (tmp_path / "a.json").write_text(json.dumps({"landmarks68_px": points.tolist()}))
+    lines = "".join(f"{u + 0.5:.3f} {v + 0.5:.3f}\n" for u, v in points)  # 300-W counts pixels from 1
+    (tmp_path / "a.pts").write_text("version: 1\nn_points: 68\n{\n" + lines + "}\n")
+    for suffix in (".npy", ".npz", ".txt", ".json", ".pts"):
+        np.testing.assert_allclose(read_landmarks(tmp_path / f"a{suffix}"), points, atol=1e-9, err_msg=suffix)
 
 
 def test_our_own_mistakes_stay_visible(tmp_path: Path) -> None:

@@ -67,3 +67,54 @@ def test_errors(tmp_path: Path) -> None:
     (tmp_path / "bad.glb").write_text("no")
     with pytest.raises(UserError, match="cannot be read"):
         read_mesh(tmp_path / "bad.glb")
+
+
+CORNER_LINES = ["v 0 0 0", "v 10 0 0", "v 0 10 0", "v 0 0 10"]
+FORMS = {
+    "comments": [line + " # nose" for line in CORNER_LINES] + ["f 1 2 3 # front", "f 1 3 4"],
+    "tabs": [line.replace(" ", "\t") for line in CORNER_LINES] + ["f\t1\t2\t3", "f\t1\t3\t4"],
+    "materials": [*CORNER_LINES, "usemtl skin", "f 1 2 3", "usemtl hair", "f 1 3 4"],
+    "backwards": [*CORNER_LINES, "f -4 -3 -2", "f -4 -2 -1"],
+    "continued": [*CORNER_LINES, "f 1 2 \\", " 3", "f 1 3 4"],
+    "polygon": [*CORNER_LINES, "f 1 2 3 4"],
+    "normals": [*CORNER_LINES, "vn 0 0 1", "f 1//1 2//1 3//1", "f 1//1 3//1 4//1"],
+    "windows": [line + "\r" for line in [*CORNER_LINES, "f 1 2 3", "f 1 3 4"]],
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_obj_in_all_its_forms(form: str, tmp_path: Path) -> None:
+    (tmp_path / "a.obj").write_bytes("\n".join(["\ufeff# made by hand", *FORMS[form], ""]).encode())
+    mesh = read_mesh(tmp_path / "a.obj")
+    np.testing.assert_array_equal(mesh.vertices, [[0, 0, 0], [10, 0, 0], [0, 10, 0], [0, 0, 10]])
+    np.testing.assert_array_equal(mesh.triangles, [[0, 1, 2], [0, 2, 3]])
+
+
+def test_a_vertex_at_a_seam_keeps_one_of_its_places(tmp_path: Path) -> None:
+    places = ["vt 0 0", "vt 1 0", "vt 0 1", "vt .5 .5", "f 1/1 2/2 3/3", "f 1/4 3/1 4/2"]
+    (tmp_path / "a.obj").write_text("\n".join([*CORNER_LINES, *places]))
+    mesh = read_mesh(tmp_path / "a.obj")
+    assert mesh.uv is not None and len(mesh.vertices) == 4
+    assert mesh.uv[2].tolist() in ([0.0, 0.0], [0.0, 1.0]) and mesh.uv[3].tolist() == [1.0, 1.0]
+    split = read_mesh(tmp_path / "a.obj", split_seams=True)
+    assert split.uv is not None and len(split.vertices) == 6
+    np.testing.assert_array_equal(split.vertices[split.triangles], mesh.vertices[mesh.triangles])
+    np.testing.assert_array_equal(split.uv[split.triangles][0], [[0, 1], [1, 1], [0, 0]])
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (["f 1 2 9"], "names a vertex beyond its 4"),
+        (["f 0 1 2"], "vertex 0"),
+        (["f 1 2"], "fewer than three corners"),
+        (["v 1 2", "f 1 2 3"], "fewer than 3 numbers"),
+        (["v 1 2 x", "f 1 2 3"], "cannot be read"),
+        (["v nan 0 0", "f 1 2 3"], "no finite numbers"),
+        ([], "no triangles"),
+    ],
+)
+def test_broken_obj_is_told(lines: list[str], says: str, tmp_path: Path) -> None:
+    (tmp_path / "a.obj").write_text("\n".join([*CORNER_LINES, *lines]))
+    with pytest.raises(UserError, match=says):
+        read_mesh(tmp_path / "a.obj")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -99,6 +102,58 @@ def test_damaged_checkpoints_are_told(tiny: ModuleType, tmp_path: Path, kind: st
     for read in (lambda: load_checkpoint(tmp_path, model), lambda: read_state(tmp_path)):
         with pytest.raises(UserError, match="checkpoint.npz cannot be read as a run's checkpoint"):
             read()
+
+
+def test_sigterm_leaves_a_checkpoint_and_the_run_goes_on(
+    tiny: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tiny.tiny_config(tmp_path / "run")
+
+    class Batch(keras.callbacks.Callback):
+        steps = 0
+
+        def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+            Batch.steps += 1
+            if Batch.steps == 5:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    def command(_: object) -> int:
+        position_map.train(config, tiny.make_datasets, QUIET, [Batch()])
+        return 0
+
+    before = signal.getsignal(signal.SIGTERM)
+    assert run(command) == 143
+    assert "Stopped by SIGTERM after step 6" in capsys.readouterr().err
+    assert signal.getsignal(signal.SIGTERM) == before
+    state = read_state(tmp_path / "run")
+    assert state is not None and state.step == 6
+    assert position_map.train(config, tiny.make_datasets, QUIET).step == 12
+
+
+def test_a_damaged_shard_is_named_when_training_meets_it(tiny: ModuleType, tmp_path: Path) -> None:
+    shards = [tmp_path / f"faces-{number:05d}.tfrecord" for number in range(2)]
+    for shard in shards:
+        with tf.io.TFRecordWriter(str(shard)) as writer:
+            for _ in range(3):
+                writer.write(tf.train.Example().SerializeToString())
+    with shards[1].open("ab") as file:
+        file.write(b"half a record")
+
+    def make(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset, tf.data.Dataset]:
+        training, validation = tiny.make_datasets(config, start_step)
+        records = tf.data.TFRecordDataset([str(shard) for shard in shards])
+        return tf.data.Dataset.zip((training, records)).map(lambda batch, _: batch), validation
+
+    config = tiny.tiny_config(tmp_path / "run", data__records=str(tmp_path))
+    with pytest.raises(UserError, match="faces-00001.tfrecord cannot be read as a shard"):
+        position_map.train(config, make, QUIET)
+
+
+def test_a_folder_with_somebody_elses_configuration_is_no_run(tiny: ModuleType, tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("mine: true\n")
+    with pytest.raises(UserError, match="config.yaml is there and is no result of tfface"):
+        run_folder.claim(tiny.tiny_config(tmp_path))
+    assert (tmp_path / "config.yaml").read_text() == "mine: true\n"
 
 
 def test_what_a_kill_left_is_swept(tiny: ModuleType, tmp_path: Path) -> None:

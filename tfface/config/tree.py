@@ -14,7 +14,7 @@ import yaml
 
 from tfface.config.sections import MODELS, Config
 from tfface.errors import UserError
-from tfface.io.files import atomic_path
+from tfface.io.files import MARK, atomic_path
 from tfface.io.reading import read_text, reading
 
 
@@ -103,7 +103,8 @@ def _is_tree(tree: Any) -> bool:
 def save(config: Config, path: str | os.PathLike[str]) -> None:
     """Writes the whole configuration as YAML; `load` gives it back."""
     with atomic_path(path) as beside:
-        beside.write_text(yaml.safe_dump(to_dict(config), sort_keys=False), encoding="utf-8")
+        text = yaml.safe_dump(to_dict(config), sort_keys=False)
+        beside.write_text(f"# {MARK}\n{text}", encoding="utf-8")
 
 
 def validated(config: Config) -> Config:

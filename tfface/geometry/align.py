@@ -43,7 +43,7 @@ class Similarity(NamedTuple):
     translation: NDArray[np.float64]
 
 
-LEAST_BOX_PX, MOST_BOX_PX = 1.0, 1e6
+LEAST_BOX_PX, MOST_BOX_PX = 1.0, 1e8
 
 
 def check_box(box: Box) -> NDArray[np.float64]:

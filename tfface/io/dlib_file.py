@@ -25,6 +25,7 @@ from tfface.io.reading import must_exist, reading
 
 INPUT_LAYER = b"input_rgb_image_sized"
 _WINDOW = ("nr", "nc", "sy", "sx", "py", "px")
+_ADVICE = "it is not dlib's face recognition network, dlib_face_recognition_resnet_model_v1.dat"
 _EMPTY = np.zeros(0, np.float32)
 
 
@@ -62,7 +63,7 @@ def read_dlib_network(path: str | os.PathLike[str]) -> DlibNetwork:
         UserError: when the file is missing, no such network, or broken.
     """
     path = must_exist(path, "give the dlib network file (.dat)")
-    with reading(path, "dlib's face recognition network", "get dlib_face_recognition_resnet_model_v1.dat"):
+    with reading(path, "a network of dlib's", _ADVICE):
         return _network(_Reader(path.read_bytes()))
 
 

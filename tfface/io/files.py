@@ -93,7 +93,7 @@ def written_by_us(path: Path) -> bool:
         return False
 
 
-def refuse_foreign(paths: Iterable[Path], option: str = "--out") -> None:
+def refuse_foreign(paths: Iterable[Path], advice: str = "choose another --out, or add --overwrite") -> None:
     """Sees to it that nothing is overwritten that is not ours.
 
     Raises:
@@ -101,9 +101,7 @@ def refuse_foreign(paths: Iterable[Path], option: str = "--out") -> None:
     """
     for path in paths:
         if os.path.lexists(path) and not written_by_us(path):
-            raise UserError(
-                f"{path} is there and is not a result of tfface: choose another {option}, or add --overwrite."
-            )
+            raise UserError(f"{path} is there and is not a result of tfface: {advice}.")
 
 
 def folder_digest(folder: Path) -> str:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from tfface.errors import UserError
-from tfface.io.files import MARK, written_by_us
+from tfface.io.files import MARK, refuse_foreign, written_by_us
 from tfface.io.reading import must_exist, reading
 
 PICTURES = ("overlay", "sheet", "depth", "colours", "stages")
@@ -133,10 +133,7 @@ def refuse_foreign_results(folder: Path, name: str) -> None:
     Raises:
         UserError: there is such a file.
     """
-    for end in ENDS:
-        path = folder / f"{name}{end}"
-        if os.path.lexists(path) and not written_by_us(path):
-            raise UserError(f"{path} is there and is not a result of tfface: choose another --out, or add --overwrite.")
+    refuse_foreign(folder / f"{name}{end}" for end in ENDS)
 
 
 def _bases(stem: str) -> Iterator[str]:

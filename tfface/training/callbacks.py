@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import csv
 import math
+import signal
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +30,23 @@ LAST_COLUMNS = ("learning_rate", "images_per_second", "minutes")
 
 class TimeIsUp(Exception):
     """Raised inside `fit`, after a checkpoint, when the time limit is over."""
+
+
+@contextmanager
+def told_to_end() -> Iterator[Callable[[], bool]]:
+    """Whether SIGTERM came meanwhile, as batch systems send it some time before they kill; it does not end the process.
+
+    Only the main thread may ask for signals; elsewhere the answer is always no.
+    """
+    came = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield came.is_set
+        return
+    before = signal.signal(signal.SIGTERM, lambda *_: came.set())
+    try:
+        yield came.is_set
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 class KeepState(keras.callbacks.Callback):
@@ -101,19 +121,28 @@ class KeepBest(keras.callbacks.Callback):
 
 
 class KeepCheckpoint(keras.callbacks.Callback):
-    """A checkpoint after each epoch and every `minutes` inside one; ends the run when `max_minutes` are over."""
+    """A checkpoint after each epoch and every `minutes` inside one; ends the run when `max_minutes` are over, or when
+    `asked` says that the process was asked to end."""
 
-    def __init__(self, state: RunState, folder: Path, steps_per_epoch: int, minutes: float, deadline: float) -> None:
+    def __init__(
+        self,
+        state: RunState,
+        folder: Path,
+        steps_per_epoch: int,
+        minutes: float,
+        deadline: float,
+        asked: Callable[[], bool] = lambda: False,
+    ) -> None:
         super().__init__()
         self.state, self.folder, self.steps_per_epoch = state, folder, steps_per_epoch
-        self.seconds, self.deadline = 60 * minutes, deadline
+        self.seconds, self.deadline, self.asked = 60 * minutes, deadline, asked
         self._saved = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self.state.step % self.steps_per_epoch == 0:
             return  # the epoch's end is not over before its validation
         now = time.monotonic()
-        if now > self.deadline or now - self._saved > self.seconds:
+        if self.asked() or now > self.deadline or now - self._saved > self.seconds:
             self._save()
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
@@ -122,7 +151,7 @@ class KeepCheckpoint(keras.callbacks.Callback):
     def _save(self) -> None:
         save_checkpoint(self.folder, self.model, self.state)
         self._saved = time.monotonic()
-        if self._saved > self.deadline and not self.state.finished:
+        if (self.asked() or self._saved > self.deadline) and not self.state.finished:
             raise TimeIsUp
 
 

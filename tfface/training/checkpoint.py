@@ -89,6 +89,15 @@ def diverged(folder: Path, step: int, what: str) -> StoppedError:
     )
 
 
+def terminated(folder: Path, state: RunState) -> StoppedError:
+    """What to say when SIGTERM ended a run; exit code 143, as of a process that a signal ended."""
+    stopped = StoppedError(
+        f"Stopped by SIGTERM after step {state.step}, with a checkpoint in {folder}: the same command goes on."
+    )
+    stopped.exit_code = 143
+    return stopped
+
+
 def has_finite_weights(model: keras.Model) -> bool:
     """Whether all weights are numbers."""
     arrays = (np.asarray(keras.ops.convert_to_numpy(variable)) for variable in model.variables)

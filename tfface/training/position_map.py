@@ -11,6 +11,7 @@ import dataclasses
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ from tfface.losses.map_objective import MapObjective
 from tfface.models import imagenet, maps, presets, prn_res
 from tfface.models.widen import widen
 from tfface.training import callbacks, devices, multi_worker, run_folder
-from tfface.training.checkpoint import RunState, diverged, has_finite_weights, load_checkpoint
+from tfface.training.checkpoint import RunState, diverged, has_finite_weights, load_checkpoint, terminated
 from tfface.training.metrics import FaceError, LandmarkError
 from tfface.training.pictures import MeshPictures
 from tfface.training.progress import ProgressLine
@@ -184,12 +185,13 @@ class Session:
         self.make_datasets, self.console = make_datasets, console
         self.extra_callbacks: Sequence[keras.callbacks.Callback] = ()
         self.workers: multi_worker.Workers | None = None
+        self.asked: Callable[[], bool] = lambda: False
         self.steps = config.data.steps_per_epoch
         limit = config.run.max_minutes
         self.deadline = time.monotonic() + 60 * limit if limit else float("inf")
 
     def run(self) -> RunState:
-        """Fits until the run is finished or its time is up.
+        """Fits until the run is finished, its time is up, or SIGTERM comes (with a checkpoint, then).
 
         `fit` counts epochs of equal length, so the rest of an epoch that was interrupted is a `fit` of its own; the
         checkpoint is read again after it, since `fit` ends by replacing the weights by their moving average.
@@ -198,6 +200,10 @@ class Session:
         if self.workers is not None:
             self.workers.average_gradients(self.model.optimizer)
             state = self.workers.begin_alike(self.model, state)
+        with callbacks.told_to_end() if self.workers is None else nullcontext(lambda: False) as self.asked:
+            return self._until_done(state)
+
+    def _until_done(self, state: RunState) -> RunState:
         state.finished = self._is_over(state)  # more epochs or patience may be asked for than when it finished
         while not state.finished:
             if state.step:
@@ -205,6 +211,8 @@ class Session:
             within = state.step % self.steps
             if not self._fit(state, within):
                 run_folder.note_outcome(self.folder, state, self.model.count_params())
+                if self.asked():
+                    raise terminated(self.folder, state)
                 self.console.print(f"Time is up; the same command goes on. {self._best(state)}")
                 return state
             state = load_checkpoint(self.folder, self.model)
@@ -283,7 +291,7 @@ class Session:
             *chain,
             callbacks.WriteMetrics(state, folder, steps, config.data.batch, self.columns()),
             progress,
-            callbacks.KeepCheckpoint(state, folder, steps, config.run.checkpoint_minutes, self.deadline),
+            callbacks.KeepCheckpoint(state, folder, steps, config.run.checkpoint_minutes, self.deadline, self.asked),
             *self.extra_callbacks,
         ]
 

@@ -16,7 +16,7 @@ import yaml
 from tfface import config as configuration
 from tfface.config import Config
 from tfface.errors import UserError
-from tfface.io.files import atomic_path, sweep_leftovers, writing
+from tfface.io.files import atomic_path, refuse_foreign, sweep_leftovers, writing
 from tfface.training.checkpoint import BEST, CHECKPOINT, RunState
 
 RUNS = Path("runs")
@@ -40,6 +40,8 @@ def claim(config: Config) -> Path:
     folder = Path(config.run.out)
     if (folder / CHECKPOINT).is_file():
         _check_same(configuration.load(folder / "config.yaml"), config, folder)
+    elif not (folder / "run.yaml").is_file():
+        refuse_foreign([folder / "config.yaml"], "choose another --run.out")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     sweep_leftovers(folder, (CHECKPOINT, BEST, "metrics.csv", "config.yaml", "run.yaml", "pictures.png"))
