@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,7 +17,7 @@ from tfface.errors import UserError
 from tfface.io.image import write_image
 from tfface.io.mesh import Mesh, write_mesh
 from tfface.io.records import FaceRecord, encode_jpeg, write_shard
-from tfface.training.checkpoint import RunState, save_best, save_checkpoint
+from tfface.training.checkpoint import RunState, save_checkpoint
 
 NOISE = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)
 POINTS = np.random.default_rng(0).normal(0, 50, (3000, 3)).astype(np.float32)
@@ -53,8 +54,24 @@ WRITERS: dict[str, Callable[[Path], object]] = {
     "shard": _shard,
     "configuration": lambda folder: configuration.save(configuration.Config(), folder / "a.yaml"),
     "checkpoint": lambda folder: save_checkpoint(folder, _network(), RunState()),
-    "best weights": lambda folder: save_best(folder, _network()),
 }
+BEST_WEIGHTS = """
+import sys
+from pathlib import Path
+from tests.faults.test_disks import _network, full_disk
+from tfface.cli import run
+from tfface.training.checkpoint import save_best
+
+folder, network = Path(sys.argv[1]), _network()
+save_best(folder, network)
+
+def fill(argv):
+    with full_disk():
+        save_best(folder, network)
+    return 0
+
+raise SystemExit(run(fill))
+"""
 
 
 @pytest.mark.parametrize("name", WRITERS)
@@ -70,3 +87,13 @@ def test_a_full_disk_is_told(name: str, tmp_path: Path) -> None:
     assert str(tmp_path) in str(told.value) and "\n" not in str(told.value)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     write(tmp_path)  # with room again it goes on
+
+
+def test_a_disk_that_is_full_for_the_best_weights(
+    python: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    """In a process of its own: HDF5 cannot close a file that it could not write, and crashes at the next one."""
+    ran = python("-c", BEST_WEIGHTS, str(tmp_path))
+    assert ran.returncode == 2 and "best.weights.h5" in ran.stderr and "cannot be written" in ran.stderr
+    assert "Traceback" not in ran.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["best.weights.h5"]

@@ -130,11 +130,18 @@ def _parts(model: keras.Model) -> tuple[tuple[str, list[Any]], ...]:
     return ("model", model.variables), ("optimizer", model.optimizer.variables)
 
 
+HDF5_ROOM = 1 << 20
+"""Bytes that a file of small weights takes beside them; a quarter of large ones is ample."""
+
+
 def save_best(folder: Path, model: keras.Model) -> None:
     """Writes `folder/best.weights.h5`."""
     with atomic_path(folder / BEST) as beside:
         named = beside.with_name(beside.stem + ".weights.h5")  # Keras insists on the ending
+        size = sum(int(np.prod(weight.shape)) * 4 for weight in model.weights)
         try:
+            # HDF5 cannot close a file that it could not write, and crashes when the process ends: is there room?
+            named.write_bytes(bytes(size + size // 4 + HDF5_ROOM))
             # A view without the optimiser, which Keras would save too.
             keras.Model(model.inputs, model.outputs).save_weights(named)
             named.replace(beside)
