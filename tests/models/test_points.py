@@ -187,6 +187,8 @@ def test_a_position_map_network_with_points_starts_from_those_of_rnet(tmp_path: 
 def test_points_need_a_trunk_that_has_features_of_stride_8() -> None:
     with pytest.raises(UserError, match="mobilenet_v2"):
         override(Config(model=MODELS["rnet"]), {"model.points": 64})
+    with pytest.raises(UserError, match="68 or more"):
+        models.build(small(20).model)
     with pytest.raises(UserError, match="orbit"):
         override(small(), {"model.rotation": "orbit"})
     assert isinstance(rnet.layout_of(small().model), Layout)

@@ -26,6 +26,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from tfface.config import ModelConfig
+from tfface.errors import UserError
 from tfface.face.layout import CAMERA_SIZES, MM_PER_SHIFT, MOVING, SCALE_SHARE, Layout
 from tfface.face.mean_map import mean_shape
 from tfface.face.open_model import load_open_face
@@ -104,10 +105,17 @@ def landmark_deviations(model: keras.Model, config: ModelConfig) -> dict[str, An
 
 def found_in(features: Any, skips: list[Any], config: ModelConfig) -> tuple[Any, ...]:
     """What the network measures in the picture: points `[B,N,2]` in pixels of the 256-pixel crop and their deviations
-    `[B,N,1]`; where `config.finder` is fine then differences of pairs `[B,P,2]` and their deviations `[B,P,1]`."""
+    `[B,N,1]`; where `config.finder` is fine then differences of pairs `[B,P,2]` and their deviations `[B,P,1]`.
+
+    Raises:
+        UserError: there are too few points for a fine finder.
+    """
     if config.finder == "coarse":
         return point_finder.coarse(features, skips, config.points)
-    return point_finder.fine(features, skips, config.points, point_pairs(config.map_size, config.points)[1])
+    _, pairs = point_pairs(config.map_size, config.points)
+    if not len(pairs):
+        raise UserError(f"model.points: {config.points} points hold no two landmarks to compare: take 68 or more.")
+    return point_finder.fine(features, skips, config.points, pairs)
 
 
 def measured(found: Any, seen: Any, jacobian: Any, pairs: NDArray[np.int32]) -> tuple[Any, Any, Any]:
