@@ -108,10 +108,11 @@ def test_exit_code_of_the_command_is_kept():
 def test_info_json_has_every_part(capsys):
     assert cli.run(cli.main, ["info", "--json"]) == 0
     answer = json.loads(capsys.readouterr().out)
-    assert set(answer) == {"versions", "devices", "face_model", "models", "presets"}
+    assert set(answer) == {"versions", "devices", "face_model", "detector", "models", "presets"}
     check_versions(answer["versions"])
     assert any(device["kind"] == "CPU" for device in answer["devices"])
     check_face_model(answer["face_model"])
+    assert "Apache" in answer["detector"]["licence"]
     assert answer["models"]["mnv2_prn"]["parameters"] == 11_791_273
     assert all(network["parameters"] > 0 for network in answer["models"].values())
     assert all(card for card in answer["presets"].values())
@@ -146,6 +147,7 @@ def test_info_for_people_shows_licences_and_numbers(capsys):
         "versions": {"numpy": "2.2", "dlib": None},
         "devices": [],
         "face_model": info.face_model(),
+        "detector": info.detector(),
         "models": {"mnv2_prn": {"parameters": 11791273}},
         "presets": {"light": {"data": "[synthetic]", "limits": ["beards"]}},
     }

@@ -110,7 +110,7 @@ def test_a_vertex_at_a_seam_keeps_one_of_its_places(tmp_path: Path) -> None:
         (["f 1 2"], "fewer than three corners"),
         (["v 1 2", "f 1 2 3"], "fewer than 3 numbers"),
         (["v 1 2 x", "f 1 2 3"], "cannot be read"),
-        (["v nan 0 0", "f 1 2 3"], "no finite numbers"),
+        (["v nan 0 0", "f 1 2 3"], "not finite numbers"),
         ([], "no triangles"),
     ],
 )

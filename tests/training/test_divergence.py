@@ -57,7 +57,7 @@ def test_broken_data_stop_a_run_and_it_goes_on(
 
     assert run(command) == 1
     told = capsys.readouterr().err
-    assert told.startswith("error: Step 7: the weights are no finite number any more") and "--resume" in told
+    assert told.startswith("error: Step 7: the weights are not finite any more") and "--resume" in told
     assert told.count("\n") == 1 and "--optim.learning-rate" in told
     state = read_state(tmp_path / "run")
     assert state is not None and state.step == 4 and np.isfinite(state.loss)
@@ -69,7 +69,7 @@ def test_broken_data_stop_a_run_and_it_goes_on(
 
 def test_an_absurd_rate_stops_before_anything_is_written(tiny: ModuleType, tmp_path: Path) -> None:
     config = tiny.tiny_config(tmp_path, optim__learning_rate=1e30)
-    with pytest.raises(StoppedError, match="no finite number, and no checkpoint stands yet"):
+    with pytest.raises(StoppedError, match="not finite, and no checkpoint stands yet"):
         position_map.train(config, tiny.make_datasets, QUIET)
     assert not (tmp_path / "checkpoint.npz").exists() and not (tmp_path / "best.weights.h5").exists()
 
@@ -82,7 +82,7 @@ def test_a_checkpoint_never_holds_what_is_no_number(tiny: ModuleType, tmp_path: 
     model.compile("adam", "mse")
     model.optimizer.build(model.trainable_variables)
     model.weights[0].assign(np.full(model.weights[0].shape, np.inf))
-    with pytest.raises(StoppedError, match="the weights are no finite number"):
+    with pytest.raises(StoppedError, match="the weights are not finite"):
         save_checkpoint(tmp_path, model, state)
     assert (tmp_path / "checkpoint.npz").read_bytes() == good
 
@@ -151,7 +151,7 @@ def test_a_damaged_shard_is_named_when_training_meets_it(tiny: ModuleType, tmp_p
 
 def test_a_folder_with_somebody_elses_configuration_is_no_run(tiny: ModuleType, tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("mine: true\n")
-    with pytest.raises(UserError, match="config.yaml is there and is no result of tfface"):
+    with pytest.raises(UserError, match="config.yaml is there and is not a result of tfface"):
         run_folder.claim(tiny.tiny_config(tmp_path))
     assert (tmp_path / "config.yaml").read_text() == "mine: true\n"
 

@@ -82,9 +82,9 @@ def diverged(folder: Path, step: int, what: str) -> StoppedError:
     path = folder / CHECKPOINT
     how = "a lower --optim.learning-rate (a tenth, say), and look for broken samples in the data"
     if not path.is_file():
-        return StoppedError(f"Step {step}: {what} no finite number, and no checkpoint stands yet: start with {how}.")
+        return StoppedError(f"Step {step}: {what} not finite, and no checkpoint stands yet: start with {how}.")
     return StoppedError(
-        f"Step {step}: {what} no finite number any more; the checkpoint before it is kept. Go on from it with "
+        f"Step {step}: {what} not finite any more; the checkpoint before it is kept. Go on from it with "
         f"python -m tfface.train --resume {shlex.quote(str(folder))} and {how}."
     )
 
