@@ -132,7 +132,7 @@ def test_a_configuration_says_which_run_goes_on(tmp_path: Path) -> None:
     config = override(Config(), {"run.out": str(tmp_path), "optim.epochs": 7})
     save(config, tmp_path / "best.yaml")
     command = ["--config", str(tmp_path / "best.yaml"), "--resume"]
-    with pytest.raises(UserError, match="no run's folder"):
+    with pytest.raises(UserError, match="not a run's folder"):
         train.parse(command)
     save(override(config, {"optim.epochs": 3}), tmp_path / "config.yaml")
     assert train.parse(command) == config  # and not what the run was begun with
