@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import yaml
@@ -12,10 +13,13 @@ from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.data.synthetic.scene import FaceGenerator
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.geometry.align import box_from_landmarks
+from tfface.geometry.align import box_from_landmarks, crop_transform
 from tfface.inference import Reconstructor
+from tfface.io.image import warp_image
+from tfface.metrics.expressions import followed
 from tfface.metrics.landmarks import box_area_root, nme_2d
-from tfface.models import presets
+from tfface.models import point_finder, presets
+from tfface.models.points import POINTS_LAYER
 
 HELD_OUT = 5 << 40
 NME_BOUND = 10.0  # per cent; the mean face in the middle of the crop scores about 25
@@ -50,6 +54,42 @@ def test_a_preset_follows_faces_it_never_saw(people: list, views: int, coefficie
     assert config.views == views and (config.name == "rnet" or not coefficients)
     error = _error(Reconstructor(name, refine=0), people, views)
     assert error < NME_BOUND
+
+
+@pytest.fixture(scope="module")
+def fronts() -> tuple[list[np.ndarray], np.ndarray]:
+    """Pictures of many people and their true landmarks `[N,68,2]`."""
+    generator = FaceGenerator(SyntheticSettings(bank_size=6, front_yaw_deg=20).clean())
+    pairs = [generator.pair(HELD_OUT + 100 + index) for index in range(40)]
+    points = [generator.landmarks(pair, pair.front)[:, :2] for pair in pairs]
+    return [pair.front.image for pair in pairs], np.stack(points)
+
+
+def test_the_default_preset_follows_mouths_and_lids(fronts: tuple[list[np.ndarray], np.ndarray]) -> None:
+    images, truth = fronts
+    maps = Reconstructor(refine=0).predict_crops(images, [box_from_landmarks(points) for points in truth])
+    figures = followed(PositionMap(load_open_face()).landmarks(maps, 81)[:, :68], truth)
+    assert figures["mouth_opening"]["slope"] > 0.6 and figures["mouth_opening"]["correlation"] > 0.8
+    assert figures["lids"]["slope"] > 0.4 and figures["lids"]["correlation"] > 0.6
+
+
+@pytest.mark.parametrize("name", [n for n in presets.available() if presets.model_config(n).finder == "fine"])
+def test_no_point_of_a_preset_stands_at_its_bound(name: str, fronts: tuple[list[np.ndarray], np.ndarray]) -> None:
+    """Where certainty stands at its bound nothing moves it any more: it is dead."""
+    model, config = presets.load(name)
+    if not config.points or config.views != 1:
+        pytest.skip("finds no points in single pictures")
+    size = config.image_size
+    boxes = [box_from_landmarks(points) for points in fronts[1]]
+    crops = [warp_image(i, crop_transform(b, size), size, size) for i, b in zip(fronts[0], boxes, strict=True)]
+    found = keras.Model(model.input, model.get_layer(POINTS_LAYER).output)(np.float32(crops) / 255)
+    for sigma, least, usual in (
+        (found[1], point_finder.POINT_LEAST_PX, point_finder.POINT_USUAL_PX),
+        (found[3], point_finder.APART_LEAST_PX, point_finder.APART_USUAL_PX),
+    ):
+        lowest, highest = (float(point_finder.deviation(end, least, usual)) for end in (-8.0, 8.0))
+        share = ((sigma < 1.05 * lowest) | (sigma > 0.95 * highest)).numpy()[..., 0].mean(axis=0)
+        assert share.max() <= 0.05
 
 
 def test_the_astronaut_looks_at_us(tmp_path: Path) -> None:
