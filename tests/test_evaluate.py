@@ -152,7 +152,7 @@ def test_photos_with_pts_files(tmp_path: Path, truth: np.ndarray) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--data", "nowhere"], "no folder"), (["--refine", "-1"], "--refine"), (["--peers", "."], "reference")],
+    [(["--data", "nowhere"], "not a folder"), (["--refine", "-1"], "--refine"), (["--peers", "."], "reference")],
 )
 def test_bad_input_is_told_in_a_sentence(tmp_path: Path, arguments: list[str], message: str) -> None:
     given = arguments if "--data" in arguments else ["--data", str(tmp_path), *arguments]

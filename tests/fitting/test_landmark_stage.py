@@ -82,8 +82,8 @@ def test_a_predicted_mesh_has_its_coefficients() -> None:
     ("points", "says"),
     [
         (np.zeros((67, 2)), "68 points"),
-        (np.full((68, 2), np.nan), "no face"),
-        (np.ones((68, 3)), "no face"),
+        (np.full((68, 2), np.nan), "not a face"),
+        (np.ones((68, 3)), "not a face"),
         (np.zeros(68), "68 points"),
     ],
 )
