@@ -107,7 +107,9 @@ def _plans(options: Options, models: dict[str, int]) -> list[tuple[str, list[str
 
 
 def aflw2000_table(results: dict[str, Any]) -> str:
-    """68 points in 2D by yaw, against both truths."""
+    """68 points in 2D by yaw, against both truths; whether frontal faces' mouths, lids and brows are followed."""
+    from tfface.evaluation.report import expression_rows
+
     rows = []
     for name, model in results["models"].items():
         for key, truth in (("nme68_2d", "usual"), ("nme68_2d_reannotated", "re-annotated")):
@@ -116,7 +118,12 @@ def aflw2000_table(results: dict[str, Any]) -> str:
                 numbers = [*figures["bins"].values(), figures["mean_of_bins"], figures["mean"], figures["median"]]
                 rows.append([name, truth, *map(_text, numbers)])
     head = ["AFLW2000-3D, NME %", "truth", "0-30", "30-60", "60-90", "mean of bins", "mean", "median"]
-    return markdown_table(head, rows) + f"\n\n{results['images']} photographs, 68 points in 2D."
+    table = markdown_table(head, rows) + f"\n\n{results['images']} photographs, 68 points in 2D."
+    followed = markdown_table(*expression_rows(results))
+    return (
+        f"{table}\n\n{followed}\n\nFrontal faces: slope (and correlation) of predicted on true openings; share with "
+        "a side of the jaw more than 4 % outside."
+    )
 
 
 def scan_table(results: dict[str, Any]) -> str:
