@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -246,7 +247,7 @@ def report(out: Path, jobs: int, failed: dict[str, str]) -> int:
         print(f"{key}: {reason}")
     if failed:
         print(f"{len(failed)} of {jobs} failed; all of them are listed in {out / FAILED_FILE}")
-    print(f"{out}: {jobs - len(failed)} records. Next: python -m tfface.train --data.records {out}")
+    print(f"{out}: {jobs - len(failed)} records. Next: python -m tfface.train --data.records {shlex.quote(str(out))}")
     return 1 if failed else 0
 
 

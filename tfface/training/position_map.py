@@ -8,6 +8,7 @@ at any moment goes on as if it had not been. A run's folder holds `config.yaml`,
 from __future__ import annotations
 
 import dataclasses
+import shlex
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -213,11 +214,11 @@ class Session:
                 run_folder.note_outcome(self.folder, state, self.model.count_params())
                 if self.asked():
                     raise terminated(self.folder, state)
-                self.console.print(f"Time is up; the same command goes on. {self._best(state)}")
+                self._say(f"Time is up; the same command goes on. {self._best(state)}")
                 return state
             state = load_checkpoint(self.folder, self.model)
             run_folder.note_outcome(self.folder, state, self.model.count_params())
-        self.console.print(f"Finished. {self._best(state)}")
+        self._say(f"Finished. {self._best(state)}")
         return state
 
     def _is_over(self, state: RunState) -> bool:
@@ -318,10 +319,14 @@ class Session:
         truth = maps.to_units(pixels[..., :3], self.config.model.output)
         return images, tf.concat([truth, pixels[..., 3:]], axis=-1)  # the texels' weights, where the data has them
 
+    def _say(self, text: str) -> None:
+        """People copy the command in it: it is not wrapped."""
+        self.console.print(text, soft_wrap=True, markup=False)
+
     def _best(self, state: RunState) -> str:
         if not state.best_epoch:
             return f"No epoch is complete yet; the run is in {self.folder}."
         return (
             f"Best validation loss {state.best:.4g}, nme68 {state.best_nme68:.2f} %, in epoch {state.best_epoch}. "
-            f"Next: python -m tfface.export {self.folder} --out DIR"
+            f"Next: python -m tfface.export {shlex.quote(str(self.folder))} --out DIR"
         )
