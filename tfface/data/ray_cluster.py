@@ -36,7 +36,7 @@ def cluster(
     """Ray for the time of a `with`.
 
     Args:
-        address: of a running cluster, or `auto`; empty: this machine's own, which listens on 127.0.0.1 only.
+        address: of a running cluster, or `auto`; empty: this machine's own (docs/sweeps.md says what guards its ports).
         cpus_per_task: how many threads TensorFlow and OpenMP have in each worker.
         dashboard: Ray's dashboard, on 127.0.0.1.
         quiet: whether what the workers print is left out.
