@@ -105,6 +105,19 @@ def test_the_astronaut_looks_at_us(tmp_path: Path) -> None:
     np.testing.assert_allclose([left, right], [[199, 106], [247, 103]], atol=9)  # the eyes in the picture
 
 
+def test_two_looks_that_agree_are_averaged() -> None:
+    from skimage import data
+
+    image, box = data.astronaut(), (175.0, 50.0, 275.0, 170.0)
+    reconstruct = Reconstructor(upright=False)
+    face = reconstruct(image, box=box)[0]
+    first = Reconstructor(refine=0, upright=False)(image, box=box)[0]
+    second = reconstruct.predict_crops([image], [face.box], rolls_rad=[np.radians(face.crop_roll_deg)])[0]
+    apart = np.abs(first.position_map - second)[..., :2].mean()
+    mean = (first.position_map + 2 * second)[..., :2] / 3
+    assert np.abs(face.position_map[..., :2] - mean).mean() < 0.02 * apart
+
+
 @pytest.mark.parametrize("name", presets.available())
 def test_cards_say_where_the_weights_come_from(name: str) -> None:
     card = yaml.safe_load((presets.PRESETS / name / "card.yaml").read_text())

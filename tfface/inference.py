@@ -43,6 +43,8 @@ from tfface.weights import saved_model as find_saved_model
 
 MAP_PIXELS = 256
 REFINE_LIMITS = (0.4, 2.5)
+LOOKS_AGREE = 0.08
+"""Two looks whose landmarks lie within this part of the face's size agree: their mean errs less than either."""
 DETECTORS_OF_ANY_ROLL = ("given", "mtcnn")
 """Boxes that do not say which way up the face is."""
 Image = NDArray[np.uint8]
@@ -224,7 +226,9 @@ class Reconstructor:
         rolls: Sequence[float],
         side: NDArray[np.float32] | None,
     ) -> list[_Answer]:
-        """What the network says of each face, in image pixels."""
+        """What the network says of each face, in image pixels: the last look, or where two agree their mean (of
+        networks that give maps alone; coefficients are those of one look)."""
+        before = None
         for turn in range(self.refine + 1):
             crops, matrices = zip(*(self._crop(image, *item) for item in zip(boxes, rolls, strict=True)), strict=True)
             views = [crop if side is None else np.concatenate([crop, side], axis=-1) for crop in crops]
@@ -234,6 +238,9 @@ class Reconstructor:
                 maps[index] = transform_points(invert_transform(matrix), maps[index])
             if turn < self.refine:
                 boxes, rolls = zip(*(self._next(*item) for item in zip(maps, boxes, rolls, strict=True)), strict=True)
+                before = maps
+        if before is not None and self.layout is None:
+            said["position_map"] = np.stack([_agreed(*pair) for pair in zip(before, maps, strict=True)])
         return [self._answer(said, index, *place) for index, place in enumerate(zip(boxes, rolls, strict=True))]
 
     def _answer(
@@ -304,6 +311,17 @@ class Reconstructor:
             landmark_deviations_px=answer.deviations_px,
             doubtful=face.doubtful,
         )
+
+
+def _agreed(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The mean of two looks' maps `[256,256,3]` in image pixels; the second where their landmarks lie far apart."""
+    points = position_tables(MAP_PIXELS).landmarks(np.stack([first, second]))[..., :2]
+    size = np.sqrt(np.ptp(points[1], axis=0).prod())
+    if not np.linalg.norm(points[0] - points[1], axis=-1).mean() < LOOKS_AGREE * size:
+        return second
+    mean = (first + 2 * second) / 3  # the second saw more of what is small
+    mean[..., 2] -= mean[..., 2].min()
+    return mean
 
 
 @dataclass(frozen=True)
