@@ -59,7 +59,7 @@ def main(arguments: Arguments) -> None:
         settings = settings.clean()
     path = arguments.landmarks_file
     if path is not None and not path.exists():
-        raise UserError(f"There is no file {path}: name dlib's 68-point file or leave --landmarks-file out.")
+        raise UserError(f"There is not a file {path}: name dlib's 68-point file or leave --landmarks-file out.")
     predictor = None if path is None else dlib.shape_predictor(str(path))
     detector, generator = dlib.get_frontal_face_detector(), FaceGenerator(settings)
     found, errors = 0, []

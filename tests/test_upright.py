@@ -15,7 +15,7 @@ from tfface.evaluation.rotated import rotated
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.geometry.align import crop_transform, square_box, transform_points
-from tfface.geometry.upright import angle_between, next_crop, restlessness
+from tfface.geometry.upright import angle_between, landmark_instability, next_crop
 from tfface.inference import Reconstructor
 
 SIZE, CENTRE, RADIUS = 64, np.array([210.0, 170.0]), 60.0
@@ -136,16 +136,18 @@ def test_next_crop_turns_by_the_landmarks_but_not_by_too_much() -> None:
     assert box[2] - box[0] > 0
 
 
-def test_restlessness_counts_moves_size_and_place() -> None:
+def test_instability_counts_moves_size_and_place() -> None:
     landmarks = PositionMap(load_open_face()).landmarks(frontal_map()) * RADIUS + [*CENTRE, 0]
     from tfface.geometry.align import box_from_landmarks
 
     box = box_from_landmarks(landmarks)
-    assert restlessness(landmarks, [landmarks], box, 0.0) == pytest.approx(0, abs=1e-6)
+    assert landmark_instability(landmarks, [landmarks], box, 0.0) == pytest.approx(0, abs=1e-6)
     side = box[2] - box[0]
-    assert restlessness(landmarks, [], box + 0.3 * side * np.array([1, 0, 1, 0]), 0.0) == pytest.approx(0.3, abs=1e-3)
+    assert landmark_instability(landmarks, [], box + 0.3 * side * np.array([1, 0, 1, 0]), 0.0) == pytest.approx(
+        0.3, abs=1e-3
+    )
     half = square_box((box[:2] + box[2:]) / 2, side / 2)
-    assert restlessness(landmarks, [], half, 0.0) == pytest.approx(np.log(2), abs=1e-3)
+    assert landmark_instability(landmarks, [], half, 0.0) == pytest.approx(np.log(2), abs=1e-3)
 
 
 @pytest.mark.parametrize("degrees", [90, 180, 270])

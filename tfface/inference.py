@@ -34,7 +34,7 @@ from tfface.geometry.align import (
     invert_transform,
     transform_points,
 )
-from tfface.geometry.upright import QUARTER_TURNS_RAD, WIGGLE_RAD, next_crop, restlessness
+from tfface.geometry.upright import QUARTER_TURNS_RAD, WIGGLE_RAD, landmark_instability, next_crop
 from tfface.io.image import warp_image
 from tfface.io.reading import read_json_object, reading
 from tfface.quiet import quiet_tensorflow
@@ -42,7 +42,7 @@ from tfface.result import FaceResult, position_tables
 from tfface.weights import saved_model as find_saved_model
 
 MAP_PIXELS = 256
-REFINE_LIMITS = (0.4, 2.5)
+RECROP_SIZE_RATIO = (0.4, 2.5)
 LOOKS_AGREE = 0.08
 """Two looks whose landmarks lie within this part of the face's size agree: their mean errs less than either."""
 DETECTORS_OF_ANY_ROLL = ("given", "mtcnn")
@@ -204,7 +204,7 @@ class Reconstructor:
         second = self._landmarks([image] * turns, boxes, rolls)
         others = zip(left, right, second, strict=True)
         doubts = [
-            restlessness(points, other, check_box(box), turn)
+            landmark_instability(points, other, check_box(box), turn)
             for points, other, turn in zip(first, others, QUARTER_TURNS_RAD, strict=True)
         ]
         return float(rolls[int(np.argmin(doubts))])
@@ -261,7 +261,7 @@ class Reconstructor:
         found, roll = next_crop(points, box, roll_rad, self.upright)
         side = box[2] - box[0]
         ratio, shift = (found[2] - found[0]) / side, np.abs(found[:2] + found[2:] - box[:2] - box[2:]).max() / 2 / side
-        if not (REFINE_LIMITS[0] < ratio < REFINE_LIMITS[1] and shift < 0.5):
+        if not (RECROP_SIZE_RATIO[0] < ratio < RECROP_SIZE_RATIO[1] and shift < 0.5):
             return box, roll_rad
         return found, roll
 

@@ -43,7 +43,7 @@ def angle_between(first_rad: float, second_rad: float) -> float:
     return float((first_rad - second_rad + np.pi) % (2 * np.pi) - np.pi)
 
 
-def restlessness(points: FloatArray, others: Sequence[FloatArray], box: FloatArray, roll_rad: float) -> float:
+def landmark_instability(points: FloatArray, others: Sequence[FloatArray], box: FloatArray, roll_rad: float) -> float:
     """How little a network knows of a face: 0.2 where it does, 0.5 and more where it does not.
 
     The sum of the mean distances from `points` to the same landmarks found in other crops, over the face's size; of how

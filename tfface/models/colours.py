@@ -25,7 +25,7 @@ from tfface.face.layout import CROP_SIZE, Layout
 from tfface.face.open_model import load_albedo_basis, load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.geometry.harmonics import AMBIENT, harmonic_functions
-from tfface.models.points import best_change
+from tfface.models.points import gauss_newton_step
 
 STRIDE = 5
 """Every fifth texel along both axes of the 256-texel map: some 1,100 of skin."""
@@ -96,14 +96,16 @@ class ColoursFromPicture(keras.layers.Layer):
         jacobian = ops.reshape(jacobian, (-1, *surface.shape[1:], self.layout.light))
         even = ops.einsum("btk,k->bt", harmonics, EVEN_LIGHT)[..., None]
         sigma = _sigma(colours - surface * shading, seen, outlier)
-        return best_change(jacobian, colours - surface * even, sigma, _same(TAU["light"], self.layout.light))
+        return gauss_newton_step(jacobian, colours - surface * even, sigma, _same(TAU["light"], self.layout.light))
 
     def _albedo(self, albedo: Any, light: Any, harmonics: Any, colours: Any, seen: Any, outlier: float) -> Any:
         """The albedo `[B,A]` that fits best under this light."""
         shading = self._shading(light, harmonics)
         sigma = _sigma(colours - self._surface_colours(albedo) * shading, seen, outlier)
         jacobian = self.basis * shading[..., None]
-        return best_change(jacobian, colours - self.mean * shading, sigma, _same(TAU["albedo"], self.layout.albedo))
+        return gauss_newton_step(
+            jacobian, colours - self.mean * shading, sigma, _same(TAU["albedo"], self.layout.albedo)
+        )
 
     def _surface_colours(self, albedo: Any) -> Any:
         return self.mean + ops.einsum("tca,ba->btc", self.basis, albedo)

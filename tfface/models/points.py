@@ -119,7 +119,7 @@ def found_in(features: Any, skips: list[Any], config: ModelConfig) -> tuple[Any,
 
 
 def measured(found: Any, seen: Any, jacobian: Any, pairs: NDArray[np.int32]) -> tuple[Any, Any, Any]:
-    """What `best_change` wants of `found_in`'s: derivatives `[B,M,2,K]`, residuals `[B,M,2]`, deviations `[B,M,1]`.
+    """What `gauss_newton_step` wants: derivatives `[B,M,2,K]`, residuals `[B,M,2]` and deviations `[B,M,1]`.
 
     Args:
         found: by `found_in`.
@@ -174,7 +174,7 @@ class MoveToPoints(keras.layers.Layer):
         parts = self.layout.split(raw, raw=True)
         rotation = rotation_matrix(parts["angles"], self.layout.rotation)
         seen, jacobian = self._linearised(parts, rotation)
-        change = best_change(*measured(found, seen, jacobian, self.pairs), ops.exp(self.log_tau))
+        change = gauss_newton_step(*measured(found, seen, jacobian, self.pairs), ops.exp(self.log_tau))
         return self._moved(parts, rotation, change)
 
     def _linearised(self, parts: dict[str, Any], rotation: Any) -> tuple[Any, Any]:
@@ -270,7 +270,7 @@ class ComponentsToPoints(keras.layers.Layer):
             ops.matmul(said, ops.reshape(self.basis, (self.basis.shape[0], -1))), (-1, self.count, 2)
         )
         jacobian = ops.transpose(self.basis, (1, 2, 0))[None]
-        return said + best_change(*measured(found, seen, jacobian, self.pairs), ops.exp(self.log_tau))
+        return said + gauss_newton_step(*measured(found, seen, jacobian, self.pairs), ops.exp(self.log_tau))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape[0]
@@ -279,7 +279,7 @@ class ComponentsToPoints(keras.layers.Layer):
         return {**super().get_config(), "resolution": self.resolution, "count": self.count}
 
 
-def best_change(jacobian: Any, residual: Any, sigma: Any, tau: Any) -> Any:
+def gauss_newton_step(jacobian: Any, residual: Any, sigma: Any, tau: Any) -> Any:
     """The change `[B,K]` that minimises what this module's text says.
 
     Args:

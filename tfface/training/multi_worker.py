@@ -137,7 +137,7 @@ def joined(config: Config) -> Iterator[tuple[Config, Workers | None]]:
             raise UserError(LOST.format(what=error.message.splitlines()[0])) from error
 
 
-class Agree(keras.callbacks.Callback):
+class AverageOverWorkers(keras.callbacks.Callback):
     """Before each validation: the running statistics, and the mean training loss of the epoch, of all workers."""
 
     def __init__(self, workers: Workers, state: RunState) -> None:

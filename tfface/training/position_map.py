@@ -281,7 +281,7 @@ class Session:
         draw = self.pictures(validation) if config.run.pictures else None
         chain: list[Any] = [
             callbacks.KeepState(state, folder, steps, self.parts()),
-            *([multi_worker.Agree(self.workers, state)] if self.workers is not None else []),
+            *([multi_worker.AverageOverWorkers(self.workers, state)] if self.workers is not None else []),
             callbacks.KeepBest(state, folder, steps, config.optim.patience, config.optim.epochs),
         ]
         if config.run.tensorboard:
