@@ -90,11 +90,11 @@ def test_wrong_stages_are_told() -> None:
         recipe("003")
 
 
-def test_recipes_are_the_seeds_weights() -> None:
+def test_recipes_are_the_published_weights() -> None:
     ratios = {
         name: tuple(getattr(override(Config(), changes).loss, key) for key in ("landmarks", "features", "face", "neck"))
         for name, changes in RECIPES.items()
-        if name.startswith("seed_")
+        if name in ("lium2020", "zhou2021")
     }
     assert ratios == {"lium2020": (16, 4, 3, 0), "zhou2021": (1, 0.4, 0.3, 0)}
 
