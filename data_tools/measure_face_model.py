@@ -34,40 +34,38 @@ def main(argv: list[str] | None = None) -> int:
     from tfface.face.open_model import OpenFace, load_asset
 
     face = OpenFace(*load_asset("open_face", options.model))
-    expected = load_asset("open_face_traits", options.model)[0]["shift"].astype(np.float64)
-    usual = face.cage(expected)
     print(f"{face.name}, sha256 {face.checksum[:16]}")
     if options.scans is not None:
-        measure_scans(face, usual, options.scans)
-    print(f"eyes shut: {open_eyes(face, expected):.2%} of the open eyes' pixels still show an eye, of {PEOPLE} people")
-    measure_people(face, expected, options.ict, options.cache)
+        measure_scans(face, options.scans)
+    print(f"eyes shut: {open_eyes(face):.2%} of the open eyes' pixels still show an eye, of {PEOPLE} people")
+    measure_people(face, options.ict, options.cache)
     return 0
 
 
-def measure_scans(face: OpenFace, usual: np.ndarray, folder: Path) -> None:
-    """The posed face of people on average against each scan, as `tfface evaluate` compares them."""
+def measure_scans(face: OpenFace, folder: Path) -> None:
+    """The posed mean face against each scan, as `tfface evaluate` compares them."""
     from tfface.evaluation.scan_files import read_scans
     from tfface.metrics.reconstruction import Surface, compare
 
     mesh = face.face(2)
-    vertices = mesh.vertices(usual)
+    vertices = face.mean_face()
     surface = Surface(vertices, mesh.triangles, vertices[face.landmarks68])
     for name, scan in read_scans(folder)[0].items():
         row = compare(surface, scan.surface()).table["icp"]
         print(f"{name}: posed mean {row['mean']:.3f} mm after similarity ICP")
 
 
-def open_eyes(face: OpenFace, expected: np.ndarray, size: int = 400) -> float:
+def open_eyes(face: OpenFace, size: int = 400) -> float:
     """The share of pixels that show an eye when lids are shut, of those when they are open; seen from the front."""
     from tfface.geometry.raster import rasterize
 
     mesh = face.face(2)
     eyes = np.isin(mesh.vertex_part, (2, 3))[mesh.triangles].all(1)
     shut = np.isin(face.expression_names, ("eyeBlinkLeft", "eyeBlinkRight")).astype(np.float32)
-    middle = mesh.vertices(face.cage(expected))[face.landmarks68[36:48]].mean(0)
+    middle = face.mean_face()[face.landmarks68[36:48]].mean(0)
     seen = np.zeros(2)
     for seed in range(PEOPLE):
-        person = expected + np.random.default_rng(seed).normal(size=face.num_identity)
+        person = np.random.default_rng(seed).normal(size=face.num_identity)
         for state, weights in enumerate((None, shut)):
             points = (mesh.vertices(face.cage(person, weights)) - middle) * (size / 150.0) * [1, -1, 1]
             triangle = rasterize(points + [size / 2, size / 2, 0.0], mesh.triangles, size, size)[0]
@@ -75,7 +73,7 @@ def open_eyes(face: OpenFace, expected: np.ndarray, size: int = 400) -> float:
     return float(seen[1] / seen[0])
 
 
-def measure_people(face: OpenFace, expected: np.ndarray, ict: Path, cache: Path) -> None:
+def measure_people(face: OpenFace, ict: Path, cache: Path) -> None:
     """Random scanned people, then MakeHuman's about the same mean."""
     from tfface.face.build.cage import build_cage
     from tfface.face.build.ict import read_ict
@@ -95,17 +93,17 @@ def measure_people(face: OpenFace, expected: np.ndarray, ict: Path, cache: Path)
         base = read_base(data / "mpfb2" / "3dobjs" / "base.obj")
         cage = build_cage(base)
         targets = read_targets(data, cage, len(base.vertices))
-    laid = lay_on(scanned, cage, face, face.cage(expected))
+    laid = lay_on(scanned, cage, face, face.mean)
     chosen = skin_sample(face, laid)
     people = sample_people(cage.apply(base.vertices), targets, face.cage_mirror, POOL, SEED)[0]
-    made = people[:PEOPLE] - people.mean(0) + face.cage(expected)
+    made = people[:PEOPLE] - people.mean(0) + face.mean
     rows = face.head(2).matrix[chosen]
     both = {
         "ICT-FaceKit's": scanned_faces(scanned, laid, chosen, PEOPLE),
         "MakeHuman's": np.stack([rows @ person for person in made]),
     }
     for name, faces in both.items():
-        found = explain(face, expected, chosen, faces)
+        found = explain(face, chosen, faces)
         print(f"{PEOPLE} of {name} people: {found.rms_mm:.3f} mm rms left, coefficients {found.length:.1f} long")
 
 

@@ -12,7 +12,6 @@ from tests.toy_network import MM_PER_RADIUS, POSE_DEG, disc_photo, save_toy_netw
 from tfface.detect.base import Detection
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
-from tfface.face.traits import usual_face
 from tfface.geometry.align import box_from_landmarks
 from tfface.geometry.camera import Camera
 from tfface.inference import Reconstructor, read_card
@@ -68,8 +67,8 @@ def test_a_second_look_at_a_given_crop_is_predictions(reconstructor: Reconstruct
     assert np.abs(again - first).max() > 1e-3
 
 
-def test_millimetres_are_those_of_the_usual_face(result: FaceResult) -> None:
-    assert np.linalg.norm(result.vertices_mm - usual_face(), axis=1).mean() < 0.3
+def test_millimetres_are_those_of_the_mean_face(result: FaceResult) -> None:
+    assert np.linalg.norm(result.vertices_mm - load_open_face().mean_face(), axis=1).mean() < 0.3
 
 
 def test_crops_in_a_batch_shrunk_enlarged_turned_and_over_the_border(reconstructor: Reconstructor) -> None:

@@ -1,6 +1,6 @@
 """A small network with the contract of the real ones, whose answer is known: it sees a red disc and puts a face there.
 
-The disc's centre and radius in the crop place and scale the usual face, turned by a fixed pose; it takes its landmarks
+The disc's centre and radius in the crop place and scale the mean face, turned by a fixed pose; it takes its landmarks
 to be off by a twentieth of the radius. In a network of two views the radius is the side view's.
 """
 
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from tfface.face.metric import DISTANCE_MM
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.face.traits import usual_face
 from tfface.geometry.rotation import euler_to_matrix
 
 POSE_DEG = (25.0, -10.0, 8.0)
@@ -26,7 +25,7 @@ def unit_map() -> NDArray[np.float32]:
     """`[256,256,3]` the posed usual face as a camera a metre away sees it, one unit long per disc radius, centred on
     its origin, least z 0."""
     face = load_open_face()
-    turned = (usual_face() - face.centre) @ euler_to_matrix(*np.radians(POSE_DEG)).T
+    turned = (face.mean_face() - face.centre) @ euler_to_matrix(*np.radians(POSE_DEG)).T
     turned[:, :2] /= 1 - turned[:, 2:] / DISTANCE_MM
     points = turned * [1, -1, 1] / MM_PER_RADIUS
     position_map = PositionMap(face, 256).from_vertices(points)

@@ -20,7 +20,6 @@ from tfface.face.layout import CROP_SIZE
 from tfface.face.metric import metric_face
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.face.traits import usual_face
 from tfface.geometry.align import Pose, crop_transform, fit_pose, invert_transform, transform_points
 from tfface.geometry.camera import Camera
 from tfface.geometry.pos import five_points
@@ -57,7 +56,7 @@ def position_tables(resolution: int) -> PositionMap:
 def reference_pose(vertices: NDArray[np.floating]) -> Pose:
     """The similarity that takes the face of people on average to predicted vertices `[53833,3]` (u, v, depth px)."""
     weights = np.isin(load_open_face().regions, RIGID_REGIONS).astype(np.float64)
-    return fit_pose(vertices, usual_face(), weights)
+    return fit_pose(vertices, load_open_face().mean_face(), weights)
 
 
 @dataclass(frozen=True, eq=False)

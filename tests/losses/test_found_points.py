@@ -42,7 +42,7 @@ def test_places_count_lids_and_lips_more(topology: PositionMap) -> None:
     np.testing.assert_allclose(plain(truth, joined(truth)), 0, atol=1e-6)
     np.testing.assert_allclose(plain(truth, joined(truth, off_px=12.8)), 0.1, rtol=1e-3)
     off = joined(truth).reshape(2, -1, 12)
-    off[:, topology.landmark_texels_2d[62], 3:5] += 0.1  # an inner lip
+    off[:, landmark_texels(SIZE)[62], 3:5] += 0.1  # an inner lip
     off = off.reshape(2, SIZE, SIZE, 12)
     weighted = FoundPoints(replace(QUIET, points=1.0, expressive=8.0), topology)
     assert np.all(np.asarray(weighted(truth, off)) > 2 * np.asarray(plain(truth, off)))

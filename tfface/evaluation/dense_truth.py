@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from tfface.face.metric import metric_face
 from tfface.face.open_model import OpenFace
-from tfface.face.traits import usual_face
 from tfface.geometry.align import fit_pose
 from tfface.geometry.camera import Camera
 from tfface.metrics.dense import dense_nme
@@ -69,7 +68,7 @@ class SyntheticTruth:
         points = truth[face.landmarks68]
         size = box_area_root(points[None])
         seen = visible_points(points, truth, surface.triangles)
-        mean = usual_face()
+        mean = face.mean_face()
         by_sight = errors_by_visibility(predicted[face.landmarks68], points, seen, float(size[0]))
         return {
             "dense_2d": float(dense_nme(predicted[None], truth[None], None, size)[0]),

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from tfface.errors import UserError
 from tfface.evaluation.scan_files import Scan
 from tfface.face.open_model import load_open_face
-from tfface.face.traits import usual_face
 from tfface.geometry.align import box_from_landmarks, fit_similarity
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.io.mesh import Mesh
@@ -80,8 +79,8 @@ def render_views(scan: Scan, side_yaw_deg: float = SIDE_YAW_DEG) -> RenderedScan
 
 
 def frontal_rotation(landmarks: FloatArray) -> NDArray[np.float64]:
-    """`[3,3]` the turn of the scan's frame after which the usual face would look straight at the camera."""
-    return fit_similarity(landmarks, usual_face()[load_open_face().landmarks68]).rotation
+    """`[3,3]` the turn of the scan's frame after which the mean face would look straight at the camera."""
+    return fit_similarity(landmarks, load_open_face().mean_face()[load_open_face().landmarks68]).rotation
 
 
 def framed_view(rotation: FloatArray, landmarks: FloatArray) -> OrthographicView:

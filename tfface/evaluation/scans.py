@@ -19,7 +19,6 @@ from tfface.evaluation.scan_files import read_scans, read_surfaces
 from tfface.evaluation.scan_photometric import transfer_error
 from tfface.evaluation.scan_render import RenderedScan, ScanPredictor, predict_surface, render_views, with_landmarks
 from tfface.face.open_model import REGION_NAMES, OpenFace, load_open_face
-from tfface.face.traits import usual_face
 from tfface.geometry.icp import move
 from tfface.metrics.curves import area_under_curve
 from tfface.metrics.reconstruction import Comparison, Surface, compare, region_errors
@@ -71,7 +70,7 @@ class ScanRun:
 def mean_surface(face: OpenFace, level: int = BASELINE_LEVEL) -> Surface:
     """The face of people on average with its landmarks, at a level of subdivision."""
     surface = face.face(level)
-    vertices = usual_face(level)
+    vertices = face.mean_face(level)
     return Surface(vertices, surface.triangles, vertices[face.landmarks(level, 68)])
 
 

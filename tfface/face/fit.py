@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.face.open_model import OpenFace
-from tfface.face.traits import load_traits
 from tfface.geometry.align import Similarity, fit_similarity
 from tfface.geometry.icp import inverse, move
 
@@ -38,8 +37,7 @@ class CoefficientFit:
         basis: `[K,N,3]` millimetres per coefficient.
         std: `[K]` standard deviations of the coefficients.
         weights: `[N]` non-negative; all 1 by default.
-        noise_mm: how far a point may be expected to lie from the model; larger keeps coefficients nearer to `expected`.
-        expected: `[K]` their mean; 0 by default.
+        noise_mm: how far a point may be expected to lie from the model; larger keeps coefficients nearer to 0.
     """
 
     def __init__(
@@ -49,13 +47,10 @@ class CoefficientFit:
         std: FloatArray,
         weights: FloatArray | None = None,
         noise_mm: float = 1.0,
-        expected: FloatArray | None = None,
     ) -> None:
         from scipy.linalg import cho_factor
 
         precision = 1.0 / np.asarray(std, np.float64) ** 2
-        self.expected = np.zeros(len(basis)) if expected is None else np.asarray(expected, np.float64)
-        self._prior = precision * self.expected
         self.mean = np.asarray(mean, np.float64)
         self.basis = np.asarray(basis, np.float64).reshape(len(basis), -1)
         self.weights = np.ones(len(mean)) if weights is None else np.asarray(weights, np.float64)
@@ -67,7 +62,7 @@ class CoefficientFit:
         """`[K]` for points `[N,3]` in the model's frame."""
         from scipy.linalg import cho_solve
 
-        return np.asarray(cho_solve(self._factor, self._prior + self._right @ (points - self.mean).ravel()))
+        return np.asarray(cho_solve(self._factor, self._right @ (points - self.mean).ravel()))
 
     def shape(self, coefficients: FloatArray) -> NDArray[np.float64]:
         """The model's points `[N,3]`."""
@@ -76,8 +71,8 @@ class CoefficientFit:
     def __call__(self, points: FloatArray, with_scale: bool = True, iterations: int = 6) -> Fit:
         """Coefficients and the similarity (or rigid motion) that takes the model to `points` `[N,3]`."""
         points = np.asarray(points, np.float64)
-        found = self.expected
-        motion = fit_similarity(self.shape(found), points, self.weights, with_scale)
+        found = np.zeros(len(self.basis))
+        motion = fit_similarity(self.mean, points, self.weights, with_scale)
         for _ in range(iterations):
             found = self.coefficients(move(inverse(motion), points))
             motion = fit_similarity(self.shape(found), points, self.weights, with_scale)
@@ -90,5 +85,4 @@ def open_face_fit(
     """The fit of the open model's identity, then expression, to chosen vertices `[N]` of the face crop at level 2."""
     mean, *basis = face.linear_at(face.face(2).matrix[vertices])
     std = np.concatenate([np.ones(face.num_identity), np.full(len(face.exp_basis), expression_std)])
-    expected = np.concatenate([load_traits().shift, np.zeros(len(face.exp_basis))])
-    return CoefficientFit(mean + face.centre, np.stack(basis), std, noise_mm=noise_mm, expected=expected)
+    return CoefficientFit(mean + face.centre, np.stack(basis), std, noise_mm=noise_mm)

@@ -64,6 +64,8 @@ class OpenFace:
         self.provenance = provenance
         self.checksum = checksum
         self.mean: NDArray[np.float32] = arrays["mean"].astype(np.float32)
+        self.chart_mean: NDArray[np.float32] = arrays.get("chart_mean", arrays["mean"]).astype(np.float32)
+        """`[C,3]` mm MakeHuman's mean face, on which chart, regions and what is painted on the skin were laid out."""
         self.id_basis: NDArray[np.float32] = arrays["id_basis"].astype(np.float32)
         self.exp_basis: NDArray[np.float32] = arrays["exp_basis"].astype(np.float32)
         self.expression_names = tuple(str(name) for name in arrays["exp_names"])
@@ -142,6 +144,13 @@ class OpenFace:
     def face(self, level: int) -> Surface:
         """The front of the face with its ears, subdivided `level` times: 3,378, 13,507 or 53,833 vertices."""
         return self._surface(True, level)
+
+    @lru_cache(maxsize=8)  # noqa: B019
+    def mean_face(self, level: int = MAX_LEVEL) -> NDArray[np.float32]:
+        """`[V,3]` the face that people have on average, in millimetres, neutral; read-only."""
+        vertices = self.face(level).vertices(self.mean)
+        vertices.setflags(write=False)
+        return vertices
 
     def landmarks(self, level: int, count: int = 68) -> NDArray[np.int64]:
         """Vertices of the face crop at `level` for 68 or 81 landmarks (at lower levels the nearest vertices)."""

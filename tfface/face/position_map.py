@@ -77,12 +77,6 @@ class PositionMap:
         return matrix
 
     @cached_property
-    def landmark_texels_2d(self) -> NDArray[np.int32]:
-        """The texel `[68]` of the flattened map that weighs most in each of `landmarks68_2d`."""
-        texels, weights = (array[:68] for array in self.landmark_samples(81))
-        return texels[np.arange(len(texels)), weights.argmax(-1)]
-
-    @cached_property
     def cage_matrix(self) -> sp.csr_matrix:
         """Sparse `[R*R, cage vertices]`: flattened map = matrix @ cage, for maps straight from coefficients."""
         size = self.resolution**2

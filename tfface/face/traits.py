@@ -14,7 +14,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.face.open_model import load_asset, load_open_face
+from tfface.face.open_model import load_asset
 
 NAMES = ("male", "child", "old", "african", "asian")
 """Shares from 0 to 1: of male (the rest female), of child and of old (the rest young), of origins (the rest
@@ -23,23 +23,21 @@ caucasian, as MakeHuman calls its targets)."""
 
 @dataclass(frozen=True)
 class Traits:
-    """Identity coefficients `[K]` of people with traits `[T]` are `N(shift + (traits - mean) @ effect, left @ left.T)`.
+    """Identity coefficients `[K]` of people with traits `[T]` are `N((traits - mean) @ effect, left @ left.T)`.
 
     Attributes:
         mean: `[T]` of everybody.
         effect: `[T,K]` standard deviations of identity per trait.
         left: `[K,K]` Cholesky factor of what traits leave open.
-        shift: `[K]` what everybody has beyond the mean face (`tfface.face.build.population`).
     """
 
     mean: NDArray[np.float64]
     effect: NDArray[np.float64]
     left: NDArray[np.float64]
-    shift: NDArray[np.float64]
 
     def identity(self, traits: NDArray[np.floating], normal: NDArray[np.floating]) -> NDArray[np.float64]:
         """Coefficients `[K]` of somebody with `traits` `[T]`; `normal` `[K]` is standard normal."""
-        return np.asarray(self.shift + (traits - self.mean) @ self.effect + self.left @ normal)
+        return np.asarray((traits - self.mean) @ self.effect + self.left @ normal)
 
 
 def fit_traits(coefficients: NDArray[np.float64], traits: NDArray[np.float64]) -> dict[str, NDArray[np.float32]]:
@@ -56,7 +54,7 @@ def fit_shared_traits(coefficients: NDArray[np.float64], traits: NDArray[np.floa
     """The arrays of the asset where the people `[P,K]` are but a part of those whose coefficients are standard normal.
 
     The others' traits nobody knows. What traits do to the first is given to everybody, along each direction as far as
-    it leaves everybody's variance at 1; the rest of that 1 is what traits leave open. Nobody has a shift.
+    it leaves everybody's variance at 1; the rest of that 1 is what traits leave open.
     """
     mean = traits.mean(0)
     effect = np.linalg.lstsq(traits - mean, coefficients - coefficients.mean(0), rcond=None)[0]
@@ -66,7 +64,6 @@ def fit_shared_traits(coefficients: NDArray[np.float64], traits: NDArray[np.floa
     effect = effect @ (directions * scale) @ directions.T
     open_share = np.maximum(1 - np.minimum(variance, 1.0), 0.0) + 1e-6
     arrays = {"mean": mean, "effect": effect, "left": np.linalg.cholesky((directions * open_share) @ directions.T)}
-    arrays["shift"] = np.zeros(effect.shape[1])
     return {name: array.astype(np.float32) for name, array in arrays.items()}
 
 
@@ -78,17 +75,4 @@ def load_traits() -> Traits:
         UserError: when the file is missing or not the one its card describes.
     """
     arrays, _, _ = load_asset("open_face_traits")
-    return Traits(*(arrays[name].astype(np.float64) for name in ("mean", "effect", "left", "shift")))
-
-
-@lru_cache(maxsize=3)
-def usual_face(level: int = 2) -> NDArray[np.float32]:
-    """`[V,3]` the face that people have on average, in millimetres, neutral; read-only.
-
-    Args:
-        level: of subdivision of the face crop (2 has 53,833 vertices).
-    """
-    face = load_open_face()
-    vertices = face.face(level).vertices(face.cage(load_traits().shift.astype(np.float32)))
-    vertices.setflags(write=False)
-    return vertices
+    return Traits(*(arrays[name].astype(np.float64) for name in ("mean", "effect", "left")))

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.face.open_model import load_albedo_basis, load_open_face
-from tfface.face.traits import load_traits
 from tfface.fitting.coefficients import Coefficients
 from tfface.fitting.contour import jaw_rows, marched
 from tfface.geometry.camera import Camera
@@ -140,7 +139,6 @@ class _Problem:
         self.choose([np.zeros(NUM_JAW, np.int64) if contour else None] * len(targets))
         face = load_open_face()
         self.num_identity, self.num_expression = face.num_identity, len(face.expression_names)
-        self.usual = load_traits().shift
         self.weights = exactness()
 
     def choose(self, jaw: Sequence[NDArray[np.int64] | None]) -> None:
@@ -150,12 +148,12 @@ class _Problem:
         self.bases = [np.ascontiguousarray(self.data.basis[:, part]) for part in chosen]
 
     def start(self) -> NDArray[np.float64]:
-        """The face that people have on average, expressionless, in the pose of a scaled orthographic camera."""
+        """The mean face, expressionless, in the pose of a scaled orthographic camera."""
         photos = [
             np.concatenate([np.full(self.num_expression, 0.02), first_pose(mean, target)])
             for mean, target in zip(self.means, self.targets, strict=True)
         ]
-        return np.concatenate([self.usual, *photos])
+        return np.concatenate([np.zeros(self.num_identity), *photos])
 
     def solve(self, unknowns: NDArray[np.float64], evaluations: int) -> NDArray[np.float64]:
         from scipy.optimize import least_squares
@@ -171,7 +169,7 @@ class _Problem:
         return np.asarray(found.x)
 
     def residuals(self, unknowns: NDArray[np.float64]) -> NDArray[np.float64]:
-        parts = [unknowns[: self.num_identity] - self.usual]
+        parts = [unknowns[: self.num_identity]]
         for index, target in enumerate(self.targets):
             shape, pose = self._shape(unknowns, index), unknowns[self._pose(index)]
             parts.append(((project(pose, shape) - target) * self.weights[:, None]).ravel())

@@ -18,6 +18,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from tfface.config import LossConfig
+from tfface.face.found_points import landmark_texels
 from tfface.face.position_map import PositionMap
 from tfface.geometry.ibug68 import BROWS, EXPRESSIVE_PAIRS
 from tfface.losses.map_regularisers import read_landmarks
@@ -38,7 +39,7 @@ class FoundPoints:
     def __init__(self, config: LossConfig, topology: PositionMap) -> None:
         self.config = config
         self.samples = topology.landmark_samples()
-        self.texels = topology.landmark_texels_2d
+        self.texels = landmark_texels(topology.resolution)
         self.weights = self._weights(topology.resolution)
 
     def _weights(self, resolution: int) -> NDArray[np.float32]:

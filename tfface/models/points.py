@@ -27,10 +27,8 @@ from numpy.typing import NDArray
 
 from tfface.config import ModelConfig
 from tfface.errors import UserError
+from tfface.face.found_points import landmark_points, point_texels
 from tfface.face.layout import CAMERA_SIZES, MM_PER_SHIFT, MOVING, SCALE_SHARE, Layout
-from tfface.face.mean_map import mean_shape
-from tfface.face.open_model import load_open_face
-from tfface.face.position_map import PositionMap
 from tfface.geometry.ibug68 import EXPRESSIVE_PAIRS
 from tfface.geometry.pinhole import projected
 from tfface.models import maps, point_finder
@@ -47,37 +45,9 @@ from tfface.models.map_basis import posed_map_basis
 
 POINTS_LAYER = "points"
 """Name of the layer that finds the points."""
-JAW_VERTICES = (
-    *(45710, 31960, 19401, 42490, 29795, 4929, 30194, 30182, 15754),
-    *(35984, 35996, 7855, 35625, 48120, 25186, 37678, 51312),
-)
-"""Where the jaw's landmarks lay when networks first learnt points: candidates beside the face itself."""
 TAU = {"identity": 0.5, "expression": 0.2, "turn": 0.15, "camera": 0.1, "component": 0.3}
 """How far the heads err before anything is learnt: standard deviations (of components too), raw expression, radians,
 camera units."""
-
-
-@lru_cache(maxsize=4)
-def point_texels(resolution: int, count: int) -> NDArray[np.int32]:
-    """Texels `[count]` of the flattened map: those of the 68 landmarks, then ever the farthest of the face's others."""
-    topology = PositionMap(load_open_face(), resolution)
-    chosen = list(dict.fromkeys(topology.landmark_texels_2d.tolist()))[:count]
-    # Presets have learnt these very points: neither what counts as face in a loss nor moved landmarks may change them.
-    rim = topology.nearest_texels([*JAW_VERTICES, *topology.face.landmarks68_2d[17:]])
-    candidates = np.flatnonzero((topology.regions > 0) | rim)
-    places = mean_shape(resolution).reshape(-1, 3)
-    nearest = np.linalg.norm(places[candidates, None] - places[chosen], axis=-1).min(1)
-    while len(chosen) < count:
-        chosen.append(int(candidates[nearest.argmax()]))
-        nearest = np.minimum(nearest, np.linalg.norm(places[candidates] - places[chosen[-1]], axis=-1))
-    return np.array(chosen, np.int32)
-
-
-def landmark_points(resolution: int, count: int) -> NDArray[np.int32]:
-    """The points `[68]` that stand for `landmarks68_2d`; -1 where there are too few points."""
-    place = {int(texel): index for index, texel in enumerate(point_texels(resolution, count))}
-    texels = PositionMap(load_open_face(), resolution).landmark_texels_2d
-    return np.array([place.get(int(texel), -1) for texel in texels], np.int32)
 
 
 @lru_cache(maxsize=4)

@@ -17,7 +17,6 @@ from tfface.config import Config
 from tfface.face.layout import CROP_SIZE
 from tfface.face.morphable import MorphableModel
 from tfface.face.open_model import OpenFace, load_open_face
-from tfface.face.traits import load_traits
 from tfface.geometry.harmonics import A0, AMBIENT
 from tfface.geometry.pinhole import projected
 from tfface.models import coefficients
@@ -73,7 +72,6 @@ class FaceMaker:
         self.triangles = np.ascontiguousarray(self.model.triangles[(corners > 0).all(axis=1)])
         self.areas = vertex_areas(self.face, self.model, self.triangles)
         self.skin = np.isin(self.regions, LIT_REGIONS).astype(np.float32)
-        self.usual = tf.constant(load_traits().shift[: self.layout.identity], tf.float32)
         self._landmarks = tf.constant(_landmark_components(self.face))
         self._centre = tf.constant(self.face.centre.astype(np.float32))
 

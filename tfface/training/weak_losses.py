@@ -105,7 +105,7 @@ class WeakLosses:
             "landmarks": lambda: self._landmarks(face, truth),
             "identity": lambda: self._identity(face, drawn, truth),
             "regularisation": lambda: coefficients.regularisation(
-                face.identity - self.maker.usual, face.expression / EXPRESSION_STD, face.albedo
+                face.identity, face.expression / EXPRESSION_STD, face.albedo
             ),
             "expression_range": lambda: coefficients.out_of_range(face.expression),
             "flattening": lambda: coefficients.flat_reflectance(face.colours, tf.constant(self.maker.skin)),

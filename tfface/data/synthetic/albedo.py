@@ -115,7 +115,7 @@ def sample_skin(rng: np.random.Generator) -> SkinParameters:
 
 
 class SkinChart:
-    """What every texel of the chart shows on the mean face: position, part and CC0 masks, at `resolution`."""
+    """What every texel of the chart shows on the face that it was drawn on: position, part and CC0 masks, at `resolution`."""
 
     def __init__(self, face: OpenFace, resolution: int) -> None:
         surface = face.face(2)
@@ -123,7 +123,7 @@ class SkinChart:
         self.resolution = resolution
         points = np.zeros((len(surface.uv), 3), np.float32)
         points[:, :2] = surface.uv * (resolution - 1) + 0.5
-        mean = surface.vertices(face.mean)
+        mean = surface.vertices(face.chart_mean)
         part = np.eye(5, dtype=np.float32)[surface.vertex_part]
         hit, weights, _ = rasterize(points, surface.triangles, resolution, resolution)
         maps = interpolate(hit, weights, surface.triangles, np.concatenate([mean, part], 1))
@@ -136,7 +136,7 @@ class SkinChart:
         self.lips = cv2.GaussianBlur(self._mask(face, "lips"), (0, 0), resolution / 340) * self.skin
         detail = self._mask(face, "sss")
         self.detail = detail - cv2.GaussianBlur(detail, (0, 0), resolution / 43)
-        self._eye_centres = [_eye_sphere(face, part_index) for part_index in (2, 3)]
+        self._eye_centres = [eye_sphere(face, face.chart_mean, part_index) for part_index in (2, 3)]
 
     def _fill_holes(self, maps: FloatArray, holes: NDArray[np.bool_]) -> None:
         from scipy.ndimage import distance_transform_edt
@@ -175,10 +175,10 @@ class SkinChart:
         return total / total.std()
 
 
-def _eye_sphere(face: OpenFace, part: int) -> tuple[FloatArray, float]:
-    """Centre and radius in millimetres of the sphere through the mean face's eye membrane."""
+def eye_sphere(face: OpenFace, cage: FloatArray, part: int) -> tuple[FloatArray, float]:
+    """Centre and radius in millimetres of the sphere through the eye membrane of a cage `[C,3]`."""
     surface = face.head(1)
-    points = surface.vertices(face.mean)[surface.vertex_part == part].astype(np.float64)
+    points = surface.vertices(cage)[surface.vertex_part == part].astype(np.float64)
     solution = np.linalg.lstsq(np.c_[2 * points, np.ones(len(points))], (points**2).sum(1), rcond=None)[0]
     return solution[:3], float(np.sqrt(solution[3] + solution[:3] @ solution[:3]))
 

@@ -139,14 +139,14 @@ class HairSheet:
         """Rows average the head's vertices whose direction from the skull's centre is nearly the ray's."""
         from scipy.spatial import cKDTree
 
-        usable = np.flatnonzero((head.mean[:, 1] > 722) & (np.abs(head.mean[:, 0]) < 77))
-        direction = head.mean[usable] - _CENTRE
+        usable = np.flatnonzero((head.drawn_on[:, 1] > 722) & (np.abs(head.drawn_on[:, 0]) < 77))
+        direction = head.drawn_on[usable] - _CENTRE
         direction /= np.linalg.norm(direction, axis=1, keepdims=True)
         distance, near = cKDTree(direction).query(self.ray.reshape(-1, 3), k=8)
         weight = np.exp(-((distance / (distance[:, :1] + 0.04)) ** 2))
         weight /= weight.sum(1, keepdims=True)
         rows = np.repeat(np.arange(len(weight)), 8)
-        shape = (len(weight), len(head.mean))
+        shape = (len(weight), len(head.drawn_on))
         return sp.csr_matrix((weight.ravel(), (rows, usable[near].ravel())), shape, dtype=np.float32)
 
     def build(self, head: FloatArray, style: HairStyle, rng: np.random.Generator) -> Piece:
@@ -176,7 +176,7 @@ class HairSheet:
 
 def scalp_field(head: HeadMesh, hairline: float) -> NDArray[np.float32]:
     """`[V]` 1 where hair grows on the skin behind the chart (nape, behind the ears), 0 on the face."""
-    x, y, z = head.mean.T
+    x, y, z = head.drawn_on.T
     edge = hairline - np.clip(np.abs(x) - 35, 0, 40) ** 1.35 * 0.33
     top = np.clip((y - edge) / 14, 0, 1)
     back = np.clip((40 - z) / 14, 0, 1) * np.clip((y - (645 + 10 * np.clip((z + 60) / 80, 0, 1))) / 18, 0, 1)

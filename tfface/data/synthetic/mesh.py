@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from tfface.face.open_model import OpenFace
 
 FloatArray = NDArray[np.floating]
-SKIN, CLOTH, EYE, MOUTH, TEETH, FRAME, HAIR, HAT, LASH = range(9)
-NUM_MATERIALS = 9
+SKIN, CLOTH, EYE, MOUTH, TEETH, FRAME, HAIR, HAT, LASH, GUM, TONGUE = range(11)
+NUM_MATERIALS = 11
 NUM_ATTRIBUTES = 6
 
 
@@ -89,6 +89,8 @@ class HeadMesh:
     def __init__(self, face: OpenFace, level: int) -> None:
         self.face, self.surface = face, face.head(level)
         self.mean = self.surface.vertices(face.mean)
+        self.drawn_on = self.surface.vertices(face.chart_mean)
+        """`[V,3]` mm the face that hairlines and paint are placed on."""
         crop = face.head_to_face(level)
         chart = face.face(level).uv
         assert chart is not None
@@ -106,22 +108,15 @@ class HeadMesh:
         self.border = self._border_loop(self.triangles)
         self.shoulder_triangles = self._shoulder_triangles()
         self.landmark_matrix = face.face(2).matrix[face.landmarks68_2d].astype(np.float32)
-        mean, *basis = face.linear_at(self.landmark_matrix)[: 1 + face.num_identity]
-        self._landmark_mean = mean + face.centre.astype(np.float32)
-        self._landmark_basis = np.stack(basis)
         self.matrix = self.surface.matrix.astype(np.float32)
-
-    def neutral_landmarks(self, identity: FloatArray) -> NDArray[np.float32]:
-        """The 68 landmarks `[68,3]` in millimetres of the face without expression."""
-        return self._landmark_mean + np.tensordot(identity, self._landmark_basis, axes=1)
 
     def _eye_directions(self, part: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Unit vectors `[V,3]` from the eyeball's centre, on the mean face; 0 elsewhere."""
-        from tfface.data.synthetic.albedo import _eye_sphere
+        from tfface.data.synthetic.albedo import eye_sphere
 
         directions = np.zeros((len(part), 3), np.float32)
         for index in (2, 3):
-            centre, radius = _eye_sphere(self.face, index)
+            centre, radius = eye_sphere(self.face, self.face.mean, index)
             directions[part == index] = (self.mean[part == index] - centre) / radius
         return directions
 

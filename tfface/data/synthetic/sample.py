@@ -1,4 +1,4 @@
-"""What may be set about synthetic faces, and the random draws of identity, expression, pose and camera.
+"""What may be set about synthetic faces, and the random draws of identity, pose and camera.
 
 Every draw comes from a stream named by (seed, topic), so that one topic's change leaves the others as they are.
 """
@@ -79,10 +79,10 @@ def stream(seed: int, topic: str) -> np.random.Generator:
 
 
 def sample_identity(rng: np.random.Generator, traits: FloatArray, std: float) -> NDArray[np.float32]:
-    """Identity coefficients of somebody with `traits` (`face.traits`), at most 3.2 deviations from what is usual."""
+    """Identity coefficients of somebody with `traits` (`face.traits`), at most 3.2 deviations from the mean."""
     known = load_traits()
-    unusual = known.identity(traits, rng.normal(size=len(known.left))) - known.shift
-    return (known.shift + np.clip(std * unusual, -3.2, 3.2)).astype(np.float32)
+    coefficients = known.identity(traits, rng.normal(size=len(known.left)))
+    return np.clip(std * coefficients, -3.2, 3.2).astype(np.float32)
 
 
 def sample_traits(rng: np.random.Generator, male: bool, ita_deg: float, age: float, beard: float) -> FloatArray:
@@ -99,133 +99,6 @@ def sample_traits(rng: np.random.Generator, male: bool, ita_deg: float, age: flo
         weights = (0.1, 0.4, 0.7)
     african, asian, _ = rng.dirichlet(weights)
     return np.array([sex, child, old, african, asian])
-
-
-# Whole-face expressions: ARKit names (without side) and their usual weight. People smile at cameras: a mouth is 45 mm
-# wide in the mean face and 58 to 63 in a smile that shows teeth, which the first four reach on a good day. Stretch and
-# dimple draw the upper lip along and back over the teeth, which scanned smiles do and `mouthSmile` alone does not.
-_ARCHETYPES: tuple[tuple[float, dict[str, float]], ...] = (
-    (
-        0.12,
-        {
-            "mouthSmile": 0.8,
-            "mouthDimple": 0.45,
-            "mouthStretch": 0.25,
-            "mouthPress": 0.15,
-            "cheekSquint": 0.4,
-            "eyeSquint": 0.15,
-        },
-    ),
-    (
-        0.22,
-        {
-            "mouthSmile": 0.95,
-            "mouthDimple": 0.5,
-            "mouthStretch": 0.35,
-            "cheekSquint": 0.6,
-            "mouthUpperUp": 0.5,
-            "mouthLowerDown": 0.45,
-            "jawOpen": 0.12,
-            "eyeSquint": 0.1,
-        },
-    ),
-    (
-        0.1,
-        {
-            "mouthSmile": 0.95,
-            "mouthDimple": 0.5,
-            "mouthStretch": 0.3,
-            "mouthUpperUp": 0.6,
-            "jawOpen": 0.2,
-            "mouthShrugLower": 0.2,
-            "cheekSquint": 0.4,
-        },
-    ),
-    (
-        0.14,
-        {
-            "mouthSmile": 1.0,
-            "mouthDimple": 0.35,
-            "mouthStretch": 0.35,
-            "cheekSquint": 0.6,
-            "mouthUpperUp": 0.5,
-            "mouthLowerDown": 0.3,
-            "jawOpen": 0.35,
-            "eyeSquint": 0.25,
-        },
-    ),
-    (0.06, {"jawOpen": 0.5, "browInnerUp": 0.5, "browOuterUp": 0.5, "eyeWide": 0.5}),
-    (0.1, {"jawOpen": 0.3, "mouthFunnel": 0.3, "mouthLowerDown": 0.2}),
-    (0.05, {"jawOpen": 0.75, "mouthStretch": 0.4, "noseSneer": 0.3, "eyeSquint": 0.5}),
-    (0.06, {"browDown": 0.7, "noseSneer": 0.3, "mouthPress": 0.4, "eyeSquint": 0.3}),
-    (0.05, {"mouthFrown": 0.6, "browInnerUp": 0.5, "mouthShrugLower": 0.3}),
-    (0.1, {"mouthPucker": 0.7}),
-)
-_ARCHETYPE_SHARE = np.array([share for share, _ in _ARCHETYPES])
-REACH = {"mouthUpperUp": 1.5, "mouthLowerDown": 1.6, "mouthFunnel": 1.6, "browOuterUp": 2.5}
-"""How far beyond weight 1 the model's expressions go that move less than scanned ones (`docs/experiments.md`)."""
-
-
-def sample_expression(rng: np.random.Generator, names: tuple[str, ...], strength: float) -> NDArray[np.float32]:
-    """ARKit weights `[len(names)]`: neutral, a whole-face expression, or some units, with asymmetry.
-
-    They lie in [0,1], but for a few (`REACH`) that go as far as people do.
-    """
-    wanted: dict[str, float] = {}
-    if rng.random() < 0.7:
-        wanted.update(_ARCHETYPES[rng.choice(len(_ARCHETYPES), p=_ARCHETYPE_SHARE)][1])
-        scale = rng.uniform(0.4, 1.3)
-        wanted = {name: weight * scale * rng.uniform(0.6, 1.3) for name, weight in wanted.items()}
-    for _ in range(rng.integers(0, 4)):
-        wanted[without_side(names[rng.integers(len(names))])] = rng.beta(1.2, 2.4)
-    weights = np.zeros(len(names), np.float32)
-    one_sided = rng.random() < 0.12
-    for index, name in enumerate(names):
-        weight = wanted.get(without_side(name), 0.0)
-        if weight and not (one_sided and name.endswith("Left")):
-            weights[index] = weight + rng.normal(0.0, 0.06)
-    _move_lids(weights, names, rng)
-    _forbid_contradictions(weights, names, rng)
-    reach = [REACH.get(without_side(name), 1.0) for name in names]
-    return (np.clip(weights * strength, 0.0, 1.0) * reach).astype(np.float32)
-
-
-_SHUT = (0.72, 0.92)
-"""Blink weights of shut eyes: at .7 the upper lid's edge meets the lower one's, at 1 it lies 4 mm below it."""
-
-
-def _move_lids(weights: FloatArray, names: tuple[str, ...], rng: np.random.Generator) -> None:
-    """Eyes shut, one winks, both half shut, or open as far as people's are: the neutral lids are artists' wide ones."""
-    kind = rng.choice(4, p=(0.16, 0.06, 0.13, 0.65))
-    winks = rng.choice(["Left", "Right"])
-    usual = rng.beta(1.0, 5.0)
-    for index, name in enumerate(names):
-        if not name.startswith("eyeBlink"):
-            continue
-        if kind == 0 or (kind == 1 and name.endswith(winks)):
-            weights[index] = rng.uniform(*_SHUT)
-        else:
-            weights[index] = rng.uniform(0.3, 0.7) if kind == 2 else usual + rng.normal(0.0, 0.03)
-    if kind < 3:
-        wide = [index for index, name in enumerate(names) if name.startswith("eyeWide")]
-        weights[wide] = 0.0
-
-
-def without_side(name: str) -> str:
-    """An ARKit name without Left or Right, but where they say which way and not which half."""
-    if name in ("mouthLeft", "mouthRight", "jawLeft", "jawRight"):
-        return name
-    return name.removesuffix("Left").removesuffix("Right")
-
-
-def _forbid_contradictions(weights: FloatArray, names: tuple[str, ...], rng: np.random.Generator) -> None:
-    """Lips close no further than the jaw opens; the mouth and the jaw go to one side only."""
-    place = {name: index for index, name in enumerate(names)}
-    for pair in (("mouthLeft", "mouthRight"), ("jawLeft", "jawRight")):
-        if all(name in place and weights[place[name]] > 0 for name in pair):
-            weights[place[pair[rng.integers(2)]]] = 0.0
-    if "mouthClose" in place and "jawOpen" in place:
-        weights[place["mouthClose"]] = min(weights[place["mouthClose"]], max(weights[place["jawOpen"]], 0.0))
 
 
 def sample_rotation(rng: np.random.Generator, settings: SyntheticSettings, side: bool) -> NDArray[np.float64]:

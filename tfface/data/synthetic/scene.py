@@ -20,6 +20,7 @@ from tfface.data.synthetic.mesh import (
     CLOTH,
     EYE,
     FRAME,
+    GUM,
     HAIR,
     HAT,
     LASH,
@@ -27,24 +28,26 @@ from tfface.data.synthetic.mesh import (
     NUM_MATERIALS,
     SKIN,
     TEETH,
+    TONGUE,
     Clothes,
     HeadMesh,
     Piece,
     SceneMesh,
 )
+from tfface.data.synthetic.mouth import MouthParts
 from tfface.data.synthetic.occluders import cover
 from tfface.data.synthetic.sample import (
     SyntheticSettings,
     sample_camera,
-    sample_expression,
     sample_identity,
     sample_traits,
     stream,
 )
 from tfface.data.synthetic.shade import fill_cut, shade_pixels, shadow_map, strand_noise
-from tfface.data.synthetic.teeth import teeth
 from tfface.data.synthetic.wraps import hanging_beard, scarf
+from tfface.face.expressions import gaze_degrees, sample_expression, shutting_weights
 from tfface.face.open_model import OpenFace, load_open_face
+from tfface.face.parts import load_parts
 from tfface.geometry.camera import Camera
 from tfface.geometry.raster import rasterize, vertex_normals
 
@@ -117,6 +120,7 @@ class FaceGenerator:
         self.face = face or load_open_face()
         self.head = HeadMesh(self.face, self.settings.level)
         self.sheet = HairSheet(self.head)
+        self.mouth = MouthParts(load_parts(face_model=self.face.checksum))
         self.lash_roots = LashRoots(self.head)
         self.bank = AlbedoBank.open(self.face, self.settings.bank_size, self.settings.texture_size)
 
@@ -135,22 +139,21 @@ class FaceGenerator:
     def person(self, seed: int) -> Person:
         """The person of `seed`, ready to be photographed."""
         rng, settings, face = stream(seed, "look"), self.settings, self.face
-        expression = sample_expression(stream(seed, "expression"), face.expression_names, settings.expression_strength)
         index = int(rng.integers(len(self.bank.textures)))
         male, ita, age, beard, hairline = self.bank.labels[index]
         shape = stream(seed, "identity")
         identity = sample_identity(shape, sample_traits(shape, male, ita, age, beard), settings.identity_std)
+        expression = self._expression(seed, identity)
         cage = face.cage(identity, expression)
         vertices = np.asarray(self.head.matrix @ cage, np.float32)
         landmarks = np.asarray(self.head.landmark_matrix @ cage, np.float32)
-        neutral = self.head.neutral_landmarks(identity)
         style = sample_style(rng, bool(male), float(age), float(hairline))
         hat = sample_hat(rng) if rng.random() < settings.hat else None
         soft = self._soft_pieces(vertices, style, hat, rng)
         soft += self._lashes(vertices, landmarks, bool(male), rng)
         soft += self._wraps(landmarks, float(beard), rng)
         spectacles = glasses_module.sample(rng, landmarks) if rng.random() < settings.glasses else None
-        solid = teeth(landmarks, neutral, rng)
+        solid = self.mouth.build(identity, expression, landmarks, rng)
         if spectacles is not None:
             solid.append(spectacles.frame)
         clothes = self._clothes(rng)
@@ -178,7 +181,7 @@ class FaceGenerator:
             tone=self._tone(rng),
             colours=colours,
             gloss=self._gloss(rng),
-            eye=self._eye(rng),
+            eye=self._eye(rng, expression),
             iris=self._iris(rng, ita < 4),
             strands=strand_noise(rng),
             rag=float(rng.uniform(2, 8)),
@@ -228,6 +231,8 @@ class FaceGenerator:
         colours[LASH] = self.bank.hair[index] * rng.uniform(0.05, 0.6)
         colours[TEETH] = np.array([0.72, 0.66, 0.55]) * rng.uniform(0.6, 1.1)
         colours[MOUTH] = np.array([0.12, 0.03, 0.03]) * rng.uniform(0.4, 1.5)
+        colours[GUM] = np.array([0.42, 0.14, 0.13]) * rng.uniform(0.5, 1.2)
+        colours[TONGUE] = np.array([0.4, 0.13, 0.13]) * rng.uniform(0.5, 1.3)
         colours[FRAME] = random_colour(rng) * (0.08 if rng.random() < 0.6 else 0.7)
         return colours
 
@@ -235,13 +240,17 @@ class FaceGenerator:
         gloss = np.zeros(NUM_MATERIALS, np.float32)
         gloss[SKIN] = rng.gamma(2.0, 0.075)
         gloss[HAIR] = rng.uniform(0.02, 0.2)
-        gloss[[EYE, TEETH, MOUTH]] = 0.35, 0.4, 0.2
+        gloss[[EYE, TEETH, MOUTH, GUM, TONGUE]] = 0.35, 0.4, 0.2, 0.3, 0.25
         gloss[FRAME], gloss[CLOTH], gloss[HAT] = rng.uniform(0.05, 0.8), 0.03, 0.02
         return gloss
 
-    def _eye(self, rng: np.random.Generator) -> NDArray[np.float32]:
+    def _expression(self, seed: int, identity: FloatArray) -> NDArray[np.float32]:
+        strength, names = self.settings.expression_strength, self.face.expression_names
+        return sample_expression(stream(seed, "expression"), names, strength, shutting_weights(self.face, identity))
+
+    def _eye(self, rng: np.random.Generator, expression: FloatArray) -> NDArray[np.float32]:
         """Gaze `[3]`, pupil, and the white's colour `[3]`."""
-        x, y = np.tan(np.deg2rad(np.clip(rng.normal(0, [10, 5]), -28, 28)))
+        x, y = np.tan(np.deg2rad(gaze_degrees(self.face.expression_names, expression)))
         gaze = np.array([x, y, 1.0]) / np.sqrt(x * x + y * y + 1)
         white = np.array([0.66, 0.6, 0.57]) * rng.uniform(0.6, 1.05)
         return np.concatenate([gaze, [rng.uniform(0.28, 0.5)], white]).astype(np.float32)

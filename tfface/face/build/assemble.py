@@ -74,6 +74,7 @@ def build(data: Path, out: Path, num_people: int, ict: Path | None = None) -> No
     arrays: dict[str, NDArray[Any]] = {
         "name": np.array(NAME),
         "mean": identity.mean.astype(np.float32),
+        "chart_mean": identity.mean.astype(np.float32),
         "id_basis": identity.basis.astype(np.float16),
         "exp_basis": expressions.astype(np.float16),
         "exp_names": np.array(names),
@@ -88,8 +89,9 @@ def build(data: Path, out: Path, num_people: int, ict: Path | None = None) -> No
     command = f"python data_tools/build_face_model.py --people {num_people}"
     if people is None:
         _say("without --ict: MakeHuman's people alone, no scanned ones")
-        traits = {**fit_traits(identity.coefficients, identity.traits), "shift": _shift(arrays)}
-        _write(arrays, out, command, SOURCES)
+        arrays["mean"] = scanned_proportions(arrays)
+        traits = fit_traits(identity.coefficients, identity.traits)
+        _write(arrays, out, command, [*SOURCES, SCANNED])
         write_traits(traits, out, NAME, command, [*SOURCES, SCANNED])
         return
     pooled = pooled_model(people, cage, identity, arrays, POOLED_NAME, NUM_COMPONENTS)
@@ -171,8 +173,10 @@ def _centre(mean: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([0.0, mean[front, 1].mean(), 60.0])
 
 
-def _shift(arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
-    return population_shift(OpenFace(arrays, {}, "")).astype(np.float32)
+def scanned_proportions(arrays: dict[str, NDArray[Any]]) -> NDArray[np.float32]:
+    """`[C,3]` the mean of MakeHuman's people moved, within their own variety, onto the proportions of scanned ones."""
+    face = OpenFace(arrays, {}, "")
+    return face.cage(population_shift(face).astype(np.float32))
 
 
 def _write(arrays: dict[str, NDArray[Any]], out: Path, command: str, sources: list[dict[str, str]]) -> str:

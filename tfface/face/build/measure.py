@@ -47,22 +47,21 @@ def scanned_faces(people: ScannedPeople, laid: LaidOn, chosen: NDArray[np.intege
     return np.asarray(mean + np.tensordot(drawn, modes, axes=1))
 
 
-def explain(face: OpenFace, expected: FloatArray, chosen: NDArray[np.integer], people: FloatArray) -> Explained:
+def explain(face: OpenFace, chosen: NDArray[np.integer], people: FloatArray) -> Explained:
     """What the model leaves of people `[P,N,3]`.
 
     Args:
         face: the model.
-        expected: `[K]` its coefficients of people on average.
         chosen: `[N]` vertices of its head at level 2.
         people: mm, in any place.
     """
     rows = face.head(MAX_LEVEL).matrix[chosen]
     basis = np.stack([rows @ part for part in face.id_basis.astype(np.float64)])
     noise = NOISE_MM * np.sqrt(len(chosen))
-    fit = CoefficientFit(rows @ face.mean, basis, np.ones(len(basis)), noise_mm=noise, expected=expected)
+    fit = CoefficientFit(rows @ face.mean, basis, np.ones(len(basis)), noise_mm=noise)
     squares, lengths = [], []
     for person in people:
         found, motion = fit(person, with_scale=False)
         squares.append(np.square(move(motion, fit.shape(found)) - person).sum(1).mean())
-        lengths.append(np.linalg.norm(found - expected))
+        lengths.append(np.linalg.norm(found))
     return Explained(float(np.sqrt(np.mean(squares))), float(np.mean(lengths)))
