@@ -66,7 +66,8 @@ def build_albedo(num_faces: int) -> None:
     card = {
         "name": f"{face.name}, albedo",
         "command": f"python data_tools/build_face_model.py --painted {num_faces}",
-        "licence": f"MIT (painted by tfface.data.synthetic, with two CC0 masks of MakeHuman) on a face of {face.provenance['licence']}",
+        "licence": "MIT (painted by tfface.data.synthetic, with two CC0 masks of MakeHuman)",
+        "face_model_licence": face.provenance["licence"],
         "face_model": face.checksum,
     }
     save_asset(ASSETS, "open_face_albedo", build_albedo_basis(face, num_faces, NUM_ALBEDO), card)

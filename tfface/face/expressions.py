@@ -6,6 +6,7 @@ lids, the gaze. Each has a few recipes with their shares; what a smile does to c
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -122,15 +123,22 @@ def sample_expression(
 
 def shutting_weights(face: OpenFace, identity: FloatArray) -> NDArray[np.float64]:
     """`[2]` the weights of `eyeBlinkLeft` and `eyeBlinkRight` at which this person's lids meet, at most 1."""
-    chosen = face.landmarks68[[37, 38, 41, 40, 43, 44, 47, 46]]
-    mean, *basis = face.linear_at(face.face(2).matrix[chosen])
-    heights = (mean + np.tensordot(identity, np.stack(basis[: face.num_identity]), axes=1))[:, 1]
-    result = np.empty(2)
-    for index, (side, places) in enumerate(zip(SIDES, (slice(4, 8), slice(0, 4)), strict=True)):
-        move = basis[face.num_identity + face.expression_names.index(f"eyeBlink{side}")][places, 1]
-        gap, change = (float((part[:2] - part[2:]).mean()) for part in (heights[places], move))
-        result[index] = np.clip(gap / max(-change, 1e-6), 0.5, 1.0)
-    return result
+    mean, by_identity, by_blink = _lid_gaps(face)
+    return np.asarray(np.clip((mean + identity @ by_identity) / by_blink, 0.5, 1.0))
+
+
+@lru_cache(maxsize=2)
+def _lid_gaps(face: OpenFace) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """How far the left and the right eye are open in mm `[2]`, more so by identity `[K,2]`, and less by a blink `[2]`."""
+    upper, lower = face.landmarks68[[43, 44, 37, 38]], face.landmarks68[[47, 46, 41, 40]]
+    rows = face.face(2).matrix[upper] - face.face(2).matrix[lower]
+    gaps = (rows @ face.mean)[:, 1], np.stack([(rows @ part)[:, 1] for part in face.id_basis])
+    blinks = [face.exp_basis[face.expression_names.index(f"eyeBlink{side}")] for side in SIDES]
+    mean, by_identity = (gap.reshape(*gap.shape[:-1], 2, 2).mean(-1) for gap in gaps)
+    shut = [
+        -float((rows @ blink)[part, 1].mean()) for blink, part in zip(blinks, (slice(0, 2), slice(2, 4)), strict=True)
+    ]
+    return mean, by_identity, np.array(shut)
 
 
 def gaze_degrees(names: tuple[str, ...], weights: FloatArray) -> tuple[float, float]:

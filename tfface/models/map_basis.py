@@ -16,6 +16,7 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from tfface.face.expressions import sample_expression, shutting_weights
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.geometry.camera import Camera
@@ -97,8 +98,9 @@ def _sample_maps(resolution: int, rng: np.random.Generator) -> NDArray[np.float3
     landmarks = face.face(2).matrix[face.landmarks68_2d]
     maps = np.empty((NUM_SAMPLES, resolution**2 * 3), np.float32)
     for index in range(NUM_SAMPLES):
-        expression = np.clip(rng.normal(0, 0.25, len(face.expression_names)), 0, 1)
-        cage = face.cage(rng.normal(0, 1, face.num_identity), expression)
+        identity = rng.normal(0, 1, face.num_identity)
+        shut = shutting_weights(face, identity)
+        cage = face.cage(identity, sample_expression(rng, face.expression_names, 1.0, shut))
         camera = _random_camera(landmarks @ cage, face.centre, rng)
         points = camera.project(topology @ cage)
         points[:, 2] -= points[:, 2].min()

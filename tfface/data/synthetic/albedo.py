@@ -115,7 +115,7 @@ def sample_skin(rng: np.random.Generator) -> SkinParameters:
 
 
 class SkinChart:
-    """What every texel of the chart shows on the face that it was drawn on: position, part and CC0 masks, at `resolution`."""
+    """What every texel of the chart shows on the face it was drawn on: position, part, CC0 masks, at `resolution`."""
 
     def __init__(self, face: OpenFace, resolution: int) -> None:
         surface = face.face(2)

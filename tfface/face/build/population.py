@@ -2,8 +2,8 @@
 
 MakeHuman's targets are an artist's, and their mean is a small face: its eyes span 81 mm from corner to corner where
 people's span 89, its mouth 45 where theirs spans 51, and its chin lies 9 mm farther back under the nose. Networks that
-learnt from such faces take every chin for one that is turned up. The shifted face is where the cage begins on its way onto the scanned mean
-(`tfface.face.build.scanned`), and the mean of a model that is built without scanned people.
+learnt from such faces take every chin for one that is turned up. The shifted face is where the cage begins on its way
+onto the scanned mean (`tfface.face.build.scanned`), and the mean of a model that is built without scanned people.
 
 The points are measured on the mean face of ICT-FaceKit (Li et al. 2020; USC Institute for Creative Technologies, MIT
 licence; `FaceXModel/generic_neutral_mesh.obj`, light stage scans of adults): millimetres, x to the left of the person,
