@@ -6,10 +6,12 @@ import numpy as np
 import pytest
 
 from tfface.data.synthetic.lashes import LashRoots
-from tfface.data.synthetic.mesh import HeadMesh
-from tfface.data.synthetic.sample import SyntheticSettings, sample_expression
+from tfface.data.synthetic.mesh import GUM, MOUTH, TEETH, TONGUE, HeadMesh
+from tfface.data.synthetic.mouth import MouthParts
+from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.data.synthetic.wraps import hanging_beard, scarf
 from tfface.face.open_model import OpenFace, load_open_face
+from tfface.face.parts import load_parts
 
 
 @pytest.fixture(scope="module")
@@ -20,19 +22,6 @@ def face() -> OpenFace:
 @pytest.fixture(scope="module")
 def head(face: OpenFace) -> HeadMesh:
     return HeadMesh(face, 1)
-
-
-def test_some_shut_their_eyes_some_wink_and_nobody_past_the_lower_lid(face: OpenFace) -> None:
-    names = face.expression_names
-    draws = np.stack([sample_expression(np.random.default_rng(seed), names, 1.0) for seed in range(1500)])
-    left, right = (draws[:, names.index(f"eyeBlink{side}")] for side in ("Left", "Right"))
-    shut = np.stack([left, right]) > 0.7
-    assert 0.12 < shut.all(0).mean() < 0.2
-    assert 0.03 < (shut[0] ^ shut[1]).mean() < 0.09
-    assert max(left.max(), right.max()) < 0.93  # at 1 the upper lid's edge lies below the lower one's
-    assert np.median(left[~shut[0]]) < 0.25
-    wide = draws[:, [names.index("eyeWideLeft"), names.index("eyeWideRight")]]
-    assert not wide[shut.any(0)].any()
 
 
 def test_lashes_grow_from_the_upper_lids_and_come_down_with_them(face: OpenFace, head: HeadMesh) -> None:
@@ -49,6 +38,22 @@ def test_lashes_grow_from_the_upper_lids_and_come_down_with_them(face: OpenFace,
             assert (rows[2, :, 2] > rows[0, :, 2]).mean() > 0.8  # forwards, out of the face
         tips.append(rows[2, len(rows[2]) // 2, 1])
     assert tips[0] - tips[1] > 5.0
+
+
+def test_an_open_mouth_shows_teeth_behind_the_lips_and_a_shut_one_nothing(face: OpenFace, head: HeadMesh) -> None:
+    mouth, identity = MouthParts(load_parts(face_model=face.checksum)), np.zeros(face.num_identity, np.float32)
+    names = list(face.expression_names)
+    for name, amount, pieces in (("jawOpen", 0.0, 0), ("jawOpen", 0.4, 4), ("mouthUpperUpLeft", 1.0, 4)):
+        expression = np.zeros(len(names), np.float32)
+        expression[names.index(name)] = amount
+        landmarks = head.landmark_matrix @ face.cage(identity, expression)
+        built = mouth.build(identity, expression, landmarks, np.random.default_rng(1))
+        assert len(built) == pieces, name
+        for piece in built:
+            assert piece.material in (TEETH, GUM, TONGUE, MOUTH)
+            if piece.material == TEETH:
+                assert piece.vertices[:, 2].max() < landmarks[48:, 2].max()
+                assert piece.attributes[piece.vertices[:, 2].argmin(), 1] < 0.5  # molars lie in the dark
 
 
 def test_a_scarf_goes_round_the_jaw_and_a_beard_hangs_from_it(face: OpenFace, head: HeadMesh) -> None:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tfface.config import LossConfig
-from tfface.face.open_model import load_open_face
 from tfface.face.found_points import landmark_texels
+from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.losses.found_points import FoundPoints
 from tfface.models import maps, points

@@ -129,7 +129,7 @@ def shutting_weights(face: OpenFace, identity: FloatArray) -> NDArray[np.float64
 
 @lru_cache(maxsize=2)
 def _lid_gaps(face: OpenFace) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """How far the left and the right eye are open in mm `[2]`, more so by identity `[K,2]`, and less by a blink `[2]`."""
+    """How far the left and right eye are open in mm `[2]`, more by identity `[K,2]`, and less by a blink `[2]`."""
     upper, lower = face.landmarks68[[43, 44, 37, 38]], face.landmarks68[[47, 46, 41, 40]]
     rows = face.face(2).matrix[upper] - face.face(2).matrix[lower]
     gaps = (rows @ face.mean)[:, 1], np.stack([(rows @ part)[:, 1] for part in face.id_basis])

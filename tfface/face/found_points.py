@@ -1,5 +1,4 @@
-"""The points that networks find in pictures: the 68 landmarks, then points all over the face, each as far from the others
-as there was room.
+"""The points that networks find in pictures: the 68 landmarks, then points all over the face, far from each other.
 
 Networks have learnt these very points, so they are a table and not found anew: neither another mean face nor moved
 landmarks may change them.

@@ -1,7 +1,7 @@
 """Presets: networks that come with their weights (docs/conventions.md).
 
 `tfface/presets/NAME/` holds `preset.yaml` (the model part of a configuration), `weights.npz` (float16, keyed by the
-weights' paths) and `card.yaml` (data, command, commit, hours, metrics, limits).
+weights' paths, and the face model's checksum) and `card.yaml` (data, command, commit, hours, metrics, limits).
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ import yaml
 from tfface import config as configuration
 from tfface.config import ModelConfig
 from tfface.errors import UserError
+from tfface.face.open_model import load_open_face
 from tfface.io.files import atomic_path
 from tfface.io.reading import must_exist, read_arrays, reading
 
 if TYPE_CHECKING:
     import keras
 
+FACE_MODEL = "face_model"
+"""The entry of `weights.npz` that names the face model: its checksum."""
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
 DEFAULTS = {1: "mnv2_points", 2: "mnv2_points_pair"}
 """The presets that are used when none is named: the best ones for one and for two photographs."""
@@ -85,6 +88,7 @@ def save(model: keras.Model, config: ModelConfig, target: Path, written_card: di
     _write_yaml(target / "preset.yaml", configuration.to_dict(config))
     _write_yaml(target / "card.yaml", written_card)
     arrays = {v.path: np.asarray(v, np.float32).astype(np.float16) for v in _weights(model)}
+    arrays[FACE_MODEL] = np.array(load_open_face().checksum)
     with atomic_path(target / "weights.npz") as beside, beside.open("wb") as file:
         np.savez_compressed(file, **arrays)
     return target
@@ -113,12 +117,27 @@ def load_weights(model: keras.Model, path: Path) -> None:
             keras.Model(model.inputs, model.outputs).load_weights(path)  # without an optimiser, as it was saved
     else:
         arrays = read_arrays(path, what, advice=advice)
+        _check_face_model(path, arrays)
         with reading(path, what, advice):
             for variable in _weights(model):
                 variable.assign(arrays[variable.path].astype(np.float32))
     if not all(bool(np.isfinite(np.asarray(variable)).all()) for variable in model.weights if _is_float(variable)):
         raise UserError(
             f"{path} holds weights that are not finite numbers: its training diverged; take an earlier one."
+        )
+
+
+def _check_face_model(path: Path, arrays: dict[str, Any]) -> None:
+    """Weights say faces in the numbers of the face model they learnt from, and mean nothing in another's.
+
+    Raises:
+        UserError: it is not the one that this tfface has.
+    """
+    theirs, ours = str(arrays.get(FACE_MODEL, "an earlier one")), load_open_face().checksum
+    if theirs != ours:
+        raise UserError(
+            f"{path} holds weights for another face model ({theirs[:10]} instead of {ours[:10]}): take a preset of "
+            "this version of tfface, or train again."
         )
 
 
