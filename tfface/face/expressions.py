@@ -65,10 +65,16 @@ MOUTHS = {
     "round": Recipe(0.05, {"jawOpen": (0.05, 0.35), "mouthFunnel": (0.2, 0.9), "mouthPucker": (0.0, 0.4)}),
     "consonant": Recipe(
         0.04,
-        {"jawOpen": (0.0, 0.1), "mouthRollLower": (0.0, 0.6), "mouthRollUpper": (0.0, 0.4), "mouthPress": (0, 0.4)},
+        {
+            "jawOpen": (0.0, 0.3),
+            "mouthClose": (0.0, 0.3),
+            "mouthRollLower": (0.0, 0.6),
+            "mouthRollUpper": (0.0, 0.4),
+            "mouthPress": (0.0, 0.4),
+        },
     ),
     "open": Recipe(0.05, {"jawOpen": (0.4, 1.0), "mouthStretch": (0.0, 0.4), "mouthLowerDown": (0.0, 0.4)}),
-    "frown": Recipe(0.035, {"mouthFrown": (0.3, 0.9), "mouthShrugLower": (0.1, 0.7), "mouthPress": (0.0, 0.3)}),
+    "frown": Recipe(0.035, {"mouthFrown": (0.3, 0.9), "mouthShrugLower": (0.1, 0.7), "jawForward": (0.0, 0.6)}),
     "pressed": Recipe(0.03, {"mouthPress": (0.3, 1.0), "mouthRollLower": (0.0, 0.8), "mouthRollUpper": (0.0, 0.7)}),
     "kiss": Recipe(0.03, {"mouthPucker": (0.4, 1.0), "mouthFunnel": (0.0, 0.3)}),
     "disgust": Recipe(0.02, {"mouthUpperUp": (0.2, 0.8), "noseSneer": (0.3, 1.0), "mouthFrown": (0.0, 0.5)}),
@@ -80,7 +86,7 @@ MOUTHS = {
 }
 BROWS = {
     "rest": Recipe(0.52, {"browInnerUp": (0.0, 0.12), "browDown": (0.0, 0.4)}),
-    "raised": Recipe(0.2, {"browInnerUp": (0.15, 0.9), "browOuterUp": (0.1, 0.9)}),
+    "raised": Recipe(0.2, {"browInnerUp": (0.15, 0.9), "browOuterUp": (0.1, 0.9), "eyeWide": (0.0, 0.5)}),
     "knit": Recipe(0.17, {"browDown": (0.2, 0.95), "eyeSquint": (0.0, 0.4)}),
     "worried": Recipe(0.07, {"browInnerUp": (0.3, 0.9), "browDown": (0.0, 0.3)}),
     "doubtful": Recipe(0.04, {"browOuterUp": (0.3, 0.9), "browInnerUp": (0.0, 0.3)}),
