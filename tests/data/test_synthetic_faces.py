@@ -12,6 +12,7 @@ from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.data.synthetic.wraps import hanging_beard, scarf
 from tfface.face.open_model import OpenFace, load_open_face
 from tfface.face.parts import load_parts
+from tfface.geometry.raster import rasterize
 
 
 @pytest.fixture(scope="module")
@@ -40,20 +41,25 @@ def test_lashes_grow_from_the_upper_lids_and_come_down_with_them(face: OpenFace,
     assert tips[0] - tips[1] > 5.0
 
 
-def test_an_open_mouth_shows_teeth_behind_the_lips_and_a_shut_one_nothing(face: OpenFace, head: HeadMesh) -> None:
-    mouth, identity = MouthParts(load_parts(face_model=face.checksum)), np.zeros(face.num_identity, np.float32)
-    names = list(face.expression_names)
-    for name, amount, pieces in (("jawOpen", 0.0, 0), ("jawOpen", 0.4, 4), ("mouthUpperUpLeft", 1.0, 4)):
-        expression = np.zeros(len(names), np.float32)
-        expression[names.index(name)] = amount
-        landmarks = head.landmark_matrix @ face.cage(identity, expression)
-        built = mouth.build(identity, expression, landmarks, np.random.default_rng(1))
-        assert len(built) == pieces, name
-        for piece in built:
-            assert piece.material in (TEETH, GUM, TONGUE, MOUTH)
-            if piece.material == TEETH:
-                assert piece.vertices[:, 2].max() < landmarks[48:, 2].max()
-                assert piece.attributes[piece.vertices[:, 2].argmin(), 1] < 0.5  # molars lie in the dark
+@pytest.mark.parametrize("jaw", [0.0, 0.4])
+def test_an_open_mouth_shows_what_lies_behind_shut_lips(face: OpenFace, head: HeadMesh, jaw: float) -> None:
+    mouth, names, size = MouthParts(load_parts(face_model=face.checksum)), face.expression_names, 300
+    skin = head.triangles[head.material != MOUTH]
+    shown = []
+    for seed in range(8):
+        identity = np.random.default_rng(seed).normal(size=face.num_identity).astype(np.float32)
+        expression = (np.array(names) == "jawOpen").astype(np.float32) * jaw
+        vertices, landmarks = (part @ face.cage(identity, expression) for part in (head.matrix, head.landmark_matrix))
+        built = mouth.build(identity, expression, landmarks, np.random.default_rng(seed))
+        assert {piece.material for piece in built} == {TEETH, GUM, TONGUE, MOUTH}
+        starts = np.cumsum([len(vertices), *(len(piece.vertices) for piece in built)])
+        pieces = [piece.triangles + start for piece, start in zip(built, starts, strict=False)]
+        points = np.concatenate([vertices, *(piece.vertices for piece in built)]) - landmarks[62]
+        points = (points * [2.5, -2.5, 2.5] + [size / 2, size / 2, 0.0]).astype(np.float32)
+        hit = rasterize(points, np.concatenate([skin, *pieces]), size, size)[0]
+        shown.append((hit >= len(skin)).sum() / 2.5**2)
+    low, high = (0, 25) if jaw == 0 else (150, 900)  # mm2 of teeth, tongue and cavity
+    assert low <= np.median(shown) <= high, shown
 
 
 def test_a_scarf_goes_round_the_jaw_and_a_beard_hangs_from_it(face: OpenFace, head: HeadMesh) -> None:

@@ -33,10 +33,8 @@ class MouthParts:
     def build(
         self, identity: FloatArray, expression: FloatArray, landmarks: FloatArray, rng: np.random.Generator
     ) -> list[Piece]:
-        """The pieces for a person's coefficients and 68 `landmarks` `[68,3]` mm; none where the lips are shut."""
+        """The pieces for a person's coefficients and 68 `landmarks` `[68,3]` mm."""
         show, back = rng.normal(0.0, 1.0, 2), rng.uniform(0.0, 1.5)
-        if landmarks[62, 1] - landmarks[66, 1] < 0.8:
-            return []
         vertices = self.parts.vertices(identity, expression)
         for corners, up in zip(self.jaw, show, strict=True):  # people's teeth are longer and shorter
             vertices[corners] += np.array([0.0, up, -back], np.float32)
