@@ -45,6 +45,9 @@ class Options:
     """Let networks of one view find out which way up each face is, as prediction with a given box does."""
     limit: int | None = None
     """Only the first so many items, for a quick look (synthetic: so many persons, 100 if not given)."""
+    parts: bool = False
+    """synthetic: draw each person clean, full, with a fringe, covered and dark, and report these apart, and profiles,
+    open and shut mouths and shut eyes too."""
     bfm: Path | None = None
     """aflw2000: your own Basel Face Model (face3d's BFM.mat), for dense figures."""
     side_yaw: float = 90.0
@@ -72,7 +75,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _check_places(options: Options) -> None:
     """What can be told before anything is read: in the first second."""
-    from tfface.io.files import refuse_foreign
+    from tfface.io.files import refuse_foreign, written_by_us
 
     if options.out.exists() and not options.out.is_dir():
         raise UserError(f"--out {options.out} is a file: give a folder")
@@ -80,6 +83,8 @@ def _check_places(options: Options) -> None:
         refuse_foreign(options.out / name for name in ("results.json", "ced.png", "ced_points.png", "report.html"))
     if options.benchmark != "synthetic":
         _folder(options)
+    elif (options.out / "images").exists() and not (options.overwrite or written_by_us(options.out / "results.json")):
+        raise UserError(f"{options.out / 'images'} is there and may hold your pictures: choose another --out")
     if options.peers is not None and not options.peers.is_dir():
         raise UserError(f"--peers {options.peers} is not a folder: docs/evaluation.md says what lies in it")
     for name in options.model:
@@ -180,7 +185,7 @@ def _folder(options: Options) -> Path:
 def _synthetic(options: Options) -> LandmarkSet:
     from rich.progress import track
 
-    from tfface.evaluation.synthetic import make_synthetic
+    from tfface.evaluation.synthetic import VARIANTS, make_synthetic
 
     if options.data is not None:
         raise UserError("--benchmark synthetic draws its own faces; leave --data out")
@@ -188,6 +193,7 @@ def _synthetic(options: Options) -> LandmarkSet:
         options.limit or 100,
         options.out / "images",
         track=lambda records, count: track(records, total=count, description="drawing faces"),
+        variants=tuple(VARIANTS) if options.parts else ("full",),
     )
 
 

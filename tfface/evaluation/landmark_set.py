@@ -43,6 +43,7 @@ class LandmarkSet:
         dense: the whole true meshes, where they are known.
         dense_absent: why they are not.
         ita_deg: `[N]` skin tones (`tfface.metrics.groups`), or None.
+        parts: kinds of pictures that are reported apart, each as `[N]` bool.
     """
 
     name: str
@@ -57,6 +58,7 @@ class LandmarkSet:
     dense: DenseTruth | None = None
     dense_absent: str = ""
     ita_deg: NDArray[np.float64] | None = None
+    parts: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.names:
@@ -72,6 +74,7 @@ class LandmarkSet:
             truths={name: truth[:count] for name, truth in self.truths.items()},
             boxes=self.boxes[:count],
             yaw_deg=None if self.yaw_deg is None else self.yaw_deg[:count],
+            parts={name: chosen[:count] for name, chosen in self.parts.items()},
             ita_deg=None if self.ita_deg is None else self.ita_deg[:count],
             sides=None if self.sides is None else [_below(side, count) for side in self.sides[:count]],
         )

@@ -29,6 +29,7 @@ PROTOCOL = (
     "Networks' pixels are moved by half a pixel into the files' frame (first pixel centred on 1)."
 )
 _CASES = 6
+PARTS = "The same people in other pictures: NME in %, slope (and correlation) of openings"
 EXPRESSIONS = "Frontal faces: slope (and correlation) of predicted on true openings"
 
 
@@ -106,6 +107,18 @@ def expression_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]
     return head, rows
 
 
+def part_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows of the kinds of pictures that are reported apart; no rows where there are none."""
+    head, rows = ["method", "part", "images", "mean", "median", *(name.replace("_", " ") for name in OPENINGS)], []
+    for name, model in results["models"].items():
+        for part, figures in model.get("by_part", {}).items():
+            numbers = [_text(figures.get(key)) for key in ("mean", "median")]
+            said = figures["expressions"]
+            slopes = [f"{o['slope']:.2f} ({o['correlation']:.2f})" for o in said["openings"].values()] if said else []
+            rows.append([name, part, str(figures["images"]), *numbers, *slopes, *["-"] * (len(OPENINGS) - len(slopes))])
+    return head, rows
+
+
 def skin_tone_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Head and rows of the 2D error of the 68 points by skin tone; no rows where tones are unknown."""
     rows = []
@@ -127,6 +140,7 @@ def print_table(results: dict[str, Any]) -> None:
         EXPRESSIONS: expression_rows(results),
         "whole mesh": dense_rows(results),
         "by skin tone": skin_tone_rows(results),
+        PARTS: part_rows(results),
     }
     for title, (head, rows) in parts.items():
         table = Table(title=title)
@@ -197,6 +211,7 @@ def _page(results: dict[str, Any], curve: bytes, cases: str) -> str:
         page.heading("Whole mesh"),
         page.table(*dense_rows(results)),
         *([page.heading("By skin tone"), page.table(*skin_tone_rows(results))] if skin_tone_rows(results)[1] else []),
+        *([page.heading(PARTS), page.table(*part_rows(results))] if part_rows(results)[1] else []),
         page.problem_list(problems(results)),
         page.heading("Cumulative errors"),
         page.png_tag(curve),

@@ -46,7 +46,20 @@ def score_column(column: Column, data: LandmarkSet) -> dict[str, Any]:
     result["dense"] = _dense(column, data) if column.dense else {"absent": _why_absent(column, data)}
     if data.ita_deg is not None:
         result["by_skin_tone"] = _by_skin_tone(box_errors(column, first), data.ita_deg)
+    result["by_part"] = {
+        name: _part(errors[chosen], column.landmarks[chosen], first[chosen], name)
+        for errors in [box_errors(column, first)]
+        for name, chosen in data.parts.items()
+    }
     return result
+
+
+def _part(errors: FloatArray, seen: FloatArray, truth: FloatArray, name: str) -> dict[str, Any]:
+    """Count, mean and median of a part's 2D errors, and of parts seen from the front what its faces do."""
+    known = errors[np.isfinite(errors)]
+    figures = expressions.frontal_figures(seen, truth, None) if name.endswith("front") else None
+    middle = {"mean": float(known.mean()), "median": float(np.median(known))} if len(known) else {}
+    return {"images": len(errors), **middle, "expressions": figures}
 
 
 def _why_absent(column: Column, data: LandmarkSet) -> str:

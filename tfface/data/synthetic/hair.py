@@ -85,8 +85,12 @@ def _fringe(rng: np.random.Generator, end: FloatArray) -> FloatArray:
     return np.maximum(end, cover)
 
 
-def sample_style(rng: np.random.Generator, male: bool, age: float, hairline: float) -> HairStyle | None:
-    """Bald (None), cropped, short, tied back, a fringe, or long hair; women's and men's in other shares."""
+def sample_style(rng: np.random.Generator, male: bool, age: float, hairline: float, fringe: float) -> HairStyle | None:
+    """Bald (None), cropped, short, tied back, a fringe, or long hair; women's and men's in other shares.
+
+    Args:
+        fringe: the probability of a fringe with short or long hair.
+    """
     share = [0.1, 0.14, 0.38, 0.04, 0.12, 0.22] if male else [0.01, 0.02, 0.06, 0.14, 0.14, 0.63]
     kind = rng.choice(6, p=share)
     front = float(np.clip(90 - np.rad2deg(np.arctan2(hairline - 735.0, 80.0)) - 3, 45, 66)) + rng.uniform(-3, 3)
@@ -99,7 +103,7 @@ def sample_style(rng: np.random.Generator, male: bool, age: float, hairline: flo
     thickness = rng.uniform(5, 16) + (rng.uniform(10, 35) if frizz > 0.6 else 0)
     if kind == 3:
         return HairStyle(np.minimum(end, 112).astype(np.float32), rng.uniform(3, 9), 0, 1.0, 0.1, 1.0)
-    if kind == 4 or rng.random() < 0.3:
+    if kind == 4 or rng.random() < fringe:
         end = _fringe(rng, end)
     if kind == 5:
         opening, soft = 30 + 54 * rng.beta(1.1, 1.4), rng.uniform(4, 18)

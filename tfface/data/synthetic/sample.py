@@ -40,6 +40,8 @@ class SyntheticSettings:
         background_folder: pictures to cut backgrounds from; empty draws procedural ones.
         glasses, occluder, hat, covered_mouth, scarf: probabilities.
         hanging_beard: the same, of those who have a full beard.
+        fringe: that hair falls over the forehead or an eye, of those who have some.
+        exposure: factor on the light of the picture; 1 is as cameras meter it.
         camera_strength: 1 is the full range of blur, noise, JPEG and tone; 0 is a clean picture.
     """
 
@@ -65,6 +67,8 @@ class SyntheticSettings:
     covered_mouth: float = 0.02
     scarf: float = 0.08
     hanging_beard: float = 0.6
+    fringe: float = 0.3
+    exposure: float = 1.0
     camera_strength: float = 1.0
 
     def clean(self) -> SyntheticSettings:

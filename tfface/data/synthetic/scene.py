@@ -136,18 +136,18 @@ class FaceGenerator:
         cage = self.face.cage(pair.identity, pair.expression)
         return view.camera.project(self.head.landmark_matrix @ cage)
 
-    def person(self, seed: int) -> Person:
-        """The person of `seed`, ready to be photographed."""
+    def person(self, seed: int, expression: FloatArray | None = None) -> Person:
+        """The person of `seed`, ready to be photographed, with their own expression or another one `[52]`."""
         rng, settings, face = stream(seed, "look"), self.settings, self.face
         index = int(rng.integers(len(self.bank.textures)))
         male, ita, age, beard, hairline = self.bank.labels[index]
         shape = stream(seed, "identity")
         identity = sample_identity(shape, sample_traits(shape, male, ita, age, beard), settings.identity_std)
-        expression = self._expression(seed, identity)
+        expression = self._expression(seed, identity) if expression is None else np.asarray(expression, np.float32)
         cage = face.cage(identity, expression)
         vertices = np.asarray(self.head.matrix @ cage, np.float32)
         landmarks = np.asarray(self.head.landmark_matrix @ cage, np.float32)
-        style = sample_style(rng, bool(male), float(age), float(hairline))
+        style = sample_style(rng, bool(male), float(age), float(hairline), self.settings.fringe)
         hat = sample_hat(rng) if rng.random() < settings.hat else None
         soft = self._soft_pieces(vertices, style, hat, rng)
         soft += self._lashes(vertices, landmarks, bool(male), rng)
@@ -265,10 +265,10 @@ class FaceGenerator:
         settings = self.settings
         camera = sample_camera(rng, settings, side, person.landmarks, self.face.centre)
         radiance, visible, depth, brightness = self.render(person, camera)
-        size, person_light = settings.image_size, person.light
+        size = settings.image_size
         background = sample_background(rng, size, settings.background_folder) * np.float32(rng.uniform(0.5, 1.2))
-        exposure = 0.36 * (person_light.exposure if settings.camera_strength > 0 else 1.0) / max(brightness, 0.01)
-        picture = radiance * np.float32(exposure) + background * (1 - visible[..., None])
+        exposure = settings.exposure * (person.light.exposure if settings.camera_strength > 0 else 1.0)
+        picture = radiance * np.float32(0.36 * exposure / max(brightness, 0.01)) + background * (1 - visible[..., None])
         if person.spectacles is not None:
             person.spectacles.draw_lenses(picture, camera, depth)
         cover(picture, camera.project(person.landmarks), settings, rng, person.colours[SKIN] * person.tone)
