@@ -1,4 +1,4 @@
-"""A run of `test_backends`: `python backend_run.py SHARDS FOLDER EPOCHS`, without TensorFlow where it is not the backend.
+"""A run of `test_backends`: `python backend_run.py SHARDS FOLDER EPOCHS`, without TensorFlow if it is not the backend.
 
 Trains a network of four layers, whose first weights are the same on every backend, on shards, as `tfface.train` does,
 and writes what the best weights answer to one picture.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
 
 from tfface.config import RunConfig
 from tfface.errors import UserError
@@ -20,9 +21,7 @@ def choose_backend(config: RunConfig) -> None:
     Raises:
         UserError: the backend is not there, or cannot do what the run asks for.
     """
-    from importlib.util import find_spec
-
-    there = [name for name in BACKENDS if find_spec(name) is not None]
+    there = installed_backends()
     wanted = os.environ.get("KERAS_BACKEND") or (there or ["tensorflow"])[0]
     if wanted not in there:
         raise UserError(
@@ -39,6 +38,11 @@ def choose_backend(config: RunConfig) -> None:
             raise UserError(f"{what} needs TensorFlow: leave KERAS_BACKEND={wanted} out.")
     if config.device == "cpu":
         os.environ |= {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
+
+
+def installed_backends() -> list[str]:
+    """Keras' backends that are here."""
+    return [name for name in BACKENDS if find_spec(name) is not None]
 
 
 def prepare(config: RunConfig) -> AbstractContextManager[object]:
