@@ -31,9 +31,9 @@ def build(config: ModelConfig) -> keras.Model:
     x = keras.layers.Dense(config.map_size**2 * 3, activation=config.output, name="last")(keras.layers.Flatten()(x))
     model = keras.Model(images, keras.layers.Reshape((config.map_size, config.map_size, 3))(x), name=config.name)
     rng = np.random.default_rng(0)
-    model.set_weights(
-        [w + rng.normal(0, 0.02, w.shape).astype("float32") for w in map(np.zeros_like, model.get_weights())]
-    )
+    for weight in model.weights:
+        if len(weight.shape) > 1:
+            weight.assign(rng.normal(0, 0.02, weight.shape))
     return model
 
 
