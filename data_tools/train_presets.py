@@ -100,10 +100,10 @@ def planned(text: str) -> tuple[str, float, list[str]]:
     Raises:
         UserError: it is not of this form.
     """
-    name, *rest = shlex.split(text)
     try:
-        minutes, options = float(rest[0]), rest[1:]
-    except (IndexError, ValueError) as error:
+        name, minutes_text, *options = shlex.split(text)
+        minutes = float(minutes_text)
+    except ValueError as error:
         raise UserError(f"--networks {text!r}: say NAME MINUTES OPTIONS, such as {NETWORKS[0]!r}.") from error
     return name, minutes, options
 

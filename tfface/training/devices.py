@@ -27,7 +27,8 @@ def choose_backend(config: RunConfig) -> None:
         raise UserError(
             f"KERAS_BACKEND={wanted}: there is no such backend here; install it, or choose from {', '.join(there)}."
         )
-    os.environ["KERAS_BACKEND"] = wanted
+    if "tensorflow" not in there:
+        os.environ["KERAS_BACKEND"] = wanted
     if wanted == "tensorflow":
         return
     for what, asked in (
