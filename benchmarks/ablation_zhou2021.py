@@ -216,21 +216,30 @@ def face_triangles(face: OpenFace) -> np.ndarray:
 def held_out(config: Config, make: Callable[..., Any], turned: bool, options: Options) -> tuple[np.ndarray, np.ndarray]:
     """Pictures and maps in pixels; `turned` by a fixed series of rotations about the crop's middle."""
     import numpy as np
-    import tensorflow as tf
 
-    from tfface.data.augment import warp_pictures
+    from tfface.data.augment import warp_picture
     from tfface.data.maps import transform_maps
     from tfface.geometry.align import crop_transform
 
-    images, truth = next(iter(make(config)[1].unbatch().batch(options.faces)))
+    images, truth = (array.numpy() for array in next(iter(make(config)[1].unbatch().batch(options.faces))))
     if not turned:
-        return images.numpy(), truth.numpy()
+        return images, truth
     rolls = np.radians(np.resize([-45, -30, -15, 15, 30, 45], len(images)))
-    moves = np.stack([crop_transform((0, 0, 256, 256), 256, roll) for roll in rolls]).astype(np.float32)
+    moves = np.stack([crop_transform((0, 0, 256, 256), 256, roll) for roll in rolls])
     scaled = moves.copy()  # pictures have `size` pixels, the transforms speak of 256
     scaled[:, :, :2] *= 256 / options.size
-    views = [warp_pictures(part, tf.constant(scaled), options.size) for part in tf.split(images, config.model.views, 3)]
-    return tf.concat(views, 3).numpy(), transform_maps(truth, tf.constant(moves)).numpy()
+    pairs = zip(images, scaled, strict=True)
+    views = [
+        np.concatenate([warp_picture(part, move, options.size) for part in split(image)], 2) for image, move in pairs
+    ]
+    return np.stack(views), transform_maps(truth, moves.astype(np.float32))
+
+
+def split(image: np.ndarray) -> list[np.ndarray]:
+    """The views of `[S,S,3*views]`."""
+    import numpy as np
+
+    return [np.ascontiguousarray(part) for part in np.split(image, image.shape[2] // 3, axis=2)]
 
 
 def errors(topology: Any, truth: np.ndarray, predicted: np.ndarray) -> dict[str, float]:

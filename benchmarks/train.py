@@ -1,23 +1,30 @@
-"""Images a second in training: the real pipeline, the same network fed one constant batch, and NumPy batches.
+"""Images a second in training, on each backend of Keras that is here: with the loader, and with one constant batch.
 
     python benchmarks/train.py --records data/faces --model mnv2_basis --width 0.5 --image-size 128 --map-size 64
 
-One network is compiled once and trained in all three ways, one after the other, in one process:
+One run; each backend has a process of its own, in which one network is compiled once and trained in both ways:
 
 - constant: one batch, kept in memory; what the network alone can do;
 - pipeline: `tfface.data.pipeline` with augmentation, as `tfface.train` runs it;
-- numpy: the pipeline's batches as arrays into `train_on_batch`, one after the other, the way of the published scripts.
+- loader: the same batches, with nothing trained.
 """
 
 from __future__ import annotations
 
+import itertools
+import json
+import os
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import tyro
+
 from tfface.cli import run, training_convolutions
+from tfface.errors import UserError
 
 if TYPE_CHECKING:
     from tfface.config import Config
@@ -29,6 +36,14 @@ class Options:
 
     records: str
     """Folder of TFRecord shards (tfface synthesize)."""
+    backend: tuple[str, ...] = ()
+    """tensorflow, jax, torch; those that are here if not given."""
+    json: tyro.conf.FlagCreatePairsOff[bool] = False
+    """Of one backend: print what the table is made of."""
+    precision: str = "float32"
+    """float32, mixed_float16 or mixed_bfloat16."""
+    in_memory: bool = False
+    """Keep decoded pictures in memory."""
     model: str = "mnv2_basis"
     """Network."""
     width: float = 0.5
@@ -46,16 +61,30 @@ class Options:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Prints the table; 0."""
-    import tyro
+    """Prints the table; 0.
 
+    Raises:
+        UserError: a backend's process failed.
+    """
+    from tfface.training.devices import installed_backends
+
+    argv = sys.argv[1:] if argv is None else argv
     options = tyro.cli(Options, args=argv, prog="python benchmarks/train.py")
-    training_convolutions()
-    rates = measure(options)
-    constant = rates["constant"]
-    print(f"{options.model} x {options.width}, {options.image_size} px, batch {options.batch}")
-    for name, rate in rates.items():
-        print(f"{name:10s} {rate:8.1f} images/s   {100 * (1 - rate / constant):5.1f} % below constant")
+    if options.json:
+        os.environ["KERAS_BACKEND"] = options.backend[0]
+        training_convolutions()
+        print(json.dumps(measure(options)))
+        return 0
+    print(f"{options.model} x {options.width}, {options.image_size} px, batch {options.batch}, {options.precision}")
+    print("images a second  constant  pipeline  below constant  loader alone")
+    for backend in options.backend or installed_backends():
+        command = [sys.executable, __file__, *argv, "--backend", backend, "--json"]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        if done.returncode:
+            raise UserError(f"{backend} failed; what it said stands above.")
+        rates = json.loads(done.stdout.splitlines()[-1])
+        lost = 100 * (1 - rates["pipeline"] / rates["constant"])
+        print(f"{backend:15s} {rates['constant']:9.1f} {rates['pipeline']:9.1f} {lost:13.1f} % {rates['loader']:13.1f}")
     return 0
 
 
@@ -63,48 +92,44 @@ def measure(options: Options) -> dict[str, float]:
     """Images a second by way of feeding: the median of all rounds after the first."""
     import numpy as np
 
-    ways = _ways(options)
-    times = {name: way(options.steps, options.rounds + 1)[1:] for name, way in ways.items()}
+    times = {name: way(options.steps, options.rounds + 1)[1:] for name, way in _ways(options).items()}
     return {name: options.steps * options.batch / float(np.median(taken)) for name, taken in times.items()}
 
 
 def _ways(options: Options) -> dict[str, Callable[[int, int], list[float]]]:
     """Each way as a function that trains so many steps so many times, and gives the seconds of each time."""
-    import tensorflow as tf
-
-    from tfface.data.pipeline import make_datasets
+    from tfface.data.pipeline import make_batches
     from tfface.face.open_model import load_open_face
     from tfface.face.position_map import PositionMap
-    from tfface.models import maps
-    from tfface.training import position_map
+    from tfface.training import devices, position_map
+    from tfface.training.feed import Feed
 
     config = _config(options)
-    model = position_map.compiled(config, PositionMap(load_open_face(), options.map_size))
+    with devices.prepare(config.run):
+        model = position_map.compiled(config, PositionMap(load_open_face(), options.map_size))
+    model.finish.into_graph()
 
-    def in_units(images: tf.Tensor, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        return images, maps.to_units(pixels[..., :3], config.model.output)
+    def fit(data: Iterator[Any], steps: int, rounds: int) -> list[float]:
+        clock, feed = _clock(), Feed(data)
+        model.fit(feed(), steps_per_epoch=steps, epochs=rounds, callbacks=[clock], verbose=0)
+        feed.close()
+        return clock.seconds
 
-    real = make_datasets(config)[0].map(in_units)
-    constant = tf.data.Dataset.from_tensors(next(iter(real))).cache().repeat()
-
-    def fit(data: tf.data.Dataset) -> Callable[[int, int], list[float]]:
-        def way(steps: int, rounds: int) -> list[float]:
-            clock = _clock()
-            model.fit(data, steps_per_epoch=steps, epochs=rounds, callbacks=[clock], verbose=0)
-            return clock.seconds
-
-        return way
-
-    def from_numpy(steps: int, rounds: int) -> list[float]:
-        arrays, seconds = real.as_numpy_iterator(), []
+    def load(steps: int, rounds: int) -> list[float]:
+        batches, seconds = make_batches(config)[0], []
         for _ in range(rounds):
             start = time.perf_counter()
             for _ in range(steps):
-                model.train_on_batch(*next(arrays))
+                next(batches)
             seconds.append(time.perf_counter() - start)
         return seconds
 
-    return {"constant": fit(constant), "pipeline": fit(real), "numpy": from_numpy}
+    batch = next(make_batches(config)[0])
+    return {
+        "constant": lambda steps, rounds: fit(itertools.repeat(batch), steps, rounds),
+        "pipeline": lambda steps, rounds: fit(make_batches(config)[0], steps, rounds),
+        "loader": load,
+    }
 
 
 def _config(options: Options) -> Config:
@@ -112,8 +137,8 @@ def _config(options: Options) -> Config:
 
     names = {"name": "model", "width": "width", "image_size": "image_size", "map_size": "map_size"}
     model = {key: getattr(options, option) for key, option in names.items()}
-    data = {"records": options.records, "batch": options.batch, "shuffle": 256}
-    return override(Config(), {"model": model, "data": data})
+    data = {"records": options.records, "batch": options.batch, "in_memory": options.in_memory, "validation_size": 64}
+    return override(Config(), {"model": model, "data": data, "run.precision": options.precision})
 
 
 def _clock() -> Any:

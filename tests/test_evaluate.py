@@ -90,6 +90,18 @@ def test_command_gives_the_known_numbers(folder: Path, truth: np.ndarray, capsys
     assert (out / "ced.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def test_a_benchmark_of_others_results_needs_no_tensorflow(python, folder: Path, truth: np.ndarray) -> None:  # type: ignore[no-untyped-def]
+    (folder / "peers").mkdir()
+    write_peer(folder / "peers" / "right.npz", truth)
+    script = (
+        "import sys; sys.modules['tensorflow'] = None; from tfface.evaluate import main; sys.exit(main(sys.argv[1:]))"
+    )
+    arguments = ("--data", str(folder), "--peers", str(folder / "peers"), "--out", str(folder / "out"))
+    done = python("-c", script, *arguments)
+    assert done.returncode == 1 and "gone.jpg" in done.stdout, done.stderr
+    assert (folder / "out" / "report.html").is_file()
+
+
 class BoxFace:
     """The true face, as far as the given crop holds it: placed by the crop's upper left corner."""
 

@@ -46,6 +46,9 @@ def main(argv: list[str] | None = None) -> int:
     config = parse(sys.argv[1:] if argv is None else argv)
     check_places(config)
     training_convolutions()
+    from tfface.training import devices
+
+    devices.choose_backend(config.run)
     from tfface.training import run_folder
 
     if not config.run.out:

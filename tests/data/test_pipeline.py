@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import shutil
 import subprocess
 import sys
@@ -11,9 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tfface.config import Config, DataConfig, ModelConfig
-from tfface.data.pipeline import make_datasets
+from tfface.config import Config, DataConfig, ModelConfig, override
+from tfface.data.pipeline import make_batches, make_datasets
 from tfface.data.shards import ShardSet
+from tfface.data.sources import source_of
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
@@ -121,6 +123,34 @@ def test_training_batches_never_end_and_are_augmented(shards: Path) -> None:
     plain = next(iter(validation))[0].numpy()
     assert all(np.isfinite(maps.numpy()).all() for _, maps in batches)
     assert min(np.abs(images.numpy()[0] - plain[0]).mean() for images, _ in batches) > 0.01
+
+
+def test_a_run_goes_on_at_the_very_sample(shards: Path) -> None:
+    config = _config(shards)
+    through, kept = make_batches(config)
+    batches = list(itertools.islice(through, 7))  # a pass is two batches
+    resumed = next(make_batches(config, start_step=5)[0])
+    assert resumed.keys() == batches[5].keys()
+    for key, value in resumed.items():
+        np.testing.assert_array_equal(value, batches[5][key], err_msg=key)
+    assert len(kept) == len(list(kept)) == 1
+    in_memory = make_batches(override(config, {"data.in_memory": True}), start_step=5)[0]
+    np.testing.assert_array_equal(next(in_memory)["images"], resumed["images"])
+
+
+def test_a_pass_sees_every_picture_once_and_shards_that_came_meanwhile(shards: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "growing"
+    shutil.copytree(shards, folder)
+    last = find_shards(folder)[-1]
+    last.rename(tmp_path / last.name)
+    source = source_of(_config(folder))
+    jobs = source.training(0)
+    first, second = ([next(jobs) for _ in range(4)] for _ in range(2))
+    assert set(first) == set(second) and len(set(first)) == 4 and first != second
+    (tmp_path / last.name).rename(last)
+    assert len({next(jobs) for _ in range(8)}) == 8
+    held_out = {place for place, _ in source.validation()}
+    assert len(held_out) == 2 and held_out.isdisjoint({place for place, _ in first})
 
 
 def test_faces_on_the_fly_go_on_where_a_run_stopped() -> None:

@@ -203,15 +203,15 @@ def _filled(text: str, places: dict[str, Path], out: Path) -> str:
 def test_shards_that_cannot_be_trained_on(
     folder: str, says: str, places: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tfface.data.batches import faces
-    from tfface.face.open_model import load_open_face
+    from tfface.data.batches import Batches
+    from tfface.data.sources import source_of
 
     chosen = {"data.records": str(places[folder]), "data.validation_size": 2, "model.views": 1}
     config = configuration.override(configuration.Config(), chosen)
     begun = time.monotonic()
 
     def command(_: object) -> int:
-        faces(config, load_open_face(), 0)
+        Batches(config, source_of(config))
         return 0
 
     assert run(command) == 2 and says in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from tfface import models
 from tfface.cli import run
 from tfface.config import Config, override
 from tfface.errors import StoppedError, UserError
+from tfface.face.open_model import load_open_face
+from tfface.io.records import DATASET_FILE, FaceRecord, encode_jpeg, write_shard
 from tfface.training import position_map, run_folder
 from tfface.training.checkpoint import load_checkpoint, read_state, save_checkpoint
 
@@ -131,22 +134,25 @@ def test_sigterm_leaves_a_checkpoint_and_the_run_goes_on(
 
 
 def test_a_damaged_shard_is_named_when_training_meets_it(tiny: ModuleType, tmp_path: Path) -> None:
-    shards = [tmp_path / f"faces-{number:05d}.tfrecord" for number in range(2)]
+    folder, shape = tmp_path / "shards", (60, 90)
+    folder.mkdir()
+    face = load_open_face()
+    card = {"pairs_per_shard": 4, "settings": {"enlarge": 1.25}, "face_model": face.checksum}
+    (folder / DATASET_FILE).write_text(json.dumps(card))
+    picture = encode_jpeg(np.zeros((shape[0], shape[0], 3), np.uint8))
+    camera = np.array([*np.eye(3).ravel(), 900, 1000, 30, 30], np.float32)
+    record = FaceRecord(
+        0, *(np.zeros(count, np.float32) for count in (face.num_identity, 52)), (picture,) * 2, (camera,) * 2, {}
+    )
+    shards = [folder / f"faces-{number:05d}.tfrecord" for number in range(3)]
     for shard in shards:
-        with tf.io.TFRecordWriter(str(shard)) as writer:
-            for _ in range(3):
-                writer.write(tf.train.Example().SerializeToString())
-    with shards[1].open("ab") as file:
-        file.write(b"half a record")
-
-    def make(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset, tf.data.Dataset]:
-        training, validation = tiny.make_datasets(config, start_step)
-        records = tf.data.TFRecordDataset([str(shard) for shard in shards])
-        return tf.data.Dataset.zip((training, records)).map(lambda batch, _: batch), validation
-
-    config = tiny.tiny_config(tmp_path / "run", data__records=str(tmp_path))
-    with pytest.raises(UserError, match="faces-00001.tfrecord cannot be read as a shard"):
-        position_map.train(config, make, QUIET)
+        write_shard(shard, [record] * 4)
+    data = bytearray(shards[2].read_bytes())
+    data[shape[1] :] = bytes(byte ^ 0xFF if place % 977 == 0 else byte for place, byte in enumerate(data[shape[1] :]))
+    shards[2].write_bytes(bytes(data))
+    config = tiny.tiny_config(tmp_path / "run", data__records=str(folder), model__views=1)
+    with pytest.raises(UserError, match="faces-00002.tfrecord cannot be read as a shard"):
+        position_map.train(config, console=QUIET)
 
 
 def test_a_folder_with_somebody_elses_configuration_is_no_run(tiny: ModuleType, tmp_path: Path) -> None:

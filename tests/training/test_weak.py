@@ -249,10 +249,13 @@ def test_photographs_are_cropped_as_predict_crops(tmp_path: Path) -> None:
         np.testing.assert_allclose((high - low).max(1), CROP_SIZE / np.sqrt(2), rtol=1e-5)
         np.testing.assert_array_equal(images, truth["image"])
         assert truth["mask"].shape == (len(images), SIZE, SIZE) and 0.3 < truth["mask"].numpy().mean() < 0.7
-    mirrored, turned = weak_batches._mirrored(images, truth, tf.ones([len(images), 1, 1], tf.bool))
-    np.testing.assert_array_equal(mirrored, images.numpy()[:, :, ::-1])
-    # the mean face is symmetric: its landmarks keep their numbers in the mirrored picture
-    np.testing.assert_allclose(turned["landmarks"], truth["landmarks"], atol=4.0)
+    still = {"rotation_deg": 0, "scale": [1, 1], "shift": 0, "colour": [1, 1], "dropout_boxes": 0}
+    still |= {f"{kind}_probability": 0 for kind in ("blur", "noise", "greyscale", "border", "gamma")}
+    turned = override(config, {"augment": {"enabled": True, **still}})
+    seen = [truth["landmarks"].numpy() for _, truth in weak_batches.make_datasets(turned)[0].take(4)]
+    # the mean face is symmetric: its landmarks keep their numbers in the mirrored picture, which half of them are
+    differences = np.abs(np.concatenate(seen) - truth["landmarks"].numpy()[:1]).max((1, 2))
+    assert (differences < 4.0).all() and 0 < (differences > 1e-3).sum() < len(differences)
     masked = dataclasses.replace(config, weak=dataclasses.replace(config.weak, masked_input=True))
     images, truth = next(iter(weak_batches.make_datasets(masked)[1]))
     np.testing.assert_allclose(images, truth["image"] * truth["mask"][..., None], atol=1e-6)

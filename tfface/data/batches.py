@@ -1,191 +1,182 @@
-"""Records of synthetic faces, from shards or straight from the generator, to batches of pictures and maps.
+"""Samples to batches of pictures in bytes, moved and damaged, with what their position maps are made from.
 
-Pictures are decoded, moved and coloured batch by batch. With one view, front and side pictures are samples of their
-own; with two, the map is that of the front picture.
+Everything random in batch n follows `data.seed` and n, so it is the same whoever asks, on every backend; a resumed run
+repeats nothing. Threads work on several batches at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-import tensorflow as tf
+import numpy as np
+from numpy.typing import NDArray
 
 from tfface.config import Config
 from tfface.data import augment
+from tfface.data.ahead import in_threads
 from tfface.data.face_noise import add_face_noise
-from tfface.data.maps import MapProjector, mirror_maps, transform_maps
-from tfface.data.roll import rolls_of_maps, upright_similarities
-from tfface.data.synthetic.sample import SyntheticSettings
-from tfface.errors import UserError
-from tfface.face.open_model import OpenFace
-from tfface.io.records import (
-    VIEWS,
-    card_number,
-    check_face_model,
-    find_shards,
-    must_hold_records,
-    parse_example,
-    read_dataset_card,
-)
+from tfface.data.maps import MapProjector, library, mirror_maps, transform_maps
+from tfface.data.sources import Sample, Source
+from tfface.face.open_model import load_open_face
+from tfface.face.position_map import PositionMap
+from tfface.geometry.align import roll_from_landmarks
 
-
-def faces(config: Config, face: OpenFace, start_step: int) -> tuple[tf.data.Dataset, tf.data.Dataset, float]:
-    """Training and validation records of synthetic faces, from shards or made on the fly, and how much more their
-    pictures show than the crop's box (a factor on its side)."""
-    if config.data.records:
-        folder = Path(config.data.records)
-        card = read_dataset_card(folder)
-        check_face_model(folder, card, face.checksum)
-        enlarged = float(card_number(folder, card, "settings", "enlarge"))
-        return *coefficient_records(config, face, start_step), enlarged
-    from tfface.data.live import live_records
-
-    settings = SyntheticSettings(background_folder=config.data.backgrounds, bank_size=config.data.textures)
-    return *live_records(config, settings, start_step, validation_pairs(config)), settings.enlarge
-
-
-def validation_pairs(config: Config) -> int:
-    """How many records hold `data.validation_size` samples: with one view each record gives two."""
-    return -(-config.data.validation_size // (2 if config.model.views == 1 else 1))
+Batch = dict[str, NDArray[Any]]
 
 
 class Batches:
-    """Records to batches, with augmentation for training and without for validation.
+    """A source's samples as batches, with augmentation for training and without for validation.
+
+    A batch has `images` `[B,S,S,3*views]` uint8; `undamaged`, the same before its colours were changed, where asked
+    for; the samples' truth; `move` `[B,2,3]`, from pixels of the first stored picture to the 256-pixel crop; `mirrored`
+    `[B]`, whether left became right after that.
 
     Args:
         config: the run's configuration.
-        face: the face model.
-        enlarged: the records' pictures show this many times the side of the crop's box.
+        source: of the samples.
+        undamaged: also give the undamaged pictures.
     """
 
-    def __init__(self, config: Config, face: OpenFace, enlarged: float) -> None:
-        self.config = config
-        self.enlarged = enlarged
-        self.face = face
-        self.num_validation = validation_pairs(config) * (2 if config.model.views == 1 else 1)
+    def __init__(self, config: Config, source: Source, undamaged: bool = False) -> None:
+        self.config, self.source, self.undamaged = config, source, undamaged
+        self.finish = FinishBatch(config)
+
+    def training(self, start_step: int) -> Iterator[Batch]:
+        """Batches without end, after `start_step` of them."""
+        size = self.config.data.batch
+        jobs = self.source.training(start_step * size)
+        groups = iter(lambda: list(itertools.islice(jobs, size)), [])
+        make = self._random if self.config.augment.enabled else lambda numbered: self._batch(numbered[1])
+        return in_threads(make, enumerate(groups, start_step))
+
+    def validation(self) -> Iterator[Batch]:
+        """Plain batches, once through; the last one may be smaller."""
+        jobs = self.source.validation()
+        return in_threads(self._batch, iter(lambda: list(itertools.islice(jobs, self.config.data.batch)), []))
+
+    @property
+    def num_validation(self) -> int:
+        """How many batches `validation` gives."""
+        return -(-self.source.num_validation // self.config.data.batch)
+
+    def signature(self) -> dict[str, tuple[tuple[int, ...], type]]:
+        """Shapes, without the batch's size, and types of what a batch has."""
+        model = self.config.model
+        picture = ((model.image_size, model.image_size, 3 * model.views), np.uint8)
+        kept: dict[str, Any] = {key: (shape, np.float32) for key, shape in self.source.shapes.items()}
+        kept |= {"images": picture, "move": ((2, 3), np.float32), "mirrored": ((), np.bool_)}
+        return kept | {"undamaged": picture} if self.undamaged else kept
+
+    def _random(self, numbered: tuple[int, list[Any]]) -> Batch:
+        number, jobs = numbered
+        return self._batch(jobs, np.random.default_rng([self.config.data.seed, number]))
+
+    def _batch(self, jobs: list[Any], rng: np.random.Generator | None = None) -> Batch:
+        samples, config = [self.source.load(job) for job in jobs], self.config.augment
+        batch: Batch = {key: np.stack([sample.truth[key] for sample in samples]) for key in self.source.shapes}
+        batch["mirrored"] = np.zeros(len(samples), bool)
+        if rng is not None and config.mirror:
+            batch["mirrored"] = rng.random(len(samples)) < 0.5
+        pictures = []
+        for view in range(self.config.model.views):
+            moves = self._moves(samples, view, batch)
+            if rng is not None:
+                moves = augment.compose(augment.random_similarities(len(samples), config, rng), moves)
+            pictures.append(self._warped(samples, view, moves, batch["mirrored"]))
+            batch.setdefault("move", moves.astype(np.float32))
+        if self.undamaged:
+            batch["undamaged"] = np.concatenate(pictures, axis=-1)
+        if rng is not None:
+            for each in pictures:
+                augment.damage_pictures(each, config, rng)
+            if config.face_noise:
+                add_face_noise(pictures[0], self.finish.maps(batch), rng)
+        batch["images"] = np.concatenate(pictures, axis=-1)
+        return batch
+
+    def _moves(self, samples: list[Sample], view: int, batch: Batch) -> NDArray[np.float64]:
+        """From stored pictures to crops, before anything random `[B,2,3]`; the first view's face upright if asked."""
+        sizes = (len(sample.pictures[view]) for sample in samples)
+        moves = np.stack([augment.crop_transform(size, self.source.enlarged) for size in sizes])
+        if view or not self.config.augment.upright:
+            return moves
+        landmarks = self.finish.topology.landmarks(self.finish.stored_maps(batch))
+        rolls = np.array([roll_from_landmarks(points) for points in landmarks])
+        return augment.compose(augment.similarities(rolls), moves)
+
+    def _warped(
+        self, samples: list[Sample], view: int, moves: NDArray[np.float64], mirrored: NDArray[np.bool_]
+    ) -> NDArray[np.uint8]:
+        size = self.config.model.image_size
+        moves = np.where(mirrored[:, None, None], augment.mirrored(moves), moves)
+        moved = (augment.warp_picture(s.pictures[view], move, size) for s, move in zip(samples, moves, strict=True))
+        return np.stack(list(moved))
+
+
+class FinishBatch:
+    """A batch in bytes to what a network is fed: NumPy arrays, or tensors of any Keras backend inside its graph.
+
+    Args:
+        config: the run's configuration.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.size = config.model.map_size
 
     @cached_property
-    def _project(self) -> MapProjector:
-        with tf.init_scope():  # asked for while `map` traces a graph, used by several of them
-            return MapProjector(self.face, self.config.model.map_size)
+    def topology(self) -> PositionMap:
+        """Of the network's maps."""
+        return PositionMap(load_open_face(), self.size)
 
-    def training(self, records: tf.data.Dataset, start_step: int) -> tf.data.Dataset:
-        """Augmented batches. Random numbers follow `data.seed` and the step, so a resumed run repeats none."""
-        config = self.config
-        tf.random.set_seed(config.data.seed + start_step)
-        samples = records.map(self._decode, num_parallel_calls=tf.data.AUTOTUNE)
-        samples = self._per_view(samples)
-        samples = samples.shuffle(config.data.shuffle, seed=config.data.seed + start_step)
-        batches = samples.batch(config.data.batch, drop_remainder=True)
-        prepare = self._augmented if config.augment.enabled else self._plain
-        batches = batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(4)
-        return batches.apply(tf.data.experimental.assert_cardinality(tf.data.INFINITE_CARDINALITY))
+    @cached_property
+    def project(self) -> MapProjector:
+        """Coefficients to maps."""
+        return MapProjector(load_open_face(), self.size)
 
-    def validation(self, records: tf.data.Dataset) -> tf.data.Dataset:
-        """Plain batches, kept in memory."""
-        samples = self._per_view(records.map(self._decode))
-        batches = samples.batch(self.config.data.batch, drop_remainder=False)
-        count = -(-self.num_validation // self.config.data.batch)
-        batches = batches.map(self._plain).apply(tf.data.experimental.assert_cardinality(count))
-        return (batches.cache() if self.config.data.cache_validation else batches).prefetch(2)
+    def into_graph(self) -> FinishBatch:
+        """To be called before a graph is traced."""
+        self.project.into_graph()
+        return self
 
-    def _decode(self, record: dict[str, Any]) -> dict[str, tf.Tensor]:
-        sample = {key: record[key] for key in ("identity", "expression")}
-        for view in VIEWS:
-            sample[f"{view}/image"] = tf.io.decode_jpeg(record[f"{view}/image"], channels=3)
-            sample[f"{view}/camera"] = record[f"{view}/camera"]
-        return sample
+    def __call__(self, batch: Any) -> tuple[Any, Any]:
+        """Images `[B,S,S,3*views]` float32 in [0,1], and maps `[B,R,R,3]` (4 with weights) in pixels of the crop."""
+        return library(batch["images"]).divide(batch["images"], np.float32(255)), self.maps(batch)
 
-    def _per_view(self, samples: tf.data.Dataset) -> tf.data.Dataset:
-        """One view: each picture is a sample. Two views: both stay together."""
-        if self.config.model.views == 2:
-            return samples
+    def stored_maps(self, batch: Any) -> Any:
+        """Maps in pixels of the first stored picture."""
+        if "map" in batch:
+            return batch["map"]
+        return self.project(batch["identity"], batch["expression"], batch["camera"])
 
-        def split(sample: dict[str, tf.Tensor]) -> tf.data.Dataset:
-            shared = {key: tf.stack([sample[key]] * 2) for key in ("identity", "expression")}
-            images = tf.stack([sample[f"{view}/image"] for view in VIEWS])
-            cameras = tf.stack([sample[f"{view}/camera"] for view in VIEWS])
-            return tf.data.Dataset.from_tensor_slices({**shared, "front/image": images, "front/camera": cameras})
-
-        return samples.flat_map(split)
-
-    def _augmented(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        config = self.config.augment
-
-        def move(base: tf.Tensor) -> tf.Tensor:
-            return augment.compose(augment.random_similarities(tf.shape(base)[0], config), base)
-
-        images, maps = self._crop(batch, move)
-        pictures = [augment.damage_pictures(image, config) for image in tf.split(images, self.config.model.views, 3)]
-        if config.face_noise:
-            pictures[0] = add_face_noise(pictures[0], maps)
-        images = tf.concat(pictures, axis=3)
-        if config.mirror:
-            turned = tf.random.uniform([tf.shape(images)[0], 1, 1, 1]) < 0.5
-            maps = tf.where(turned, mirror_maps(maps, augment.CROP_SIZE), maps)
-            images = tf.where(turned, tf.reverse(images, axis=[2]), images)
-        return images, maps
-
-    def _plain(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        return self._crop(batch, lambda base: base)
-
-    def _crop(self, batch: dict[str, tf.Tensor], move: Callable[[tf.Tensor], tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
-        """Each view resampled through its own transform; the map follows the first view."""
-        images, first, maps = [], None, self._maps(batch)
-        for view in VIEWS[: self.config.model.views]:
-            pictures = batch[f"{view}/image"]
-            size = tf.shape(pictures)[1]
-            base = augment.crop_transforms(tf.shape(pictures)[0], size, self.enlarged)
-            if self.config.augment.upright and first is None:
-                base = augment.compose(upright_similarities(rolls_of_maps(maps)), base)
-            transforms = move(base)
-            moved = augment.warp_pictures(pictures, transforms, self.config.model.image_size)  # bytes: half the time
-            images.append(tf.cast(moved, tf.float32) / 255)
-            first = transforms if first is None else first
-        return tf.concat(images, axis=3), transform_maps(maps, first)
-
-    def _maps(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
-        """The first view's maps `[B,R,R,3]` in pixels of its stored picture."""
-        return self._project(batch["identity"], batch["expression"], batch["front/camera"])
+    def maps(self, batch: Any) -> Any:
+        """Maps in pixels of the crop."""
+        maps = transform_maps(self.stored_maps(batch), batch["move"])
+        turned = batch["mirrored"][:, None, None, None]
+        return library(maps).where(turned, mirror_maps(maps, augment.CROP_SIZE), maps)
 
 
-def coefficient_records(config: Config, face: OpenFace, start_step: int) -> tuple[tf.data.Dataset, tf.data.Dataset]:
-    """Training and validation records of a folder of shards of `tfface.io.records`."""
-    folder = Path(config.data.records)
-    per_shard = int(card_number(folder, read_dataset_card(folder), "pairs_per_shard"))
-
-    def parse(raw: tf.Tensor) -> dict[str, tf.Tensor]:
-        return parse_example(raw, face.num_identity, len(face.expression_names))
-
-    return shard_records(config, per_shard, validation_pairs(config), parse, start_step)
-
-
-def shard_records(
-    config: Config, per_shard: int, num_valid: int, parse: Callable[[tf.Tensor], dict[str, tf.Tensor]], start_step: int
-) -> tuple[tf.data.Dataset, tf.data.Dataset]:
-    """Training and validation records of a folder; the first shards are for validation, so that a folder may grow.
+class KeptValidation:
+    """The validation batches, in order, as often as wanted; made when they are first asked for.
 
     Args:
-        config: the run's configuration.
-        per_shard: how many records a shard holds.
-        num_valid: how many records to hold out.
-        parse: a serialised record to its features.
-        start_step: how many training batches were consumed before.
+        make: makes them, all.
+        count: how many.
+        keep: in memory; else they are made each time.
     """
-    folder = Path(config.data.records)
-    shards = [str(path) for path in find_shards(folder)]
-    held_out = -(-num_valid // per_shard)
-    if held_out >= len(shards):
-        raise UserError(
-            f"{folder} holds {len(shards)} shards, and {held_out} are held out for validation: make more shards, "
-            "or lower --data.validation-size."
-        )
-    must_hold_records(map(Path, shards[:held_out]), "validation")
-    must_hold_records(map(Path, shards[held_out:]), "training")
-    valid, train = shards[:held_out], shards[held_out:]
-    files = tf.data.Dataset.from_tensor_slices(train).shuffle(len(train), seed=config.data.seed + start_step)
-    records = files.repeat().interleave(tf.data.TFRecordDataset, cycle_length=4, num_parallel_calls=2)
-    return records.map(parse), tf.data.TFRecordDataset(valid).take(num_valid).map(parse)
+
+    def __init__(self, make: Callable[[], Iterator[Batch]], count: int, keep: bool) -> None:
+        self._make, self._count, self._keep = make, count, keep
+        self._made: list[Batch] = []
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Batch]:
+        if not self._keep:
+            return self._make()
+        if not self._made:
+            self._made = list(self._make())
+        return iter(self._made)

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from tfface.cli import progress_bar
 from tfface.errors import UserError, item_error
 from tfface.geometry.align import box_from_landmarks, crop_transform, square_box, transform_points
+from tfface.io.examples import Value, decode_example, encode_example, write_records
 from tfface.io.files import atomic_path
 from tfface.io.image import warp_image
 from tfface.io.reading import read_json_object, reading
@@ -39,6 +40,7 @@ from tfface.io.records import (
     REMAKE,
     SHARD,
     VIEWS,
+    decode_image,
     encode_jpeg,
     raw_records,
     read_dataset_card,
@@ -127,55 +129,37 @@ def decode_map(data: bytes) -> NDArray[np.float32]:
 
 def write_map_shard(path: Path, records: Iterable[MapRecord]) -> None:
     """Write one shard, whole or not at all."""
-    import tensorflow as tf
-
-    with atomic_path(path) as beside, tf.io.TFRecordWriter(str(beside)) as writer:
-        for record in records:
-            writer.write(_example(record).SerializeToString(deterministic=True))
+    with atomic_path(path) as beside:
+        write_records(beside, map(_example, records))
 
 
-def _example(record: MapRecord) -> Any:
-    import tensorflow as tf
-
-    features = {"key": os.fsencode(record.key)}
+def _example(record: MapRecord) -> bytes:
+    features: dict[str, Value] = {"key": os.fsencode(record.key)}
     for name, view in zip(VIEWS, record.views, strict=False):
         features[f"{name}/image"] = encode_jpeg(view.image)
         features[f"{name}/map"] = encode_map(view.position_map)
         features[f"{name}/mask"] = bytes(cv2.imencode(".png", view.mask)[1])
-    lists = {key: tf.train.BytesList(value=[value]) for key, value in features.items()}
-    feature = {key: tf.train.Feature(bytes_list=value) for key, value in lists.items()}
-    return tf.train.Example(features=tf.train.Features(feature=feature))
-
-
-def parse_map_example(serialized: Any, views: int) -> dict[str, Any]:
-    """A record's features as text tensors, nothing decoded. For use inside `tf.data`."""
-    import tensorflow as tf
-
-    keys = [f"{view}/{part}" for view in VIEWS[:views] for part in ("image", "map", "mask")]
-    return dict(tf.io.parse_single_example(serialized, {key: tf.io.FixedLenFeature([], tf.string) for key in keys}))
+    return encode_example(features)
 
 
 def iterate_map_records(path: Path) -> Iterator[MapRecord]:
     """The records of one shard. For tools and tests."""
-    import tensorflow as tf
-
     for raw in raw_records(path):
         with reading(path, SHARD, REMAKE):
-            record = _decode(tf.train.Example.FromString(raw).features.feature)
+            record = _decode(decode_example(raw))
         yield record
 
 
-def _decode(feature: Any) -> MapRecord:
-    views = []
-    for name in VIEWS:
-        if f"{name}/image" in feature:
-            image, position_map, mask = (
-                feature[f"{name}/{part}"].bytes_list.value[0] for part in ("image", "map", "mask")
-            )
-            picture = np.asarray(cv2.imdecode(np.frombuffer(image, np.uint8), cv2.IMREAD_COLOR_RGB))
-            grey = np.asarray(cv2.imdecode(np.frombuffer(mask, np.uint8), cv2.IMREAD_GRAYSCALE))
-            views.append(MapView(picture, decode_map(position_map), grey))
-    return MapRecord(feature["key"].bytes_list.value[0].decode("utf-8", "surrogateescape"), tuple(views))
+def _decode(features: dict[str, Any]) -> MapRecord:
+    there = [name for name in VIEWS if f"{name}/image" in features]
+    return MapRecord(os.fsdecode(features["key"]), tuple(decode_view(features, name) for name in there))
+
+
+def decode_view(features: dict[str, Any], name: str) -> MapView:
+    """One picture of a record's features."""
+    image, position_map, mask = (features[f"{name}/{part}"] for part in ("image", "map", "mask"))
+    grey = np.asarray(cv2.imdecode(np.frombuffer(mask, np.uint8), cv2.IMREAD_GRAYSCALE))
+    return MapView(decode_image(image), decode_map(position_map), grey)
 
 
 def claim_folder(out: Path, card: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Position maps straight from coefficients and a camera, in TensorFlow.
+"""Position maps straight from coefficients and a camera, for NumPy arrays and for tensors of any Keras backend.
 
 A map is linear in the coefficients, so one matrix product gives it in millimetres; the camera then projects each texel
 (`docs/conventions.md`). Augmentation is a 2x3 similarity of the picture that moves the projected texels exactly.
@@ -6,7 +6,9 @@ A map is linear in the coefficients, so one matrix product gives it in millimetr
 
 from __future__ import annotations
 
-import tensorflow as tf
+from typing import Any
+
+import numpy as np
 
 from tfface.face.open_model import OpenFace
 from tfface.face.position_map import PositionMap
@@ -24,39 +26,57 @@ class MapProjector:
     def __init__(self, face: OpenFace, resolution: int) -> None:
         self.resolution = resolution
         maps = face.linear_at(PositionMap(face, resolution).cage_matrix)
-        self._linear = tf.constant(maps.reshape(len(maps), -1))
+        self._linear: Any = np.ascontiguousarray(maps.reshape(len(maps), -1), np.float32)
 
-    def __call__(self, identity: tf.Tensor, expression: tf.Tensor, camera: tf.Tensor) -> tf.Tensor:
+    def into_graph(self) -> MapProjector:
+        """Keeps the matrix (160 MB where R is 256) as one tensor, of which every graph that calls this has no copy."""
+        from keras import ops
+
+        self._linear = ops.convert_to_tensor(self._linear)
+        return self
+
+    def __call__(self, identity: Any, expression: Any, camera: Any) -> Any:
         """Maps `[B,R,R,3]`: u, v and depth in pixels of the record's image; depth is not shifted yet.
 
         Args:
             identity: `[B,150]`. expression: `[B,52]`. camera: `[B,13]` as in `tfface.io.records`.
         """
-        ones = tf.ones_like(identity[:, :1])
-        points = tf.concat([ones, identity, expression], axis=1) @ self._linear
-        points = tf.reshape(points, [-1, self.resolution**2, 3])
-        rotation = tf.reshape(camera[:, :9], [-1, 3, 3])
-        x, y, z = tf.unstack(tf.matmul(points, rotation, transpose_b=True), axis=-1)
-        focal, distance, *centre = tf.split(camera[:, 9:], 4, axis=1)
+        ops = library(identity)
+        coefficients = ops.concatenate([ops.ones_like(identity[:, :1]), identity, expression], axis=1)
+        points = ops.reshape(ops.matmul(coefficients, self._linear), (-1, self.resolution**2, 3))
+        turned = ops.matmul(points, ops.swapaxes(ops.reshape(camera[:, :9], (-1, 3, 3)), 1, 2))
+        x, y, z = (turned[..., axis] for axis in range(3))
+        focal, distance, *centre = (camera[:, index, None] for index in range(9, 13))
         u, v, _ = projected(x, y, z, focal, distance, tuple(centre))
-        maps = tf.stack([u, v, focal / distance * z], axis=-1)
-        return tf.reshape(maps, [-1, self.resolution, self.resolution, 3])
+        maps = ops.stack([u, v, focal / distance * z], axis=-1)
+        return ops.reshape(maps, (-1, self.resolution, self.resolution, 3))
 
 
-def transform_maps(maps: tf.Tensor, transforms: tf.Tensor) -> tf.Tensor:
+def transform_maps(maps: Any, transforms: Any) -> Any:
     """Position maps `[B,R,R,3+]` under similarities of their pictures `[B,2,3]`; depth scales along, least depth 0.
 
     What follows the third channel (the texels' weights) stays.
     """
-    linear, shift = transforms[:, :, :2], transforms[:, :, 2]
-    moved = tf.einsum("bij,brcj->brci", linear, maps[..., :2]) + shift[:, None, None]
-    scale = tf.sqrt(tf.abs(tf.linalg.det(linear)))[:, None, None, None]
-    depth = maps[..., 2:3] * scale
-    depth -= tf.reduce_min(depth, axis=[1, 2, 3], keepdims=True)
-    return tf.concat([moved, depth, maps[..., 3:]], axis=-1)
+    ops = library(maps)
+    a, b, c, d = (transforms[:, row, column] for row in (0, 1) for column in (0, 1))
+    linear, shift = transforms[:, None, :, :2], transforms[:, None, None, :, 2]
+    moved = ops.matmul(maps[..., :2], ops.swapaxes(linear, 2, 3)) + shift
+    depth = maps[..., 2:3] * ops.sqrt(ops.abs(a * d - b * c))[:, None, None, None]
+    depth = depth - ops.min(depth, axis=(1, 2, 3), keepdims=True)
+    return ops.concatenate([moved, depth, maps[..., 3:]], axis=-1)
 
 
-def mirror_maps(maps: tf.Tensor, width_px: float) -> tf.Tensor:
+def mirror_maps(maps: Any, width_px: float) -> Any:
     """The maps of the mirrored pictures: the chart is symmetric, so columns swap and u turns round."""
-    flipped = tf.reverse(maps, axis=[2])
-    return tf.concat([width_px - flipped[..., :1], flipped[..., 1:]], axis=-1)
+    ops = library(maps)
+    flipped = ops.flip(maps, axis=2)
+    return ops.concatenate([width_px - flipped[..., :1], flipped[..., 1:]], axis=-1)
+
+
+def library(array: Any) -> Any:
+    """NumPy for its arrays, `keras.ops` (the same names) for tensors."""
+    if isinstance(array, np.ndarray):
+        return np
+    from keras import ops
+
+    return ops

@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.geometry.pos import Deep3DCrop
+from tfface.io.examples import Value, encode_example, write_records
 from tfface.io.files import atomic_path
 from tfface.io.records import DATASET_FILE, card_number, encode_jpeg, read_dataset_card
 
@@ -73,29 +74,20 @@ def cut_crop(image: NDArray[np.uint8], crop: Deep3DCrop) -> NDArray[np.uint8]:
 
 def write_photo_shard(path: Path, records: Sequence[PhotoRecord]) -> None:
     """Write one shard, whole or not at all."""
-    import tensorflow as tf
-
-    with atomic_path(path) as beside, tf.io.TFRecordWriter(str(beside)) as writer:
-        for record in records:
-            writer.write(_example(record))
+    with atomic_path(path) as beside:
+        write_records(beside, map(_example, records))
 
 
 def _example(record: PhotoRecord) -> bytes:
-    import tensorflow as tf
-
-    texts = {
+    features: dict[str, Value] = {
         "name": os.fsencode(record.name),
         "image": encode_jpeg(record.image),
         "source": json.dumps(asdict(record.crop), sort_keys=True).encode(),
         **{mask: _encode_png(getattr(record, mask)) for mask in MASKS},
+        "landmarks68": record.landmarks68,
+        "matrix": record.crop.matrix,
     }
-    numbers: dict[str, NDArray[Any]] = {"landmarks68": record.landmarks68, "matrix": record.crop.matrix}
-    features = {key: tf.train.Feature(bytes_list=tf.train.BytesList(value=[value])) for key, value in texts.items()} | {
-        key: tf.train.Feature(float_list=tf.train.FloatList(value=np.ravel(value).tolist()))
-        for key, value in numbers.items()
-    }
-    example = tf.train.Example(features=tf.train.Features(feature=features))
-    return bytes(example.SerializeToString(deterministic=True))
+    return encode_example(features)
 
 
 def _encode_png(mask: NDArray[np.uint8]) -> bytes:

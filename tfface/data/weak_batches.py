@@ -9,23 +9,26 @@ Prepared photographs are cropped again, from their 68 landmarks, as `tfface.pred
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from tfface.config import Config
 from tfface.data import augment
-from tfface.data.batches import Batches, faces
-from tfface.data.maps import mirror_maps
+from tfface.data.ahead import in_threads
+from tfface.data.batches import Batch, Batches, FinishBatch
 from tfface.data.photos import photo_dataset
+from tfface.data.pipeline import as_datasets
+from tfface.data.sources import MapShards, source_of
 from tfface.errors import UserError
-from tfface.face.open_model import load_open_face
 from tfface.geometry.ibug68 import MIRRORED
-from tfface.io.records import MAPS_KIND, find_shards, read_dataset_card
 
-Batch = tuple[tf.Tensor, dict[str, tf.Tensor]]
+Truth = dict[str, Any]
 
 
 def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset, tf.data.Dataset]:
@@ -44,41 +47,20 @@ def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset,
         raise UserError(
             "weak.masked_input: only prepared photographs have masks; add --data photos --data.records DIR."
         )
-    face = load_open_face()
-    if config.data.records:
-        folder = Path(config.data.records)
-        find_shards(folder)
-        if read_dataset_card(folder).get("kind") == MAPS_KIND:
-            raise UserError(
-                f"{folder} holds maps of photographs: weak supervision takes synthetic shards or --data photos."
-            )
-    train, valid, enlarged = faces(config, face, start_step)
-    batches = FaceBatches(config, face, enlarged)
-    return batches.training(train, start_step), batches.validation(valid)
+    source = source_of(config)
+    if isinstance(source, MapShards):
+        raise UserError(
+            f"{source.folder} holds maps of photographs: weak supervision takes synthetic shards or --data photos."
+        )
+    batches = Batches(config, source, undamaged=True)
+    finish = FinishBatch(config).into_graph()
 
+    def with_truth(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, Truth]:
+        images, maps = finish(batch)
+        undamaged = tf.cast(batch["undamaged"], tf.float32) / 255
+        return images, {"image": undamaged, "mask": tf.ones_like(undamaged[..., 0]), "map": maps}
 
-class FaceBatches(Batches):
-    """Synthetic faces as pictures to be explained, with their true maps."""
-
-    def _augmented(self, batch: dict[str, tf.Tensor]) -> Batch:
-        config = self.config.augment
-
-        def move(base: tf.Tensor) -> tf.Tensor:
-            return augment.compose(augment.random_similarities(tf.shape(base)[0], config), base)
-
-        images, maps = self._crop(batch, move)
-        if config.mirror:
-            turned = tf.random.uniform([tf.shape(images)[0], 1, 1, 1]) < 0.5
-            maps = tf.where(turned, mirror_maps(maps, augment.CROP_SIZE), maps)
-            images = tf.where(turned, tf.reverse(images, axis=[2]), images)
-        return augment.damage_pictures(images, config), self._truth(images, maps)
-
-    def _plain(self, batch: dict[str, tf.Tensor]) -> Batch:
-        images, maps = self._crop(batch, lambda base: base)
-        return images, self._truth(images, maps)
-
-    def _truth(self, images: tf.Tensor, maps: tf.Tensor) -> dict[str, tf.Tensor]:
-        return {"image": images, "mask": tf.ones_like(images[..., 0]), "map": maps}
+    return as_datasets(batches, start_step, with_truth)
 
 
 class PhotoBatches:
@@ -95,8 +77,7 @@ class PhotoBatches:
 
     def datasets(self, start_step: int) -> tuple[tf.data.Dataset, tf.data.Dataset]:
         """Training batches, endless and augmented, whose order follows `data.seed` and the step; and validation."""
-        config, seed = self.config.data, self.config.data.seed + start_step
-        tf.random.set_seed(seed)
+        config = self.config.data
         photos, valid = (
             photo_dataset(self.folder, part, shares=config.shares).map(self._chosen) for part in ("train", "validation")
         )
@@ -104,11 +85,29 @@ class PhotoBatches:
         for part, what in ((photos, "training"), (valid, "validation")):
             if not any(True for _ in part.take(1)):
                 raise UserError(f"{self.folder} has no photographs for {what}: prepare more, or change --data.shares.")
-        batches = self._endless(photos, seed).batch(config.batch, drop_remainder=True)
-        prepare = self._augmented if self.config.augment.enabled else self._plain
-        training = batches.map(prepare, num_parallel_calls=tf.data.AUTOTUNE).prefetch(4)
-        validation = valid.batch(config.batch).map(self._plain)
+        endless = self._endless(photos, config.seed + start_step).batch(config.batch, drop_remainder=True)
+        training = self._finished(endless, config.batch, self._random(start_step)).prefetch(4)
+        validation = self._finished(valid.batch(config.batch), None, lambda numbered: self._batch(numbered[1]))
         return training, (validation.cache() if config.cache_validation else validation).prefetch(2)
+
+    def _finished(
+        self, batches: tf.data.Dataset, size: int | None, make: Callable[[tuple[int, Batch]], Batch]
+    ) -> tf.data.Dataset:
+        side = self.config.model.image_size
+        shapes = {"images": (side, side, 3), "image": (side, side, 3), "mask": (side, side), "landmarks": (68, 2)}
+        kinds = {key: tf.float32 if key == "landmarks" else tf.uint8 for key in shapes}
+        signature = {key: tf.TensorSpec((size, *shape), kinds[key]) for key, shape in shapes.items()}
+
+        def generate() -> Iterator[Batch]:
+            return in_threads(make, enumerate(batches.as_numpy_iterator()))
+
+        def finish(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, Truth]:
+            found = {
+                key: value if key == "landmarks" else tf.cast(value, tf.float32) / 255 for key, value in batch.items()
+            }
+            return found.pop("images"), found
+
+        return tf.data.Dataset.from_generator(generate, output_signature=signature).map(finish)
 
     def _endless(self, photos: tf.data.Dataset, seed: int) -> tf.data.Dataset:
         """All photographs again and again, or chunk after chunk, each gone through `data.chunk_epochs` times."""
@@ -131,44 +130,45 @@ class PhotoBatches:
         picture = tf.concat([photo["image"], mask[..., None]], axis=-1)
         return {"picture": tf.cast(tf.round(255.0 * picture), tf.uint8), "landmarks": photo["landmarks68"]}
 
-    def _augmented(self, batch: dict[str, tf.Tensor]) -> Batch:
-        config = self.config.augment
-        base = crops_of(batch["landmarks"])
-        images, truth = self._crop(batch, augment.compose(augment.random_similarities(tf.shape(base)[0], config), base))
-        if config.mirror:
-            turned = tf.random.uniform([tf.shape(images)[0], 1, 1]) < 0.5
-            images, truth = _mirrored(images, truth, turned)
-        return augment.damage_pictures(images, config), truth
+    def _random(self, start_step: int) -> Callable[[tuple[int, Batch]], Batch]:
+        """Makes training batches; what is random in one follows `data.seed` and its number."""
+        config = self.config
 
-    def _plain(self, batch: dict[str, tf.Tensor]) -> Batch:
-        return self._crop(batch, crops_of(batch["landmarks"]))
+        def make(numbered: tuple[int, Batch]) -> Batch:
+            rng = np.random.default_rng([config.data.seed, start_step + numbered[0]])
+            return self._batch(numbered[1], rng if config.augment.enabled else None)
 
-    def _crop(self, batch: dict[str, tf.Tensor], transforms: tf.Tensor) -> Batch:
-        size = self.config.model.image_size
-        pictures = tf.cast(batch["picture"], tf.float32) / 255.0
-        pictures = augment.warp_pictures(pictures, transforms, size, fill_mode="CONSTANT")
-        images, mask = pictures[..., :3], pictures[..., 3]
-        landmarks = tf.einsum("bij,bkj->bki", transforms[:, :, :2], batch["landmarks"]) + transforms[:, None, :, 2]
-        seen = images * mask[..., None] if self.config.weak.masked_input else images
-        return seen, {"image": images, "mask": mask, "landmarks": landmarks}
+        return make
+
+    def _batch(self, photos: Batch, rng: np.random.Generator | None = None) -> Batch:
+        """Pictures in bytes, as the network sees them and as they were; masks; and landmarks."""
+        config, moves = self.config.augment, crops_of(photos["landmarks"])
+        turned = np.zeros(len(moves), bool)
+        if rng is not None:
+            moves = augment.compose(augment.random_similarities(len(moves), config, rng), moves)
+            turned = rng.random(len(moves)) < (0.5 if config.mirror else 0.0)
+        landmarks = photos["landmarks"] @ moves[:, :, :2].swapaxes(1, 2) + moves[:, None, :, 2]
+        landmarks = np.where(turned[:, None, None], _mirrored_landmarks(landmarks), landmarks)
+        moves = np.where(turned[:, None, None], augment.mirrored(moves), moves)
+        size, black = self.config.model.image_size, cv2.BORDER_CONSTANT
+        pairs = zip(photos["picture"], moves, strict=True)
+        pictures = np.stack([augment.warp_picture(picture, move, size, black) for picture, move in pairs])
+        image, mask = np.ascontiguousarray(pictures[..., :3]), pictures[..., 3]
+        seen = image.copy()
+        if self.config.weak.masked_input:
+            seen = np.asarray(image * (mask[..., None] / 255.0) + 0.5, np.uint8)
+        if rng is not None:
+            augment.damage_pictures(seen, config, rng)
+        return {"images": seen, "image": image, "mask": mask, "landmarks": landmarks.astype(np.float32)}
 
 
-def crops_of(landmarks: tf.Tensor) -> tf.Tensor:
+def crops_of(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:
     """The maps `[B,2,3]` from pictures to their 256-pixel crops: the box of landmarks `[B,68,2]`, sqrt(2) its side."""
-    low, high = tf.reduce_min(landmarks, axis=1), tf.reduce_max(landmarks, axis=1)
-    scale = augment.CROP_SIZE / (np.sqrt(2.0) * tf.reduce_max(high - low, axis=1))
+    low, high = landmarks.min(1).astype(np.float64), landmarks.max(1)
+    scale = augment.CROP_SIZE / (np.sqrt(2.0) * (high - low).max(1))
     shift = augment.CROP_SIZE / 2 - scale[:, None] * (low + high) / 2
-    zero = tf.zeros_like(scale)
-    rows = [scale, zero, shift[:, 0], zero, scale, shift[:, 1]]
-    return tf.reshape(tf.stack(rows, axis=1), [-1, 2, 3])
+    return np.concatenate([scale[:, None, None] * np.eye(2), shift[:, :, None]], axis=2)
 
 
-def _mirrored(images: tf.Tensor, truth: dict[str, tf.Tensor], turned: tf.Tensor) -> Batch:
-    """The pictures of which `turned` `[B,1,1]` is true are mirrored, with what belongs to them."""
-    points = tf.gather(truth["landmarks"], MIRRORED, axis=1) * [-1.0, 1.0] + [augment.CROP_SIZE, 0.0]
-    four = turned[..., None]
-    return tf.where(four, tf.reverse(images, [2]), images), {
-        "image": tf.where(four, tf.reverse(truth["image"], [2]), truth["image"]),
-        "mask": tf.where(turned, tf.reverse(truth["mask"], [2]), truth["mask"]),
-        "landmarks": tf.where(turned, points, truth["landmarks"]),
-    }
+def _mirrored_landmarks(landmarks: NDArray[np.floating]) -> NDArray[np.floating]:
+    return landmarks[:, MIRRORED] * [-1.0, 1.0] + [augment.CROP_SIZE, 0.0]

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+from tfface.data.ahead import in_order
 from tfface.data.synthetic.bank import AlbedoBank
 from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.face.open_model import load_open_face
@@ -20,8 +22,11 @@ _generator = None
 
 
 def _start(settings: SyntheticSettings) -> None:
-    """In a worker: one thread each, one generator for all its faces."""
+    """In a worker: one thread each, one generator for all its faces; it ends when its parent was killed."""
     global _generator
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     import cv2
 
@@ -30,6 +35,11 @@ def _start(settings: SyntheticSettings) -> None:
     cv2.setNumThreads(1)
     if _generator is None or _generator.settings != settings:  # a Ray worker makes shard after shard
         _generator = FaceGenerator(settings)
+
+
+def _end_with(parent: multiprocessing.process.BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def make_record(seed: int) -> FaceRecord:
@@ -56,4 +66,4 @@ def record_stream(settings: SyntheticSettings, seeds: Iterable[int], workers: in
     AlbedoBank.open(load_open_face(), settings.bank_size, settings.texture_size)  # painted once, before the workers
     context = multiprocessing.get_context("spawn")
     with context.Pool(workers, _start, (settings,)) as pool:
-        yield pool.imap(make_record, seeds, chunksize=2)
+        yield in_order(lambda seed: pool.apply_async(make_record, (seed,)).get, seeds, 4 * workers)

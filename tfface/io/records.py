@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.geometry.camera import Camera
+from tfface.io.examples import Value, decode_example, encode_example, read_records, write_records
 from tfface.io.files import atomic_path
 from tfface.io.reading import must_exist, read_json_object, reading
 
@@ -81,47 +82,20 @@ def decode_image(data: bytes) -> NDArray[np.uint8]:
 
 def write_shard(path: Path, records: list[FaceRecord]) -> None:
     """Write one shard, whole or not at all."""
-    import tensorflow as tf
-
-    with atomic_path(path) as beside, tf.io.TFRecordWriter(str(beside)) as writer:
-        for record in records:
-            writer.write(_example(record).SerializeToString(deterministic=True))
+    with atomic_path(path) as beside:
+        write_records(beside, map(_example, records))
 
 
-def _example(record: FaceRecord) -> Any:
-    import tensorflow as tf
-
-    def text(value: bytes) -> Any:
-        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
-
-    def numbers(value: NDArray[np.float32]) -> Any:
-        return tf.train.Feature(float_list=tf.train.FloatList(value=value.tolist()))
-
-    features = {
-        "seed": tf.train.Feature(int64_list=tf.train.Int64List(value=[record.seed])),
-        "identity": numbers(record.identity),
-        "expression": numbers(record.expression),
-        "labels": text(json.dumps(record.labels, sort_keys=True).encode()),
+def _example(record: FaceRecord) -> bytes:
+    features: dict[str, Value] = {
+        "seed": np.array([record.seed], np.int64),
+        "identity": record.identity,
+        "expression": record.expression,
+        "labels": json.dumps(record.labels, sort_keys=True).encode(),
     }
     for view, image, camera in zip(VIEWS, record.images, record.cameras, strict=True):
-        features[f"{view}/image"] = text(image)
-        features[f"{view}/camera"] = numbers(camera)
-    return tf.train.Example(features=tf.train.Features(feature=features))
-
-
-def parse_example(serialized: Any, num_identity: int, num_expression: int) -> dict[str, Any]:
-    """A record's features as tensors; the images still JPEG. For use inside `tf.data`."""
-    import tensorflow as tf
-
-    spec: dict[str, Any] = {
-        "identity": tf.io.FixedLenFeature([num_identity], tf.float32),
-        "expression": tf.io.FixedLenFeature([num_expression], tf.float32),
-        "seed": tf.io.FixedLenFeature([], tf.int64),
-    }
-    for view in VIEWS:
-        spec[f"{view}/image"] = tf.io.FixedLenFeature([], tf.string)
-        spec[f"{view}/camera"] = tf.io.FixedLenFeature([CAMERA_SIZE], tf.float32)
-    return dict(tf.io.parse_single_example(serialized, spec))
+        features |= {f"{view}/image": image, f"{view}/camera": camera}
+    return encode_example(features)
 
 
 def find_shards(folder: Path) -> list[Path]:
@@ -148,22 +122,13 @@ def read_dataset_card(folder: Path) -> dict[str, Any]:
 
 def iterate_records(path: Path) -> Iterator[dict[str, Any]]:
     """The records of one shard as NumPy arrays, images decoded to RGB. For tools and tests."""
-    import tensorflow as tf
-
     for raw in raw_records(path):
         with reading(path, SHARD, REMAKE):
-            record = _decode(tf.train.Example.FromString(raw).features.feature)
+            record: dict[str, Any] = decode_example(raw)
+            record["seed"], record["labels"] = int(record["seed"][0]), json.loads(record["labels"])
+            for view in VIEWS:
+                record[f"{view}/image"] = decode_image(record[f"{view}/image"])
         yield record
-
-
-def _decode(feature: Any) -> dict[str, Any]:
-    record: dict[str, Any] = {"seed": feature["seed"].int64_list.value[0]}
-    for key in ("identity", "expression", "front/camera", "side/camera"):
-        record[key] = np.array(feature[key].float_list.value, np.float32)
-    for view in VIEWS:
-        record[f"{view}/image"] = decode_image(feature[f"{view}/image"].bytes_list.value[0])
-    record["labels"] = json.loads(feature["labels"].bytes_list.value[0])
-    return record
 
 
 def raw_records(path: Path) -> Iterator[bytes]:
@@ -172,10 +137,7 @@ def raw_records(path: Path) -> Iterator[bytes]:
     Raises:
         UserError: it is cut short or damaged.
     """
-    import tensorflow as tf
-
-    with reading(path, SHARD, REMAKE):
-        records = iter(tf.data.TFRecordDataset(str(must_exist(path, REMAKE))).as_numpy_iterator())
+    records = read_records(must_exist(path, REMAKE))
     while True:
         with reading(path, SHARD, REMAKE):
             raw = next(records, None)
@@ -186,24 +148,20 @@ def raw_records(path: Path) -> Iterator[bytes]:
 
 def damaged_shard(shards: Iterable[Path]) -> UserError | None:
     """The first of `shards` that cannot be read through, in a sentence; None where all can."""
-    import tensorflow as tf
-
     for path in shards:
         try:
             for number, raw in enumerate(raw_records(path), 1):
                 with reading(path, f"{SHARD} (record {number})", REMAKE):
-                    _check_pictures(tf.train.Example.FromString(raw).features.feature)
+                    _check_pictures(decode_example(raw))
         except UserError as error:
             return error
     return None
 
 
-def _check_pictures(feature: Any) -> None:
-    for key in feature:
-        if key.endswith(_PICTURES):
-            decoded = cv2.imdecode(np.frombuffer(feature[key].bytes_list.value[0], np.uint8), cv2.IMREAD_UNCHANGED)
-            if decoded is None:
-                raise ValueError(f"its {key} is not a picture")
+def _check_pictures(features: dict[str, Any]) -> None:
+    for key, value in features.items():
+        if key.endswith(_PICTURES) and cv2.imdecode(np.frombuffer(value, np.uint8), cv2.IMREAD_UNCHANGED) is None:
+            raise ValueError(f"its {key} is not a picture")
 
 
 def card_number(folder: Path, card: dict[str, Any], *keys: str) -> float:

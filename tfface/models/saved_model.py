@@ -13,6 +13,7 @@ import keras
 
 from tfface import models
 from tfface.config import ModelConfig
+from tfface.errors import UserError
 from tfface.io.files import must_be_free, writing
 
 INFO = "tfface.json"
@@ -28,9 +29,11 @@ def write_saved_model(model: keras.Model, config: ModelConfig, folder: Path, inf
         info: goes into `tfface.json` beside what the configuration says: `commit`, `card`.
 
     Raises:
-        UserError: the folder holds something else.
+        UserError: the folder holds something else, or Keras has another backend.
     """
     must_be_free(folder, INFO)
+    if keras.backend.backend() != "tensorflow":
+        raise UserError(f"A SavedModel needs TensorFlow: leave KERAS_BACKEND={keras.backend.backend()} out for this.")
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         beside = Path(tempfile.mkdtemp(prefix=f".{folder.name[:40]}-", dir=folder.parent))

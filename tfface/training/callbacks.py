@@ -20,6 +20,7 @@ import keras
 import numpy as np
 
 from tfface.errors import UserError
+from tfface.io.event_log import EventLog
 from tfface.io.files import atomic_path
 from tfface.io.reading import read_rows, reading
 from tfface.training.checkpoint import RunState, diverged, save_best, save_checkpoint
@@ -208,31 +209,23 @@ class TensorBoardLog(keras.callbacks.Callback):
         self, state: RunState, folder: Path, draw: Callable[[keras.Model], Any] | None, every: int = 50
     ) -> None:
         super().__init__()
-        import tensorflow as tf
-
         self.state, self.draw, self.every = state, draw, every
-        self.writer = tf.summary.create_file_writer(str(folder / "tensorboard"))
+        self.log = EventLog(folder / "tensorboard")
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
         if self.state.step % self.every == 0:
             parts = {f"train/{name}": value for name, value in self.state.parts.items()}
-            self._scalars({"train/loss": self.state.loss, "train/learning_rate": learning_rate(self.model), **parts})
+            self._numbers({"train/loss": self.state.loss, "train/learning_rate": learning_rate(self.model), **parts})
 
     def on_test_end(self, logs: dict[str, Any] | None = None) -> None:
-        import tensorflow as tf
-
-        self._scalars({f"validation/{key}": value for key, value in (logs or {}).items()})
+        self._numbers({f"validation/{key}": value for key, value in (logs or {}).items()})
         if self.draw is not None:
-            with self.writer.as_default():
-                tf.summary.image("validation/meshes", self.draw(self.model)[None], step=self.state.step)
-        self.writer.flush()
+            self.log.picture("validation/meshes", self.draw(self.model), self.state.step)
+        self.log.flush()
 
-    def _scalars(self, values: dict[str, Any]) -> None:
-        import tensorflow as tf
-
-        with self.writer.as_default():
-            for name, value in values.items():
-                tf.summary.scalar(name, float(value), step=self.state.step)
+    def _numbers(self, values: dict[str, Any]) -> None:
+        for name, value in values.items():
+            self.log.number(name, float(value), self.state.step)
 
 
 def learning_rate(model: keras.Model) -> float:

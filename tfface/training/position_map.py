@@ -1,8 +1,9 @@
 """The regime of position-map networks: the weighted map loss on posed faces (Lium 2020, section 4.3).
 
 Adam, a learning rate that halves, early stopping on the validation loss, checkpoints from which a run that was killed
-at any moment goes on as if it had not been. A run's folder holds `config.yaml`, `run.yaml` (command, commit, outcome),
-`checkpoint.npz`, `best.weights.h5`, `metrics.csv`, `pictures.png` and `tensorboard/`.
+at any moment goes on as if it had not been; with TensorFlow, JAX or PyTorch, as KERAS_BACKEND says. A run's folder
+holds `config.yaml`, `run.yaml` (command, commit, outcome), `checkpoint.npz`, `best.weights.h5`, `metrics.csv`,
+`pictures.png` and `tensorboard/`.
 """
 
 from __future__ import annotations
@@ -12,36 +13,39 @@ import shlex
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+from numpy.typing import NDArray
 from rich.console import Console
 
 from tfface import models, weights
 from tfface.config import Config
+from tfface.data.batches import FinishBatch
+from tfface.data.maps import library
+from tfface.data.pipeline import make_batches
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.io.files import disk_trouble, writing
-from tfface.io.reading import reason
-from tfface.io.records import damaged_shard
 from tfface.losses.map_objective import MapObjective
 from tfface.models import imagenet, maps, presets, prn_res
 from tfface.models.widen import widen
-from tfface.training import callbacks, devices, multi_worker, run_folder
+from tfface.training import callbacks, devices, run_folder
 from tfface.training.checkpoint import RunState, diverged, has_finite_weights, load_checkpoint, terminated
+from tfface.training.feed import Feed, FinishingModel, ValidationFeed
 from tfface.training.metrics import FaceError, LandmarkError
 from tfface.training.pictures import MeshPictures
 from tfface.training.progress import ProgressLine
 from tfface.training.schedule import make_optimizer
 
-_OF_RECORDS = ("Feature", "feature", "parse", "JPEG", "PNG", "image")
+if TYPE_CHECKING:
+    from tfface.training.multi_worker import Workers
+
 SHARE_TRUNKS = ("rnet", "mnv2_prn", "mnv2_light", "mnv2_basis")
-MakeDatasets = Callable[..., tuple[tf.data.Dataset, tf.data.Dataset]]
+MakeDatasets = Callable[..., tuple[Any, Any]]
 
 
 def train(
@@ -54,34 +58,41 @@ def train(
 
     Args:
         config: the run's configuration; `run.out` must be named.
-        make_datasets: `(config, start_step) -> (training, validation)` of images `[B,S,S,3*views]` and maps
-            `[B,R,R,3]` in pixels; `tfface.data.pipeline.make_datasets` by default.
+        make_datasets: `(config, start_step) -> (training, validation)`, batches of `tfface.data.pipeline.make_batches`
+            (the default), or of images `[B,S,S,3*views]` and maps `[B,R,R,3]` in pixels; also as `tf.data`.
         console: where progress goes.
         extra_callbacks: told of everything last, when an epoch's checkpoint and row of metrics are written.
 
     Raises:
         UserError: the folder holds another run, or there is nothing to train on.
     """
-    if make_datasets is None:
-        from tfface.data.pipeline import make_datasets as from_pipeline
-
-        make_datasets = from_pipeline
     console = console or Console()
-    with multi_worker.joined(config) as (config, workers):
+    with joined(config) as (config, workers):
         folder = run_folder.claim(config)
         with devices.prepare(config.run):
             topology = PositionMap(load_open_face(), config.model.map_size)
             model = compiled(config, topology)
         if not (folder / "checkpoint.npz").is_file():
             start_from(model, config)
-        session = Session(config, folder, model, topology, make_datasets, console)
+        session = Session(config, folder, model, topology, make_datasets or make_batches, console)
         session.extra_callbacks, session.workers = extra_callbacks, workers
         return session.run()
 
 
+def joined(config: Config) -> AbstractContextManager[tuple[Config, Workers | None]]:
+    """This process among the others that train the same network, or alone (`tfface.training.multi_worker`)."""
+    if config.run.strategy != "multi_worker":
+        return nullcontext((config, None))
+    from tfface.training import multi_worker
+
+    return multi_worker.joined(config)
+
+
 def compiled(config: Config, topology: PositionMap) -> keras.Model:
-    """The network with its loss, metric and optimiser."""
-    model = models.build(config.model)
+    """The network with its loss, metric and optimiser; its steps finish their batches (`tfface.training.feed`)."""
+    network = models.build(config.model)
+    model = FinishingModel(network.input, network.output, name=network.name)
+    model.finish = MapsInUnits(config)
     if config.optim.learns == "refiner":
         for layer in model.layers:
             layer.trainable = layer.name == prn_res.REFINER
@@ -94,9 +105,38 @@ def compiled(config: Config, topology: PositionMap) -> keras.Model:
         optimizer,
         loss=MapObjective(config.loss, topology),
         metrics=[LandmarkError(landmarks), FaceError(landmarks, face)],
-        jit_compile="auto" if devices.on_gpu() else False,  # XLA takes minutes to compile convolutions on a CPU
+        # XLA takes minutes to compile TensorFlow's convolutions on a CPU.
+        jit_compile=False if keras.backend.backend() == "tensorflow" and not devices.on_gpu() else "auto",
     )
+    # Keras would build loss and metrics from a batch that is not finished.
+    units = np.zeros((1, config.model.map_size, config.model.map_size, model.output.shape[-1]), np.float32)
+    model.compute_loss(None, units[..., :3], units)
+    model.compute_metrics(None, units[..., :3], units)
+    model.reset_metrics()
     return model
+
+
+class MapsInUnits:
+    """Batches as the network's loss wants them: images, and maps in network units.
+
+    Args:
+        config: the run's configuration.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.model, self._finish = config.model, FinishBatch(config)
+        self.into_graph = self._finish.into_graph
+
+    def __call__(self, batch: Any) -> tuple[Any, Any]:
+        """Of a batch of `tfface.data.batches` alone in a tuple, or of images and maps in pixels."""
+        images, pixels = self._finish(batch[0]) if isinstance(batch[0], dict) else batch[:2]
+        if pixels.shape[1] != self.model.map_size:
+            raise UserError(
+                f"The data's maps have {pixels.shape[1]} texels a side, the network's {self.model.map_size}."
+            )
+        truth = maps.to_units(pixels[..., :3], self.model.output)
+        # The texels' weights follow, where the data has them.
+        return images, library(pixels).concatenate([truth, pixels[..., 3:]], axis=-1)
 
 
 def start_from(model: keras.Model, config: Config) -> None:
@@ -185,7 +225,7 @@ class Session:
         self.config, self.folder, self.model, self.topology = config, folder, model, topology
         self.make_datasets, self.console = make_datasets, console
         self.extra_callbacks: Sequence[keras.callbacks.Callback] = ()
-        self.workers: multi_worker.Workers | None = None
+        self.workers: Workers | None = None
         self.asked: Callable[[], bool] = lambda: False
         self.steps = config.data.steps_per_epoch
         limit = config.run.max_minutes
@@ -229,14 +269,17 @@ class Session:
         """Fits the rest of an epoch (`within` > 0) or all that is left; False when time was up."""
         config, epoch = self.config, state.step // self.steps
         training, validation = self.make_datasets(config, start_step=state.step)
+        feed = Feed(training)
+        if self.make_datasets is make_batches:
+            self.model.finish.into_graph()
         progress = ProgressLine(state, self.steps, config.optim.epochs, config.data.batch, self.console)
         try:
             with warnings.catch_warnings():
                 # Said of validation data, whose length Keras does not know; KeepState minds the training data.
                 warnings.filterwarnings("ignore", "\\s*Your input ran out of data")
                 self.model.fit(
-                    training.map(self.prepared),
-                    validation_data=validation.map(self.prepared),
+                    self.trained_on(training, feed),
+                    validation_data=self.validated_on(validation),
                     initial_epoch=epoch,
                     epochs=epoch + 1 if within else config.optim.epochs,
                     steps_per_epoch=self.steps - within,
@@ -246,42 +289,37 @@ class Session:
                 )
         except callbacks.TimeIsUp:
             return False
-        except tf.errors.OpError as error:
-            if not has_finite_weights(self.model):
-                raise diverged(self.folder, state.step + 1, "the weights are") from error
-            self._blame_shards(error)
-            raise
+        except Exception as error:
+            raise self._cause(error, feed, state) from error
         finally:
             progress.close()
+            feed.close()
         return True
 
-    def _blame_shards(self, error: tf.errors.OpError) -> None:
-        """Where TensorFlow stopped at a shard that cannot be read, or at a disk that takes no more, says so.
+    def _cause(self, error: Exception, feed: Feed, state: RunState) -> Exception:
+        """What was the matter, where the backend says it in other words."""
+        if isinstance(error, UserError) or feed.trouble is not None:
+            return feed.trouble or error
+        if devices.is_tensorflows(error) and not has_finite_weights(self.model):
+            return diverged(self.folder, state.step + 1, "the weights are")
+        return error
 
-        Raises:
-            UserError: naming the shard, or the folder where its records are of another form.
-        """
-        with writing(self.folder):
-            if disk_trouble(error) is not None:
-                raise error
-        folder = Path(self.config.data.records)
-        kinds = (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
-        if not self.config.data.records or not isinstance(error, kinds):
-            return
-        damaged = damaged_shard(sorted(folder.glob("*.tfrecord")))
-        if damaged is not None:
-            raise damaged from error
-        if any(word in str(error) for word in _OF_RECORDS):
-            raise UserError(
-                f"{folder} holds records that this run cannot read ({reason(error)}): make the shards again."
-            ) from error
+    def trained_on(self, training: Any, feed: Feed) -> Any:
+        """What `fit` takes for training: `tf.data` as it is."""
+        return training if devices.is_tensorflows(training) else feed()
 
-    def _callbacks(self, state: RunState, validation: tf.data.Dataset, progress: ProgressLine) -> list[Any]:
+    def validated_on(self, validation: Any) -> Any:
+        """What `fit` takes for validation."""
+        return validation if devices.is_tensorflows(validation) else ValidationFeed(validation)
+
+    def _callbacks(self, state: RunState, validation: Any, progress: ProgressLine) -> list[Any]:
         config, folder, steps = self.config, self.folder, self.steps
         draw = self.pictures(validation) if config.run.pictures else None
+        if self.workers is not None:
+            from tfface.training.multi_worker import AverageOverWorkers
         chain: list[Any] = [
             callbacks.KeepState(state, folder, steps, self.parts()),
-            *([multi_worker.AverageOverWorkers(self.workers, state)] if self.workers is not None else []),
+            *([AverageOverWorkers(self.workers, state)] if self.workers is not None else []),
             callbacks.KeepBest(state, folder, steps, config.optim.patience, config.optim.epochs),
         ]
         if config.run.tensorboard:
@@ -304,20 +342,21 @@ class Session:
         """Of `metrics.csv`, what the network's logs hold beyond the losses."""
         return ("val_nme68", "val_nme_face")
 
-    def pictures(self, validation: tf.data.Dataset) -> MeshPictures:
-        count = self.config.run.pictures
-        images, truth = next(iter(validation.unbatch().batch(count)))
-        return MeshPictures(
-            np.asarray(images), np.asarray(truth), self.topology, self.config.model.output, self.folder / "pictures.png"
-        )
+    def pictures(self, validation: Any) -> MeshPictures:
+        images, truth = self._first_samples(validation, self.config.run.pictures)
+        return MeshPictures(images, truth, self.topology, self.config.model.output, self.folder / "pictures.png")
 
-    def prepared(self, images: tf.Tensor, pixels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """A batch of the data as the network's loss wants it: maps in network units."""
-        size = self.config.model.map_size
-        if pixels.shape[1] != size:
-            raise UserError(f"The data's maps have {pixels.shape[1]} texels a side, the network's {size}.")
-        truth = maps.to_units(pixels[..., :3], self.config.model.output)
-        return images, tf.concat([truth, pixels[..., 3:]], axis=-1)  # the texels' weights, where the data has them
+    def _first_samples(self, validation: Any, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Images and maps in pixels of the first samples of some batches."""
+        parts, finish = [], FinishBatch(self.config)
+        for batch in validation:
+            images, pixels = finish(batch) if isinstance(batch, dict) else map(np.asarray, batch)
+            parts.append((images[:count], pixels[:count, ..., :3]))
+            count -= len(images)
+            if count <= 0:
+                break
+        images, pixels = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return images, pixels
 
     def _say(self, text: str) -> None:
         """People copy the command in it: it is not wrapped."""

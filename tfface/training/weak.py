@@ -9,6 +9,7 @@ it had not stopped, schedule, early stopping, files) is the position-map regime'
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import keras
@@ -21,17 +22,21 @@ from tfface.config import Config
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
+from tfface.io.reading import reason
+from tfface.io.records import damaged_shard
 from tfface.losses.identity import Network
 from tfface.models import maps, rnet
-from tfface.training import devices, multi_worker, run_folder
+from tfface.training import devices, run_folder
 from tfface.training.checkpoint import RunState
+from tfface.training.feed import Feed
 from tfface.training.metrics import landmark_errors
-from tfface.training.position_map import MakeDatasets, Session, start_from
+from tfface.training.position_map import MakeDatasets, Session, joined, start_from
 from tfface.training.schedule import make_optimizer
 from tfface.training.weak_face import FaceMaker
 from tfface.training.weak_losses import Truth, WeakLosses, active
 from tfface.training.weak_pictures import FacePictures
 
+_OF_RECORDS = ("Feature", "feature", "parse", "JPEG", "PNG", "image", "records")
 COLOUR_HEADS = ("head_albedo", "head_light")
 
 
@@ -60,7 +65,7 @@ def train(
 
         make_datasets = from_pictures
     console = console or Console()
-    with multi_worker.joined(config) as (config, workers):
+    with joined(config) as (config, workers):
         folder = run_folder.claim(config)
         topology = PositionMap(load_open_face(), config.model.map_size)
         with devices.prepare(config.run):
@@ -152,6 +157,27 @@ class WeakSession(Session):
             result["landmarks"] = tf.einsum("lt,btc->blc", tf.constant(self.topology.landmark_matrix()), flat)
         units = maps.to_units(pixels[..., :3], self.config.model.output)
         return images, {**result, "map": tf.concat([units, pixels[..., 3:]], axis=-1)}
+
+    def trained_on(self, training: tf.data.Dataset, feed: Feed) -> tf.data.Dataset:
+        return training.map(self.prepared)
+
+    def validated_on(self, validation: tf.data.Dataset) -> tf.data.Dataset:
+        return validation.map(self.prepared)
+
+    def _cause(self, error: Exception, feed: Feed, state: RunState) -> Exception:
+        """Names the shard, or the folder where its records are of another form, at which TensorFlow stopped."""
+        cause = super()._cause(error, feed, state)
+        folder = Path(self.config.data.records)
+        kinds = (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
+        if cause is error and self.config.data.records and isinstance(error, (*kinds, tf.errors.UnknownError)):
+            damaged = damaged_shard(sorted(folder.glob("*.tfrecord")))
+            if damaged is not None:
+                return damaged
+            if any(word in str(error) for word in _OF_RECORDS):
+                return UserError(
+                    f"{folder} holds records that this run cannot read ({reason(error)}): make the shards again."
+                )
+        return cause
 
     def pictures(self, validation: tf.data.Dataset) -> FacePictures:
         images, truth = next(iter(validation.map(self.prepared).unbatch().batch(self.config.run.pictures)))

@@ -1,0 +1,131 @@
+"""Training without TensorFlow: the same run on JAX and PyTorch, and what else must not import it."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfface.errors import UserError
+from tfface.train import parse
+from tfface.training.checkpoint import read_state
+from tfface.training.devices import choose_backend
+
+OTHERS = [
+    pytest.param(name, marks=pytest.mark.skipif(find_spec(name) is None, reason=f"{name} is not installed"))
+    for name in ("jax", "torch")
+]
+WITHOUT = "import sys; sys.modules['tensorflow'] = None\n"
+"""Importing TensorFlow is an error from then on."""
+SMALL = ["--pairs", "4", "--pairs-per-shard", "2", "--textures", "2", "--image-size", "64", "--workers", "1"]
+
+
+@pytest.fixture(scope="module")
+def shards(python, tmp_path_factory: pytest.TempPathFactory) -> Path:  # type: ignore[no-untyped-def]
+    """Two shards, made without TensorFlow."""
+    folder = tmp_path_factory.mktemp("shards")
+    script = f"{WITHOUT}from tfface.synthesize import main; sys.exit(main(sys.argv[1:]))"
+    done = python("-c", script, "--out", str(folder), *SMALL)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def start(backend: str, shards: Path, folder: Path, epochs: int) -> subprocess.Popen[bytes]:
+    script = Path(__file__).with_name("backend_run.py")
+    command = [sys.executable, str(script), str(shards), str(folder), str(epochs)]
+    paths = [str(script.parents[2]), os.environ.get("PYTHONPATH", "")]
+    variables = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+
+
+def finish(process: subprocess.Popen[bytes]) -> None:
+    said = process.communicate(timeout=300)[0].decode()
+    assert process.returncode == 0, said[-3000:]
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "metrics.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def whole(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of three epochs with TensorFlow."""
+    folder = tmp_path_factory.mktemp("whole")
+    finish(start("tensorflow", shards, folder, 3))
+    return folder
+
+
+@pytest.mark.parametrize("backend", OTHERS)
+def test_a_run_that_was_killed_and_went_on_is_the_one_of_tensorflow(
+    backend: str, shards: Path, whole: Path, tmp_path: Path
+) -> None:
+    """Two epochs, then a third one killed inside, then the rest: losses, columns, weights and answers are the same."""
+    finish(start(backend, shards, tmp_path / "run", 2))
+    process = start(backend, shards, tmp_path / "run", 3000)
+    deadline = time.monotonic() + 240
+    while read_state(tmp_path / "run").step < 10:  # type: ignore[union-attr]
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    left = read_state(tmp_path / "run")
+    assert left is not None and left.step >= 10
+    finish(start(backend, shards, tmp_path / "run", left.step // 4 + 2))
+    theirs, ours = rows(whole), rows(tmp_path / "run")
+    assert theirs[0].keys() == ours[0].keys() and len(ours) == left.step // 4 + 2
+    for first, second in zip(theirs, ours, strict=False):
+        for column in ("step", "loss", "val_loss", "val_nme68", "val_nme_face", "learning_rate"):
+            assert float(second[column]) == pytest.approx(float(first[column]), rel=2e-3), column
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {path.name for path in whole.iterdir()}
+
+
+@pytest.mark.parametrize("backend", OTHERS)
+def test_weights_are_one_file_and_answers_agree(backend: str, shards: Path, whole: Path, tmp_path: Path) -> None:
+    """A finished run of TensorFlow is gone on with: nothing is left to do, and its best weights answer the same."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for path in whole.iterdir():
+        if path.is_file() and path.name != "answer.npy":
+            (folder / path.name).write_bytes(path.read_bytes())
+    finish(start(backend, shards, folder, 3))
+    np.testing.assert_allclose(np.load(folder / "answer.npy"), np.load(whole / "answer.npy"), atol=1e-4)
+
+
+def test_the_loader_imports_no_tensorflow(python, shards: Path) -> None:  # type: ignore[no-untyped-def]
+    script = WITHOUT + (
+        "from tfface.config import Config, override\n"
+        "from tfface.data.pipeline import make_batches\n"
+        "changes = {'data': {'records': sys.argv[1], 'batch': 2, 'validation_size': 4}, 'model.views': 1}\n"
+        "training, validation = make_batches(override(Config(), changes))\n"
+        "print(next(training)['images'].shape, len(list(validation)))\n"
+    )
+    done = python("-c", script, str(shards))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("(2, 256, 256, 3) 2")
+
+
+@pytest.mark.parametrize(
+    ("backend", "options", "says"),
+    [
+        ("jacks", [], "there is no such backend here"),
+        ("jax", ["--model", "rnet", "--run.regime", "weak"], "needs TensorFlow: leave KERAS_BACKEND=jax out"),
+        ("jax", ["--strategy", "mirrored"], "run.strategy mirrored needs TensorFlow"),
+    ],
+)
+def test_what_a_backend_cannot_do_is_told(
+    backend: str, options: list[str], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if backend == "jax" and find_spec("jax") is None:
+        pytest.skip("jax is not installed")
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    with pytest.raises(UserError, match=says):
+        choose_backend(parse(options).run)

@@ -1,0 +1,260 @@
+"""Where samples come from: shards of synthetic faces, shards of maps, or the generator itself.
+
+A source hands out jobs, in an order that follows `data.seed` and the number of samples before, and turns a job into a
+`Sample`. With one view, front and side pictures are samples of their own; with two, the truth is that of the front.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.config import Config
+from tfface.data.map_records import MAP_SIZE, decode_view
+from tfface.data.synthetic.sample import SyntheticSettings
+from tfface.data.workers import record_stream
+from tfface.errors import UserError
+from tfface.face.open_model import load_open_face
+from tfface.geometry.uv import bilinear_weights
+from tfface.io.examples import Place, decode_example, read_place, record_places
+from tfface.io.reading import reading
+from tfface.io.records import (
+    CAMERA_SIZE,
+    MAPS_KIND,
+    REMAKE,
+    SHARD,
+    VIEWS,
+    FaceRecord,
+    card_number,
+    check_face_model,
+    decode_image,
+    find_shards,
+    must_hold_records,
+    read_dataset_card,
+)
+
+VALIDATION_SEED = 1 << 40
+Features = dict[str, Any]
+Shapes = dict[str, tuple[int, ...]]
+
+
+class Sample(NamedTuple):
+    """What is known of a sample.
+
+    Attributes:
+        pictures: `[H,H,3]` uint8 RGB, as many as the network has views.
+        truth: `identity`, `expression` and `camera` as in `tfface.io.records`, or `map` `[R,R,4]`, u, v and depth in
+            pixels of the first picture and each texel's weight.
+    """
+
+    pictures: tuple[NDArray[np.uint8], ...]
+    truth: dict[str, NDArray[np.float32]]
+
+
+class Source(Protocol):
+    """Where samples come from.
+
+    Attributes:
+        enlarged: pictures show this many times the side of the crop's box.
+        shapes: of a sample's truth.
+        num_validation: how many samples are held out.
+    """
+
+    enlarged: float
+    shapes: Shapes
+    num_validation: int
+
+    def training(self, start: int) -> Iterator[Any]:
+        """Jobs without end, after `start` samples."""
+        ...
+
+    def validation(self) -> Iterator[Any]:
+        """The jobs of the samples that are held out."""
+        ...
+
+    def load(self, job: Any) -> Sample:
+        """The sample of a job; called by many threads at once."""
+        ...
+
+
+def source_of(config: Config) -> Source:
+    """The source that a configuration means.
+
+    Raises:
+        UserError: the folder of shards has too few, none, or other ones.
+    """
+    if not config.data.records:
+        return LiveFaces(config)
+    folder = Path(config.data.records)
+    find_shards(folder)  # says so where there are none
+    kind = read_dataset_card(folder).get("kind")
+    return MapShards(config, folder) if kind == MAPS_KIND else FaceShards(config, folder)
+
+
+class _Shards:
+    """Shards: every record has its place, so samples are read in any order; each pass over a folder has one of its own,
+    and takes in the shards that were added meanwhile."""
+
+    def __init__(self, config: Config, folder: Path, stored: int, per_shard: str) -> None:
+        face, card = load_open_face(), read_dataset_card(folder)
+        check_face_model(folder, card, face.checksum)
+        self.config, self.folder = config, folder
+        self.enlarged = card_number(folder, card, "settings", "enlarge")
+        self.views: tuple[str | None, ...] = VIEWS[:stored] if config.model.views == 1 else (None,)
+        self._records = -(-config.data.validation_size // len(self.views))
+        self.num_validation = self._records * len(self.views)
+        self._held_out = -(-self._records // int(card_number(folder, card, per_shard)))
+        self._places: dict[Path, list[Place]] = {}
+        self._kept: dict[Any, Sample] = {}
+        self._split()
+
+    def _split(self) -> tuple[list[Path], list[Path]]:
+        """The shards for validation, the first ones, so that a folder may grow; and for training."""
+        shards = find_shards(self.folder)
+        if self._held_out >= len(shards):
+            raise UserError(
+                f"{self.folder} holds {len(shards)} shards, and {self._held_out} are held out for validation: make "
+                "more shards, or lower --data.validation-size."
+            )
+        valid, train = shards[: self._held_out], shards[self._held_out :]
+        must_hold_records(valid, "validation")
+        must_hold_records(train, "training")
+        return valid, train
+
+    def _jobs(self, shards: Iterable[Path], most: int | None = None) -> list[tuple[Place, str | None]]:
+        for path in shards:
+            if path not in self._places:
+                with reading(path, SHARD, REMAKE):
+                    self._places[path] = record_places(path)
+        places = itertools.islice((place for path in shards for place in self._places[path]), most)
+        return [(place, view) for place in places for view in self.views]
+
+    def training(self, start: int) -> Iterator[tuple[Place, str | None]]:
+        jobs = self._jobs(self._split()[1])
+        number, begun = divmod(start, len(jobs))
+        while True:
+            order = np.random.default_rng([self.config.data.seed, number]).permutation(len(jobs))
+            yield from (jobs[index] for index in order[begun:])
+            jobs, number, begun = self._jobs(self._split()[1]), number + 1, 0
+
+    def validation(self) -> Iterator[tuple[Place, str | None]]:
+        return iter(self._jobs(self._split()[0], self._records))
+
+    def load(self, job: tuple[Place, str | None]) -> Sample:
+        if job in self._kept:
+            return self._kept[job]
+        place, view = job
+        with reading(place.path, SHARD, REMAKE):
+            sample = self._sample(decode_example(read_place(place)), view)
+        if self.config.data.in_memory:
+            self._kept[job] = sample
+        return sample
+
+    def _sample(self, features: Features, view: str | None) -> Sample:
+        raise NotImplementedError
+
+
+class FaceShards(_Shards):
+    """Shards of `tfface.io.records`: coefficients and cameras."""
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        super().__init__(config, folder, len(VIEWS), "pairs_per_shard")
+        self.shapes = _coefficient_shapes()
+
+    def _sample(self, features: Features, view: str | None) -> Sample:
+        sample = face_sample(features, view)
+        if {key: value.shape for key, value in sample.truth.items()} != self.shapes:
+            raise ValueError("its records are of another form")
+        return sample
+
+
+class MapShards(_Shards):
+    """Shards of `tfface.data.map_records`. Where the network's map is smaller than the stored one, the chart is sampled
+    bilinearly."""
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        stored, size = int(card_number(folder, read_dataset_card(folder), "views")), config.model.map_size
+        if config.model.views > stored:
+            raise UserError(f"{folder} holds single pictures, and the network wants pairs: choose --model.views 1.")
+        super().__init__(config, folder, stored, "records_per_shard")
+        self.shapes = {"map": (size, size, 4)}
+        line = np.linspace(0.0, 1.0, size)
+        self._texels = bilinear_weights(np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2), MAP_SIZE)
+
+    def _sample(self, features: Features, view: str | None) -> Sample:
+        views = [decode_view(features, name) for name in (VIEWS if view is None else (view,))]
+        weight = np.float32(views[0].mask / 255)
+        maps = np.concatenate([views[0].position_map, weight[..., None]], axis=-1)
+        if self.shapes["map"] != maps.shape:
+            flat, (texels, weights) = maps.reshape(-1, 4), self._texels
+            maps = np.einsum("nkc,nk->nc", flat[texels], weights).reshape(self.shapes["map"])
+        return Sample(tuple(each.image for each in views), {"map": np.asarray(maps, np.float32)})
+
+
+class LiveFaces:
+    """Faces made on the fly by `data.workers` processes: a seed each, from `data.seed` on, gone through once.
+
+    A resumed run goes on with the seeds that were not consumed.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.settings = SyntheticSettings(background_folder=config.data.backgrounds, bank_size=config.data.textures)
+        self.enlarged, self.shapes = self.settings.enlarge, _coefficient_shapes()
+        self.views: tuple[str | None, ...] = VIEWS if config.model.views == 1 else (None,)
+        self._records = -(-config.data.validation_size // len(self.views))
+        self.num_validation = self._records * len(self.views)
+
+    def training(self, start: int) -> Iterator[tuple[Features, str | None]]:
+        data = self.config.data
+        pairs_per_batch = -(-data.batch // len(self.views))
+        first = (data.seed << 32) + start // data.batch * pairs_per_batch
+        rng = np.random.default_rng([data.seed, start])
+        return _shuffled(self._jobs(itertools.count(first)), data.shuffle, rng)
+
+    def validation(self) -> Iterator[tuple[Features, str | None]]:
+        return self._jobs(range(VALIDATION_SEED, VALIDATION_SEED + self._records))
+
+    def _jobs(self, seeds: Iterable[int]) -> Iterator[tuple[Features, str | None]]:
+        with record_stream(self.settings, seeds, self.config.data.workers) as records:
+            for record in records:
+                yield from ((_features(record), view) for view in self.views)
+
+    def load(self, job: tuple[Features, str | None]) -> Sample:
+        return face_sample(*job)
+
+
+def face_sample(features: Features, view: str | None) -> Sample:
+    """One picture of a record of `tfface.io.records`, or both for `view` None, and its coefficients."""
+    names = VIEWS if view is None else (view,)
+    truth = {"identity": features["identity"], "expression": features["expression"]}
+    truth["camera"] = features[f"{names[0]}/camera"]
+    return Sample(tuple(decode_image(features[f"{name}/image"]) for name in names), truth)
+
+
+def _coefficient_shapes() -> Shapes:
+    face = load_open_face()
+    return {"identity": (face.num_identity,), "expression": (len(face.expression_names),), "camera": (CAMERA_SIZE,)}
+
+
+def _features(record: FaceRecord) -> Features:
+    features: Features = {"identity": record.identity, "expression": record.expression}
+    for view, image, camera in zip(VIEWS, record.images, record.cameras, strict=True):
+        features |= {f"{view}/image": image, f"{view}/camera": camera}
+    return features
+
+
+def _shuffled(jobs: Iterator[Any], size: int, rng: np.random.Generator) -> Iterator[Any]:
+    """Jobs in a random order, out of a buffer of so many."""
+    with closing(jobs):  # type: ignore[type-var]
+        buffer = list(itertools.islice(jobs, max(size, 1)))
+        for job in jobs:
+            place = int(rng.integers(len(buffer)))
+            yield buffer[place]
+            buffer[place] = job

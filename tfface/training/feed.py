@@ -1,0 +1,89 @@
+"""Batches into Keras' `fit` on every backend, finished inside the network's step.
+
+A source gives batches in bytes (`tfface.data.batches`), or (images, maps in pixels). Either becomes what the network's
+loss wants, images and maps in network units, in the graph of the step: a GPU gets bytes and coefficients, a fifth of
+the numbers, and makes the rest itself.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from typing import Any
+
+import keras
+
+Finish = Callable[[Any], tuple[Any, Any]]
+
+
+class FinishingModel(keras.Model):
+    """A network with the layers and weights of another one, whose steps finish their batches first."""
+
+    finish: Finish
+
+    def train_step(self, *given: Any) -> Any:
+        """Keras' step of the backend: of (data) or, with JAX, of (state, data)."""
+        *state, data = given
+        return super().train_step(*state, self.finish(data))
+
+    def test_step(self, *given: Any) -> Any:
+        """As `train_step`."""
+        *state, data = given
+        return super().test_step(*state, self.finish(data))
+
+
+class Feed:
+    """Endless batches for `fit`, which can be ended while another thread waits for one.
+
+    Attributes:
+        trouble: what went wrong in making a batch; backends tell it by errors of their own.
+    """
+
+    def __init__(self, batches: Iterable[Any]) -> None:
+        self.trouble: Exception | None = None
+        self._batches, self._lock = iter(batches), threading.Lock()
+
+    def __call__(self) -> Generator[tuple[Any, ...], None, None]:
+        """The batches as Keras wants them."""
+        while True:
+            with self._lock:
+                try:
+                    batch = next(self._batches)
+                except StopIteration:
+                    return
+                except Exception as error:
+                    self.trouble = error
+                    raise
+            yield as_tuple(batch)
+
+    def close(self) -> None:
+        """Ends the threads and processes that make batches."""
+        with self._lock:
+            close, self._batches = getattr(self._batches, "close", None), iter(())
+            if close is not None:
+                close()
+
+
+class ValidationFeed(keras.utils.PyDataset):
+    """Validation batches for `fit`, asked for in their order.
+
+    Args:
+        batches: can be iterated again and again, and has a length.
+    """
+
+    def __init__(self, batches: Any) -> None:
+        super().__init__()
+        self._batches, self._running = batches, iter(())
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __getitem__(self, index: int) -> tuple[Any, ...]:
+        if index == 0:
+            self._running: Iterator[Any] = iter(self._batches)
+        return as_tuple(next(self._running))
+
+
+def as_tuple(batch: Any) -> tuple[Any, ...]:
+    """A batch as Keras takes it."""
+    return (batch,) if isinstance(batch, dict) else tuple(batch)
