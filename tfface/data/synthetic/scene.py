@@ -127,17 +127,26 @@ class FaceGenerator:
         side = self._view(person, stream(seed, "view side"), stream(seed, "camera side"), side=True)
         return SyntheticPair(front, side, person.identity, person.expression, person.labels)
 
+    def photograph(self, seed: int, occasion: int) -> tuple[SyntheticView, Person]:
+        """The person of `seed` (face and skin) in one picture of `occasion`, a seed of its own: another expression,
+        light, hair, glasses, camera; seen as a front view is (`settings.front_yaw_deg`)."""
+        person = self.person(seed, occasion)
+        view = self._view(person, stream(occasion, "view front"), stream(occasion, "camera front"), side=False)
+        return view, person
+
     def landmarks(self, pair: SyntheticPair, view: SyntheticView) -> NDArray[np.float32]:
         """The 68 true landmarks `[68,3]` in pixels of a view of `pair`."""
         cage = self.face.cage(pair.identity, pair.expression)
         return view.camera.project(self.head.landmark_matrix @ cage)
 
-    def person(self, seed: int) -> Person:
-        """The person of `seed`, ready to be photographed."""
+    def person(self, seed: int, occasion: int | None = None) -> Person:
+        """The person of `seed`, ready to be photographed; of an occasion (a seed) only face and skin are the same."""
         rng, settings, face = stream(seed, "look"), self.settings, self.face
-        expression = sample_expression(stream(seed, "expression"), face.expression_names, settings.expression_strength)
+        once = seed if occasion is None else occasion
+        expression = sample_expression(stream(once, "expression"), face.expression_names, settings.expression_strength)
         index = int(rng.integers(len(self.bank.textures)))
         male, ita, age, beard, hairline = self.bank.labels[index]
+        rng = rng if occasion is None else stream(occasion, "look")
         shape = stream(seed, "identity")
         identity = sample_identity(shape, sample_traits(shape, male, ita, age, beard), settings.identity_std)
         cage = face.cage(identity, expression)
@@ -183,7 +192,7 @@ class FaceGenerator:
             strands=strand_noise(rng),
             rag=float(rng.uniform(2, 8)),
             scalp=scalp,
-            light=sample_light(stream(seed, "light")),
+            light=sample_light(stream(once, "light")),
             spectacles=spectacles,
             labels=labels,
         )
