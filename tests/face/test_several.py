@@ -41,7 +41,12 @@ def picture(
     points = camera_of(angles, numbers, layout.camera).project(shape)[:, :2] + sigma * rng.normal(size=(COUNT, 2))
     first, second = model.pairs.T
     said = {"identity": usual_identity(), "expression": np.full(layout.expression, 0.05)}
-    said |= {"albedo": np.zeros(layout.albedo), "angles": angles + 0.05, "light": np.zeros(27), "camera": numbers + 0.03}
+    said |= {
+        "albedo": np.zeros(layout.albedo),
+        "angles": angles + 0.05,
+        "light": np.zeros(27),
+        "camera": numbers + 0.03,
+    }
     return Found(
         np.concatenate([*said.values()]),
         points,

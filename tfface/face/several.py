@@ -14,7 +14,9 @@ complement) and summed, so a picture adds a matrix and a vector, whatever their 
 A network that learnt to err little says of what it barely sees what is usual: in the points it finds, identity shows
 only by the share `1 / (1 + a sigma^b)`, the less the less sure it is (sigma in pixels). Every picture of a person errs
 to the same side by that, so it has to be part of what is expected, not of the noise; and points of a picture err
-together, for which their deviations are inflated. `Trust` holds the numbers, which `evaluate --benchmark sets` measures.
+together, for which their deviations are inflated. What the sum still errs alike for everybody of a kind, a matrix
+takes back (`Trust.readout`: linear regression of true identities on found ones). `Trust` holds these numbers, which
+`data_tools/calibrate_points.py` measures for a network on synthetic people and writes beside its weights.
 
 NumPy alone. The fusion of estimates by their information matrices is Kalman's (1960); points with deviations to which
 a face is fitted are those of Wood et al. 2022.
@@ -23,7 +25,8 @@ a face is fitted are those of Wood et al. 2022.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,35 +36,70 @@ from tfface.face.layout import CAMERA_SIZES, Layout, camera_of
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.face.traits import load_traits
+from tfface.geometry.camera import Camera
 from tfface.geometry.pinhole import projected
 from tfface.geometry.rotation import euler_to_matrix, matrix_to_euler
-from tfface.io.reading import reading
+from tfface.io.files import atomic_path
+from tfface.io.reading import read_arrays, reading
 
 FloatArray = NDArray[np.float64]
 EXPRESSION_SHARPNESS, EXPRESSION_START = 4.0, -0.5
 """Of the ramp that makes a raw number an expression weight, as in `tfface.models.coefficients`."""
-ROUNDS = 3
+ROUNDS = 2
 PERSPECTIVE_DEVIATION = 0.3
 """Of the camera's numbers after the third, which the network's own step leaves as they are."""
 CAMERA_STEP = 1e-4
+LEAST_WORTH = 0.3
+"""A picture worth less than this part of the set's median shows next to nothing of the face."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Trust:
-    """How far points may be trusted.
+    """How far a network's points may be trusted.
 
     Attributes:
         shrinkage: a and b of this module's text.
         inflation: by which deviations are multiplied.
+        readout: `[I,I]` what a found identity (about the usual one, a row) means; None: what it says.
+        strange: pictures whose `Together.strangeness` is larger show another person: few of one person have that.
     """
 
     shrinkage: tuple[float, float] = (0.55, 0.65)
-    inflation: float = 2.5
+    inflation: float = 2.0
+    readout: FloatArray | None = None
+    strange: float = 0.03
 
     def share(self, deviations: FloatArray) -> FloatArray:
         """By which share identity shows in points of these deviations in pixels."""
         scale, power = self.shrinkage
         return np.asarray(1 / (1 + scale * deviations**power))
+
+    def meant(self, identity: FloatArray) -> FloatArray:
+        """The identity `[I]` that a found one means."""
+        if self.readout is None:
+            return identity
+        return np.asarray(usual_identity() + (identity - usual_identity()) @ self.readout)
+
+    def write(self, path: Path) -> None:
+        """Writes the numbers (beside a network's weights the file is called `io.files.TRUST_FILE`)."""
+        readout = np.zeros((0, 0)) if self.readout is None else self.readout
+        numbers = np.array([*self.shrinkage, self.inflation, self.strange])
+        with atomic_path(path) as beside, beside.open("wb") as file:
+            np.savez_compressed(file, numbers=numbers, readout=readout.astype(np.float16))
+
+    @classmethod
+    def read(cls, path: Path) -> Trust:
+        """What `write` wrote.
+
+        Raises:
+            UserError: the file holds something else.
+        """
+        advice = "calibrate the network again (data_tools/calibrate_points.py)"
+        arrays = read_arrays(path, "a calibration of points", ("numbers", "readout"), advice)
+        with reading(path, "a calibration of points", advice):
+            scale, power, inflation, strange = (float(number) for number in arrays["numbers"])
+            readout = arrays["readout"].astype(np.float64) if arrays["readout"].size else None
+        return cls((scale, power), inflation, readout, strange)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,9 +126,6 @@ class Found:
         return cls(*(np.asarray(answers[name][index], np.float64) for name in cls.__dataclass_fields__))
 
 
-NAMES = tuple(Found.__dataclass_fields__)
-
-
 @dataclass(frozen=True, eq=False)
 class PointModel:
     """The points that a network finds, as a linear model about the face's centre.
@@ -114,8 +149,9 @@ class PointModel:
     trust: Trust = field(default_factory=Trust)
 
     @classmethod
-    def from_card(cls, card: Mapping[str, Any]) -> PointModel | None:
-        """Of an exported network's `tfface.json`; None of one that tells no points.
+    def from_card(cls, card: Mapping[str, Any], trust: Path | None = None) -> PointModel | None:
+        """Of an exported network's `tfface.json`, and its calibration's file if it has one; None of one that tells no
+        points.
 
         Raises:
             UserError: what it says of points is no such thing.
@@ -129,9 +165,10 @@ class PointModel:
             parts = face.linear_at(PositionMap(face, int(told["map_size"])).cage_matrix[texels]).astype(np.float64)
             said = np.asarray(told["said_deviations"], np.float64)[layout.identity :]
             deviations = np.append(said, [PERSPECTIVE_DEVIATION] * (CAMERA_SIZES[layout.camera] - 3))
-            pairs, known = np.asarray(told["pairs"], np.int64), dict(card.get("card", {}).get("trust_in_points", {}))
+            pairs, looks = np.asarray(told["pairs"], np.int64), int(told["looks"])
         basis = np.ascontiguousarray(parts[1:].transpose(1, 0, 2))
-        return cls(layout, parts[0], basis, pairs, deviations, int(told["looks"]), Trust(**known))
+        known = Trust.read(trust) if trust is not None and trust.is_file() else Trust()
+        return cls(layout, parts[0], basis, pairs, deviations, looks, known)
 
 
 def usual_identity() -> FloatArray:
@@ -184,17 +221,19 @@ class Together:
     """One person as all pictures see him or her.
 
     Attributes:
-        identity: `[I]`.
-        information: `[I,I]` the inverse of its covariance.
+        identity: `[I]` what was found and what that means (`Trust.meant`).
+        found: `[I]` the minimum itself.
         coefficients: of each picture `[N]`, with the shared identity.
         strangeness: of each picture, how far its own idea of the identity lies from the others': the logarithm of how
             much likelier it is another person's (natural, over the number of identity coefficients); 0 of one alone.
+        worth: how much each picture says of the identity: `log det(1 + its information) / 2`, over that number.
     """
 
     identity: FloatArray
-    information: FloatArray
+    found: FloatArray
     coefficients: list[NDArray[np.float32]]
     strangeness: FloatArray
+    worth: FloatArray
 
 
 def solve_together(
@@ -221,9 +260,10 @@ def solve_together(
             picture.move(np.concatenate([change[layout.identity :], one.own_change(change)]))
         identity = identity + change[: layout.identity]
     ended = [_reduced(picture, identity, model, layout.identity) for picture in each]
-    information = np.eye(layout.identity) + sum(one.matrix for one in ended)
-    coefficients = [picture.coefficients(identity, layout) for picture in each]
-    return Together(identity, information, coefficients, _strangeness(ended, identity, usual))
+    meant = model.trust.meant(identity)
+    coefficients = [picture.coefficients(meant, layout) for picture in each]
+    worth = [np.linalg.slogdet(np.eye(layout.identity) + one.matrix)[1] / 2 / layout.identity for one in ended]
+    return Together(meant, identity, coefficients, _strangeness(ended, identity, usual), np.array(worth))
 
 
 class Person:
@@ -237,11 +277,15 @@ class Person:
     @property
     def identity(self) -> FloatArray:
         """`[I]` as all pictures so far show it."""
+        return self.model.trust.meant(self._found)
+
+    @property
+    def _found(self) -> FloatArray:
         return np.linalg.solve(self.information, self._vector)
 
     def add(self, found: Found, rounds: int = ROUNDS) -> NDArray[np.float32]:
         """Takes in a picture; its coefficients `[N]` with the identity that is known now."""
-        picture, identity = _Picture.begin(found, self.model.layout), self.identity
+        picture, identity = _Picture.begin(found, self.model.layout), self._found
         for _ in range(rounds):
             one = _reduced(picture, identity, self.model, self.model.layout.identity)
             vector = self._vector - self.information @ identity + one.vector
@@ -269,7 +313,8 @@ class _Reduced:
 def _reduced(picture: _Picture, identity: FloatArray, model: PointModel, shared: int) -> _Reduced:
     """The Schur complement of the numbers after the first `shared` in the picture's normal equations."""
     jacobian, residual = _whitened(picture, identity, model)
-    matrix, vector = jacobian.T @ jacobian, jacobian.T @ residual
+    single = jacobian.astype(np.float32)  # the sum is half of the work; priors are added in double
+    matrix, vector = (single.T @ single).astype(np.float64), jacobian.T @ residual
     own = np.arange(model.layout.identity, len(matrix))
     precision = 1 / model.deviations**2
     matrix[own, own] += precision
@@ -301,32 +346,42 @@ def _linearised(
     """The points `[M,2]` as the face stands, and their derivatives `[M,2,K]` by identity, expression, turn, camera."""
     usual, ids = usual_identity(), model.layout.identity
     shown = usual + share[:, :, 0] * (identity - usual)  # what a point shows of who it is
-    weights = expression_weights(picture.expression)
-    shape = model.mean + np.einsum("mk,mkc->mc", shown, model.basis[:, :ids])
-    shape = shape + np.einsum("k,mkc->mc", weights, model.basis[:, ids:])
+    weights = np.broadcast_to(expression_weights(picture.expression), (len(shown), model.layout.expression))
+    shape = model.mean + (np.concatenate([shown, weights], axis=1)[:, None] @ model.basis)[:, 0]
     turned = shape @ picture.rotation.T
-    seen, before = _seen(turned, picture.camera, model.layout.camera)
-    shapes = (model.basis @ np.swapaxes(before @ picture.rotation, 1, 2)).swapaxes(1, 2)
-    shapes[:, :, ids:] *= 1 / (1 + np.exp(-EXPRESSION_SHARPNESS * (picture.expression + EXPRESSION_START)))
     x, y, z = turned.T
-    zero = np.zeros_like(x)
+    kind, zero = model.layout.camera, np.zeros_like(x)
+    seen, before = _seen(turned, picture.camera, kind), _pixels_a_mm(turned, picture.camera, kind)
+    shapes = np.swapaxes(model.basis @ np.swapaxes(before @ picture.rotation, 1, 2), 1, 2)
+    shapes[:, :, ids:] *= 1 / (1 + np.exp(-EXPRESSION_SHARPNESS * (picture.expression + EXPRESSION_START)))
     spin = np.stack([np.stack(c, -1) for c in ((zero, -z, y), (z, zero, -x), (-y, x, zero))], -1)
     columns = [shapes, before @ spin]
-    for index in range(len(picture.camera)):
-        step = CAMERA_STEP * np.eye(len(picture.camera))[index]
-        after, behind = (_seen(turned, picture.camera + s, model.layout.camera)[0] for s in (step, -step))
-        columns.append(((after - behind) / (2 * CAMERA_STEP))[..., None])
+    for step in CAMERA_STEP * np.eye(len(picture.camera)):
+        ahead, behind = _seen(turned, picture.camera + step, kind), _seen(turned, picture.camera - step, kind)
+        columns.append(((ahead - behind) / (2 * CAMERA_STEP))[..., None])
     return seen, np.concatenate(columns, axis=-1)
 
 
-def _seen(turned: FloatArray, numbers: FloatArray, kind: str) -> tuple[FloatArray, FloatArray]:
-    """Turned points `[M,3]` in pixels of the crop `[M,2]`, and pixels a millimetre `[M,2,3]`."""
+def _pinhole(turned: FloatArray, numbers: FloatArray, kind: str) -> tuple[FloatArray, FloatArray, FloatArray, Camera]:
+    """u, v and pixels a millimetre `[M]` of turned points `[M,3]`, and the camera of these numbers."""
     camera = camera_of(np.zeros(3), numbers, kind)
     x, y, z = (turned + load_open_face().centre - camera.origin_mm).T
-    u, v, k = projected(x, y, z, camera.focal_px, camera.distance_mm, (camera.centre_px[0], camera.centre_px[1]))
-    nearer, zero = k * k / camera.focal_px, np.zeros_like(k)
-    before = np.stack([np.stack([k, zero, nearer * x], -1), np.stack([zero, -k, -nearer * y], -1)], -2)
-    return np.stack([u, v], -1), before
+    centre = (camera.centre_px[0], camera.centre_px[1])
+    return *projected(x, y, z, camera.focal_px, camera.distance_mm, centre), camera
+
+
+def _seen(turned: FloatArray, numbers: FloatArray, kind: str) -> FloatArray:
+    """Turned points `[M,3]` in pixels of the crop `[M,2]`."""
+    u, v, _, _ = _pinhole(turned, numbers, kind)
+    return np.stack([u, v], -1)
+
+
+def _pixels_a_mm(turned: FloatArray, numbers: FloatArray, kind: str) -> FloatArray:
+    """How points in the crop move with turned points: `[M,2,3]`."""
+    u, v, k, camera = _pinhole(turned, numbers, kind)
+    nearer, zero = k / camera.focal_px, np.zeros_like(k)
+    rows = [k, zero, nearer * (u - camera.centre_px[0])], [zero, -k, nearer * (v - camera.centre_px[1])]
+    return np.stack([np.stack(row, -1) for row in rows], -2)
 
 
 def _share_expression(each: list[_Picture]) -> None:
