@@ -123,18 +123,18 @@ def measure(
     reconstructor: Reconstructor,
     count: int,
     people: People | None = None,
-    track: Callable[[Iterable[int], int], Iterable[int]] = lambda numbers, count: numbers,
+    track: Callable[[Sequence[int]], Iterable[int]] = lambda numbers: numbers,
 ) -> list[dict[str, Any]]:
     """A row of errors in mm for each of `count` people.
 
     Args:
         reconstructor: of a network with coefficients.
         people: who.
-        track: wraps the people's numbers (and how many) to show progress.
+        track: wraps the people's numbers to show progress.
     """
     people, shape, rows = people or People(), Shape(), []
     before: SyntheticPerson | None = None
-    for number in track(range(count), count):
+    for number in track(range(count)):
         person = people(number)
         other = before or people(count)
         rows.append(_row(reconstructor, person, other, shape, stream(people.seed + STEP * number, "look")))
