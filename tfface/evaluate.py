@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from tfface.evaluation.landmark_set import LandmarkSet
 
 
+DRAWN = ("synthetic", "sets")
+"""Benchmarks without a folder."""
+
+
 @dataclass(frozen=True)
 class Options:
     """Measure networks on a benchmark: a table here, results.json, ced.png and report.html in --out."""
@@ -26,8 +30,9 @@ class Options:
     """Folder for the results."""
     data: Path | None = None
     """The benchmark's folder (docs/evaluation.md says what lies in it); synthetic needs none."""
-    benchmark: Literal["aflw2000", "300w_lp", "photos", "synthetic", "florence", "scans", "now"] = "aflw2000"
-    """aflw2000, 300w_lp: 68 points by yaw. photos: any with .pts files of 68 points. synthetic: exact truth.
+    benchmark: Literal["aflw2000", "300w_lp", "photos", "synthetic", "sets", "florence", "scans", "now"] = "aflw2000"
+    """aflw2000, 300w_lp: 68 points by yaw. photos: any with .pts files of 68 points. synthetic: exact truth. sets:
+    pictures of one synthetic person, together and alone, in mm (of networks with coefficients that find points).
     florence, scans: textured scans, drawn from the front and the side, in mm. now: the NoW challenge."""
     model: tuple[str, ...] = field(default=())
     """Presets, or folders of exported models or training runs, a row each (default: the default preset, unless --peers
@@ -44,7 +49,7 @@ class Options:
     upright: bool = False
     """Let networks of one view find out which way up each face is, as prediction with a given box does."""
     limit: int | None = None
-    """Only the first so many items, for a quick look (synthetic: so many persons, 100 if not given)."""
+    """Only the first so many items, for a quick look (synthetic, sets: so many persons, 100 if not given)."""
     parts: bool = False
     """synthetic: draw each person clean, full, with a fringe, covered and dark, and report these apart, and profiles,
     open and shut mouths and shut eyes too."""
@@ -70,6 +75,8 @@ def main(argv: list[str] | None = None) -> int:
         return _scans(options)
     if options.benchmark == "now":
         return _now(options)
+    if options.benchmark == "sets":
+        return _sets(options)
     return _landmarks(options)
 
 
@@ -81,7 +88,7 @@ def _check_places(options: Options) -> None:
         raise UserError(f"--out {options.out} is a file: give a folder")
     if not options.overwrite:
         refuse_foreign(options.out / name for name in ("results.json", "ced.png", "ced_points.png", "report.html"))
-    if options.benchmark != "synthetic":
+    if options.benchmark not in DRAWN:
         _folder(options)
     elif (options.out / "images").exists() and not (options.overwrite or written_by_us(options.out / "results.json")):
         raise UserError(f"{options.out / 'images'} is there and may hold your pictures: choose another --out")
@@ -124,6 +131,35 @@ def _now(options: Options) -> int:
     print_now(results)
     print(f"wrote {options.out / 'results.json'}, ced.png and report.html")
     return int(bool(results["broken"]) or any(model["failed"] for model in results["models"].values()))
+
+
+def _sets(options: Options) -> int:
+    from rich.progress import track
+
+    from tfface import weights
+    from tfface.evaluation.person_sets import measure, summary
+    from tfface.evaluation.person_sets_report import PICTURES, print_sets, write_sets_report
+    from tfface.inference import Reconstructor
+
+    _draws_its_own(options)
+    results = {}
+    for found in [weights.find(name, coefficients=True) for name in options.model or (None,)]:
+        network = Reconstructor(found.saved_model(), refine=options.refine)
+        if network.points is None:
+            raise UserError(
+                f"{found.name} finds no points and coefficients to solve several pictures by: name one with model.points, such as rnet_points."
+            )
+        rows = measure(network, options.limit or 100, track=partial(track, description=found.name))
+        results[found.name] = summary(rows, network.points.trust)
+    write_sets_report(options.out, results)
+    print_sets(results)
+    print(f"wrote {options.out / 'results.json'}, {', '.join(PICTURES)} and report.html")
+    return 0
+
+
+def _draws_its_own(options: Options) -> None:
+    if options.data is not None:
+        raise UserError(f"--benchmark {options.benchmark} draws its own faces; leave --data out")
 
 
 def _landmarks(options: Options) -> int:
@@ -187,8 +223,7 @@ def _synthetic(options: Options) -> LandmarkSet:
 
     from tfface.evaluation.synthetic import VARIANTS, make_synthetic
 
-    if options.data is not None:
-        raise UserError("--benchmark synthetic draws its own faces; leave --data out")
+    _draws_its_own(options)
     return make_synthetic(
         options.limit or 100,
         options.out / "images",

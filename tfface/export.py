@@ -47,7 +47,8 @@ def main(argv: list[str] | None = None) -> int:
         must_be_free(options.out, "tfface.json")
     from tfface import weights
 
-    model, config, card = weights.find(options.source).network()
+    source = weights.find(options.source)
+    model, config, card = source.network()
     if options.average:
         from tfface.models.average import average_weights
 
@@ -57,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
         from tfface.models.saved_model import write_saved_model
 
         info = {"commit": card.get("commit", ""), "card": card}
-        print(f"SavedModel in {write_saved_model(model, config, options.out, info)}")
+        print(f"SavedModel in {write_saved_model(model, config, options.out, info, source.path.parent)}")
     if options.preset is not None:
         print(f"Preset in {_write_preset(options.preset, model, config, card)}; fill in the limits in its card.yaml.")
     return 0

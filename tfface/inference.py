@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from tfface.detect.base import Detection, Detector
 from tfface.detect.registry import load_detector
 from tfface.errors import UserError
-from tfface.face.decoded import DecodedFace, averaged
+from tfface.face.decoded import DecodedFace
 from tfface.face.layout import Layout
 from tfface.face.open_model import load_open_face
+from tfface.face.several import Found, PointModel
 from tfface.geometry.align import (
     Box,
     check_box,
@@ -35,10 +36,11 @@ from tfface.geometry.align import (
     transform_points,
 )
 from tfface.geometry.upright import QUARTER_TURNS_RAD, WIGGLE_RAD, landmark_instability, next_crop
+from tfface.io.files import TRUST_FILE
 from tfface.io.image import warp_image
 from tfface.io.reading import read_json_object, reading
 from tfface.quiet import quiet_tensorflow
-from tfface.result import FaceResult, position_tables
+from tfface.result import FaceResult, of_one_person, position_tables
 from tfface.weights import saved_model as find_saved_model
 
 MAP_PIXELS = 256
@@ -82,6 +84,7 @@ class Reconstructor:
         self.num_views, self.image_size = int(self.card["views"]), int(self.card["image_size"])
         described = self.card.get("coefficients")
         self.layout = Layout.from_card(described) if described else None
+        self.points = PointModel.from_card(self.card, saved_model / TRUST_FILE)
         self._serve = _load_serve(saved_model)
         self._detector = detector
         self.refine, self.batch_size, self.upright = refine, batch_size, upright
@@ -114,28 +117,31 @@ class Reconstructor:
         detected = time.perf_counter()
         faces = [self._turned_upright(image, face) for face in faces]
         boxes, rolls = [face.crop_box() for face in faces], [face.roll_rad for face in faces]
-        answers = self._predict_faces(image, boxes, rolls, side)
+        answers = self._predict_faces([image] * len(faces), boxes, rolls, side)
         spent = {"detect": detected - start, "network": time.perf_counter() - detected}
         timings = {name: seconds * 1000 for name, seconds in spent.items()}
         return [self._result(image, face, answer, timings) for face, answer in zip(faces, answers, strict=True)]
 
-    def as_set(self, results: Sequence[FaceResult], weights: Sequence[float] | None = None) -> list[FaceResult]:
-        """The same person in several photographs: each face with the set's mean identity and albedo.
+    def as_set(
+        self, results: Sequence[FaceResult], weights: Sequence[float] | None = None, same_moment: bool = False
+    ) -> list[FaceResult]:
+        """The same person in several photographs: each face with the set's identity and albedo.
+
+        `tfface.result.of_one_person` says how.
 
         Args:
             results: of this model, a face a photograph.
-            weights: `[N]` confidence in each, at least 0; all alike by default.
+            weights: `[N]` confidence in each, at least 0, for a weighted mean.
+            same_moment: the expression is one, too.
 
         Raises:
             UserError: weights that do not fit, or a model without coefficients.
         """
-        decoded = [result.decoded for result in results if result.decoded is not None]
-        if len(decoded) < len(results):
+        if any(result.decoded is None for result in results):
             raise UserError(
                 f"The model {self.model_name} predicts no coefficients to average: choose an R-Net with --model."
             )
-        means = averaged(decoded, None if weights is None else np.asarray(weights, np.float64))
-        return [result.with_coefficients(mean) for result, mean in zip(results, means, strict=True)]
+        return of_one_person(results, self.points, weights, same_moment)
 
     def predict_crops(
         self,
@@ -189,7 +195,15 @@ class Reconstructor:
         if side_image is not None and side_box is None:
             raise UserError(_NO_SIDE_BOX)
         side = None if side_image is None else self._crop(side_image, check_box(side_box))[0]
-        return self._predict_faces(image, [check_box(box)], [roll_rad], side)[0].position_map
+        return self._predict_faces([image], [check_box(box)], [roll_rad], side)[0].position_map
+
+    def faces_in_boxes(self, images: Sequence[Image], boxes: Sequence[Box]) -> list[FaceResult]:
+        """The face of each picture, upright and in a square box `(left, top, right, bottom)`, refined as prediction
+        does."""
+        squares = [check_box(box) for box in boxes]
+        answers = self._predict_faces(images, squares, [0.0] * len(squares), None)
+        given = [Detection(tuple(map(float, square)), 1.0, "given") for square in squares]
+        return [self._result(*each, {}) for each in zip(images, given, answers, strict=True)]
 
     def find_roll(self, image: Image, box: Box) -> float:
         """By how much the head in a square box is turned, in radians (counter-clockwise): any angle.
@@ -221,7 +235,7 @@ class Reconstructor:
 
     def _predict_faces(
         self,
-        image: Image,
+        images: Sequence[Image],
         boxes: Sequence[NDArray[np.float64]],
         rolls: Sequence[float],
         side: NDArray[np.float32] | None,
@@ -230,7 +244,7 @@ class Reconstructor:
         networks that give maps alone; coefficients are those of one look)."""
         before = None
         for turn in range(self.refine + 1):
-            crops, matrices = zip(*(self._crop(image, *item) for item in zip(boxes, rolls, strict=True)), strict=True)
+            crops, matrices = zip(*(self._crop(*item) for item in zip(images, boxes, rolls, strict=True)), strict=True)
             views = [crop if side is None else np.concatenate([crop, side], axis=-1) for crop in crops]
             said = self._run(np.stack(views))
             maps = said["position_map"]
@@ -251,7 +265,8 @@ class Reconstructor:
         deviations = said.get("landmark_deviations")
         if deviations is not None:
             deviations = deviations[index] * np.float32((box[2] - box[0]) / MAP_PIXELS)
-        return _Answer(said["position_map"][index], decoded, deviations, box, roll_rad)
+        found = None if self.points is None else Found.of(said, index)
+        return _Answer(said["position_map"][index], decoded, deviations, box, roll_rad, found)
 
     def _next(
         self, position_map: NDArray[np.float32], box: NDArray[np.float64], roll_rad: float
@@ -310,6 +325,7 @@ class Reconstructor:
             decoded=answer.decoded,
             landmark_deviations_px=answer.deviations_px,
             doubtful=face.doubtful,
+            found=answer.found,
         )
 
 
@@ -333,6 +349,7 @@ class _Answer:
     deviations_px: NDArray[np.float32] | None
     box: NDArray[np.float64]
     roll_rad: float
+    found: Found | None = None
 
 
 def read_card(saved_model: str | os.PathLike[str]) -> dict[str, Any]:

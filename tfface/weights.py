@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from tfface import config as configuration
 from tfface.config import DataConfig, ModelConfig
 from tfface.errors import UserError
-from tfface.io.files import cache_folder
+from tfface.io.files import TRUST_FILE, cache_folder
 from tfface.models import presets
 
 if TYPE_CHECKING:
@@ -38,6 +38,8 @@ PathLike = str | os.PathLike[str]
 PACKAGE = Path(__file__).resolve().parent
 SAVED_MODEL_FILES = ("saved_model.pb", "tfface.json")
 WEIGHT_FILES = ("best.weights.h5", "weights.npz")
+BESIDE_WEIGHTS = ("preset.yaml", "config.yaml", "run.yaml", "card.yaml", TRUST_FILE)
+"""What an export is made of beside the weights."""
 WEIGHT_SUFFIXES = (".h5", ".npz")
 GRAPH_ROOMS = ("models", "face", "config", "geometry", "io", "errors.py", "version.py", "weights.py")
 """What the graph of an exported network is made of: all that `tfface.models` imports, with its tables."""
@@ -225,7 +227,7 @@ def _export(weights: Weights, target: Path) -> None:
         with beside as folder:
             model, config, card = weights.network()
             about = {"commit": card.get("commit", ""), "card": card}
-            made = write_saved_model(model, config, Path(folder) / "model", about)
+            made = write_saved_model(model, config, Path(folder) / "model", about, weights.path.parent)
             _place(made, target)
     finally:
         keras.config.set_dtype_policy(policy)
@@ -242,7 +244,7 @@ def _place(made: Path, target: Path) -> None:
 def _digest(file: Path) -> str:
     """Changes when anything does that an export is made of: weights, configuration, card, code, tables, libraries."""
     told = hashlib.sha256(digest_of_code().encode())
-    for path in (file, *(file.parent / name for name in ("preset.yaml", "config.yaml", "run.yaml", "card.yaml"))):
+    for path in (file, *(file.parent / name for name in BESIDE_WEIGHTS)):
         if path.is_file():
             _tell(told, path.name, path.read_bytes())
     return told.hexdigest()[:16]

@@ -79,6 +79,12 @@ class DecodedFace:
         camera = self.camera
         return np.asarray((self.vertices_mm - camera.origin_mm) @ np.asarray(camera.rotation).T, np.float32)
 
+    def moved_to(self, coefficients: NDArray[np.float32]) -> DecodedFace:
+        """Other coefficients' shape and pose in this face's colours."""
+        colours = {name: self.parts[name] for name in ("albedo", "light")}
+        parts = {**self.layout.split(coefficients), **colours}
+        return DecodedFace(self.layout, np.concatenate([*parts.values()]).astype(np.float32))
+
     def named(self) -> dict[str, Any]:
         """The coefficients as a person reads them, for JSON."""
         parts = {name: np.round(part.astype(np.float64), 5).tolist() for name, part in self.parts.items()}

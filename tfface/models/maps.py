@@ -7,7 +7,7 @@ same range [0, 281.6] stretched over [-1, 1]; `linear` networks see the crop as 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import keras
@@ -59,19 +59,23 @@ def mirrored(pixels: Any) -> Any:
 
 
 def averaged_with_mirror(
-    images: Any, answers: dict[str, Any], mirrors: dict[str, Callable[[Any], Any]]
+    images: Any, answers: dict[str, Any], mirrors: dict[str, Callable[[Any], Any]], joined: Collection[str] = ()
 ) -> tuple[Any, dict[str, Any]]:
     """New images, and the mean of a network's answers for them and for their mirror images, brought back.
 
     Args:
         images, answers: of the network as it is.
         mirrors: what brings back an answer; `[B,68]` of landmarks need none.
+        joined: names of answers `[B,N,...]` that are not averaged but follow each other: `[B,2N,...]`.
     """
     once = keras.Model(images, answers)
     images = keras.Input(images.shape[1:], name="images")
     here, there = once(images), once(ops.flip(images, axis=2))
     back = {name: mirrors.get(name, lambda x: ops.take(x, MIRRORED, axis=1))(x) for name, x in there.items()}
-    return images, {name: (here[name] + back[name]) / 2 for name in answers}
+    return images, {
+        name: ops.concatenate([one, back[name]], axis=1) if name in joined else (one + back[name]) / 2
+        for name, one in here.items()
+    }
 
 
 @keras.saving.register_keras_serializable(package="tfface")

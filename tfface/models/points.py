@@ -16,6 +16,7 @@ step inside the network is ours, so that it learns points that make a good face.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
@@ -71,6 +72,40 @@ def landmark_deviations(model: keras.Model, config: ModelConfig) -> dict[str, An
         return {}
     sigma = model.get_layer(POINTS_LAYER).output[1]
     return {"landmark_deviations": ops.take(sigma[..., 0], chosen, axis=1)}
+
+
+SIGHTING_MIRRORS: dict[str, Callable[[Any], Any]] = {
+    "points": lambda x: ops.concatenate([maps.CROP_SIZE - x[..., :1], x[..., 1:]], axis=-1),
+    "differences": lambda x: ops.concatenate([-x[..., :1], x[..., 1:]], axis=-1),
+    "point_deviations": lambda x: x,
+    "difference_deviations": lambda x: x,
+}
+"""What brings back what a mirrored picture says, by name (`sighting`); its points are those of `described`."""
+
+
+def sighting(model: keras.Model, config: ModelConfig) -> dict[str, Any]:
+    """What a fine finder measures in a picture, in the graph of `model` and in pixels of the crop: `points` `[B,N,2]`,
+    `point_deviations` `[B,N]`, `differences` of pairs `[B,P,2]` and `difference_deviations` `[B,P]`; else nothing."""
+    if not config.points or config.finder == "coarse":
+        return {}
+    found, sigma, apart, deviation = model.get_layer(POINTS_LAYER).output
+    named = zip(SIGHTING_MIRRORS, (found, apart, sigma[..., 0], deviation[..., 0]), strict=True)
+    return dict(named)
+
+
+def described(model: keras.Model, config: ModelConfig) -> dict[str, Any]:
+    """What `tfface.json` says under `points` about what `sighting` gives: the texels `[N]` of a flattened map of
+    `map_size`, pairs `[P,2]` of them, and by how much the network's heads expect to be off (`MoveToPoints`). Where the
+    mirrored picture is asked too, its points and pairs follow, at the mirrored texels."""
+    texels, (_, pairs) = point_texels(config.map_size, config.points), point_pairs(config.map_size, config.points)
+    looks = 1
+    if config.mirror_average:
+        row, column = np.divmod(texels, config.map_size)
+        mirrored = row * config.map_size + config.map_size - 1 - column
+        texels, pairs, looks = np.append(texels, mirrored), np.append(pairs, pairs + len(texels), axis=0), 2
+    tau = np.exp(np.asarray(model.get_layer("raw").log_tau, np.float64))
+    facts = {"texels": texels.tolist(), "pairs": pairs.tolist(), "said_deviations": np.round(tau, 5).tolist()}
+    return {"map_size": config.map_size, "looks": looks, **facts}
 
 
 def found_in(features: Any, skips: list[Any], config: ModelConfig) -> tuple[Any, ...]:

@@ -71,11 +71,17 @@ def resnet50(images: Any) -> Any:
 
 def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
     """`{"position_map": [B,256,256,3] pixels, "coefficients": [B,N]}`, averaged over the mirrored picture if asked; and
-    where it knows them `"landmark_deviations"` `[B,68]` (`points.landmark_deviations`)."""
+    where it knows them `"landmark_deviations"` `[B,68]` (`points.landmark_deviations`) and what several pictures'
+    shape is solved from (`points.sighting`)."""
     layout, images = layout_of(config), model.input
-    answers = {"numbers": model.get_layer("raw").output, **points.landmark_deviations(model, config)}
+    sighting = points.sighting(model, config)
+    answers = {"numbers": model.get_layer("raw").output, **points.landmark_deviations(model, config), **sighting}
+    if sighting:
+        answers["said"] = model.get_layer("said").output
     if config.mirror_average:
-        images, answers = maps.averaged_with_mirror(images, answers, {"numbers": partial(mirror_raw, layout=layout)})
+        turned = partial(mirror_raw, layout=layout)
+        mirrors = {"numbers": turned, "said": turned, **points.SIGHTING_MIRRORS}
+        images, answers = maps.averaged_with_mirror(images, answers, mirrors, sighting)
     numbers = answers.pop("numbers")
     units = PosedMap(config.map_size, config.output, asdict(layout), name="posed")(numbers)
     if config.map_size != maps.MAP_SIZE:
@@ -84,5 +90,7 @@ def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
     if config.colours == "picture":
         numbers = ColoursFromPicture(asdict(layout), name="colours")([images, numbers, pixels])
     said = Coefficients(asdict(layout), name="coefficients")(numbers)
+    if sighting:
+        answers["said"] = Coefficients(asdict(layout), name="said_coefficients")(answers["said"])
     named = {name: layers.Activation("linear", dtype="float32", name=name)(x) for name, x in answers.items()}
     return keras.Model(images, {"position_map": pixels, "coefficients": said, **named}, name=f"{config.name}_predictor")

@@ -14,12 +14,14 @@ import keras
 from tfface import models
 from tfface.config import ModelConfig
 from tfface.errors import UserError
-from tfface.io.files import must_be_free, writing
+from tfface.io.files import TRUST_FILE, must_be_free, writing
 
 INFO = "tfface.json"
 
 
-def write_saved_model(model: keras.Model, config: ModelConfig, folder: Path, info: dict[str, Any]) -> Path:
+def write_saved_model(
+    model: keras.Model, config: ModelConfig, folder: Path, info: dict[str, Any], beside_weights: Path | None = None
+) -> Path:
     """Writes `serve(images [B,S,S,3*views]) -> {"position_map": [B,256,256,3]}`; a whole folder or none.
 
     Args:
@@ -27,6 +29,7 @@ def write_saved_model(model: keras.Model, config: ModelConfig, folder: Path, inf
         config: its configuration.
         folder: where to; an earlier export there is replaced.
         info: goes into `tfface.json` beside what the configuration says: `commit`, `card`.
+        beside_weights: the folder of the network's weights, whose calibration of points comes along if there is one.
 
     Raises:
         UserError: the folder holds something else, or Keras has another backend.
@@ -40,6 +43,8 @@ def write_saved_model(model: keras.Model, config: ModelConfig, folder: Path, inf
     try:
         with writing(folder):
             _write(model, config, beside, info)
+            if beside_weights is not None and (beside_weights / TRUST_FILE).is_file():
+                shutil.copyfile(beside_weights / TRUST_FILE, beside / TRUST_FILE)
             beside.chmod(0o755)
             _move_into_place(beside, folder)
     except BaseException:
@@ -72,6 +77,10 @@ def describe(model: keras.Model, config: ModelConfig) -> dict[str, Any]:
         from tfface.models.coefficients import layout_of
 
         coefficients = {"coefficients": layout_of(config).described()}
+        if config.points and config.finder == "fine":
+            from tfface.models.points import described
+
+            coefficients["points"] = described(model, config)
     return {
         "model": config.name,
         "views": config.views,

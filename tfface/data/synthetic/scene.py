@@ -131,19 +131,34 @@ class FaceGenerator:
         side = self._view(person, stream(seed, "view side"), stream(seed, "camera side"), side=True)
         return SyntheticPair(front, side, person.identity, person.expression, person.labels)
 
+    def photograph(self, seed: int, occasion: int) -> tuple[SyntheticView, Person]:
+        """The person of `seed` (face and skin) in one picture of `occasion`, a seed of its own: another expression,
+        light, hair, glasses, camera; seen as a front view is (`settings.front_yaw_deg`)."""
+        person = self.person(seed, occasion)
+        view = self._view(person, stream(occasion, "view front"), stream(occasion, "camera front"), side=False)
+        return view, person
+
     def landmarks(self, pair: SyntheticPair, view: SyntheticView) -> NDArray[np.float32]:
         """The 68 true landmarks `[68,3]` in pixels of a view of `pair`."""
         cage = self.face.cage(pair.identity, pair.expression)
         return view.camera.project(self.head.landmark_matrix @ cage)
 
-    def person(self, seed: int, expression: FloatArray | None = None) -> Person:
-        """The person of `seed`, ready to be photographed, with their own expression or another one `[52]`."""
+    def person(self, seed: int, expression: FloatArray | None = None, occasion: int | None = None) -> Person:
+        """The person of `seed`, ready to be photographed.
+
+        Args:
+            seed: of the person.
+            expression: `[52]`; their own if None.
+            occasion: another seed, for all but their face and skin.
+        """
         rng, settings, face = stream(seed, "look"), self.settings, self.face
+        once = seed if occasion is None else occasion
         index = int(rng.integers(len(self.bank.textures)))
         male, ita, age, beard, hairline = self.bank.labels[index]
+        rng = rng if occasion is None else stream(occasion, "look")
         shape = stream(seed, "identity")
         identity = sample_identity(shape, sample_traits(shape, male, ita, age, beard), settings.identity_std)
-        expression = self._expression(seed, identity) if expression is None else np.asarray(expression, np.float32)
+        expression = self._expression(once, identity) if expression is None else np.asarray(expression, np.float32)
         cage = face.cage(identity, expression)
         vertices = np.asarray(self.head.matrix @ cage, np.float32)
         landmarks = np.asarray(self.head.landmark_matrix @ cage, np.float32)
@@ -186,7 +201,7 @@ class FaceGenerator:
             strands=strand_noise(rng),
             rag=float(rng.uniform(2, 8)),
             scalp=scalp,
-            light=sample_light(stream(seed, "light")),
+            light=sample_light(stream(once, "light")),
             spectacles=spectacles,
             labels=labels,
         )

@@ -1,0 +1,132 @@
+"""One person's shape from points of several pictures: exact points give it back, and each error finds its place."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+import numpy as np
+import pytest
+
+from tfface.errors import UserError
+from tfface.face.layout import Layout, camera_of
+from tfface.face.open_model import load_albedo_basis, load_open_face
+from tfface.face.position_map import PositionMap
+from tfface.face.several import Found, Person, PointModel, Trust, solve_together, usual_identity
+
+SIZE, COUNT = 32, 90
+
+
+def point_model(camera: str = "framed", **trust: object) -> PointModel:
+    face = load_open_face()
+    layout = Layout(face.num_identity, len(face.expression_names), len(load_albedo_basis().basis), 27, "euler", camera)
+    topology = PositionMap(face, SIZE)
+    texels = np.flatnonzero(topology.regions)[:: np.count_nonzero(topology.regions) // COUNT][:COUNT]
+    deviations = [0.5] * face.num_identity + [0.2] * layout.expression + [0.15] * 3 + [0.1] * 3
+    told = {"map_size": SIZE, "looks": 1, "texels": texels.tolist(), "pairs": [[0, 1], [5, 9]]}
+    card = {"coefficients": {"layout": asdict(layout)}, "points": {**told, "said_deviations": deviations}}
+    model = PointModel.from_card(card)
+    assert model is not None
+    return replace(model, trust=Trust(**{"shrinkage": (0.0, 1.0), "inflation": 1.0, **trust}))
+
+
+def picture(
+    model: PointModel, identity: np.ndarray, yaw_deg: float, rng: np.random.Generator, sigma: float = 0.5
+) -> Found:
+    """What a network finds that errs by sigma pixels in points, whose heads say the usual face and the pose nearly."""
+    layout, face = model.layout, load_open_face()
+    expression = np.where(rng.random(layout.expression) < 0.1, rng.uniform(0.2, 0.8, layout.expression), 1e-4)
+    angles, numbers = np.array([0.1, np.deg2rad(yaw_deg), 0.05]), 0.02 * rng.normal(size=model.deviations.size - 55)
+    shape = model.mean + face.centre
+    shape = shape + np.tensordot(np.concatenate([identity, expression]), model.basis, (0, 1))
+    points = camera_of(angles, numbers, layout.camera).project(shape)[:, :2] + sigma * rng.normal(size=(COUNT, 2))
+    first, second = model.pairs.T
+    said = {"identity": usual_identity(), "expression": np.full(layout.expression, 0.05)}
+    said |= {
+        "albedo": np.zeros(layout.albedo),
+        "angles": angles + 0.05,
+        "light": np.zeros(27),
+        "camera": numbers + 0.03,
+    }
+    return Found(
+        np.concatenate([*said.values()]),
+        points,
+        np.full(COUNT, sigma),
+        points[first] - points[second],
+        np.full(len(first), sigma),
+    )
+
+
+def shape_error(model: PointModel, found: np.ndarray, true: np.ndarray) -> float:
+    return float(np.linalg.norm(np.tensordot(found - true, model.basis[:, : len(true)], (0, 1)), axis=1).mean())
+
+
+@pytest.fixture(scope="module")
+def somebody() -> np.ndarray:
+    return usual_identity() + np.random.default_rng(3).normal(size=load_open_face().num_identity)
+
+
+@pytest.mark.parametrize("camera", ["framed", "deep3d"])
+def test_a_side_picture_tells_what_a_front_picture_cannot(camera: str, somebody: np.ndarray) -> None:
+    model, rng = point_model(camera), np.random.default_rng(0)
+    front, side = (picture(model, somebody, yaw, rng) for yaw in (5.0, 70.0))
+    alone = shape_error(model, solve_together([front], model).identity, somebody)
+    both = shape_error(model, solve_together([front, side], model).identity, somebody)
+    usual = shape_error(model, usual_identity(), somebody)
+    assert alone < 0.8 * usual and both < 0.8 * alone
+
+
+def test_more_pictures_tell_more_and_the_running_form_agrees(somebody: np.ndarray) -> None:
+    model, rng = point_model(), np.random.default_rng(1)
+    pictures = [picture(model, somebody, yaw, rng, 2.0) for yaw in (-60, 10, 50, -20, 75, 0, 30, -75)]
+    errors = [shape_error(model, solve_together(pictures[:n], model).identity, somebody) for n in (1, 2, 4, 8)]
+    assert errors == sorted(errors, reverse=True) and errors[-1] < 0.75 * errors[0]
+    person = Person(model)
+    for one in pictures:
+        coefficients = person.add(one)
+    assert shape_error(model, person.identity, somebody) < min(errors[0], 1.5 * errors[-1])  # linearised but once
+    np.testing.assert_allclose(model.layout.split(coefficients)["identity"], person.identity, atol=1e-4)
+
+
+def test_each_picture_keeps_its_own_expression_unless_they_are_of_one_moment(somebody: np.ndarray) -> None:
+    model, rng = point_model(), np.random.default_rng(2)
+    pictures = [picture(model, somebody, yaw, rng) for yaw in (5.0, 60.0)]
+    for same in (False, True):
+        parts = [model.layout.split(c) for c in solve_together(pictures, model, same).coefficients]
+        np.testing.assert_array_equal(parts[0]["identity"], parts[1]["identity"])
+        assert np.allclose(parts[0]["expression"], parts[1]["expression"]) == same
+        assert np.degrees(parts[1]["angles"][1] - parts[0]["angles"][1]) == pytest.approx(55, abs=3)
+
+
+def test_doubtful_points_change_nothing_and_a_stranger_stands_out(somebody: np.ndarray) -> None:
+    model, rng = point_model(), np.random.default_rng(5)
+    pictures = [picture(model, somebody, yaw, rng, 1.0) for yaw in (0.0, 40.0, -40.0)]
+    noise = replace(
+        pictures[0],
+        points=rng.uniform(0, 256, (COUNT, 2)),
+        point_deviations=np.full(COUNT, 1e3),
+        difference_deviations=np.full(2, 1e3),
+    )
+    alone, with_noise = (solve_together(them, model).identity for them in (pictures[1:2], [pictures[1], noise]))
+    assert shape_error(model, alone, with_noise) < 0.05
+    other = usual_identity() - (somebody - usual_identity())
+    stranger = picture(model, other, 20.0, rng, 1.0)
+    strangeness = solve_together([*pictures, stranger], model).strangeness
+    assert strangeness.argmax() == 3 and strangeness[3] > 0
+    assert solve_together(pictures, model).strangeness.max() < 0
+
+
+def test_identity_that_points_show_in_part_is_found_whole(somebody: np.ndarray) -> None:
+    """A network that says half of what makes a person: where that is known, the whole comes back."""
+    model, rng = point_model(), np.random.default_rng(6)
+    half = usual_identity() + 0.5 * (somebody - usual_identity())
+    pictures = [picture(model, half, yaw, rng, 0.3) for yaw in (0.0, 60.0, -60.0)]
+    knowing = replace(model, trust=Trust((1 / 0.3, 1.0), 1.0))  # 1 / (1 + 0.3 / 0.3)
+    found = solve_together(pictures, knowing).identity
+    assert shape_error(model, found, somebody) < 0.7 * shape_error(model, half, somebody)
+
+
+def test_a_card_without_points_has_none_and_a_wrong_one_is_told() -> None:
+    assert PointModel.from_card({"model": "prn"}) is None
+    card = {"coefficients": {"layout": asdict(point_model().layout)}, "points": {"texels": "none"}}
+    with pytest.raises(UserError, match="list of points"):
+        PointModel.from_card(card)

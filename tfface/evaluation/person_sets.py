@@ -1,0 +1,249 @@
+"""Sets of pictures of one synthetic person: how much of the shape several pictures tell that one does not.
+
+Everybody is seen on `SET_SIZE` occasions (any yaw to 90 degrees, each with another expression, light, hair, accident),
+and once by two cameras, from the front (up to 45 degrees) and from the side (0 to 100). The shape is the neutral face
+of the identity found, its error the mean distance in mm of the vertices of the face (not ears, scalp and neck) from
+their true partners, after the best similarity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.data.synthetic.sample import SyntheticSettings, stream
+from tfface.data.synthetic.scene import FaceGenerator, SyntheticView
+from tfface.face.open_model import load_open_face
+from tfface.face.several import LEAST_WORTH, Together, Trust, solve_together, usual_identity
+from tfface.geometry.align import box_from_landmarks
+from tfface.geometry.rotation import matrix_to_euler
+from tfface.inference import Reconstructor
+from tfface.metrics.reconstruction import known_correspondence
+from tfface.result import FaceResult
+
+FloatArray = NDArray[np.floating]
+SETS_SEED = (3 << 40) + (1 << 32)
+"""Far from the seeds of training, validation and `evaluation.synthetic`."""
+SET_SIZE = 16
+SIZES = (1, 2, 4, 8, 16)
+STEP = 64
+"""Seeds that belong to one person: the person's own, then the occasions'."""
+SIDE_BINS_DEG = (0, 15, 30, 45, 60, 75, 90, 100)
+MOST_FRONT_DEG = 45.0
+NUM_POINTS = 4000
+PAIR = ("front", "pair", "front, as the network says")
+PROTOCOL = __doc__
+
+
+@dataclass(frozen=True)
+class Seen:
+    """A picture, the square crop of its true landmarks, and its yaw."""
+
+    image: NDArray[np.uint8]
+    box: NDArray[np.float64]
+    yaw_deg: float
+
+    def with_picture(self, image: NDArray[np.uint8]) -> Seen:
+        """Another picture in its place."""
+        return replace(self, image=image)
+
+
+@dataclass(frozen=True)
+class SyntheticPerson:
+    """One person's pictures and true identity `[I]`."""
+
+    identity: FloatArray
+    occasions: list[Seen]
+    front: Seen
+    side: Seen
+
+
+class People:
+    """Draws people; number n is always the same."""
+
+    def __init__(self, seed: int = SETS_SEED, occasions: int = SET_SIZE) -> None:
+        self.seed, self.occasions = seed, occasions
+        self._any = FaceGenerator(SyntheticSettings(front_yaw_deg=90.0))
+        self._pairs = FaceGenerator(SyntheticSettings(side_yaw_deg=(0.0, 100.0)), self._any.face)
+
+    def __call__(self, number: int) -> SyntheticPerson:
+        seed = self.seed + STEP * number
+        views = [self._any.photograph(seed, seed + 1 + occasion) for occasion in range(self.occasions)]
+        pair = self._pairs.pair(seed)
+        both = [_seen(view, self._pairs.landmarks(pair, view)) for view in (pair.front, pair.side)]
+        occasions = [_seen(view, view.camera.project(person.landmarks)) for view, person in views]
+        return SyntheticPerson(pair.identity, occasions, *both)
+
+
+def _seen(view: SyntheticView, landmarks: FloatArray) -> Seen:
+    yaw = float(np.degrees(matrix_to_euler(view.camera.rotation)[0]))
+    return Seen(view.image, box_from_landmarks(landmarks), yaw)
+
+
+class Shape:
+    """The error in mm of identities."""
+
+    def __init__(self) -> None:
+        face = load_open_face()
+        inner = np.flatnonzero(face.regions)
+        chosen = inner[np.linspace(0, len(inner) - 1, NUM_POINTS).astype(int)]
+        self._linear = face.linear_at(face.face(2).matrix[chosen])[: 1 + face.num_identity].astype(np.float64)
+
+    def __call__(self, found: FloatArray, true: FloatArray) -> float:
+        found_mm, true_mm = (self._linear[0] + np.tensordot(who, self._linear[1:], 1) for who in (found, true))
+        return float(known_correspondence(found_mm, true_mm).mean())
+
+
+def spoilt(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A bad picture: nearly black, blurred beyond recognition, or more than half covered."""
+    size = len(image)
+    kind = rng.integers(3)
+    if kind == 0:
+        return np.clip(image * 0.06 + rng.normal(0, 6, image.shape), 0, 255).astype(np.uint8)
+    if kind == 1:
+        small = cv2.resize(image, (10, 10), interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR))
+    covered, from_px = image.copy(), int(rng.uniform(0.3, 0.45) * size)
+    place = [slice(from_px, None), slice(None, size - from_px)][rng.integers(2)]
+    covered[(place, slice(None)) if rng.random() < 0.5 else (slice(None), place)] = rng.integers(0, 256, 3)
+    return covered
+
+
+def noise(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """A picture of nothing."""
+    return rng.integers(0, 256, image.shape).astype(np.uint8)
+
+
+def measure(
+    reconstructor: Reconstructor,
+    count: int,
+    people: People | None = None,
+    track: Callable[[Sequence[int]], Iterable[int]] = lambda numbers: numbers,
+) -> list[dict[str, Any]]:
+    """A row of errors in mm for each of `count` people.
+
+    Args:
+        reconstructor: of a network with coefficients.
+        people: who.
+        track: wraps the people's numbers to show progress.
+    """
+    people, shape, rows = people or People(), Shape(), []
+    before: SyntheticPerson | None = None
+    for number in track(range(count)):
+        person = people(number)
+        other = before or people(count)
+        rows.append(_row(reconstructor, person, other, shape, stream(people.seed + STEP * number, "look")))
+        before = person
+    return rows
+
+
+def _row(
+    network: Reconstructor, person: SyntheticPerson, other: SyntheticPerson, shape: Shape, rng: np.random.Generator
+) -> dict[str, Any]:
+    true = person.identity
+
+    def error(results: list[FaceResult], same_moment: bool = False) -> float:
+        return shape(_together(network, results, same_moment).identity, true)
+
+    sets: dict[str, Any] = {"usual": shape(usual_identity(), true)}
+    good, bad = look(network, person.occasions), []
+    worse = look(network, [each.with_picture(spoilt(each.image, rng)) for each in person.occasions[1::3]])
+    for index, result in enumerate(good):
+        bad.append(worse[index // 3] if index % 3 == 1 else result)
+    for name, results in (("good", good), ("bad", bad)):
+        alone = [shape(_identity(result), true) for result in results]
+        means = np.cumsum([_identity(result) for result in results], axis=0) / np.arange(1, len(results) + 1)[:, None]
+        for size in (size for size in SIZES if size <= len(results)):
+            told = {"mean": shape(means[size - 1], true), "together": error(results[:size])}
+            told |= {"one of them": float(np.mean(alone[:size])), "best of them": float(np.min(alone[:size]))}
+            sets |= {f"{name} {size} {method}": value for method, value in told.items()}
+    return {**sets, **_pair_row(network, person, other, error, rng, shape), "side_yaw_deg": abs(person.side.yaw_deg)}
+
+
+def _pair_row(
+    network: Reconstructor,
+    person: SyntheticPerson,
+    other: SyntheticPerson,
+    error: Callable[..., float],
+    rng: np.random.Generator,
+    shape: Shape,
+) -> dict[str, float]:
+    """Front and side, and what a wrong side picture does."""
+    wrong = {
+        "another person's": other.side,
+        "the opposite": _mirrored(person.side),
+        "black": person.side.with_picture(np.zeros_like(person.side.image)),
+        "noise": person.side.with_picture(noise(person.side.image, rng)),
+    }
+    front, side, *others = look(network, [person.front, person.side, *wrong.values()])
+    told = {
+        "front, as the network says": shape(_identity(front), person.identity),
+        "side, as the network says": shape(_identity(side), person.identity),
+        "front": error([front]),
+        "pair, mean": shape((_identity(front) + _identity(side)) / 2, person.identity),
+    }
+    for name, result in zip(("", *wrong), (side, *others), strict=True):
+        both = _together(network, [front, result], True)
+        told[f"side: {name}"] = shape(both.identity, person.identity)
+        told[f"strangeness: {name}"] = float(both.strangeness.max())
+        told[f"worth: {name}"] = float(both.worth[1] / both.worth[0])
+    told["pair"] = told.pop("side: ")
+    return told
+
+
+def _mirrored(seen: Seen) -> Seen:
+    left, top, right, bottom = seen.box
+    width = seen.image.shape[1]
+    return Seen(
+        np.ascontiguousarray(seen.image[:, ::-1]), np.array([width - right, top, width - left, bottom]), -seen.yaw_deg
+    )
+
+
+def look(network: Reconstructor, pictures: Sequence[Seen]) -> list[FaceResult]:
+    """What a network says of pictures."""
+    return network.faces_in_boxes([each.image for each in pictures], [each.box for each in pictures])
+
+
+def _together(network: Reconstructor, results: Sequence[FaceResult], same_moment: bool) -> Together:
+    assert network.points is not None
+    return solve_together([each.found for each in results if each.found], network.points, same_moment)
+
+
+def _identity(result: FaceResult) -> FloatArray:
+    assert result.decoded is not None
+    return result.decoded.parts["identity"].astype(np.float64)
+
+
+def summary(rows: list[dict[str, Any]], trust: Trust) -> dict[str, Any]:
+    """Means, standard errors of the means, the pair by yaw of the side, and how often what is wrong is told."""
+    columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    spread, yaw = np.sqrt(len(rows)), columns.pop("side_yaw_deg")
+    told = {name: columns.pop(name) for name in list(columns) if name.startswith(("strangeness", "worth"))}
+    table = {name: [float(values.mean()), float(values.std() / spread)] for name, values in columns.items()}
+    bins = []
+    for low, high in zip(SIDE_BINS_DEG[:-1], SIDE_BINS_DEG[1:], strict=True):
+        inside = (yaw >= low) & (yaw < high)
+        if inside.any():
+            bins.append([low, high, int(inside.sum()), *(float(columns[name][inside].mean()) for name in PAIR)])
+    wide = yaw >= MOST_FRONT_DEG
+    sides = {name: float(columns[name][wide].mean()) for name in columns if name.startswith(("front", "side", "pair"))}
+    people = {name.partition(": ")[2] or "the right one": values for name, values in told.items()}
+    return {
+        "people": len(rows),
+        "mm": table,
+        "side_above_45_mm": sides,
+        "by_side_yaw": bins,
+        "told_as_two_people": {
+            name: float((told[f"strangeness: {_plain(name)}"] > trust.strange).mean()) for name in people
+        },
+        "told_as_useless": {name: float((told[f"worth: {_plain(name)}"] < LEAST_WORTH).mean()) for name in people},
+    }
+
+
+def _plain(name: str) -> str:
+    return "" if name == "the right one" else name

@@ -1,0 +1,108 @@
+"""What an evaluation on sets leaves: `results.json`, two curves and `report.html`, and a table."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tfface.evaluation import page
+from tfface.evaluation.person_sets import PAIR, PROTOCOL, SIZES
+from tfface.io.files import MARK, atomic_path
+
+PICTURES = {"sets.png": "Error by number of pictures", "pairs.png": "Front and side, by the side's yaw"}
+METHODS = ("one of them", "best of them", "mean", "together")
+
+
+def write_sets_report(out: Path, results: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Writes the files into `out` and gives what `results.json` holds.
+
+    Args:
+        results: of each network, by `person_sets.summary`.
+    """
+    told = {"benchmark": "sets", "models": results, "protocol": PROTOCOL, "versions": page.versions()}
+    with atomic_path(out / "results.json") as beside:
+        beside.write_text(json.dumps({"software": MARK, **told}, indent=1, allow_nan=False))
+    _plot_sizes(results, out / "sets.png")
+    _plot_yaw(results, out / "pairs.png")
+    parts = []
+    for name in results:
+        parts += [page.heading(name), page.table(*set_rows(results[name])), page.table(*pair_rows(results[name]))]
+    for name, title in PICTURES.items():
+        parts += [page.heading(title), page.png_tag((out / name).read_bytes())]
+    with atomic_path(out / "report.html") as beside:
+        beside.write_text(page.page("sets of pictures of one person", *parts, page.paragraph(PROTOCOL or "")))
+    return told
+
+
+def set_rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows: a row for each method, a column for each number of pictures."""
+    sizes = [size for size in SIZES if f"good {size} mean" in result["mm"]]
+    rows = [
+        [f"{method}, {'a third of them bad' if kind == 'bad' else 'all good'}"]
+        + ["{:.3f} ({:.3f})".format(*result["mm"][f"{kind} {size} {method}"]) for size in sizes]
+        for kind in ("good", "bad")
+        for method in METHODS
+    ]
+    usual = "{:.3f} ({:.3f})".format(*result["mm"]["usual"])
+    return ["mm (standard error)", *map(str, sizes)], [["the usual face", *[usual] * len(sizes)], *rows]
+
+
+def pair_rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows: what front and side say, and what a wrong side does."""
+    rows = []
+    for name, value in result["side_above_45_mm"].items():
+        which = name.removeprefix("side: ") if name.startswith("side: ") else "the right one" * (name == "pair")
+        told = [result[key].get(which) for key in ("told_as_two_people", "told_as_useless")]
+        everybody = "{:.3f} ({:.3f})".format(*result["mm"][name])
+        rows.append([name, everybody, f"{value:.3f}", *("" if t is None else f"{100 * t:.0f} %" for t in told)])
+    return ["front and side", "mm", "side above 45 degrees", "told as two people", "told as showing nothing"], rows
+
+
+def print_sets(results: dict[str, dict[str, Any]]) -> None:
+    """The tables, on a terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    for name, result in results.items():
+        for head, rows in (set_rows(result), pair_rows(result)):
+            table = Table(*head, title=f"{name}: {result['people']} people")
+            for row in rows:
+                table.add_row(*row)
+            Console().print(table)
+
+
+def _plot_sizes(results: dict[str, dict[str, Any]], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    for name, result in results.items():
+        for kind, line in (("good", "-"), ("bad", "--")):
+            sizes = [size for size in SIZES if f"{kind} {size} mean" in result["mm"]]
+            for method in METHODS[1:]:
+                label = f"{name}: {method}" + ", a third bad" * (kind == "bad")
+                axes.plot(sizes, [result["mm"][f"{kind} {n} {method}"][0] for n in sizes], line, label=label)
+    axes.set(xlabel="pictures", ylabel="mean error of the neutral face (mm)", xscale="log", xticks=SIZES)
+    axes.set_xticklabels([str(size) for size in SIZES])
+    _save(figure, axes, path)
+
+
+def _plot_yaw(results: dict[str, dict[str, Any]], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axes = figure.add_subplot()
+    for name, result in results.items():
+        middles = [(low + high) / 2 for low, high, *_ in result["by_side_yaw"]]
+        for index, what in enumerate(PAIR):
+            axes.plot(middles, [row[3 + index] for row in result["by_side_yaw"]], "o-", label=f"{name}: {what}")
+    axes.set(xlabel="yaw of the side picture (degrees)", ylabel="mean error of the neutral face (mm)", ylim=(0, None))
+    _save(figure, axes, path)
+
+
+def _save(figure: Any, axes: Any, path: Path) -> None:
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize="small")
+    with atomic_path(path) as beside:
+        figure.savefig(beside, dpi=110, metadata={"Software": MARK})

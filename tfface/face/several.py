@@ -1,0 +1,449 @@
+"""One person's shape from what a network found in several pictures.
+
+A network with `model.points` finds points of the face in a picture, each with its deviation, and differences of pairs
+of them (`tfface.models.points`). One picture's points say little of depth; together, pictures of one person do. So all
+pictures are solved at once, as the network solves each, by Gauss-Newton steps on
+
+    sum_k [ |found_k - seen_k(i, e_k, pose_k)|^2 / (inflation sigma_k)^2 + |own_k - said_k|^2 / tau^2 ] + |i - m|^2
+
+where identity i is shared (m is the usual face, in standard deviations of people) and each picture k keeps its own
+expression e_k, rotation and camera (own_k), which start where the network's heads put them (said_k). Two pictures taken
+together may share their expression too. Each picture's normal equations are reduced to the shared numbers (Schur
+complement) and summed, so a picture adds a matrix and a vector, whatever their number: `Person` is the running form.
+
+A network that learnt to err little says of what it barely sees what is usual: in the points it finds, identity shows
+only by the share `1 / (1 + a sigma^b)`, the less the less sure it is (sigma in pixels). Every picture of a person errs
+to the same side by that, so it has to be part of what is expected, not of the noise; and points of a picture err
+together, for which their deviations are inflated. What the sum still errs alike for everybody of a kind, a matrix
+takes back (`Trust.readout`: linear regression of true identities on found ones). `Trust` holds these numbers, which
+`data_tools/calibrate_points.py` measures for a network on synthetic people and writes beside its weights.
+
+NumPy alone. The fusion of estimates by their information matrices is Kalman's (1960); points with deviations to which
+a face is fitted are those of Wood et al. 2022.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.face.layout import CAMERA_SIZES, Layout, camera_of
+from tfface.face.open_model import load_open_face
+from tfface.face.position_map import PositionMap
+from tfface.face.traits import load_traits
+from tfface.geometry.camera import Camera
+from tfface.geometry.pinhole import projected
+from tfface.geometry.rotation import euler_to_matrix, matrix_to_euler
+from tfface.io.files import atomic_path
+from tfface.io.reading import read_arrays, reading
+
+FloatArray = NDArray[np.float64]
+EXPRESSION_SHARPNESS, EXPRESSION_START = 4.0, -0.5
+"""Of the ramp that makes a raw number an expression weight, as in `tfface.models.coefficients`."""
+ROUNDS = 2
+PERSPECTIVE_DEVIATION = 0.3
+"""Of the camera's numbers after the third, which the network's own step leaves as they are."""
+CAMERA_STEP = 1e-4
+LEAST_WORTH = 0.3
+"""A picture worth less than this part of the set's median shows next to nothing of the face."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trust:
+    """How far a network's points may be trusted.
+
+    Attributes:
+        shrinkage: a and b of this module's text.
+        inflation: by which deviations are multiplied.
+        readout: `[I,I]` what a found identity (about the usual one, a row) means; None: what it says.
+        strange: pictures whose `Together.strangeness` is larger show another person: few of one person have that.
+    """
+
+    shrinkage: tuple[float, float] = (0.55, 0.65)
+    inflation: float = 2.0
+    readout: FloatArray | None = None
+    strange: float = 0.03
+
+    def share(self, deviations: FloatArray) -> FloatArray:
+        """By which share identity shows in points of these deviations in pixels."""
+        scale, power = self.shrinkage
+        return np.asarray(1 / (1 + scale * deviations**power))
+
+    def meant(self, identity: FloatArray) -> FloatArray:
+        """The identity `[I]` that a found one means."""
+        if self.readout is None:
+            return identity
+        return np.asarray(usual_identity() + (identity - usual_identity()) @ self.readout)
+
+    def write(self, path: Path) -> None:
+        """Writes the numbers (beside a network's weights the file is called `io.files.TRUST_FILE`)."""
+        readout = np.zeros((0, 0)) if self.readout is None else self.readout
+        numbers = np.array([*self.shrinkage, self.inflation, self.strange])
+        with atomic_path(path) as beside, beside.open("wb") as file:
+            np.savez_compressed(file, numbers=numbers, readout=readout.astype(np.float16))
+
+    @classmethod
+    def read(cls, path: Path) -> Trust:
+        """What `write` wrote.
+
+        Raises:
+            UserError: the file holds something else.
+        """
+        advice = "calibrate the network again (data_tools/calibrate_points.py)"
+        arrays = read_arrays(path, "a calibration of points", ("numbers", "readout"), advice)
+        with reading(path, "a calibration of points", advice):
+            scale, power, inflation, strange = (float(number) for number in arrays["numbers"])
+            readout = arrays["readout"].astype(np.float64) if arrays["readout"].size else None
+        return cls((scale, power), inflation, readout, strange)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a network found in one picture, in pixels of its 256-pixel crop.
+
+    Attributes:
+        said: `[N]` the coefficients that its heads gave, before they were moved to the points.
+        points: `[M,2]`.
+        point_deviations: `[M]`.
+        differences: `[P,2]` of pairs of points, the first less the second.
+        difference_deviations: `[P]`.
+    """
+
+    said: FloatArray
+    points: FloatArray
+    point_deviations: FloatArray
+    differences: FloatArray
+    difference_deviations: FloatArray
+
+    @classmethod
+    def of(cls, answers: Mapping[str, NDArray[np.floating]], index: int) -> Found:
+        """Of picture number `index` in what an exported network answers (`docs/conventions.md`)."""
+        return cls(*(np.asarray(answers[name][index], np.float64) for name in cls.__dataclass_fields__))
+
+
+@dataclass(frozen=True, eq=False)
+class PointModel:
+    """The points that a network finds, as a linear model about the face's centre.
+
+    Attributes:
+        layout: of the network's coefficients.
+        mean: `[M,3]` mm.
+        basis: `[M,K,3]` mm a unit of identity and expression.
+        pairs: `[P,2]` of points.
+        deviations: how far the heads err in expression, turn (3) and camera.
+        looks: in how many pictures each point was looked for (2: in the mirrored one too).
+        trust: in points.
+    """
+
+    layout: Layout
+    mean: FloatArray
+    basis: FloatArray
+    pairs: NDArray[np.int64]
+    deviations: FloatArray
+    looks: int
+    trust: Trust = field(default_factory=Trust)
+
+    @classmethod
+    def from_card(cls, card: Mapping[str, Any], trust: Path | None = None) -> PointModel | None:
+        """Of an exported network's `tfface.json`, and its calibration's file if it has one; None of one that tells no
+        points.
+
+        Raises:
+            UserError: what it says of points is no such thing.
+        """
+        if "points" not in card:
+            return None
+        layout = Layout.from_card(card["coefficients"])
+        with reading("tfface.json", "a list of points", "export the model again"):
+            told = card["points"]
+            face, texels = load_open_face(), np.asarray(told["texels"], np.int64)
+            parts = face.linear_at(PositionMap(face, int(told["map_size"])).cage_matrix[texels]).astype(np.float64)
+            said = np.asarray(told["said_deviations"], np.float64)[layout.identity :]
+            deviations = np.append(said, [PERSPECTIVE_DEVIATION] * (CAMERA_SIZES[layout.camera] - 3))
+            pairs, looks = np.asarray(told["pairs"], np.int64), int(told["looks"])
+        basis = np.ascontiguousarray(parts[1:].transpose(1, 0, 2))
+        known = Trust.read(trust) if trust is not None and trust.is_file() else Trust()
+        return cls(layout, parts[0], basis, pairs, deviations, looks, known)
+
+
+def usual_identity() -> FloatArray:
+    """The identity `[I]` of people on average; about it, a person's numbers are standard normal."""
+    return load_traits().shift
+
+
+@dataclass
+class _Picture:
+    """One picture's own numbers as they stand, and its last normal equations."""
+
+    found: Found
+    expression: FloatArray
+    rotation: FloatArray
+    camera: FloatArray
+    start: tuple[FloatArray, FloatArray, FloatArray]
+
+    @classmethod
+    def begin(cls, found: Found, layout: Layout) -> _Picture:
+        parts = layout.split(found.said)
+        pitch, yaw, roll = (float(angle) for angle in parts["angles"])
+        own = (raw_expression(parts["expression"]), euler_to_matrix(yaw, pitch, roll), parts["camera"])
+        return cls(found, *own, start=own)
+
+    def beside_start(self) -> FloatArray:
+        """From where the numbers stand to what the heads said: expression, turn, camera."""
+        expression, rotation, camera = self.start
+        turn = rotation @ self.rotation.T
+        axis = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]) / 2
+        return np.concatenate([expression - self.expression, axis, camera - self.camera])
+
+    def move(self, change: FloatArray) -> None:
+        """Adds a change of expression, turn and camera."""
+        size = len(self.expression)
+        self.expression = self.expression + change[:size]
+        self.rotation = small_turn(change[size : size + 3]) @ self.rotation
+        self.camera = self.camera + change[size + 3 :]
+
+    def coefficients(self, identity: FloatArray, layout: Layout) -> NDArray[np.float32]:
+        """`[N]` as the network gives them; albedo and light are the heads'."""
+        yaw, pitch, roll = matrix_to_euler(self.rotation)
+        parts = layout.split(self.found.said)
+        weights = expression_weights(self.expression)
+        new = {"identity": identity, "expression": weights, "angles": [pitch, yaw, roll], "camera": self.camera}
+        return np.concatenate([*{**parts, **new}.values()]).astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Together:
+    """One person as all pictures see him or her.
+
+    Attributes:
+        identity: `[I]` what was found and what that means (`Trust.meant`).
+        found: `[I]` the minimum itself.
+        coefficients: of each picture `[N]`, with the shared identity.
+        strangeness: of each picture, how far its own idea of the identity lies from the others': the logarithm of how
+            much likelier it is another person's (natural, over the number of identity coefficients); 0 of one alone.
+        worth: how much each picture says of the identity: `log det(1 + its information) / 2`, over that number.
+    """
+
+    identity: FloatArray
+    found: FloatArray
+    coefficients: list[NDArray[np.float32]]
+    strangeness: FloatArray
+    worth: FloatArray
+
+
+def solve_together(
+    pictures: Sequence[Found], model: PointModel, same_expression: bool = False, rounds: int = ROUNDS
+) -> Together:
+    """The shape that one person's pictures show together.
+
+    Args:
+        pictures: one or more, of the network of `model`.
+        same_expression: they were taken at one moment.
+        rounds: how often everything is linearised anew.
+    """
+    layout = model.layout
+    identity, each = usual_identity(), [_Picture.begin(found, layout) for found in pictures]
+    usual, size = identity, layout.identity + layout.expression * same_expression
+    if same_expression:
+        _share_expression(each)
+    for _ in range(rounds):
+        reduced = [_reduced(picture, identity, model, size) for picture in each]
+        matrix, vector = _prior(identity, usual, each, model, size)
+        matrix, vector = matrix + sum(r.matrix for r in reduced), vector + sum(r.vector for r in reduced)
+        change = np.linalg.solve(matrix, vector)
+        for picture, one in zip(each, reduced, strict=True):
+            picture.move(np.concatenate([change[layout.identity :], one.own_change(change)]))
+        identity = identity + change[: layout.identity]
+    ended = [_reduced(picture, identity, model, layout.identity) for picture in each]
+    meant = model.trust.meant(identity)
+    coefficients = [picture.coefficients(meant, layout) for picture in each]
+    worth = [np.linalg.slogdet(np.eye(layout.identity) + one.matrix)[1] / 2 / layout.identity for one in ended]
+    return Together(meant, identity, coefficients, _strangeness(ended, identity, usual), np.array(worth))
+
+
+class Person:
+    """The running form: a picture at a time, each linearised where it was added, nothing kept but the sums."""
+
+    def __init__(self, model: PointModel) -> None:
+        self.model = model
+        self.information: FloatArray = np.eye(model.layout.identity)
+        self._vector = usual_identity()
+
+    @property
+    def identity(self) -> FloatArray:
+        """`[I]` as all pictures so far show it."""
+        return self.model.trust.meant(self._found)
+
+    @property
+    def _found(self) -> FloatArray:
+        return np.linalg.solve(self.information, self._vector)
+
+    def add(self, found: Found, rounds: int = ROUNDS) -> NDArray[np.float32]:
+        """Takes in a picture; its coefficients `[N]` with the identity that is known now."""
+        picture, identity = _Picture.begin(found, self.model.layout), self._found
+        for _ in range(rounds):
+            one = _reduced(picture, identity, self.model, self.model.layout.identity)
+            vector = self._vector - self.information @ identity + one.vector
+            change = np.linalg.solve(self.information + one.matrix, vector)
+            picture.move(one.own_change(change))
+            identity = identity + change
+        one = _reduced(picture, identity, self.model, self.model.layout.identity)
+        self.information = self.information + one.matrix
+        self._vector = self._vector + one.vector + one.matrix @ identity
+        return picture.coefficients(self.identity, self.model.layout)
+
+
+@dataclass(frozen=True)
+class _Reduced:
+    """A picture's normal equations of the shared numbers alone, and how its own numbers follow from theirs."""
+
+    matrix: FloatArray
+    vector: FloatArray
+    follow: FloatArray
+
+    def own_change(self, shared: FloatArray) -> FloatArray:
+        return np.asarray(self.follow[:, -1] - self.follow[:, :-1] @ shared)
+
+
+def _reduced(picture: _Picture, identity: FloatArray, model: PointModel, shared: int) -> _Reduced:
+    """The Schur complement of the numbers after the first `shared` in the picture's normal equations."""
+    jacobian, residual = _whitened(picture, identity, model)
+    single = jacobian.astype(np.float32)  # the sum is half of the work; priors are added in double
+    matrix, vector = (single.T @ single).astype(np.float64), jacobian.T @ residual
+    own = np.arange(model.layout.identity, len(matrix))
+    precision = 1 / model.deviations**2
+    matrix[own, own] += precision
+    vector[own] += precision * picture.beside_start()
+    cross = matrix[shared:, :shared]
+    follow = np.linalg.solve(matrix[shared:, shared:], np.column_stack([cross, vector[shared:]]))
+    return _Reduced(
+        matrix[:shared, :shared] - cross.T @ follow[:, :-1], vector[:shared] - cross.T @ follow[:, -1], follow
+    )
+
+
+def _whitened(picture: _Picture, identity: FloatArray, model: PointModel) -> tuple[FloatArray, FloatArray]:
+    """Derivatives and residuals of points and pairs by their deviations: `[R,K]` and `[R]`."""
+    found, size = picture.found, model.layout.identity
+    share = model.trust.share(found.point_deviations)[:, None, None]
+    seen, jacobian = _linearised(picture, identity, share, model)
+    jacobian[:, :, :size] *= share
+    first, second = model.pairs.T
+    rows = np.concatenate([jacobian, jacobian[first] - jacobian[second]])
+    off = np.concatenate([found.points - seen, found.differences - (seen[first] - seen[second])])
+    sigma = np.concatenate([found.point_deviations, found.difference_deviations])
+    weight = 1 / (sigma * model.trust.inflation * np.sqrt(model.looks))
+    return (rows * weight[:, None, None]).reshape(-1, rows.shape[-1]), (off * weight[:, None]).ravel()
+
+
+def _linearised(
+    picture: _Picture, identity: FloatArray, share: FloatArray, model: PointModel
+) -> tuple[FloatArray, FloatArray]:
+    """The points `[M,2]` as the face stands, and their derivatives `[M,2,K]` by identity, expression, turn, camera."""
+    usual, ids = usual_identity(), model.layout.identity
+    shown = usual + share[:, :, 0] * (identity - usual)  # what a point shows of who it is
+    weights = np.broadcast_to(expression_weights(picture.expression), (len(shown), model.layout.expression))
+    shape = model.mean + (np.concatenate([shown, weights], axis=1)[:, None] @ model.basis)[:, 0]
+    turned = shape @ picture.rotation.T
+    x, y, z = turned.T
+    kind, zero = model.layout.camera, np.zeros_like(x)
+    seen, before = _seen(turned, picture.camera, kind), _pixels_a_mm(turned, picture.camera, kind)
+    shapes = np.swapaxes(model.basis @ np.swapaxes(before @ picture.rotation, 1, 2), 1, 2)
+    shapes[:, :, ids:] *= 1 / (1 + np.exp(-EXPRESSION_SHARPNESS * (picture.expression + EXPRESSION_START)))
+    spin = np.stack([np.stack(c, -1) for c in ((zero, -z, y), (z, zero, -x), (-y, x, zero))], -1)
+    columns = [shapes, before @ spin]
+    for step in CAMERA_STEP * np.eye(len(picture.camera)):
+        ahead, behind = _seen(turned, picture.camera + step, kind), _seen(turned, picture.camera - step, kind)
+        columns.append(((ahead - behind) / (2 * CAMERA_STEP))[..., None])
+    return seen, np.concatenate(columns, axis=-1)
+
+
+def _pinhole(turned: FloatArray, numbers: FloatArray, kind: str) -> tuple[FloatArray, FloatArray, FloatArray, Camera]:
+    """u, v and pixels a millimetre `[M]` of turned points `[M,3]`, and the camera of these numbers."""
+    camera = camera_of(np.zeros(3), numbers, kind)
+    x, y, z = (turned + load_open_face().centre - camera.origin_mm).T
+    centre = (camera.centre_px[0], camera.centre_px[1])
+    return *projected(x, y, z, camera.focal_px, camera.distance_mm, centre), camera
+
+
+def _seen(turned: FloatArray, numbers: FloatArray, kind: str) -> FloatArray:
+    """Turned points `[M,3]` in pixels of the crop `[M,2]`."""
+    u, v, _, _ = _pinhole(turned, numbers, kind)
+    return np.stack([u, v], -1)
+
+
+def _pixels_a_mm(turned: FloatArray, numbers: FloatArray, kind: str) -> FloatArray:
+    """How points in the crop move with turned points: `[M,2,3]`."""
+    u, v, k, camera = _pinhole(turned, numbers, kind)
+    nearer, zero = k / camera.focal_px, np.zeros_like(k)
+    rows = [k, zero, nearer * (u - camera.centre_px[0])], [zero, -k, nearer * (v - camera.centre_px[1])]
+    return np.stack([np.stack(row, -1) for row in rows], -2)
+
+
+def _share_expression(each: list[_Picture]) -> None:
+    """Lets all pictures start from their mean expression, which is then the one that was said."""
+    mean = np.mean([picture.expression for picture in each], axis=0)
+    for picture in each:
+        picture.expression = mean
+        picture.start = (mean, *picture.start[1:])
+
+
+def _prior(
+    identity: FloatArray, usual: FloatArray, each: list[_Picture], model: PointModel, size: int
+) -> tuple[FloatArray, FloatArray]:
+    """What is known of the shared numbers before any picture; a shared expression is said once, not by each."""
+    matrix, vector = np.eye(size), np.zeros(size)
+    vector[: len(identity)] = usual - identity
+    if size > len(identity):
+        count = size - len(identity)
+        own = np.arange(len(identity), size)
+        said = (1 - len(each)) / model.deviations[:count] ** 2
+        matrix[own, own] = said
+        vector[own] = said * each[0].beside_start()[:count]
+    return matrix, vector
+
+
+def _strangeness(ended: list[_Reduced], identity: FloatArray, usual: FloatArray) -> FloatArray:
+    """For each picture the log likelihood ratio of two people against one, over the number of coefficients.
+
+    With the information L and the vector e (about the usual face) of a picture and of the others, the evidence of a
+    Gaussian with a standard normal prior is `e (1 + L)^-1 e / 2 - log det(1 + L) / 2`.
+    """
+    if len(ended) < 2:
+        return np.zeros(len(ended))
+    vectors = [one.vector + one.matrix @ (identity - usual) for one in ended]
+    whole, sums = sum(one.matrix for one in ended), sum(vectors)
+    together = _evidence(whole, sums)
+    apart = [
+        _evidence(one.matrix, vector) + _evidence(whole - one.matrix, sums - vector) - together
+        for one, vector in zip(ended, vectors, strict=True)
+    ]
+    return np.array(apart) / len(identity)
+
+
+def _evidence(matrix: Any, vector: Any) -> float:
+    precision = np.eye(len(vector)) + matrix
+    return float(vector @ np.linalg.solve(precision, vector) - np.linalg.slogdet(precision)[1]) / 2
+
+
+def expression_weights(raw: FloatArray) -> FloatArray:
+    """ARKit weights of raw numbers (`tfface.models.coefficients`)."""
+    return np.asarray(np.logaddexp(0, EXPRESSION_SHARPNESS * (raw + EXPRESSION_START)) / EXPRESSION_SHARPNESS)
+
+
+def raw_expression(weights: NDArray[np.floating]) -> FloatArray:
+    """The raw numbers of ARKit weights."""
+    scaled = EXPRESSION_SHARPNESS * np.maximum(np.asarray(weights, np.float64), 1e-9)
+    return np.asarray(np.log(np.expm1(scaled)) / EXPRESSION_SHARPNESS - EXPRESSION_START)
+
+
+def small_turn(vector: FloatArray) -> FloatArray:
+    """The rotation `[3,3]` about an axis `[3]` by its length in radians (Rodrigues)."""
+    angle = float(np.sqrt(vector @ vector + 1e-24))
+    x, y, z = vector / angle
+    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
+    return np.asarray(np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross)
