@@ -44,6 +44,7 @@ from tfface.models.coefficients import (
     rotation_matrix,
 )
 from tfface.models.map_basis import posed_map_basis
+from tfface.models.solve import solve_positive
 
 POINTS_LAYER = "points"
 """Name of the layer that finds the points."""
@@ -291,9 +292,10 @@ def gauss_newton_step(jacobian: Any, residual: Any, sigma: Any, tau: Any) -> Any
     rows, size = residual.shape[1] * residual.shape[2], tau.shape[0]
     a = ops.reshape(jacobian * tau / sigma[..., None], (-1, rows, size))
     at = ops.swapaxes(a, 1, 2)
-    factor = ops.cholesky(ops.matmul(at, a) + ops.eye(size))
-    half = ops.solve_triangular(factor, ops.matmul(at, ops.reshape(residual / sigma, (-1, rows, 1))), lower=True)
-    return tau * ops.solve_triangular(ops.swapaxes(factor, 1, 2), half, lower=False)[..., 0]
+    change = solve_positive(
+        ops.matmul(at, a) + ops.eye(size), ops.matmul(at, ops.reshape(residual / sigma, (-1, rows, 1)))
+    )
+    return tau * change[..., 0]
 
 
 def small_turn(vector: Any) -> Any:
