@@ -2,7 +2,7 @@
 
 Detect, crop, predict, crop again from the network's own 68 landmarks, predict, and bring the map back: with the crop's
 matrix A (image to crop, length scale a), `(u, v) = A^-1 (u', v')` and `depth = depth' / a`. The networks' own code is
-not needed: a SavedModel with the contract of `docs/conventions.md` is.
+not needed: an exported one with the contract of `docs/conventions.md` is (`tfface.runtime`).
 
 Heads that are turned in the picture are turned upright for the network (Zhou 2021) and back afterwards: by the roll of
 the network's own landmarks, and, where no upright detector vouches for it, by the quarter turn of four that the network
@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +24,6 @@ from tfface.detect.registry import load_detector
 from tfface.errors import UserError
 from tfface.face.decoded import DecodedFace, averaged
 from tfface.face.layout import Layout
-from tfface.face.open_model import load_open_face
 from tfface.geometry.align import (
     Box,
     check_box,
@@ -36,19 +33,15 @@ from tfface.geometry.align import (
 )
 from tfface.geometry.upright import QUARTER_TURNS_RAD, WIGGLE_RAD, landmark_instability, next_crop
 from tfface.io.image import warp_image
-from tfface.io.reading import read_json_object, reading
-from tfface.quiet import quiet_tensorflow
 from tfface.result import FaceResult, position_tables
-from tfface.weights import saved_model as find_saved_model
+from tfface.runtime import AGAIN, MAP_PIXELS, Network, find_network
 
-MAP_PIXELS = 256
 RECROP_SIZE_RATIO = (0.4, 2.5)
 LOOKS_AGREE = 0.08
 """Two looks whose landmarks lie within this part of the face's size agree: their mean errs less than either."""
 DETECTORS_OF_ANY_ROLL = ("given", "mtcnn")
 """Boxes that do not say which way up the face is."""
 Image = NDArray[np.uint8]
-_AGAIN = "export the model again"
 _NO_SIDE_BOX = "Side pictures need side boxes: give one box for each."
 
 
@@ -57,12 +50,13 @@ class Reconstructor:
 
     Args:
         model: a preset's name, or the folder of an exported model or of a training run (`tfface.weights`); None: the
-            best preset for one photograph.
+            best preset for one photograph. Or what `tfface.runtime.find_network` found.
         detector: a name of `tfface.detect.registry`, or a detector.
         refine: how often to crop again from the network's own landmarks.
         batch_size: crops in one call of the network.
         upright: find out which way up a face is where its box was given, or where a detector found it that also finds
             heads on their side; and turn crops that are taken again by the roll of the landmarks.
+        runtime: `onnx`, `tflite` or `tensorflow` (`tfface.runtime`); None for the one that the model's files are for.
 
     Raises:
         UserError: there is no such model, or it was made for another face model.
@@ -70,19 +64,20 @@ class Reconstructor:
 
     def __init__(
         self,
-        model: str | os.PathLike[str] | None = None,
+        model: str | os.PathLike[str] | Network | None = None,
         detector: str | Detector = "auto",
         refine: int = 1,
         batch_size: int = 16,
         upright: bool = True,
+        runtime: str | None = None,
     ) -> None:
-        saved_model = find_saved_model(model)
-        self.card = read_card(saved_model)
+        network = model if isinstance(model, Network) else find_network(model, runtime=runtime)
+        self.card = network.card
         self.model_name = str(self.card["model"])
         self.num_views, self.image_size = int(self.card["views"]), int(self.card["image_size"])
         described = self.card.get("coefficients")
         self.layout = Layout.from_card(described) if described else None
-        self._serve = _load_serve(saved_model)
+        self._serve = network.open()
         self._detector = detector
         self.refine, self.batch_size, self.upright = refine, batch_size, upright
 
@@ -275,7 +270,7 @@ class Reconstructor:
         """What the network says of N crops (docs/conventions.md): `position_map` `[N,256,256,3]` and more, by name."""
         parts = [self._serve(crops[i : i + self.batch_size]) for i in range(0, len(crops), self.batch_size)]
         if self.layout is not None and "coefficients" not in parts[0]:
-            raise UserError(f"{self.model_name} should predict coefficients, as its tfface.json says: {_AGAIN}.")
+            raise UserError(f"{self.model_name} should predict coefficients, as its tfface.json says: {AGAIN}.")
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _find(self, image: Image, box: Box | None, what: str) -> list[Detection]:
@@ -333,65 +328,3 @@ class _Answer:
     deviations_px: NDArray[np.float32] | None
     box: NDArray[np.float64]
     roll_rad: float
-
-
-def read_card(saved_model: str | os.PathLike[str]) -> dict[str, Any]:
-    """The `tfface.json` of a SavedModel folder.
-
-    Raises:
-        UserError: when the folder holds no such model, or one for another face model.
-    """
-    folder = Path(saved_model)
-    path = folder / "tfface.json"
-    if not path.is_file() or not (folder / "saved_model.pb").is_file():
-        raise UserError(
-            f"{folder} is not an exported model (saved_model.pb and tfface.json): run `python -m tfface.export`."
-        )
-    card = read_json_object(path, "the card of an exported model", _AGAIN)
-    with reading(path, "the card of an exported model", _AGAIN):
-        checksum = card["face_model"]["checksum"]
-        missing = {"model", "views", "image_size"} - set(card)
-    if missing:
-        raise UserError(f"{path} lacks {', '.join(sorted(missing))}: export the model again.")
-    for key, least, most in (("views", 1, 2), ("image_size", 8, 4096)):
-        if type(card[key]) is not int or not least <= card[key] <= most:
-            raise UserError(f"{path} says {card[key]!r} for {key}, no number from {least} to {most}: {_AGAIN}.")
-    if checksum != load_open_face().checksum:
-        raise UserError(f"{folder} was trained for another face model than this tfface has: export or train it again.")
-    return dict(card)
-
-
-def _check_answers(folder: Path, answers: dict[str, NDArray[np.float32]], count: int) -> None:
-    """Sees to it that a model says what `docs/conventions.md` asks of it.
-
-    Raises:
-        UserError: it gives no position maps, of another shape, or numbers that are not finite.
-    """
-    maps = answers.get("position_map")
-    if maps is None or maps.shape != (count, MAP_PIXELS, MAP_PIXELS, 3):
-        found = "none" if maps is None else f"one of shape {maps.shape}"
-        raise UserError(f"{folder} should give a position map [{count},256,256,3], but gives {found}: {_AGAIN}.")
-    for name, values in answers.items():
-        if len(values) != count or not np.isfinite(values).all():
-            raise UserError(f"{folder} gives {name} that are not finite numbers, one for each picture: {_AGAIN}.")
-
-
-def _load_serve(folder: Path) -> Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
-    quiet_tensorflow()
-    import tensorflow as tf
-
-    with reading(folder, "a SavedModel", _AGAIN):
-        module = tf.saved_model.load(str(folder))
-    serve = getattr(module, "serve", None)
-    if not callable(serve):
-        raise UserError(f"{folder} has no `serve` function: export the model with `python -m tfface.export`.")
-
-    def run(crops: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        # copies: the array behind a TensorFlow tensor is read-only
-        with reading(folder, "a model that predicts faces", _AGAIN):
-            answers = {name: np.array(answer, np.float32) for name, answer in serve(tf.constant(crops)).items()}
-        _check_answers(folder, answers, len(crops))
-        return answers
-
-    run.module = module  # type: ignore[attr-defined]  # its variables live as long as it does
-    return run
