@@ -100,19 +100,60 @@ class Reconstructor:
         """
         self._check_views(side_image)
         start = time.perf_counter()
-        faces = self._find(image, box, "the photograph")
+        faces = self.find(image, box)
         side = None
         if side_image is not None:
             faces = faces[:1]
-            side_face = self._find(side_image, side_box, "the side photograph")[0]
+            side_face = self.find(side_image, side_box, "the side photograph")[0]
             side = self._crop(side_image, side_face.crop_box(), side_face.roll_rad)[0]
-        detected = time.perf_counter()
-        faces = [self._turned_upright(image, face) for face in faces]
+        spent = time.perf_counter() - start
+        return self.reconstruct([(image, face) for face in faces], [spent] * len(faces), side)
+
+    def find(self, image: Image, box: Box | None = None, what: str = "the photograph") -> list[Detection]:
+        """The faces of a photograph, the largest first; or the one in a given box.
+
+        Args:
+            image: `[H,W,3]` uint8 RGB.
+            box: `(left, top, right, bottom)` in pixels around the face (brows and ears to chin); None detects.
+            what: the photograph is called.
+
+        Raises:
+            UserError: there is no face.
+        """
+        if box is not None:
+            left, top, right, bottom = (float(value) for value in check_box(box))
+            return [Detection((left, top, right, bottom), 1.0, "given")]
+        if isinstance(self._detector, str):
+            self._detector = load_detector(self._detector)
+        faces = self._detector.detect(image)
+        if not faces:
+            raise UserError(f"No face was found in {what}: give --box left top right bottom, or a clearer picture.")
+        return faces
+
+    def reconstruct(
+        self,
+        found: Sequence[tuple[Image, Detection]],
+        spent: Sequence[float] | None = None,
+        side: NDArray[np.float32] | None = None,
+    ) -> list[FaceResult]:
+        """Reconstructs faces that were found, of as many photographs as they are of, in batches of the network.
+
+        Args:
+            found: photographs `[H,W,3]` uint8 RGB, each with one of its faces, by `find`.
+            spent: seconds that finding each took, for the results' `timings_ms`.
+            side: the crop `[S,S,3]` of one face's side view, for networks of two views.
+        """
+        self._check_views(side)
+        start = time.perf_counter()
+        faces = [self._turned_upright(image, face) for image, face in found]
+        images = [image for image, _ in found]
         boxes, rolls = [face.crop_box() for face in faces], [face.roll_rad for face in faces]
-        answers = self._predict_faces(image, boxes, rolls, side)
-        spent = {"detect": detected - start, "network": time.perf_counter() - detected}
-        timings = {name: seconds * 1000 for name, seconds in spent.items()}
-        return [self._result(image, face, answer, timings) for face, answer in zip(faces, answers, strict=True)]
+        answers = self._predict_faces(images, boxes, rolls, side)
+        each_ms = (time.perf_counter() - start) * 1000 / max(len(faces), 1)
+        return [
+            self._result(image, face, answer, {"detect": seconds * 1000, "network": each_ms})
+            for image, face, answer, seconds in zip(images, faces, answers, spent or [0.0] * len(faces), strict=True)
+        ]
 
     def as_set(self, results: Sequence[FaceResult], weights: Sequence[float] | None = None) -> list[FaceResult]:
         """The same person in several photographs: each face with the set's mean identity and albedo.
@@ -184,7 +225,7 @@ class Reconstructor:
         if side_image is not None and side_box is None:
             raise UserError(_NO_SIDE_BOX)
         side = None if side_image is None else self._crop(side_image, check_box(side_box))[0]
-        return self._predict_faces(image, [check_box(box)], [roll_rad], side)[0].position_map
+        return self._predict_faces([image], [check_box(box)], [roll_rad], side)[0].position_map
 
     def find_roll(self, image: Image, box: Box) -> float:
         """By how much the head in a square box is turned, in radians (counter-clockwise): any angle.
@@ -216,16 +257,16 @@ class Reconstructor:
 
     def _predict_faces(
         self,
-        image: Image,
+        images: Sequence[Image],
         boxes: Sequence[NDArray[np.float64]],
         rolls: Sequence[float],
         side: NDArray[np.float32] | None,
     ) -> list[_Answer]:
-        """What the network says of each face, in image pixels: the last look, or where two agree their mean (of
+        """What the network says of each face, in pixels of its image: the last look, or where two agree their mean (of
         networks that give maps alone; coefficients are those of one look)."""
         before = None
         for turn in range(self.refine + 1):
-            crops, matrices = zip(*(self._crop(image, *item) for item in zip(boxes, rolls, strict=True)), strict=True)
+            crops, matrices = zip(*(self._crop(*item) for item in zip(images, boxes, rolls, strict=True)), strict=True)
             views = [crop if side is None else np.concatenate([crop, side], axis=-1) for crop in crops]
             said = self._run(np.stack(views))
             maps = said["position_map"]
@@ -272,17 +313,6 @@ class Reconstructor:
         if self.layout is not None and "coefficients" not in parts[0]:
             raise UserError(f"{self.model_name} should predict coefficients, as its tfface.json says: {AGAIN}.")
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-    def _find(self, image: Image, box: Box | None, what: str) -> list[Detection]:
-        if box is not None:
-            left, top, right, bottom = (float(value) for value in check_box(box))
-            return [Detection((left, top, right, bottom), 1.0, "given")]
-        if isinstance(self._detector, str):
-            self._detector = load_detector(self._detector)
-        faces = self._detector.detect(image)
-        if not faces:
-            raise UserError(f"No face was found in {what}: give --box left top right bottom, or a clearer picture.")
-        return faces
 
     def _check_views(self, side: object) -> None:
         given = 1 if side is None else 2

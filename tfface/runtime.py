@@ -104,7 +104,9 @@ def find_network(
 
 def _exported(folder: Path, runtime: str | None) -> Network:
     kind = weights.exported_format(folder)
-    made_for = next(name for name, form in FORMAT_OF.items() if form == kind or (name == "tensorflow" and kind == "keras"))
+    made_for = next(
+        name for name, form in FORMAT_OF.items() if form == kind or (name == "tensorflow" and kind == "keras")
+    )
     if runtime not in (None, made_for):
         raise UserError(
             f"{folder} holds a model for --runtime {made_for}, not {runtime}: leave --runtime out, or export the "

@@ -35,12 +35,15 @@ def open_onnx(
     runtime = _runtime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads or available_cores(), 1
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other threads have work to do
     options.log_severity_level = 3
     arrays = {name: np.ascontiguousarray(value, np.float32) for name, value in (given or {}).items()}
     with reading(path, "an ONNX network", "the file is damaged, or its weights belong to another network"):
         data = path.read_bytes()
         data = zlib.decompress(data) if path.suffix == ".zz" else data
-        options.add_external_initializers(list(arrays), [runtime.OrtValue.ortvalue_from_numpy(a) for a in arrays.values()])
+        options.add_external_initializers(
+            list(arrays), [runtime.OrtValue.ortvalue_from_numpy(a) for a in arrays.values()]
+        )
         session = runtime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
     names, entry = [output.name for output in session.get_outputs()], session.get_inputs()[0].name
 

@@ -62,7 +62,9 @@ class Form:
             can = ", ".join(PRECISIONS[self.format])
             raise UserError(f"{self.format} cannot be written as {self.precision}: choose from {can}.")
         if self.batch is not None and self.batch < 1:
-            raise UserError(f"A batch of {self.batch} holds no picture: give 1 or more, or leave it out for any number.")
+            raise UserError(
+                f"A batch of {self.batch} holds no picture: give 1 or more, or leave it out for any number."
+            )
 
 
 def write_export(
@@ -150,7 +152,9 @@ def _write_tflite(model: keras.Model, config: ModelConfig, folder: Path, form: F
     import tensorflow as tf
 
     predictor = models.predictor(model, config)
-    parts = [[np.asarray(v) for v in part] for part in (predictor.trainable_variables, predictor.non_trainable_variables)]
+    parts = [
+        [np.asarray(v) for v in part] for part in (predictor.trainable_variables, predictor.non_trainable_variables)
+    ]
 
     def answer(images: Any) -> Any:
         return predictor.stateless_call(*([tf.constant(v) for v in part] for part in parts), images, training=False)[0]

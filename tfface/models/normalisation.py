@@ -25,7 +25,13 @@ class BatchNormalization(keras.layers.BatchNormalization):
         if not (training and self.trainable):
             mean, variance = (ops.convert_to_tensor(weight) for weight in (self.moving_mean, self.moving_variance))
             return tf.raw_ops.FusedBatchNormV3(
-                x=inputs, scale=gamma, offset=beta, mean=mean, variance=variance, epsilon=self.epsilon, is_training=False
+                x=inputs,
+                scale=gamma,
+                offset=beta,
+                mean=mean,
+                variance=variance,
+                epsilon=self.epsilon,
+                is_training=False,
             )[0]
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs, scale=gamma, offset=beta, mean=[], variance=[], epsilon=self.epsilon, is_training=True

