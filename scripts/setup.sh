@@ -3,12 +3,12 @@
 #
 #   VENV    where the environment lies (.venv)
 #   PYTHON  the interpreter to make it with (python3, else the first of 3.12, 3.13, 3.11, 3.10 that is there)
-#   EXTRAS  extras to install (dev,detect,demo,tune)
+#   EXTRAS  extras to install (dev,detect,demo,tune,export,tflite)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 VENV="${VENV:-.venv}"
-EXTRAS="${EXTRAS:-dev,detect,demo,tune}"
+EXTRAS="${EXTRAS:-dev,detect,demo,tune,export,tflite}"
 stamp="$VENV/.tfface-setup"
 export PIP_RETRIES="${PIP_RETRIES:-10}" PIP_DEFAULT_TIMEOUT="${PIP_DEFAULT_TIMEOUT:-60}"
 export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1

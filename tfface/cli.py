@@ -31,7 +31,7 @@ COMMANDS = {
     "train": "train a network; stopped runs resume",
     "sweep": "find out which hyperparameters work (Ray Tune)",
     "evaluate": "measure a network on a benchmark",
-    "export": "a training run to a SavedModel",
+    "export": "a training run to a SavedModel, Keras, ONNX or TFLite file, or a preset",
     "info": "versions, devices, face model, networks, presets",
 }
 

@@ -1,32 +1,51 @@
-"""`python -m tfface.export`: a training run, or a preset, to the SavedModel that `tfface.predict` uses."""
+"""`python -m tfface.export`: a training run, or a preset, to the files that predict elsewhere."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
+import numpy as np
 import tyro
+from numpy.typing import NDArray
 
 from tfface.cli import run
 from tfface.errors import UserError
 from tfface.io.files import must_be_free
+from tfface.io.reading import read_json_object
 
 if TYPE_CHECKING:
     import keras
 
     from tfface.config import ModelConfig
 
+CALIBRATION_FACES = 64
+CHECK_FACES = 16
+Batches = Iterator[NDArray[np.float32]]
+
 
 @dataclass(frozen=True)
 class Options:
-    """Write a SavedModel (--out), a preset (--preset), or both."""
+    """Write a model for prediction (--out), a preset (--preset), or both."""
 
     source: tyro.conf.Positional[str]
     """A run's folder, or a preset's name."""
     out: Path | None = None
-    """Folder for the SavedModel and its tfface.json."""
+    """Folder for the model and its tfface.json."""
+    format: Annotated[str, tyro.conf.arg(metavar="{saved_model,keras,onnx,tflite}")] = "saved_model"
+    """onnx and tflite predict without TensorFlow."""
+    precision: Annotated[str, tyro.conf.arg(metavar="{float32,float16,int8}")] = "float32"
+    """Of the weights. float16 halves the file; int8 (onnx: convolutions calculate with 8 bits, scaled by synthetic
+    faces; tflite: weights are stored so) needs a look at the difference in the card."""
+    batch: int | None = None
+    """Faces at once; any number without it (tflite always takes a fixed number: 1)."""
+    photos: Path | None = None
+    """A folder of photographs on whose faces the export is compared with Keras; without it synthetic faces are."""
+    serving: bool = False
+    """Put the SavedModel into the next numbered folder below --out, as TensorFlow Serving wants."""
     preset: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """Write the preset NAME, with a card filled in from the run. A path (with a /) puts it there."""
     average: tuple[str, ...] = ()
@@ -42,9 +61,12 @@ def main(argv: list[str] | None = None) -> int:
     """
     options = tyro.cli(Options, args=argv, prog="tfface export")
     if options.out is None and options.preset is None:
-        raise UserError("Say where to: --out DIR for a SavedModel, --preset NAME for a preset.")
-    if options.out is not None:
-        must_be_free(options.out, "tfface.json")
+        raise UserError("Say where to: --out DIR for a model, --preset NAME for a preset.")
+    if options.serving and (options.format != "saved_model" or options.out is None):
+        raise UserError("--serving goes with --out DIR and --format saved_model.")
+    out = _numbered(options.out) if options.serving and options.out is not None else options.out
+    if out is not None:
+        must_be_free(out, "tfface.json", "the model")
     from tfface import weights
 
     source = weights.find(options.source)
@@ -54,21 +76,97 @@ def main(argv: list[str] | None = None) -> int:
 
         average_weights(model, [weights.find(other).network()[0] for other in options.average])
         card = {**card, "averaged_with": list(options.average)}
-    if options.out is not None:
-        from tfface.models.saved_model import write_saved_model
-
-        info = {"commit": card.get("commit", ""), "card": card}
-        print(f"SavedModel in {write_saved_model(model, config, options.out, info, source.path.parent)}")
+    if out is not None:
+        _write(model, config, card, out, options, source.path.parent)
     if options.preset is not None:
         print(f"Preset in {_write_preset(options.preset, model, config, card)}; fill in the limits in its card.yaml.")
     return 0
+
+
+def _numbered(folder: Path) -> Path:
+    """The next version below a folder; TensorFlow Serving takes the highest number."""
+    taken = [int(path.name) for path in folder.glob("*") if path.name.isdigit()] if folder.is_dir() else []
+    return folder / str(max(taken, default=0) + 1)
+
+
+def _write(
+    model: keras.Model, config: ModelConfig, card: dict[str, Any], out: Path, options: Options, beside: Path
+) -> None:
+    """Writes the model of the weights in the folder `beside`, compares it with Keras, and says in its card how far they
+    differ."""
+    from tfface.models.exports import Form, write_about, write_export
+
+    def calibration() -> Batches:
+        yield from (_synthetic(config, start, 8) for start in range(0, CALIBRATION_FACES, 8))
+
+    form = Form(options.format, options.precision, options.batch, calibration)
+    crops, what = _crops(config, options.photos)
+    write_export(model, config, out, {"commit": card.get("commit", ""), "card": card}, form, beside)
+    away = _largest_difference(model, config, out, crops)
+    agreement = {"largest_difference_px": round(away, 4), "from": "Keras, of 256 a crop", "on": what}
+    write_about(out, {**read_json_object(out / "tfface.json"), "agreement": agreement})
+    print(f"{options.format} in {out}: at most {away:.2g} pixels of 256 from Keras, on {what}")
+
+
+def _largest_difference(model: keras.Model, config: ModelConfig, out: Path, crops: NDArray[np.float32]) -> float:
+    """Over all texels of the maps, in pixels of the 256-pixel crop."""
+    from tfface import models
+    from tfface.runtime import find_network
+
+    size = config_batch(out) or len(crops)
+    serve, keras_says = find_network(out).open(), models.predictor(model, config)
+    away = 0.0
+    for start in range(0, len(crops) - size + 1, size):
+        part = crops[start : start + size]
+        expected = np.asarray(keras_says(part)["position_map"])
+        away = max(away, float(np.abs(serve(part)["position_map"] - expected).max()))
+    return away
+
+
+def config_batch(out: Path) -> int | None:
+    """How many faces an exported model takes at once; None for any number."""
+    told = read_json_object(out / "tfface.json")
+    return 1 if told["format"] == "tflite" and told["batch"] is None else told["batch"]
+
+
+def _crops(config: ModelConfig, photos: Path | None) -> tuple[NDArray[np.float32], str]:
+    """Crops `[N,S,S,3*views]` to compare on, and what they are of."""
+    if photos is None:
+        return _synthetic(config, CALIBRATION_FACES, CHECK_FACES), f"{CHECK_FACES} synthetic faces"
+    from tfface.detect.registry import load_detector
+    from tfface.geometry.align import crop_transform
+    from tfface.io.image import list_images, read_image, warp_image
+
+    detector, crops, size = load_detector("auto"), [], config.image_size
+    for path in list_images(photos)[: 4 * CHECK_FACES]:
+        image = read_image(path)
+        for face in detector.detect(image)[:1]:
+            matrix = crop_transform(face.crop_box(), size, face.roll_rad)
+            crops.append(np.float32(warp_image(image, matrix, size, size) / 255))
+    if len(crops) < config.views:
+        raise UserError(f"No face was found in the photographs in {photos}: name others with --photos.")
+    views = [np.roll(crops, view, axis=0) for view in range(config.views)]
+    return np.concatenate(views, axis=-1), f"{len(crops)} faces of photographs"
+
+
+def _synthetic(config: ModelConfig, first: int, count: int) -> NDArray[np.float32]:
+    """Crops `[N,S,S,3*views]` of the face model's random faces."""
+    from tfface.data.synthetic.sample import SyntheticSettings
+    from tfface.data.synthetic.scene import FaceGenerator
+
+    generator = FaceGenerator(SyntheticSettings(image_size=config.image_size))
+    pairs = [generator.pair(first + index) for index in range(count)]
+    views = [[pair.front.image for pair in pairs], [pair.side.image for pair in pairs]][: config.views]
+    return np.concatenate([np.float32(view) / 255 for view in views], axis=-1)
 
 
 def _write_preset(name: str, model: keras.Model, config: ModelConfig, card: dict[str, Any]) -> Path:
     from tfface.models import presets
 
     target = Path(name) if "/" in name or "\\" in name else presets.PRESETS / name
-    return presets.save(model, config, target, card)
+    presets.save(model, config, target, card)
+    presets.add_graph(model, config, target)
+    return target
 
 
 if __name__ == "__main__":

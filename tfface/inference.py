@@ -2,7 +2,7 @@
 
 Detect, crop, predict, crop again from the network's own 68 landmarks, predict, and bring the map back: with the crop's
 matrix A (image to crop, length scale a), `(u, v) = A^-1 (u', v')` and `depth = depth' / a`. The networks' own code is
-not needed: a SavedModel with the contract of `docs/conventions.md` is.
+not needed: an exported one with the contract of `docs/conventions.md` is (`tfface.runtime`).
 
 Heads that are turned in the picture are turned upright for the network (Zhou 2021) and back afterwards: by the roll of
 the network's own landmarks, and, where no upright detector vouches for it, by the quarter turn of four that the network
@@ -13,10 +13,8 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +24,6 @@ from tfface.detect.registry import load_detector
 from tfface.errors import UserError
 from tfface.face.decoded import DecodedFace
 from tfface.face.layout import Layout
-from tfface.face.open_model import load_open_face
 from tfface.face.several import Found, PointModel
 from tfface.geometry.align import (
     Box,
@@ -38,19 +35,15 @@ from tfface.geometry.align import (
 from tfface.geometry.upright import QUARTER_TURNS_RAD, WIGGLE_RAD, landmark_instability, next_crop
 from tfface.io.files import TRUST_FILE
 from tfface.io.image import warp_image
-from tfface.io.reading import read_json_object, reading
-from tfface.quiet import quiet_tensorflow
 from tfface.result import FaceResult, of_one_person, position_tables
-from tfface.weights import saved_model as find_saved_model
+from tfface.runtime import AGAIN, MAP_PIXELS, Network, find_network
 
-MAP_PIXELS = 256
 RECROP_SIZE_RATIO = (0.4, 2.5)
 LOOKS_AGREE = 0.08
 """Two looks whose landmarks lie within this part of the face's size agree: their mean errs less than either."""
 DETECTORS_OF_ANY_ROLL = ("given", "mtcnn")
 """Boxes that do not say which way up the face is."""
 Image = NDArray[np.uint8]
-_AGAIN = "export the model again"
 _NO_SIDE_BOX = "Side pictures need side boxes: give one box for each."
 
 
@@ -59,12 +52,13 @@ class Reconstructor:
 
     Args:
         model: a preset's name, or the folder of an exported model or of a training run (`tfface.weights`); None: the
-            best preset for one photograph.
+            best preset for one photograph. Or what `tfface.runtime.find_network` found.
         detector: a name of `tfface.detect.registry`, or a detector.
         refine: how often to crop again from the network's own landmarks.
         batch_size: crops in one call of the network.
         upright: find out which way up a face is where its box was given, or where a detector found it that also finds
             heads on their side; and turn crops that are taken again by the roll of the landmarks.
+        runtime: `onnx`, `tflite` or `tensorflow` (`tfface.runtime`); None for the one that the model's files are for.
 
     Raises:
         UserError: there is no such model, or it was made for another face model.
@@ -72,20 +66,21 @@ class Reconstructor:
 
     def __init__(
         self,
-        model: str | os.PathLike[str] | None = None,
+        model: str | os.PathLike[str] | Network | None = None,
         detector: str | Detector = "auto",
         refine: int = 1,
         batch_size: int = 16,
         upright: bool = True,
+        runtime: str | None = None,
     ) -> None:
-        saved_model = find_saved_model(model)
-        self.card = read_card(saved_model)
+        network = model if isinstance(model, Network) else find_network(model, runtime=runtime)
+        self.card = network.card
         self.model_name = str(self.card["model"])
         self.num_views, self.image_size = int(self.card["views"]), int(self.card["image_size"])
         described = self.card.get("coefficients")
         self.layout = Layout.from_card(described) if described else None
-        self.points = PointModel.from_card(self.card, saved_model / TRUST_FILE)
-        self._serve = _load_serve(saved_model)
+        self.points = PointModel.from_card(self.card, network.folder / TRUST_FILE)
+        self._serve = network.open()
         self._detector = detector
         self.refine, self.batch_size, self.upright = refine, batch_size, upright
 
@@ -108,19 +103,60 @@ class Reconstructor:
         """
         self._check_views(side_image)
         start = time.perf_counter()
-        faces = self._find(image, box, "the photograph")
+        faces = self.find(image, box)
         side = None
         if side_image is not None:
             faces = faces[:1]
-            side_face = self._find(side_image, side_box, "the side photograph")[0]
+            side_face = self.find(side_image, side_box, "the side photograph")[0]
             side = self._crop(side_image, side_face.crop_box(), side_face.roll_rad)[0]
-        detected = time.perf_counter()
-        faces = [self._turned_upright(image, face) for face in faces]
+        spent = time.perf_counter() - start
+        return self.reconstruct([(image, face) for face in faces], [spent] * len(faces), side)
+
+    def find(self, image: Image, box: Box | None = None, what: str = "the photograph") -> list[Detection]:
+        """The faces of a photograph, the largest first; or the one in a given box.
+
+        Args:
+            image: `[H,W,3]` uint8 RGB.
+            box: `(left, top, right, bottom)` in pixels around the face (brows and ears to chin); None detects.
+            what: the photograph is called.
+
+        Raises:
+            UserError: there is no face.
+        """
+        if box is not None:
+            left, top, right, bottom = (float(value) for value in check_box(box))
+            return [Detection((left, top, right, bottom), 1.0, "given")]
+        if isinstance(self._detector, str):
+            self._detector = load_detector(self._detector)
+        faces = self._detector.detect(image)
+        if not faces:
+            raise UserError(f"No face was found in {what}: give --box left top right bottom, or a clearer picture.")
+        return faces
+
+    def reconstruct(
+        self,
+        found: Sequence[tuple[Image, Detection]],
+        spent: Sequence[float] | None = None,
+        side: NDArray[np.float32] | None = None,
+    ) -> list[FaceResult]:
+        """Reconstructs faces that were found, of as many photographs as they are of, in batches of the network.
+
+        Args:
+            found: photographs `[H,W,3]` uint8 RGB, each with one of its faces, by `find`.
+            spent: seconds that finding each took, for the results' `timings_ms`.
+            side: the crop `[S,S,3]` of one face's side view, for networks of two views.
+        """
+        self._check_views(side)
+        start = time.perf_counter()
+        faces = [self._turned_upright(image, face) for image, face in found]
+        images = [image for image, _ in found]
         boxes, rolls = [face.crop_box() for face in faces], [face.roll_rad for face in faces]
-        answers = self._predict_faces([image] * len(faces), boxes, rolls, side)
-        spent = {"detect": detected - start, "network": time.perf_counter() - detected}
-        timings = {name: seconds * 1000 for name, seconds in spent.items()}
-        return [self._result(image, face, answer, timings) for face, answer in zip(faces, answers, strict=True)]
+        answers = self._predict_faces(images, boxes, rolls, side)
+        each_ms = (time.perf_counter() - start) * 1000 / max(len(faces), 1)
+        return [
+            self._result(image, face, answer, {"detect": seconds * 1000, "network": each_ms})
+            for image, face, answer, seconds in zip(images, faces, answers, spent or [0.0] * len(faces), strict=True)
+        ]
 
     def as_set(
         self, results: Sequence[FaceResult], weights: Sequence[float] | None = None, same_moment: bool = False
@@ -240,7 +276,7 @@ class Reconstructor:
         rolls: Sequence[float],
         side: NDArray[np.float32] | None,
     ) -> list[_Answer]:
-        """What the network says of each face, in image pixels: the last look, or where two agree their mean (of
+        """What the network says of each face, in pixels of its image: the last look, or where two agree their mean (of
         networks that give maps alone; coefficients are those of one look)."""
         before = None
         for turn in range(self.refine + 1):
@@ -290,19 +326,8 @@ class Reconstructor:
         """What the network says of N crops (docs/conventions.md): `position_map` `[N,256,256,3]` and more, by name."""
         parts = [self._serve(crops[i : i + self.batch_size]) for i in range(0, len(crops), self.batch_size)]
         if self.layout is not None and "coefficients" not in parts[0]:
-            raise UserError(f"{self.model_name} should predict coefficients, as its tfface.json says: {_AGAIN}.")
+            raise UserError(f"{self.model_name} should predict coefficients, as its tfface.json says: {AGAIN}.")
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-    def _find(self, image: Image, box: Box | None, what: str) -> list[Detection]:
-        if box is not None:
-            left, top, right, bottom = (float(value) for value in check_box(box))
-            return [Detection((left, top, right, bottom), 1.0, "given")]
-        if isinstance(self._detector, str):
-            self._detector = load_detector(self._detector)
-        faces = self._detector.detect(image)
-        if not faces:
-            raise UserError(f"No face was found in {what}: give --box left top right bottom, or a clearer picture.")
-        return faces
 
     def _check_views(self, side: object) -> None:
         given = 1 if side is None else 2
@@ -350,65 +375,3 @@ class _Answer:
     box: NDArray[np.float64]
     roll_rad: float
     found: Found | None = None
-
-
-def read_card(saved_model: str | os.PathLike[str]) -> dict[str, Any]:
-    """The `tfface.json` of a SavedModel folder.
-
-    Raises:
-        UserError: when the folder holds no such model, or one for another face model.
-    """
-    folder = Path(saved_model)
-    path = folder / "tfface.json"
-    if not path.is_file() or not (folder / "saved_model.pb").is_file():
-        raise UserError(
-            f"{folder} is not an exported model (saved_model.pb and tfface.json): run `python -m tfface.export`."
-        )
-    card = read_json_object(path, "the card of an exported model", _AGAIN)
-    with reading(path, "the card of an exported model", _AGAIN):
-        checksum = card["face_model"]["checksum"]
-        missing = {"model", "views", "image_size"} - set(card)
-    if missing:
-        raise UserError(f"{path} lacks {', '.join(sorted(missing))}: export the model again.")
-    for key, least, most in (("views", 1, 2), ("image_size", 8, 4096)):
-        if type(card[key]) is not int or not least <= card[key] <= most:
-            raise UserError(f"{path} says {card[key]!r} for {key}, no number from {least} to {most}: {_AGAIN}.")
-    if checksum != load_open_face().checksum:
-        raise UserError(f"{folder} was trained for another face model than this tfface has: export or train it again.")
-    return dict(card)
-
-
-def _check_answers(folder: Path, answers: dict[str, NDArray[np.float32]], count: int) -> None:
-    """Sees to it that a model says what `docs/conventions.md` asks of it.
-
-    Raises:
-        UserError: it gives no position maps, of another shape, or numbers that are not finite.
-    """
-    maps = answers.get("position_map")
-    if maps is None or maps.shape != (count, MAP_PIXELS, MAP_PIXELS, 3):
-        found = "none" if maps is None else f"one of shape {maps.shape}"
-        raise UserError(f"{folder} should give a position map [{count},256,256,3], but gives {found}: {_AGAIN}.")
-    for name, values in answers.items():
-        if len(values) != count or not np.isfinite(values).all():
-            raise UserError(f"{folder} gives {name} that are not finite numbers, one for each picture: {_AGAIN}.")
-
-
-def _load_serve(folder: Path) -> Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]:
-    quiet_tensorflow()
-    import tensorflow as tf
-
-    with reading(folder, "a SavedModel", _AGAIN):
-        module = tf.saved_model.load(str(folder))
-    serve = getattr(module, "serve", None)
-    if not callable(serve):
-        raise UserError(f"{folder} has no `serve` function: export the model with `python -m tfface.export`.")
-
-    def run(crops: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        # copies: the array behind a TensorFlow tensor is read-only
-        with reading(folder, "a model that predicts faces", _AGAIN):
-            answers = {name: np.array(answer, np.float32) for name, answer in serve(tf.constant(crops)).items()}
-        _check_answers(folder, answers, len(crops))
-        return answers
-
-    run.module = module  # type: ignore[attr-defined]  # its variables live as long as it does
-    return run

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
     from tfface.inference import Reconstructor
     from tfface.result import FaceResult
+    from tfface.runtime import Network
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,10 @@ class Arguments:
     """Then fit the face model to the photograph, from the network's answer on (seconds a face; see tfface.fit)."""
     set: bool = False
     """The folder holds photographs of one person: their mean identity and albedo for all (an R-Net's)."""
+    formats: tuple[str, ...] = ()
+    """What to write beside NAME.json: obj, glb, overlay, sheet, depth, colours; all, if not told."""
+    runtime: Annotated[str | None, tyro.conf.arg(metavar="{onnx,tflite,tensorflow}")] = None
+    """What runs the network; without it what its files are for: onnx (ONNX Runtime) for presets."""
     mat: bool = False
     """Also write NAME.mat with Deep3DFaceReconstruction's fields (an R-Net's)."""
     overwrite: bool = False
@@ -79,21 +86,19 @@ def _run(arguments: Arguments, console: Console) -> int:
         failed += _failure(path, UserError(unreadable_format(path)))
     if arguments.set:
         return _predict_set(arguments, batch, console)
-    model = _saved_model(arguments)
-    made_with = _made_with(arguments, model)
+    network = _network(arguments)
+    made_with = _made_with(arguments, network)
     todo, done = _left(arguments, batch, made_with)
     with progress_bar(console, transient=True) as progress:
         task = progress.add_task("loading the network", total=len(todo))
-        reconstructor = _reconstructor(arguments, model) if todo else None
-        for photo, stem in todo:
-            assert reconstructor is not None
+        for (photo, _), said in _predicted(arguments, network, made_with, todo) if todo else ():
             progress.update(task, description=photo.name.replace("[", r"\["))
-            try:
-                _predict_one(reconstructor, photo, stem, arguments, made_with, console)
-            except Exception as error:  # whatever one photograph does, the others are done
+            if isinstance(said, Exception):
                 if not arguments.photo.is_dir():
-                    raise UserError(_naming(photo, error)) from error
-                failed += _failure(photo, error)
+                    raise UserError(_naming(photo, said)) from said
+                failed += _failure(photo, said)
+            else:
+                _tell_results(said, console)
             progress.advance(task)
     _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), failed, done)
     return 1 if failed else 0
@@ -136,10 +141,13 @@ def _batch(arguments: Arguments) -> Batch:
     from tfface.detect.registry import DETECTORS, load_detector
     from tfface.geometry.align import check_box
     from tfface.io.image import no_pictures, read_image, survey
-    from tfface.io.results import stems
+    from tfface.io.results import FORMATS, stems
 
     if arguments.detector not in DETECTORS:
         load_detector(arguments.detector)
+    unknown = sorted(set(arguments.formats) - set(FORMATS) - {"json"})
+    if unknown:
+        raise UserError(f"--formats {unknown[0]}: choose from {', '.join(FORMATS)}; NAME.json is always written.")
     if arguments.recrop < 0:
         raise UserError(f"--recrop {arguments.recrop} is negative: give 0, 1 or more.")
     if arguments.out.exists() and not arguments.out.is_dir():
@@ -164,12 +172,11 @@ def _batch(arguments: Arguments) -> Batch:
     return Batch([arguments.photo], stems([arguments.photo]), [])
 
 
-def _made_with(arguments: Arguments, model: Path) -> dict[str, Any]:
+def _made_with(arguments: Arguments, network: Network) -> dict[str, Any]:
     """What decides how a photograph's results come out, beside the photograph."""
-    from tfface.io.files import folder_digest
-
     chosen = ("detector", "min_score", "box", "side_box", "recrop", "refine", "set", "mat")
-    return {"model": folder_digest(model), **{name: getattr(arguments, name) for name in chosen}}
+    formats = {"formats": sorted(arguments.formats)} if arguments.formats else {}
+    return {"model": network.digest(), **{name: getattr(arguments, name) for name in chosen}, **formats}
 
 
 def _left(arguments: Arguments, batch: Batch, made_with: dict[str, Any]) -> tuple[list[tuple[Path, str]], int]:
@@ -190,61 +197,94 @@ def _left(arguments: Arguments, batch: Batch, made_with: dict[str, Any]) -> tupl
     return left, len(pairs) - len(left)
 
 
-def _reconstructor(arguments: Arguments, model: Path) -> Reconstructor:
+def _reconstructor(arguments: Arguments, network: Network) -> Reconstructor:
     from tfface.detect.registry import load_detector
     from tfface.inference import Reconstructor
 
-    return Reconstructor(model, load_detector(arguments.detector, arguments.min_score), arguments.recrop)
+    return Reconstructor(network, load_detector(arguments.detector, arguments.min_score), arguments.recrop)
 
 
-def _saved_model(arguments: Arguments) -> Path:
-    """The exported model that --model means; without it the best for what is asked."""
-    from tfface import weights
+def _network(arguments: Arguments) -> Network:
+    """The network that --model means; without it the best for what is asked."""
+    from tfface.runtime import find_network
 
     views, coefficients = 1 if arguments.side_photo is None else 2, arguments.set or arguments.mat
-    return weights.saved_model(arguments.model, views, coefficients)
+    return find_network(arguments.model, views, coefficients, arguments.runtime)
 
 
-def _predict_one(
-    reconstructor: Reconstructor,
-    photo: Path,
-    stem: str,
-    arguments: Arguments,
-    made_with: dict[str, Any],
-    console: Console,
-) -> None:
-    from tfface.io.image import read_image
+def _predicted(
+    arguments: Arguments, network: Network, made_with: dict[str, Any], todo: list[tuple[Path, str]]
+) -> Iterator[tuple[tuple[Path, str], list[Saved] | Exception]]:
+    """Each photograph and what its results are called, with what was saved or what went wrong."""
+    from tfface.io.image import image_size, read_image
+    from tfface.stream import Found, stream, together
 
-    side = None if arguments.side_photo is None else read_image(arguments.side_photo)
-    results = reconstructor(read_image(photo), arguments.box, side, arguments.side_box)
-    if arguments.refine:
+    reconstructor, saver = _reconstructor(arguments, network), _Saver(arguments, made_with)
+
+    def find(item: tuple[Path, str]) -> Found:
+        image, start = read_image(item[0]), time.perf_counter()
+        return Found(image, reconstructor.find(image, arguments.box), time.perf_counter() - start)
+
+    def reconstruct(photographs: Sequence[Found]) -> list[list[FaceResult]]:
+        if arguments.side_photo is None and reconstructor.num_views == 1:
+            faces = together(reconstructor, photographs)
+        else:
+            side = None if arguments.side_photo is None else read_image(arguments.side_photo)
+            faces = [reconstructor(each.image, arguments.box, side, arguments.side_box) for each in photographs]
+        if not arguments.refine:
+            return faces
         from tfface.fitting.person import refine
 
-        results = [refine(result) for result in results]
-    _save(results, photo, stem, arguments, made_with, console)
+        return [[refine(result) for result in results] for results in faces]
+
+    def pixels(item: tuple[Path, str]) -> int:
+        try:
+            width, height = image_size(item[0])
+        except UserError:
+            return 0  # it will be told when it is read
+        return width * height
+
+    yield from stream(reconstruct, todo, find, lambda item, results: saver(*item, results), pixels)
 
 
-def _save(
-    results: list[FaceResult],
-    photo: Path,
-    stem: str,
-    arguments: Arguments,
-    made_with: dict[str, Any],
-    console: Console,
-) -> None:
-    """Writes the faces of one photograph, under names that are free or its own."""
-    from tfface.io.results import about, free_names, photograph
+@dataclass(frozen=True)
+class Saved:
+    """A face that was saved, and the name of its results."""
 
-    source = photograph(photo)
-    names = free_names(arguments.out, stem, len(results), source, arguments.overwrite)
-    for number, (name, result) in enumerate(zip(names, results, strict=True)):
-        _warn_of_doubt(result, photo)
-        told = about(source, number, len(results), made_with)
-        result.save(arguments.out, name, arguments.mat, arguments.overwrite, told)
-        yaw, pitch, roll = result.pose.degrees
-        took = sum(result.timings_ms.values())
+    photo: Path
+    base: Path
+    result: FaceResult
+
+
+class _Saver:
+    """Writes the faces of photographs, under names that are free or their own; in any thread."""
+
+    def __init__(self, arguments: Arguments, made_with: dict[str, Any]) -> None:
+        self.arguments, self.made_with = arguments, made_with
+        self._names = threading.Lock()
+        self._taken: set[str] = set()
+
+    def __call__(self, photo: Path, stem: str, results: list[FaceResult]) -> list[Saved]:
+        from tfface.io.results import about, free_names, photograph
+
+        given, source = self.arguments, photograph(photo)
+        with self._names:
+            names = free_names(given.out, stem, len(results), source, given.overwrite, self._taken)
+            self._taken.update(names)
+        for number, (name, result) in enumerate(zip(names, results, strict=True)):
+            told = about(source, number, len(results), self.made_with)
+            result.save(given.out, name, given.mat, given.overwrite, told, given.formats or None)
+        return [Saved(photo, given.out / name, result) for name, result in zip(names, results, strict=True)]
+
+
+def _tell_results(saved: list[Saved], console: Console) -> None:
+    for each in saved:
+        suffix = next(end for end in (".obj", ".glb", ".json") if each.base.with_name(each.base.name + end).is_file())
+        _warn_of_doubt(each.result, each.photo)
+        yaw, pitch, roll = each.result.pose.degrees
+        took = sum(each.result.timings_ms.values())
         console.print(
-            f"{photo} -> {arguments.out / name}.obj  "
+            f"{each.photo} -> {each.base}{suffix}  "
             f"yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} degrees, {took:.0f} ms",
             markup=False,
             soft_wrap=True,
@@ -265,8 +305,8 @@ def _predict_set(arguments: Arguments, batch: Batch, console: Console) -> int:
     """All photographs of one person at once; one that fails is told and left out."""
     from tfface.io.image import read_image
 
-    model = _saved_model(arguments)
-    reconstructor, made_with = _reconstructor(arguments, model), _made_with(arguments, model)
+    network = _network(arguments)
+    reconstructor, made_with = _reconstructor(arguments, network), _made_with(arguments, network)
     read, failed = [], len(batch.unreadable)
     for photo, stem in zip(batch.photos, batch.stems, strict=True):
         try:
@@ -276,9 +316,10 @@ def _predict_set(arguments: Arguments, batch: Batch, console: Console) -> int:
     if not read:
         raise UserError(f"None of the {len(batch.photos)} photographs in {arguments.photo} shows a face.")
     together = reconstructor.as_set([result for _, _, result in read])
+    saver = _Saver(arguments, made_with)
     for (photo, stem, _), result in zip(read, together, strict=True):
         try:
-            _save([result], photo, stem, arguments, made_with, console)
+            _tell_results(saver(photo, stem, [result]), console)
         except Exception as error:
             failed += _failure(photo, error)
     _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), failed, 0)

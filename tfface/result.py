@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy.io
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
@@ -28,7 +27,7 @@ from tfface.geometry.raster import rasterize
 from tfface.io.files import MARK, atomic_path
 from tfface.io.image import warp_image, write_image
 from tfface.io.mesh import Mesh, write_mesh
-from tfface.io.results import refuse_foreign_results
+from tfface.io.results import FORMATS, refuse_foreign_results
 from tfface.viz.overlay import blend, depth_view, face_window, overlay_window, render_colored, turned_view
 from tfface.viz.sheet import contact_sheet
 from tfface.viz.texture import face_texture, vertex_colors
@@ -248,6 +247,7 @@ class FaceResult:
         mat: bool = False,
         overwrite: bool = False,
         about: Mapping[str, Any] | None = None,
+        formats: Sequence[str] | None = None,
     ) -> list[Path]:
         """Writes STEM.obj, .glb, _overlay.png, _sheet.png, _depth.png and, last, STEM.json; each whole or not at all.
 
@@ -259,6 +259,8 @@ class FaceResult:
             mat: also Deep3D's fields.
             overwrite: also what tfface did not write.
             about: goes into STEM.json first (`tfface.io.results.about`).
+            formats: of `tfface.io.results.FORMATS`, what to write beside STEM.json; None for all. Nothing is drawn
+                that is not written.
 
         Returns:
             the files' paths.
@@ -269,27 +271,42 @@ class FaceResult:
         target = Path(folder)
         if not overwrite:
             refuse_foreign_results(target, stem)
-        depth, step = self.depth_image()
-        pictures: dict[str, NDArray[Any]] = {"overlay": self.overlay(), "sheet": self.sheet(), "depth": depth}
-        if self.decoded is not None:
-            pictures["colours"] = self.colours()
-        others = [".obj", ".glb"]
-        if mat:
-            with atomic_path(target / f"{stem}.mat") as beside, beside.open("w+b") as file:
-                scipy.io.savemat(file, self.mat(), do_compression=True)
-                file.seek(0)
-                file.write(f"MATLAB 5.0 MAT-file, {MARK}".encode().ljust(116))
-            others.append(".mat")
+        wanted = FORMATS if formats is None else formats
+        names = [self._write_mat(target / f"{stem}.mat")] if mat else []
         for suffix, textured in ((".obj", False), (".glb", True)):
-            write_mesh(target / f"{stem}{suffix}", self.mesh(textured))
-        for name, picture in pictures.items():
+            if suffix[1:] in wanted:
+                write_mesh(target / f"{stem}{suffix}", self.mesh(textured))
+                names.append(f"{stem}{suffix}")
+        note: dict[str, Any] = {}
+        for name in (name for name in FORMATS if name in wanted and name in self._pictures):
+            picture = self._pictures[name](self)
+            if name == "depth":
+                picture, step = picture
+                note = {"depth_png": {"px_per_level": step, "convention": "0: no face; larger is nearer"}}
             write_image(target / f"{stem}_{name}.png", picture, result=True)
-        note = {"px_per_level": step, "convention": "0: no face; larger is nearer"}
+            names.append(f"{stem}_{name}.png")
         with atomic_path(target / f"{stem}.json") as beside:
-            text = json.dumps({"software": MARK, **(about or {}), **self.summary(), "depth_png": note}, indent=1)
+            text = json.dumps({"software": MARK, **(about or {}), **self.summary(), **note}, indent=1)
             beside.write_text(text + "\n", encoding="utf-8")
-        names = [f"{stem}{end}" for end in (*others, *(f"_{name}.png" for name in pictures), ".json")]
-        return [target / name for name in names]
+        return [target / name for name in (*names, f"{stem}.json")]
+
+    @property
+    def _pictures(self) -> dict[str, Callable[[FaceResult], Any]]:
+        drawn: dict[str, Callable[[FaceResult], Any]] = {
+            "overlay": FaceResult.overlay,
+            "sheet": FaceResult.sheet,
+            "depth": FaceResult.depth_image,
+        }
+        return drawn if self.decoded is None else {**drawn, "colours": FaceResult.colours}
+
+    def _write_mat(self, path: Path) -> str:
+        import scipy.io
+
+        with atomic_path(path) as beside, beside.open("w+b") as file:
+            scipy.io.savemat(file, self.mat(), do_compression=True)
+            file.seek(0)
+            file.write(f"MATLAB 5.0 MAT-file, {MARK}".encode().ljust(116))
+        return path.name
 
 
 def of_one_person(

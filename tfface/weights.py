@@ -107,16 +107,29 @@ class Weights:
             return configuration.read_yaml(card)
         return card_of_run(folder) if (folder / "config.yaml").is_file() else {}
 
+    def graph(self) -> Path | None:
+        """The graph that ONNX Runtime opens with these weights, where a preset's folder holds one."""
+        path = self.path.parent / presets.GRAPH_FILE
+        return path if self.path.name == "weights.npz" and path.is_file() else None
+
     def saved_model(self) -> Path:
+        """The folder of the SavedModel, as `exported` has it."""
+        return self.exported("saved_model")
+
+    def exported(self, kind: str) -> Path:
         """The folder of the exported model; weights that are not exported yet are, once, into the user's cache.
 
         An export that is there is never replaced, since another process may be loading it.
+
+        Args:
+            kind: one of `tfface.models.presets.MODEL_FILES`; ignored of what is exported already.
         """
         if self.is_exported:
             return self.path
-        target = cache_folder() / "exported" / f"{self.name}-{_digest(self.path)}"
-        if not _is_saved_model(target):
-            _export(self, target)
+        ending = "" if kind == "saved_model" else f"-{kind}"
+        target = cache_folder() / "exported" / f"{self.name}-{_digest(self.path)}{ending}"
+        if exported_format(target) is None:
+            _export(self, target, kind)
         return target
 
 
@@ -188,15 +201,18 @@ def _described(data: DataConfig) -> str:
 
 def _held(path: Path) -> Path | None:
     """What a path holds: the exported model's folder itself, or a file of weights."""
-    if _is_saved_model(path):
+    if exported_format(path) is not None:
         return path
     if path.is_file() and path.suffix in WEIGHT_SUFFIXES:
         return path
     return next((path / name for name in WEIGHT_FILES if (path / name).is_file()), None)
 
 
-def _is_saved_model(folder: Path) -> bool:
-    return all((folder / name).is_file() for name in SAVED_MODEL_FILES)
+def exported_format(folder: Path) -> str | None:
+    """Which of `presets.MODEL_FILES` a folder holds, beside its `tfface.json`; None of what is no exported model."""
+    if not (folder / "tfface.json").is_file():
+        return None
+    return next((kind for kind, name in presets.MODEL_FILES.items() if (folder / name).is_file()), None)
 
 
 def _unknown(name: str) -> str:
@@ -210,11 +226,11 @@ def _unknown(name: str) -> str:
     )
 
 
-def _export(weights: Weights, target: Path) -> None:
+def _export(weights: Weights, target: Path, kind: str) -> None:
     """Writes the exported model beside and renames it to `target`, unless another process was faster."""
     import keras
 
-    from tfface.models.saved_model import write_saved_model
+    from tfface.models.exports import Form, write_export
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -227,7 +243,7 @@ def _export(weights: Weights, target: Path) -> None:
         with beside as folder:
             model, config, card = weights.network()
             about = {"commit": card.get("commit", ""), "card": card}
-            made = write_saved_model(model, config, Path(folder) / "model", about, weights.path.parent)
+            made = write_export(model, config, Path(folder) / "model", about, Form(kind), weights.path.parent)
             _place(made, target)
     finally:
         keras.config.set_dtype_policy(policy)
@@ -237,7 +253,7 @@ def _place(made: Path, target: Path) -> None:
     try:
         os.rename(made, target)
     except OSError as error:  # a folder that holds files is there already
-        if not _is_saved_model(target):
+        if exported_format(target) is None:
             raise UserError(f"{target} is in the way of an exported model ({error}): delete it.") from error
 
 

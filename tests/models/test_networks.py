@@ -19,7 +19,7 @@ from tfface.face.position_map import PositionMap
 from tfface.geometry.camera import Camera
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.models import blocks, dual_prn, maps, mnv2_prn, presets, prn_res
-from tfface.models.saved_model import write_saved_model
+from tfface.models.exports import write_export as write_saved_model
 
 SMALL = {
     **{"width": 0.1, "decoder_width": 0.1, "image_size": 32, "map_size": 32, "features": 8, "components": 8},

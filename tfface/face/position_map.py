@@ -42,9 +42,9 @@ class PositionMap:
 
     def from_vertices(self, vertices: NDArray[np.floating]) -> NDArray[np.float32]:
         """`[..., 53833, 3]` to `[..., R, R, 3]`."""
-        weights = self.barycentric[..., None]
-        gathered = vertices[..., self.texel_vertices, :]
-        return np.asarray((gathered * weights).sum(-2), np.float32)
+        corners, weights = self.texel_vertices, self.barycentric
+        out = sum(vertices[..., corners[..., k], :] * weights[..., k, None] for k in range(3))
+        return np.asarray(out, np.float32)
 
     def to_vertices(self, position_map: NDArray[np.floating]) -> NDArray[np.float32]:
         """`[..., R, R, 3]` sampled bilinearly at each vertex's uv: `[..., 53833, 3]`."""

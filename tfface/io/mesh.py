@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.io.files import MARK, atomic_path
+from tfface.io.glb import glb_bytes
 from tfface.io.image import only_known_formats, read_image, write_image
 from tfface.io.obj import read_obj, texture_file
 from tfface.io.reading import must_exist, reading
@@ -94,46 +95,29 @@ def _rows(template: str, values: NDArray[Any]) -> str:
 
 
 def _write_ply(path: Path, mesh: Mesh) -> None:
-    _export(path, _to_trimesh(mesh, 1.0, textured=False))
-
-
-def _write_glb(path: Path, mesh: Mesh) -> None:
-    _export(path, _to_trimesh(mesh, MM_TO_M, textured=True), include_normals=True, tree_postprocessor=_sign)
-
-
-def _sign(tree: dict[str, Any]) -> None:
-    """Says who wrote it, where glTF has a place for that: first of all."""
-    asset = {**tree.pop("asset"), "generator": MARK}
-    rest = dict(tree)
-    tree.clear()
-    tree.update({"asset": asset, **rest})
-
-
-def _export(path: Path, mesh: Any, **options: Any) -> None:
-    data = mesh.export(file_type=path.suffix.lower()[1:], **options)
+    data = _to_trimesh(mesh).export(file_type="ply")
     with atomic_path(path) as beside:
         beside.write_bytes(data)
 
 
-def _to_trimesh(mesh: Mesh, scale: float, textured: bool) -> Any:
+def _write_glb(path: Path, mesh: Mesh) -> None:
+    data = glb_bytes(mesh, MM_TO_M)
+    with atomic_path(path) as beside:
+        beside.write_bytes(data)
+
+
+def _to_trimesh(mesh: Mesh) -> Any:
     import trimesh
-    from PIL import Image
 
     from tfface.geometry.raster import vertex_normals
 
     result = trimesh.Trimesh(
-        mesh.vertices.astype(np.float64) * scale,
+        mesh.vertices.astype(np.float64),
         mesh.triangles,
         vertex_normals=vertex_normals(mesh.vertices, mesh.triangles),
         process=False,
     )
-    if textured and mesh.texture is not None and mesh.uv is not None:
-        material = trimesh.visual.material.PBRMaterial(
-            name="face", baseColorTexture=Image.fromarray(mesh.texture), metallicFactor=0.0, roughnessFactor=0.9
-        )
-        upwards = mesh.uv * [1.0, -1.0] + [0.0, 1.0]
-        result.visual = trimesh.visual.TextureVisuals(uv=upwards, material=material)
-    elif mesh.colors is not None:
+    if mesh.colors is not None:
         result.visual = trimesh.visual.ColorVisuals(result, vertex_colors=mesh.colors)
     return result
 

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from tfface.io.reading import must_exist, reading
 
 PICTURES = ("overlay", "sheet", "depth", "colours", "stages")
 ENDS = (".json", ".obj", ".glb", ".mat", *(f"_{name}.png" for name in PICTURES))
+FORMATS = ("obj", "glb", "overlay", "sheet", "depth", "colours")
+"""What may be written of a face beside its JSON."""
 LONGEST_STEM = 200
 """Bytes; file systems allow 255 with what is appended."""
 _MOST_NAMES = 10_000
@@ -115,13 +117,23 @@ def finished(folder: Path, stem: str, source: Mapping[str, str], made_with: Mapp
     return None
 
 
-def free_names(folder: Path, stem: str, count: int, source: Mapping[str, str], overwrite: bool = False) -> list[str]:
+def free_names(
+    folder: Path,
+    stem: str,
+    count: int,
+    source: Mapping[str, str],
+    overwrite: bool = False,
+    taken: Container[str] = (),
+) -> list[str]:
     """Names for the `count` faces of a photograph: those of its earlier results, or new ones.
 
-    Nothing that is not ours, and no result of another photograph, has any of them (unless `overwrite`).
+    Nothing that is not ours, and no result of another photograph, has any of them (unless `overwrite`), and none is
+    among those `taken` for results that are being written.
     """
     for base in _bases(stem):
         names = [base] if count == 1 else [f"{base}_{number}" for number in range(count)]
+        if any(name in taken for name in names):
+            continue
         if overwrite or all(_is_free(folder, name, source) for name in names):
             return names
     raise UserError(f"{folder} has no free name left for {stem}: choose another --out.")

@@ -65,7 +65,7 @@ def rotation_matrix(numbers: Any, kind: str) -> Any:
     first, second = ops.split(numbers + ops.convert_to_tensor([1.0, 0, 0, 0, 1, 0]), 2, axis=-1)
     x = _unit(first)
     y = _unit(second - ops.sum(x * second, axis=-1, keepdims=True) * x)
-    return ops.stack([x, y, ops.cross(x, y)], axis=-1)
+    return ops.stack([x, y, cross(x, y)], axis=-1)
 
 
 def euler_matrix(angles: Any) -> Any:
@@ -228,6 +228,12 @@ def _other_side(names: tuple[str, ...]) -> NDArray[np.int64]:
         return name
 
     return np.array([place.get(other(name), index) for index, name in enumerate(names)])
+
+
+def cross(first: Any, second: Any) -> Any:
+    """The cross product of vectors `[...,3]`, of operations that ONNX has."""
+    (a, b, c), (x, y, z) = ops.unstack(first, 3, axis=-1), ops.unstack(second, 3, axis=-1)
+    return ops.stack([b * z - c * y, c * x - a * z, a * y - b * x], axis=-1)
 
 
 def _unit(vector: Any) -> Any:

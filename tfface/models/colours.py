@@ -25,6 +25,7 @@ from tfface.face.layout import CROP_SIZE, Layout
 from tfface.face.open_model import load_albedo_basis, load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.geometry.harmonics import AMBIENT, harmonic_functions
+from tfface.models.coefficients import cross
 from tfface.models.points import gauss_newton_step
 
 STRIDE = 5
@@ -83,7 +84,7 @@ class ColoursFromPicture(keras.layers.Layer):
         size, upright = pixels.shape[1], np.array([1.0, -1.0, 1.0], np.float32)
         flat, here = ops.reshape(pixels, (-1, size * size, 3)), self.texels[0] * size + self.texels[1]
         right, left, below, above = (ops.take(flat, here + step, axis=1) for step in (1, -1, size, -size))
-        normal = ops.cross((below - above) * upright, (right - left) * upright)
+        normal = cross((below - above) * upright, (right - left) * upright)
         length = ops.sqrt(ops.sum(ops.square(normal), axis=-1, keepdims=True))
         return ops.take(flat, here, axis=1)[..., :2], normal / ops.maximum(length, 1e-6)
 

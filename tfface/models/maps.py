@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from tfface.geometry.ibug68 import MIRRORED
@@ -54,8 +55,13 @@ def last_map(units: Any) -> Any:
 
 def mirrored(pixels: Any) -> Any:
     """The map `[B,R,R,3]` in pixels of the mirrored crop: the UV chart is symmetric, so columns swap and u turns."""
-    u, rest = ops.split(ops.flip(pixels, axis=2), [1], axis=-1)
-    return ops.concatenate([CROP_SIZE - u, rest], axis=-1)
+    sign, shift = np.array([[-1, 1, 1], [CROP_SIZE, 0, 0]], np.float32)
+    return ops.add(ops.multiply(flipped(pixels), sign), shift)
+
+
+def flipped(x: Any) -> Any:
+    """`x` `[B,H,W,C]` from right to left, as a gather: what flips costs more in exports."""
+    return ops.take(x, np.arange(x.shape[2])[::-1].astype(np.int32), axis=2)
 
 
 def averaged_with_mirror(
@@ -70,12 +76,13 @@ def averaged_with_mirror(
     """
     once = keras.Model(images, answers)
     images = keras.Input(images.shape[1:], name="images")
-    here, there = once(images), once(ops.flip(images, axis=2))
-    back = {name: mirrors.get(name, lambda x: ops.take(x, MIRRORED, axis=1))(x) for name, x in there.items()}
-    return images, {
-        name: ops.concatenate([one, back[name]], axis=1) if name in joined else (one + back[name]) / 2
-        for name, one in here.items()
-    }
+    both = once(ops.concatenate([images, flipped(images)], axis=0))  # one batch: half the operations
+    averaged = {}
+    for name, answer in both.items():
+        here, there = ops.unstack(ops.reshape(answer, (2, -1, *answer.shape[1:])), 2)
+        back = mirrors.get(name, lambda x: ops.take(x, MIRRORED, axis=1))(there)
+        averaged[name] = ops.concatenate([here, back], axis=1) if name in joined else (here + back) / 2
+    return images, averaged
 
 
 @keras.saving.register_keras_serializable(package="tfface")

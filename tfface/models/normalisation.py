@@ -17,11 +17,22 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """Keras' layer to float32's rounding; with TensorFlow features `[B,H,W,C]` are normalised in one operation."""
 
     def call(self, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
-        if not (training and self.trainable and self._fusible(inputs, mask)):
+        if not self._fusible(inputs, mask):
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
 
         gamma, beta = (ops.cast(weight, "float32") for weight in (self.gamma, self.beta))
+        if not (training and self.trainable):
+            mean, variance = (ops.convert_to_tensor(weight) for weight in (self.moving_mean, self.moving_variance))
+            return tf.raw_ops.FusedBatchNormV3(
+                x=inputs,
+                scale=gamma,
+                offset=beta,
+                mean=mean,
+                variance=variance,
+                epsilon=self.epsilon,
+                is_training=False,
+            )[0]
         outputs, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
             x=inputs, scale=gamma, offset=beta, mean=[], variance=[], epsilon=self.epsilon, is_training=True
         )

@@ -124,7 +124,9 @@ class PointsAndDifferences(keras.layers.Layer):
         share, points = _centres(heat)
         sigma = deviation(ops.sum(share * _flat(doubt), axis=1), POINT_LEAST_PX, POINT_USUAL_PX)
         first, second = np.array(self.pairs, np.int32).T
-        seen = (ops.take(share, first, axis=2) + ops.take(share, second, axis=2)) / 2
+        halves = np.zeros((share.shape[2], len(first)), np.float32)
+        halves[first, np.arange(len(first))] = halves[second, np.arange(len(first))] = 0.5
+        seen = ops.matmul(share, halves)
         maps_of_pair = ops.reshape(_flat(apart), (-1, share.shape[1], len(first), 3))
         read = ops.einsum("btp,btpc->bpc", seen, maps_of_pair)
         between = ops.take(points, first, axis=1) - ops.take(points, second, axis=1) + OFFSET_PX * read[..., :2]

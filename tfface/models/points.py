@@ -43,6 +43,7 @@ from tfface.models.coefficients import (
     rotation_matrix,
 )
 from tfface.models.map_basis import posed_map_basis
+from tfface.models.solve import solve_positive
 
 POINTS_LAYER = "points"
 """Name of the layer that finds the points."""
@@ -186,7 +187,7 @@ class MoveToPoints(keras.layers.Layer):
         """The points as the raw numbers have them `[B,N,2]`, and their derivatives `[B,N,2,K]`."""
         slope = ops.sigmoid(EXPRESSION_SHARPNESS * (parts["expression"] + EXPRESSION_START))
         weights = ops.concatenate([parts["identity"], expression_weights(parts["expression"])], axis=-1)
-        flat = ops.convert_to_tensor(self.basis.reshape(len(self.basis), -1))
+        flat = ops.reshape(self.basis, (self.basis.shape[0], -1))
         shape = self.mean + ops.reshape(ops.matmul(weights, flat), (-1, self.count, 3))
         turned = ops.matmul(shape, ops.swapaxes(rotation, 1, 2))
         focal, distance, centre, shift = pinhole_of(parts["camera"], self.layout.camera)
@@ -196,7 +197,10 @@ class MoveToPoints(keras.layers.Layer):
         nearer, zero = k * k / focal, ops.zeros_like(k)
         rows = [ops.stack([k, zero, nearer * x], axis=-1), ops.stack([zero, -k, -nearer * y], axis=-1)]
         before = ops.stack(rows, axis=-2)  # [B,N,2,3]: pixels a millimetre
-        shapes = ops.einsum("bncd,ind->bnci", ops.matmul(before, rotation[:, None]), self.basis)
+        turned_back = ops.reshape(
+            ops.matmul(ops.reshape(before, (-1, 2 * self.count, 3)), rotation), (-1, self.count, 2, 3)
+        )
+        shapes = ops.einsum("bncd,ind->bnci", turned_back, self.basis)
         ones = ops.ones_like(parts["identity"])
         shapes = shapes * ops.concatenate([ones, slope], axis=-1)[:, None, None]
         tx, ty, tz = ops.unstack(turned, 3, axis=-1)
@@ -296,9 +300,10 @@ def gauss_newton_step(jacobian: Any, residual: Any, sigma: Any, tau: Any) -> Any
     rows, size = residual.shape[1] * residual.shape[2], tau.shape[0]
     a = ops.reshape(jacobian * tau / sigma[..., None], (-1, rows, size))
     at = ops.swapaxes(a, 1, 2)
-    factor = ops.cholesky(ops.matmul(at, a) + ops.eye(size))
-    half = ops.solve_triangular(factor, ops.matmul(at, ops.reshape(residual / sigma, (-1, rows, 1))), lower=True)
-    return tau * ops.solve_triangular(ops.swapaxes(factor, 1, 2), half, lower=False)[..., 0]
+    change = solve_positive(
+        ops.matmul(at, a) + ops.eye(size), ops.matmul(at, ops.reshape(residual / sigma, (-1, rows, 1)))
+    )
+    return tau * change[..., 0]
 
 
 def small_turn(vector: Any) -> Any:

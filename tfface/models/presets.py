@@ -1,12 +1,14 @@
 """Presets: networks that come with their weights (docs/conventions.md).
 
 `tfface/presets/NAME/` holds `preset.yaml` (the model part of a configuration), `weights.npz` (float16, keyed by the
-weights' paths, and the face model's checksum) and `card.yaml` (data, command, commit, hours, metrics, limits).
+weights' paths, and the face model's checksum), `card.yaml` (data, command, commit, hours, metrics, limits), and for
+prediction without TensorFlow the graph without weights `network.onnx.zz`, with `tfface.json`.
 """
 
 from __future__ import annotations
 
 import difflib
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 FACE_MODEL = "face_model"
 """The entry of `weights.npz` that names the face model: its checksum."""
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
+GRAPH_FILE = "network.onnx.zz"
+"""A network's graph without weights, in a preset's folder (`tfface.models.onnx_graph`)."""
+MODEL_FILES = {"saved_model": "saved_model.pb", "keras": "model.keras", "onnx": "model.onnx", "tflite": "model.tflite"}
+"""Formats of exported models, and the file by which the folder of one is known."""
 DEFAULTS = {1: "mnv2_points", 2: "mnv2_points_pair"}
 """The presets that are used when none is named: the best ones for one and for two photographs."""
 DEFAULTS_WITH_COEFFICIENTS = {1: "rnet_points", 2: "rnet_points_pair"}
@@ -92,6 +98,21 @@ def save(model: keras.Model, config: ModelConfig, target: Path, written_card: di
     with atomic_path(target / "weights.npz") as beside, beside.open("wb") as file:
         np.savez_compressed(file, **arrays)
     return target
+
+
+def add_graph(model: keras.Model, config: ModelConfig, target: Path) -> None:
+    """Gives a preset's folder what it needs to predict without TensorFlow: its graph and `tfface.json`.
+
+    Raises:
+        UserError: a package of the extra `export` is missing.
+    """
+    from tfface.models.onnx_graph import write_graph
+    from tfface.models.saved_model import INFO, describe
+
+    maps = write_graph(model, config, target / GRAPH_FILE)
+    told = {key: value for key, value in describe(model, config).items() if key not in ("commit", "card")}
+    with atomic_path(target / INFO) as beside:
+        beside.write_text(json.dumps({**told, "face_maps": maps}, indent=2) + "\n", encoding="utf-8")
 
 
 def config_beside(path: Path) -> ModelConfig | None:

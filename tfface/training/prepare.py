@@ -21,9 +21,10 @@ from tfface.errors import UserError, item_error
 from tfface.face.open_model import load_open_face
 from tfface.geometry.align import transform_points
 from tfface.geometry.pos import deep3d_crop, five_points
-from tfface.inference import Reconstructor, read_card
+from tfface.inference import Reconstructor
 from tfface.io.image import read_image
 from tfface.result import FaceResult
+from tfface.runtime import read_card
 
 
 @dataclass(frozen=True)

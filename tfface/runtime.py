@@ -1,0 +1,198 @@
+"""Networks opened with whichever runtime their files are for: ONNX Runtime, LiteRT or TensorFlow.
+
+ONNX Runtime is the default: it starts without TensorFlow (a tenth of a second instead of two to ten), takes any number
+of faces at once, gives Keras' numbers to a thousandth of a pixel from the very weights that training reads, and has
+wheels for every system. LiteRT is a little faster on some processors, but its file is made for a fixed number of faces
+and holds weights of its own (docs/exports.md has the measurements). A preset carries its graph; weights without one
+(a training run's) are predicted with TensorFlow, unless another runtime is asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface import weights
+from tfface.errors import UserError
+from tfface.face.open_model import load_open_face
+from tfface.face.position_map import PositionMap
+from tfface.io.files import folder_digest
+from tfface.io.onnx_file import open_onnx
+from tfface.io.reading import read_arrays, read_json_object, reading
+from tfface.quiet import quiet_tensorflow
+
+MAP_PIXELS = 256
+RUNTIMES = ("onnx", "tflite", "tensorflow")
+FORMAT_OF = {"onnx": "onnx", "tflite": "tflite", "tensorflow": "saved_model"}
+"""The format in which weights are exported for a runtime."""
+AGAIN = "export the model again"
+Answers = dict[str, NDArray[np.float32]]
+Serve = Callable[[NDArray[np.float32]], Answers]
+
+
+@dataclass(frozen=True)
+class Network:
+    """A network that can be opened.
+
+    Attributes:
+        folder: of an exported model, or of a preset.
+        runtime: one of `RUNTIMES`.
+        card: its `tfface.json`.
+    """
+
+    folder: Path
+    runtime: str
+    card: dict[str, Any]
+
+    def digest(self) -> str:
+        """Changes when the network's files do."""
+        return folder_digest(self.folder)
+
+    def open(self) -> Serve:
+        """What the network says of crops `[N,S,S,3*views]`, by name (docs/conventions.md).
+
+        Raises:
+            UserError: the files are damaged, or the runtime is not installed.
+        """
+        serve = {"onnx": _open_onnx, "tflite": _open_tflite, "tensorflow": _open_tensorflow}[self.runtime](self.folder)
+
+        def checked(crops: NDArray[np.float32]) -> Answers:
+            answers = serve(crops)
+            _check_answers(self.folder, answers, len(crops))
+            return answers
+
+        return checked
+
+
+def find_network(
+    name: str | os.PathLike[str] | None = None,
+    views: int = 1,
+    coefficients: bool = False,
+    runtime: str | None = None,
+) -> Network:
+    """The network that a person means, in the form that a runtime opens.
+
+    Args:
+        name, views, coefficients: as `tfface.weights.find` has them.
+        runtime: one of `RUNTIMES`; None for ONNX Runtime where the weights have a graph, else TensorFlow.
+
+    Raises:
+        UserError: there is no such network or runtime, or it cannot be exported for it.
+    """
+    if runtime is not None and runtime not in RUNTIMES:
+        raise UserError(f"There is no runtime {runtime!r}: choose from {', '.join(RUNTIMES)}.")
+    found = weights.find(name, views, coefficients)
+    if found.is_exported:
+        return _exported(found.path, runtime)
+    graph = found.graph()
+    if graph is not None and runtime in (None, "onnx"):
+        try:
+            return Network(graph.parent, "onnx", read_card(graph.parent))
+        except UserError:
+            if runtime == "onnx":
+                raise  # else the graph is for another face model: TensorFlow makes one for this
+    wanted = runtime or "tensorflow"
+    folder = found.exported(FORMAT_OF[wanted])
+    return Network(folder, wanted, read_card(folder))
+
+
+def _exported(folder: Path, runtime: str | None) -> Network:
+    kind = weights.exported_format(folder)
+    made_for = next(
+        name for name, form in FORMAT_OF.items() if form == kind or (name == "tensorflow" and kind == "keras")
+    )
+    if runtime not in (None, made_for):
+        raise UserError(
+            f"{folder} holds a model for --runtime {made_for}, not {runtime}: leave --runtime out, or export the "
+            f"run or the preset that it was made from with --format {FORMAT_OF[runtime]}."
+        )
+    return Network(folder, made_for, read_card(folder))
+
+
+def read_card(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """The `tfface.json` of an exported model or of a preset.
+
+    Raises:
+        UserError: when the folder holds no such model, or one for another face model.
+    """
+    folder = Path(folder)
+    path = folder / "tfface.json"
+    if not path.is_file() or not (weights.exported_format(folder) or (folder / weights.presets.GRAPH_FILE).is_file()):
+        raise UserError(
+            f"{folder} is not an exported model (saved_model.pb and tfface.json): run `python -m tfface.export`."
+        )
+    card = read_json_object(path, "the card of an exported model", AGAIN)
+    with reading(path, "the card of an exported model", AGAIN):
+        checksum = card["face_model"]["checksum"]
+        missing = {"model", "views", "image_size"} - set(card)
+    if missing:
+        raise UserError(f"{path} lacks {', '.join(sorted(missing))}: export the model again.")
+    for key, least, most in (("views", 1, 2), ("image_size", 8, 4096)):
+        if type(card[key]) is not int or not least <= card[key] <= most:
+            raise UserError(f"{path} says {card[key]!r} for {key}, no number from {least} to {most}: {AGAIN}.")
+    if checksum != load_open_face().checksum:
+        raise UserError(f"{folder} was trained for another face model than this tfface has: export or train it again.")
+    return dict(card)
+
+
+def _check_answers(folder: Path, answers: Answers, count: int) -> None:
+    """Sees to it that a model says what `docs/conventions.md` asks of it.
+
+    Raises:
+        UserError: it gives no position maps, of another shape, or numbers that are not finite.
+    """
+    maps = answers.get("position_map")
+    if maps is None or maps.shape != (count, MAP_PIXELS, MAP_PIXELS, 3):
+        found = "none" if maps is None else f"one of shape {maps.shape}"
+        raise UserError(f"{folder} should give a position map [{count},256,256,3], but gives {found}: {AGAIN}.")
+    for name, values in answers.items():
+        if len(values) != count or not np.isfinite(values).all():
+            raise UserError(f"{folder} gives {name} that are not finite numbers, one for each picture: {AGAIN}.")
+
+
+def _open_onnx(folder: Path) -> Serve:
+    graph = folder / weights.presets.GRAPH_FILE
+    if not graph.is_file():
+        return open_onnx(folder / "model.onnx")
+    given = read_arrays(folder / "weights.npz", "weights", advice="the file is damaged, or does not fit its network")
+    for name, resolution in read_json_object(folder / "tfface.json").get("face_maps", {}).items():
+        face = load_open_face()
+        components = face.linear_at(PositionMap(face, resolution).cage_matrix)
+        given[name] = components.reshape(len(components), -1)
+    return open_onnx(graph, given)
+
+
+def _open_tflite(folder: Path) -> Serve:
+    from tfface.io.tflite_file import open_tflite
+
+    return open_tflite(folder / "model.tflite")
+
+
+def _open_tensorflow(folder: Path) -> Serve:
+    quiet_tensorflow()
+    import tensorflow as tf
+
+    if weights.exported_format(folder) == "keras":
+        from tfface.models.exports import load_keras
+
+        serve = module = load_keras(folder)
+    else:
+        with reading(folder, "a SavedModel", AGAIN):
+            module = tf.saved_model.load(str(folder))
+        serve = getattr(module, "serve", None)
+    if not callable(serve):
+        raise UserError(f"{folder} has no `serve` function: export the model with `python -m tfface.export`.")
+
+    def run(crops: NDArray[np.float32]) -> Answers:
+        # copies: the array behind a TensorFlow tensor is read-only
+        with reading(folder, "a model that predicts faces", AGAIN):
+            return {name: np.array(answer, np.float32) for name, answer in serve(tf.constant(crops)).items()}
+
+    run.module = module  # type: ignore[attr-defined]  # its variables live as long as it does
+    return run
