@@ -1,8 +1,8 @@
 """Look at the face model: `python data_tools/draw_face_model.py --out docs/pictures`.
 
-Writes `face_model_people.jpg` (64 random people, each with an expression of their own) and `face_model_expressions.jpg` (24 expressions of
-three people, from the front, from 35 and 90 degrees, from above and from below). Faces are those of the generator, with
-nothing in front of them.
+Writes `face_model_people.jpg` (64 random people, each with an expression of their own) and `face_model_expressions.jpg`
+(24 expressions of three people, from the front, from 35 and 90 degrees, from above and from below). Faces are those of
+the generator, with nothing in front of them.
 """
 
 from __future__ import annotations

@@ -21,7 +21,6 @@ from tfface.evaluation.w300_lp import read_300w_lp
 from tfface.face.linear_face import LinearFace
 from tfface.face.open_model import load_open_face
 from tfface.face.readers import bfm_300wlp
-from tfface.face.traits import load_traits
 from tfface.geometry.camera import Camera
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.metrics.landmarks import box_area_root
@@ -35,7 +34,7 @@ POSE = np.array([[0.2, -0.4, 0.1, 60.0, 50.0, -3.0, 0.4]])
 def truth() -> SyntheticTruth:
     face = load_open_face()
     rng = np.random.default_rng(1)
-    identity = (load_traits().shift + rng.normal(0, 1, face.num_identity)).astype(np.float32)
+    identity = rng.normal(0, 1, face.num_identity).astype(np.float32)
     rotation = euler_to_matrix(np.deg2rad(50.0), 0.1, 0.0)
     camera = Camera(rotation, 1e5, 1e5 / 1.2, np.array([128.0, 120.0]), face.centre)
     return SyntheticTruth(face, [KnownFace(identity, np.zeros(len(face.expression_names), np.float32), camera)])

@@ -147,7 +147,8 @@ def _sets(options: Options) -> int:
         network = Reconstructor(found.saved_model(), refine=options.refine)
         if network.points is None:
             raise UserError(
-                f"{found.name} finds no points and coefficients to solve several pictures by: name one with model.points, such as rnet_points."
+                f"{found.name} finds no points and coefficients to solve several pictures by: name one with "
+                "model.points, such as rnet_points."
             )
         rows = measure(network, options.limit or 100, track=partial(track, description=found.name))
         results[found.name] = summary(rows, network.points.trust)

@@ -35,7 +35,6 @@ from numpy.typing import NDArray
 from tfface.face.layout import CAMERA_SIZES, Layout, camera_of
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.face.traits import load_traits
 from tfface.geometry.camera import Camera
 from tfface.geometry.pinhole import projected
 from tfface.geometry.rotation import euler_to_matrix, matrix_to_euler
@@ -173,7 +172,7 @@ class PointModel:
 
 def usual_identity() -> FloatArray:
     """The identity `[I]` of people on average; about it, a person's numbers are standard normal."""
-    return load_traits().shift
+    return np.zeros(load_open_face().num_identity)
 
 
 @dataclass
