@@ -21,7 +21,7 @@ from tfface.io.image import list_images
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path)
-    parser.add_argument("--model", default="rnet_light", help="the R-Net to start from")
+    parser.add_argument("--model", default="rnet_points", help="the R-Net to start from")
     parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--steps", type=int, default=2, help="of an epoch")
     parser.add_argument("--out", type=Path, default=Path("out/examples/4"))

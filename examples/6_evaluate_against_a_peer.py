@@ -21,8 +21,8 @@ from tfface.evaluation.photos import read_photos
 
 
 def stand_in(folder: Path, target: Path) -> Path:
-    """Writes what `rnet_light` finds as another method would hand it in: in the benchmark's pixels, with names."""
-    data, reconstruct = read_photos(folder), tfface.Reconstructor("rnet_light")
+    """Writes what `rnet_points` finds as another method would hand it in: in the benchmark's pixels, with names."""
+    data, reconstruct = read_photos(folder), tfface.Reconstructor("rnet_points")
     faces = [reconstruct(tfface.read_image(p), tuple(b))[0] for p, b in zip(data.images, data.boxes, strict=True)]
     landmarks = np.stack([face.landmarks68[:, :2] for face in faces]) + OFFSET_PX
     target.mkdir(parents=True, exist_ok=True)

@@ -53,7 +53,7 @@ def test_a_photograph_becomes_a_glb(example) -> None:
 
 @pytest.mark.slow
 def test_photographs_of_one_person_share_their_identity(example) -> None:
-    out = example("2_photographs_of_one_person", "--model", "rnet_light")
+    out = example("2_photographs_of_one_person", "--model", "rnet_points")
     people = [
         json.loads(path.read_text())["coefficients"]["identity_sigma"] for path in sorted(out.glob("photo_*.json"))
     ]

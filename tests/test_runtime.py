@@ -64,7 +64,7 @@ print([name for name in {HEAVY!r} if name in sys.modules], code)
 def test_a_graph_for_another_face_model_is_left_for_tensorflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TFFACE_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "mine"
-    shutil.copytree(presets.folder("rnet_light"), folder)
+    shutil.copytree(presets.folder("rnet_points"), folder)
     card = json.loads((folder / "tfface.json").read_text())
     (folder / "tfface.json").write_text(json.dumps({**card, "face_model": {"name": "x", "checksum": "y"}}))
     with pytest.raises(UserError, match="another face model"):
@@ -74,7 +74,7 @@ def test_a_graph_for_another_face_model_is_left_for_tensorflow(tmp_path: Path, m
 
 def test_a_graph_without_its_weights_is_told(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
-    shutil.copytree(presets.folder("rnet_light"), folder)
+    shutil.copytree(presets.folder("rnet_points"), folder)
     with np.load(folder / "weights.npz") as file:
         kept = {name: file[name] for name in file.files[1:]}
     np.savez(folder / "weights.npz", **kept)
@@ -170,7 +170,7 @@ def test_only_what_is_asked_for_is_written(tmp_path: Path, capsys: pytest.Captur
     for name in "abcdefghij":
         write_image(photos / f"{name}.jpg", data.astronaut())
     (photos / "e.jpg").write_text("no picture")
-    arguments = [str(photos), "--model", "rnet_light", "--out", str(out), "--formats", "glb", "json"]
+    arguments = [str(photos), "--model", "rnet_points", "--out", str(out), "--formats", "glb", "json"]
     assert predict(arguments) == 1
     said = capsys.readouterr()
     assert [line.split(" -> ")[0][-5:] for line in said.out.splitlines()] == [f"{name}.jpg" for name in "abcdfghij"]

@@ -167,7 +167,7 @@ def test_processes_that_meet_an_empty_cache_at_once_all_predict(repository: Path
     script = (
         "import numpy as np, tfface\n"
         "picture = np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)\n"
-        "print(tfface.Reconstructor('rnet_light', runtime='tensorflow').predict_box(picture, (0, 0, 96, 96)).sum())\n"
+        "print(tfface.Reconstructor('rnet_points', runtime='tensorflow').predict_box(picture, (0, 0, 96, 96)).sum())\n"
     )
     environment = {**os.environ, "TFFACE_CACHE": str(tmp_path)}
     command = [sys.executable, "-c", script]

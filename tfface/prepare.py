@@ -122,6 +122,10 @@ def _claim_folder(options: Options, photos: list[str]) -> None:
             raise UserError(
                 f"{options.out} was made with another {', '.join(different)}: choose another --out or the same options."
             )
+    else:
+        mine = [name for name in ("report.csv", "sheet.png") if (options.out / name).exists()]
+        if mine:
+            raise UserError(f"{options.out} holds a {mine[0]} that tfface did not write: choose another --out.")
     with atomic_path(options.out / DATASET_FILE) as beside:
         beside.write_text(json.dumps({**card, "tfface": __version__}, indent=2) + "\n")
 

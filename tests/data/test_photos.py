@@ -163,3 +163,14 @@ def test_prepare_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     assert (out / "photos-00000.tfrecord").stat().st_mtime_ns == before and (out / "photos-00001.tfrecord").exists()
     with pytest.raises(UserError, match="another size"):
         prepare.main([*command[:-6], "--size", "96", *command[-4:]])
+
+
+def test_prepare_leaves_files_that_are_not_its_own(tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    write_image(tmp_path / "photos" / "a.png", disc_photo(64, 64, (32, 32), 20))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.csv").write_text("mine\n")
+    with pytest.raises(UserError, match=r"holds a report\.csv that tfface did not write"):
+        prepare.main([str(tmp_path / "photos"), "--out", str(tmp_path / "out")])
+    assert (tmp_path / "out" / "report.csv").read_text() == "mine\n"
+    assert list((tmp_path / "out").iterdir()) == [tmp_path / "out" / "report.csv"]
