@@ -19,6 +19,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -82,6 +83,7 @@ def main(argv: list[str] | None = None) -> int:
     options = tyro.cli(Options, args=argv, prog="python data_tools/train_presets.py")
     plan = [planned(text) for text in options.networks]
     options.out.mkdir(parents=True, exist_ok=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # batch systems end jobs so; no process may stay behind
     faces = _make_faces(options)
     try:
         _wait_for_faces(options, faces)
