@@ -1,4 +1,4 @@
-"""Networks in each runtime say what Keras says; the default one starts without TensorFlow; exports and their wrong uses."""
+"""Networks in each runtime say what Keras says; the default starts without TensorFlow; exports and their wrong uses."""
 
 from __future__ import annotations
 
