@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tfface.config import ModelConfig
 
-CALIBRATION_FACES = 64
+CALIBRATION_FACES = 48
 CHECK_FACES = 16
 Batches = Iterator[NDArray[np.float32]]
 
