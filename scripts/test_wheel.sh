@@ -73,6 +73,10 @@ use() {
     for command in synthesize prepare; do says 0 "usage: tfface $command" "$tfface" "$command" --help; done
     says 2 "pip install 'tfface[tune]'" "$tfface" sweep
     says 0 "astronaut.obj" "$tfface" predict astronaut.png --out predicted
+    says 0 "astronaut.glb" "$BARE/bin/python" -c "import sys
+sys.modules['tensorflow'] = sys.modules['keras'] = sys.modules['matplotlib'] = None  # whoever imports them fails
+from tfface.predict import main
+sys.exit(main(['astronaut.png', '--out', 'light', '--formats', 'glb']))"
     says 2 "No face was found" "$tfface" predict grey.png --out predicted
     says 0 "astronaut.obj" "$tfface" fit astronaut.png --steps 20 --out fitted
     says 0 "epoch 1" "$tfface" train --model mnv2_light "${small[@]}" --out run

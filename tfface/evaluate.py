@@ -248,14 +248,13 @@ def _columns(options: Options, data: LandmarkSet, read_image: ReadImage) -> list
 def _predictors(options: Options, with_peers: bool) -> Iterable[tuple[str, Any]]:
     from tfface import weights
     from tfface.evaluation.networks import NetworkPredictor
+    from tfface.runtime import find_network
 
     names = options.model if options.model or with_peers else (None,)
     # All names are checked before the first long run.
-    for found in [weights.find(name) for name in names]:
-        predictor = NetworkPredictor(
-            found.saved_model(), found.name, options.detector or "auto", options.upright, options.refine
-        )
-        yield found.name, predictor
+    for called, network in [(weights.find(name).name, find_network(name)) for name in names]:
+        predictor = NetworkPredictor(network, called, options.detector or "auto", options.upright, options.refine)
+        yield called, predictor
 
 
 def _finder(detector: str) -> FindBox:

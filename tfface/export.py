@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from tfface.config import ModelConfig
 
-CALIBRATION_FACES = 64
+CALIBRATION_FACES = 48
 CHECK_FACES = 16
 Batches = Iterator[NDArray[np.float32]]
 
@@ -69,15 +69,15 @@ def main(argv: list[str] | None = None) -> int:
         must_be_free(out, "tfface.json", "the model")
     from tfface import weights
 
-    source = weights.find(options.source)
-    model, config, card = source.network()
+    found = weights.find(options.source)
+    model, config, card = found.network()
     if options.average:
         from tfface.models.average import average_weights
 
         average_weights(model, [weights.find(other).network()[0] for other in options.average])
         card = {**card, "averaged_with": list(options.average)}
     if out is not None:
-        _write(model, config, card, out, options, source.path.parent)
+        _write(model, config, found.about(card), out, options, found.path.parent)
     if options.preset is not None:
         print(f"Preset in {_write_preset(options.preset, model, config, card)}; fill in the limits in its card.yaml.")
     return 0
@@ -90,7 +90,7 @@ def _numbered(folder: Path) -> Path:
 
 
 def _write(
-    model: keras.Model, config: ModelConfig, card: dict[str, Any], out: Path, options: Options, beside: Path
+    model: keras.Model, config: ModelConfig, about: dict[str, Any], out: Path, options: Options, beside: Path
 ) -> None:
     """Writes the model of the weights in the folder `beside`, compares it with Keras, and says in its card how far they
     differ."""
@@ -101,7 +101,7 @@ def _write(
 
     form = Form(options.format, options.precision, options.batch, calibration)
     crops, what = _crops(config, options.photos)
-    write_export(model, config, out, {"commit": card.get("commit", ""), "card": card}, form, beside)
+    write_export(model, config, out, about, form, beside)
     away = _largest_difference(model, config, out, crops)
     agreement = {"largest_difference_px": round(away, 4), "from": "Keras, of 256 a crop", "on": what}
     write_about(out, {**read_json_object(out / "tfface.json"), "agreement": agreement})
@@ -113,20 +113,8 @@ def _largest_difference(model: keras.Model, config: ModelConfig, out: Path, crop
     from tfface import models
     from tfface.runtime import find_network
 
-    size = config_batch(out) or len(crops)
-    serve, keras_says = find_network(out).open(), models.predictor(model, config)
-    away = 0.0
-    for start in range(0, len(crops) - size + 1, size):
-        part = crops[start : start + size]
-        expected = np.asarray(keras_says(part)["position_map"])
-        away = max(away, float(np.abs(serve(part)["position_map"] - expected).max()))
-    return away
-
-
-def config_batch(out: Path) -> int | None:
-    """How many faces an exported model takes at once; None for any number."""
-    told = read_json_object(out / "tfface.json")
-    return 1 if told["format"] == "tflite" and told["batch"] is None else told["batch"]
+    got = find_network(out).open()(crops)["position_map"]
+    return float(np.abs(got - np.asarray(models.predictor(model, config)(crops)["position_map"])).max())
 
 
 def _crops(config: ModelConfig, photos: Path | None) -> tuple[NDArray[np.float32], str]:
@@ -166,6 +154,8 @@ def _write_preset(name: str, model: keras.Model, config: ModelConfig, card: dict
     target = Path(name) if "/" in name or "\\" in name else presets.PRESETS / name
     presets.save(model, config, target, card)
     presets.add_graph(model, config, target)
+    for linked in presets.add_graphs_of_links(model, config, target):
+        print(f"Graph of {linked} made anew: it has the same weights.")
     return target
 
 

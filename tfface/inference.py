@@ -54,7 +54,7 @@ class Reconstructor:
         model: a preset's name, or the folder of an exported model or of a training run (`tfface.weights`); None: the
             best preset for one photograph. Or what `tfface.runtime.find_network` found.
         detector: a name of `tfface.detect.registry`, or a detector.
-        refine: how often to crop again from the network's own landmarks.
+        refine: how often to crop again from the network's own landmarks; None: once, or as the network's card says.
         batch_size: crops in one call of the network.
         upright: find out which way up a face is where its box was given, or where a detector found it that also finds
             heads on their side; and turn crops that are taken again by the roll of the landmarks.
@@ -68,7 +68,7 @@ class Reconstructor:
         self,
         model: str | os.PathLike[str] | Network | None = None,
         detector: str | Detector = "auto",
-        refine: int = 1,
+        refine: int | None = None,
         batch_size: int = 16,
         upright: bool = True,
         runtime: str | None = None,
@@ -82,7 +82,8 @@ class Reconstructor:
         self.points = PointModel.from_card(self.card, network.folder / TRUST_FILE)
         self._serve = network.open()
         self._detector = detector
-        self.refine, self.batch_size, self.upright = refine, batch_size, upright
+        self.refine = network.looks - 1 if refine is None else refine
+        self.batch_size, self.upright = batch_size, upright
 
     def __call__(
         self,

@@ -44,8 +44,8 @@ class Arguments:
     """Left, top, right, bottom of the face in pixels, instead of detection."""
     side_box: tuple[float, float, float, float] | None = None
     """The same for the side photograph."""
-    recrop: int = 1
-    """How often to crop again from the network's own landmarks."""
+    recrop: int | None = None
+    """How often to crop again from the network's own landmarks: once, if not told (`--model fast`: never)."""
     refine: bool = False
     """Then fit the face model to the photograph, from the network's answer on (seconds a face; see tfface.fit)."""
     set: bool = False
@@ -148,7 +148,7 @@ def _batch(arguments: Arguments) -> Batch:
     unknown = sorted(set(arguments.formats) - set(FORMATS) - {"json"})
     if unknown:
         raise UserError(f"--formats {unknown[0]}: choose from {', '.join(FORMATS)}; NAME.json is always written.")
-    if arguments.recrop < 0:
+    if arguments.recrop is not None and arguments.recrop < 0:
         raise UserError(f"--recrop {arguments.recrop} is negative: give 0, 1 or more.")
     if arguments.out.exists() and not arguments.out.is_dir():
         raise UserError(f"--out {arguments.out} is a file: give a folder.")
@@ -176,7 +176,10 @@ def _made_with(arguments: Arguments, network: Network) -> dict[str, Any]:
     """What decides how a photograph's results come out, beside the photograph."""
     chosen = ("detector", "min_score", "box", "side_box", "recrop", "refine", "set", "mat")
     formats = {"formats": sorted(arguments.formats)} if arguments.formats else {}
-    return {"model": network.digest(), **{name: getattr(arguments, name) for name in chosen}, **formats}
+    told = {name: getattr(arguments, name) for name in chosen}
+    if told["recrop"] is None:
+        told["recrop"] = network.looks - 1
+    return {"model": network.digest(), **told, **formats}
 
 
 def _left(arguments: Arguments, batch: Batch, made_with: dict[str, Any]) -> tuple[list[tuple[Path, str]], int]:

@@ -50,6 +50,11 @@ class Network:
     runtime: str
     card: dict[str, Any]
 
+    @property
+    def looks(self) -> int:
+        """How often it looks at a face, where nothing else is asked for."""
+        return int(self.card.get("looks", 2))
+
     def digest(self) -> str:
         """Changes when the network's files do."""
         return folder_digest(self.folder)
@@ -62,8 +67,10 @@ class Network:
         """
         serve = {"onnx": _open_onnx, "tflite": _open_tflite, "tensorflow": _open_tensorflow}[self.runtime](self.folder)
 
+        size = self.card.get("batch")
+
         def checked(crops: NDArray[np.float32]) -> Answers:
-            answers = serve(crops)
+            answers = serve(crops) if size is None else _in_batches(serve, crops, size)
             _check_answers(self.folder, answers, len(crops))
             return answers
 
@@ -141,6 +148,16 @@ def read_card(folder: str | os.PathLike[str]) -> dict[str, Any]:
     return dict(card)
 
 
+def _in_batches(serve: Serve, crops: NDArray[np.float32], size: int) -> Answers:
+    """The answers of a network that takes `size` crops at once, neither more nor fewer."""
+    parts = []
+    for start in range(0, len(crops), size):
+        part = crops[start : start + size]
+        padded = np.concatenate([part, np.repeat(part[:1], size - len(part), axis=0)])
+        parts.append({name: answer[: len(part)] for name, answer in serve(padded).items()})
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
 def _check_answers(folder: Path, answers: Answers, count: int) -> None:
     """Sees to it that a model says what `docs/conventions.md` asks of it.
 
@@ -160,7 +177,9 @@ def _open_onnx(folder: Path) -> Serve:
     graph = folder / weights.presets.GRAPH_FILE
     if not graph.is_file():
         return open_onnx(folder / "model.onnx")
-    given = read_arrays(folder / "weights.npz", "weights", advice="the file is damaged, or does not fit its network")
+    link = folder / weights.presets.LINK_FILE
+    file = weights.presets.linked(link) if link.is_file() else folder / "weights.npz"
+    given = read_arrays(file, "weights", advice="the file is damaged, or does not fit its network")
     for name, resolution in read_json_object(folder / "tfface.json").get("face_maps", {}).items():
         face = load_open_face()
         components = face.linear_at(PositionMap(face, resolution).cage_matrix)

@@ -29,6 +29,7 @@ from tfface import config as configuration
 from tfface.config import DataConfig, ModelConfig
 from tfface.errors import UserError
 from tfface.io.files import TRUST_FILE, cache_folder
+from tfface.io.reading import read_json_object
 from tfface.models import presets
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 PathLike = str | os.PathLike[str]
 PACKAGE = Path(__file__).resolve().parent
 SAVED_MODEL_FILES = ("saved_model.pb", "tfface.json")
-WEIGHT_FILES = ("best.weights.h5", "weights.npz")
+WEIGHT_FILES = ("best.weights.h5", "weights.npz", presets.LINK_FILE)
 BESIDE_WEIGHTS = ("preset.yaml", "config.yaml", "run.yaml", "card.yaml", TRUST_FILE)
 """What an export is made of beside the weights."""
 WEIGHT_SUFFIXES = (".h5", ".npz")
@@ -107,10 +108,17 @@ class Weights:
             return configuration.read_yaml(card)
         return card_of_run(folder) if (folder / "config.yaml").is_file() else {}
 
+    def about(self, card: dict[str, Any]) -> dict[str, Any]:
+        """What an exported model's `tfface.json` says of these weights: commit, card, and how often to look at a face
+        where that is not as usual."""
+        graph = self.graph()
+        told = {} if graph is None else read_json_object(graph.with_name("tfface.json"))
+        return {"commit": card.get("commit", ""), "card": card, **{k: told[k] for k in ("looks",) if k in told}}
+
     def graph(self) -> Path | None:
         """The graph that ONNX Runtime opens with these weights, where a preset's folder holds one."""
         path = self.path.parent / presets.GRAPH_FILE
-        return path if self.path.name == "weights.npz" and path.is_file() else None
+        return path if self.path.name in ("weights.npz", presets.LINK_FILE) and path.is_file() else None
 
     def saved_model(self) -> Path:
         """The folder of the SavedModel, as `exported` has it."""
@@ -153,7 +161,7 @@ def find(name: PathLike | None = None, views: int = 1, coefficients: bool = Fals
         folder = path if path.is_dir() else path.parent
         return Weights(folder.resolve().name, held)
     if text in presets.available():
-        return Weights(text, presets.folder(text) / "weights.npz")
+        return Weights(text, presets.weights_file(text))
     if (path / "config.yaml").is_file():
         raise UserError(f"{path} is a run that has not ended an epoch yet: it holds no {WEIGHT_FILES[0]}.")
     raise UserError(_unknown(text))
@@ -242,8 +250,9 @@ def _export(weights: Weights, target: Path, kind: str) -> None:
     try:
         with beside as folder:
             model, config, card = weights.network()
-            about = {"commit": card.get("commit", ""), "card": card}
-            made = write_export(model, config, Path(folder) / "model", about, Form(kind), weights.path.parent)
+            made = write_export(
+                model, config, Path(folder) / "model", weights.about(card), Form(kind), weights.path.parent
+            )
             _place(made, target)
     finally:
         keras.config.set_dtype_policy(policy)
@@ -260,7 +269,7 @@ def _place(made: Path, target: Path) -> None:
 def _digest(file: Path) -> str:
     """Changes when anything does that an export is made of: weights, configuration, card, code, tables, libraries."""
     told = hashlib.sha256(digest_of_code().encode())
-    for path in (file, *(file.parent / name for name in BESIDE_WEIGHTS)):
+    for path in (presets.linked(file), *(file.parent / name for name in BESIDE_WEIGHTS)):
         if path.is_file():
             _tell(told, path.name, path.read_bytes())
     return told.hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""A SavedModel of ours as a `Predictor` of landmarks and of whole meshes."""
+"""A network of ours as a `Predictor` of landmarks and of whole meshes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
+from tfface.runtime import Network
 
 FloatArray = NDArray[np.floating]
 Image = NDArray[np.uint8]
@@ -25,9 +26,9 @@ class NetworkPredictor:
     """
 
     def __init__(
-        self, saved_model: Path, name: str, detector: str = "auto", upright: bool = False, refine: int = 1
+        self, network: Network | Path, name: str, detector: str = "auto", upright: bool = False, refine: int = 1
     ) -> None:
-        """Loads the SavedModel folder `saved_model`; `detector` finds faces where a benchmark gives no box.
+        """Opens a network (`tfface.runtime`), or the one in a folder; `detector` finds faces where there is no box.
 
         With `upright` it finds out which way up the face in a box is, as prediction does with a given box (one view
         only). `refine` is how often it looks again, in an upright crop of the landmarks just found: prediction does
@@ -41,7 +42,7 @@ class NetworkPredictor:
         from tfface.inference import Reconstructor
 
         self.name, self.refine = name, refine
-        self._reconstructor = Reconstructor(saved_model, refine=refine)
+        self._reconstructor = Reconstructor(network, refine=refine)
         self.num_views = self._reconstructor.num_views
         face = load_open_face()
         self._topology = PositionMap(face)

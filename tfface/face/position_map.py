@@ -13,7 +13,6 @@ from functools import cached_property
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
 from tfface.face.open_model import REGION_NAMES, OpenFace
 from tfface.geometry.raster import rasterize
@@ -42,19 +41,26 @@ class PositionMap:
 
     def from_vertices(self, vertices: NDArray[np.floating]) -> NDArray[np.float32]:
         """`[..., 53833, 3]` to `[..., R, R, 3]`."""
-        corners, weights = self.texel_vertices, self.barycentric
-        out = sum(vertices[..., corners[..., k], :] * weights[..., k, None] for k in range(3))
-        return np.asarray(out, np.float32)
+        return _applied(self._from_vertices_matrix, vertices, (self.resolution, self.resolution))
+
+    @cached_property
+    def _from_vertices_matrix(self) -> sp.csr_array:
+        return _blending(self.texel_vertices, self.barycentric, len(self.surface.uv))
+
+    @cached_property
+    def _to_vertices_matrix(self) -> sp.csr_array:
+        return _blending(*self._vertex_samples, self.resolution**2)
 
     def to_vertices(self, position_map: NDArray[np.floating]) -> NDArray[np.float32]:
         """`[..., R, R, 3]` sampled bilinearly at each vertex's uv: `[..., 53833, 3]`."""
-        return self._sample(position_map, slice(None))
+        flat = position_map.reshape(*position_map.shape[:-3], -1, position_map.shape[-1])
+        return _applied(self._to_vertices_matrix, flat, (len(self.surface.uv),))
 
     def landmarks(self, position_map: NDArray[np.floating], count: int = 68) -> NDArray[np.float32]:
         """The 68 or 81 landmarks of `[..., R, R, 3]`: `[..., count, 3]`."""
         return self._sample(position_map, self.face.landmarks_of(count))
 
-    def _sample(self, position_map: NDArray[np.floating], which: slice | NDArray[np.int64]) -> NDArray[np.float32]:
+    def _sample(self, position_map: NDArray[np.floating], which: NDArray[np.int64]) -> NDArray[np.float32]:
         texels, weights = self._vertex_samples
         texels, weights = texels[which], weights[which]
         flat = position_map.reshape(*position_map.shape[:-3], -1, position_map.shape[-1])
@@ -119,6 +125,20 @@ class PositionMap:
         return marked | marked[:, ::-1]  # the middle line lies between two texels
 
 
+def _blending(which: NDArray[np.integer], weights: NDArray[np.floating], columns: int) -> sp.csr_array:
+    """The matrix `[N,columns]` whose rows blend `which` `[...,K]` with `weights` `[...,K]`."""
+    starts = np.arange(0, which.size + 1, which.shape[-1])
+    values = np.asarray(weights, np.float32).ravel()
+    return sp.csr_array((values, which.ravel(), starts), shape=(len(starts) - 1, columns))
+
+
+def _applied(matrix: sp.csr_array, points: NDArray[np.floating], shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """`[..., columns, C]` to `[..., *shape, C]`, by sparse products: several times as fast as gathers."""
+    kept = np.asarray(points, np.float32)
+    out = [matrix @ part for part in kept.reshape(-1, *kept.shape[-2:])]
+    return np.stack(out).reshape(*kept.shape[:-2], *shape, kept.shape[-1])
+
+
 def _tables(
     uv: NDArray[np.float32], triangles: NDArray[np.int32], resolution: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float32], float]:
@@ -127,6 +147,8 @@ def _tables(
     triangle_id, barycentric, _ = rasterize(points, triangles, resolution, resolution)
     empty = triangle_id < 0
     if empty.any():
+        from scipy.ndimage import distance_transform_edt
+
         nearest = distance_transform_edt(empty, return_distances=False, return_indices=True)
         triangle_id, barycentric = triangle_id[tuple(nearest)], barycentric[tuple(nearest)]
     return triangle_id, barycentric, float(1 - empty.mean())

@@ -14,7 +14,7 @@ from tfface.io.reading import reading
 
 
 def open_tflite(path: Path) -> Serve:
-    """What a network in a file says of pictures, by the names of its outputs; however many it takes at once.
+    """What a network in a file says of as many pictures as it takes at once, by the names of its outputs.
 
     Args:
         path: `.tflite`, with one signature.
@@ -24,20 +24,12 @@ def open_tflite(path: Path) -> Serve:
     """
     interpreter = _interpreter()
     with reading(path, "a TFLite network", "export the model again"):
-        opened = interpreter(str(path), num_threads=available_cores())
-        run = opened.get_signature_runner()
-        entry, described = next(iter(run.get_input_details().items()))
-        size = int(described["shape"][0])
+        run = interpreter(str(path), num_threads=available_cores()).get_signature_runner()
+        entry = next(iter(run.get_input_details()))
 
     def serve(pictures: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        parts = [_run(pictures[i : i + size]) for i in range(0, len(pictures), size)]
-        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-    def _run(pictures: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
-        missing = size - len(pictures)
         with reading(path, "a network that predicts faces", "export the model again"):
-            answers = run(**{entry: np.pad(pictures, ((0, missing), (0, 0), (0, 0), (0, 0)))})
-            return {name: np.array(answer[: len(pictures)], np.float32) for name, answer in answers.items()}
+            return {name: np.array(answer, np.float32) for name, answer in run(**{entry: pictures}).items()}
 
     return serve
 

@@ -46,7 +46,7 @@ class Form:
     Attributes:
         format: one of `MODEL_FILES`.
         precision: of its weights, one of `PRECISIONS[format]`.
-        batch: how many pictures it takes at once; None for any number (TFLite always takes a fixed one: 1).
+        batch: how many pictures it takes at once; None for any number (TFLite always takes a fixed one: then 1).
         pictures: gives batches of crops `[B,S,S,3*views]`, by whose features int8 is scaled.
     """
 
@@ -65,6 +65,11 @@ class Form:
             raise UserError(
                 f"A batch of {self.batch} holds no picture: give 1 or more, or leave it out for any number."
             )
+
+    @property
+    def fixed_batch(self) -> int | None:
+        """`batch`, with TFLite's 1."""
+        return 1 if self.format == "tflite" and self.batch is None else self.batch
 
 
 def write_export(
@@ -97,7 +102,7 @@ def write_export(
         with writing(folder):
             _WRITERS[form.format](model, config, beside, form)
             (beside / "config.json").write_text(json.dumps(asdict(config), indent=2) + "\n", encoding="utf-8")
-            about = {"format": form.format, "precision": form.precision, "batch": form.batch}
+            about = {"format": form.format, "precision": form.precision, "batch": form.fixed_batch}
             write_about(beside, {**describe(model, config), **about, **info})
             if beside_weights is not None and (beside_weights / TRUST_FILE).is_file():
                 shutil.copyfile(beside_weights / TRUST_FILE, beside / TRUST_FILE)
@@ -167,7 +172,7 @@ def _write_tflite(model: keras.Model, config: ModelConfig, folder: Path, form: F
     def answer(images: Any) -> Any:
         return predictor.stateless_call(*([tf.constant(v) for v in part] for part in parts), images, training=False)[0]
 
-    shape = (form.batch or 1, config.image_size, config.image_size, 3 * config.views)
+    shape = (form.fixed_batch, config.image_size, config.image_size, 3 * config.views)
     with plain_operations():
         traced = tf.function(answer, input_signature=[tf.TensorSpec(shape, tf.float32, name="images")])
         module = tf.Module()

@@ -212,6 +212,11 @@ def make_int8(path: Path, pictures: Iterator[NDArray[np.float32]]) -> None:
             return None if batch is None else {"images": batch}
 
     quantization.quantize_static(
-        str(folded), str(path), Reader(), op_types_to_quantize=["Conv"], per_channel=True, reduce_range=False
+        str(folded),
+        str(path),
+        Reader(),
+        op_types_to_quantize=["Conv"],
+        per_channel=True,
+        extra_options={"CalibMaxIntermediateOutputs": 2},  # else it keeps every feature of every face
     )
     folded.unlink()

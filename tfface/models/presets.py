@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from tfface.config import ModelConfig
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.io.files import atomic_path
-from tfface.io.reading import must_exist, read_arrays, reading
+from tfface.io.reading import must_exist, read_arrays, read_json_object, read_text, reading
 
 if TYPE_CHECKING:
     import keras
@@ -32,6 +33,8 @@ GRAPH_FILE = "network.onnx.zz"
 """A network's graph without weights, in a preset's folder (`tfface.models.onnx_graph`)."""
 MODEL_FILES = {"saved_model": "saved_model.pb", "keras": "model.keras", "onnx": "model.onnx", "tflite": "model.tflite"}
 """Formats of exported models, and the file by which the folder of one is known."""
+LINK_FILE = "weights.link"
+"""In place of `weights.npz`: the name of the preset whose weights this one has too."""
 DEFAULTS = {1: "mnv2_points", 2: "mnv2_points_pair"}
 """The presets that are used when none is named: the best ones for one and for two photographs."""
 DEFAULTS_WITH_COEFFICIENTS = {1: "rnet_points", 2: "rnet_points_pair"}
@@ -79,13 +82,26 @@ def _network_of(path: Path) -> ModelConfig:
     return configuration.from_dict({"model": configuration.read_yaml(path)}).model
 
 
+def weights_file(name: str) -> Path:
+    """The file of weights in the folder of the preset `name`: `weights.npz`, or a link to another's (`linked`)."""
+    link = folder(name) / LINK_FILE
+    return link if link.is_file() else folder(name) / "weights.npz"
+
+
+def linked(path: Path) -> Path:
+    """The file of weights itself, where `path` is a link to another preset's."""
+    if path.name != LINK_FILE:
+        return path
+    return folder(read_text(path, "the name of a preset").strip()) / "weights.npz"
+
+
 def load(name: str) -> tuple[keras.Model, ModelConfig]:
     """The network of the preset `name` with its weights, and its configuration."""
     from tfface import models
 
     config = model_config(name)
     model = models.build(config)
-    load_weights(model, folder(name) / "weights.npz")
+    load_weights(model, weights_file(name))
     return model, config
 
 
@@ -110,9 +126,29 @@ def add_graph(model: keras.Model, config: ModelConfig, target: Path) -> None:
     from tfface.models.saved_model import INFO, describe
 
     maps = write_graph(model, config, target / GRAPH_FILE)
+    before = target / INFO
+    looks = {"looks": read_json_object(before)["looks"]} if target.joinpath(LINK_FILE).is_file() else {}
     told = {key: value for key, value in describe(model, config).items() if key not in ("commit", "card")}
     with atomic_path(target / INFO) as beside:
-        beside.write_text(json.dumps({**told, "face_maps": maps}, indent=2) + "\n", encoding="utf-8")
+        beside.write_text(json.dumps({**told, "face_maps": maps, **looks}, indent=2) + "\n", encoding="utf-8")
+
+
+def add_graphs_of_links(model: keras.Model, config: ModelConfig, target: Path) -> list[Path]:
+    """Makes anew the graphs of presets that have the weights of the preset in `target`, and predict otherwise with
+    them: each keeps whether it averages with the mirror image, and how often it looks.
+
+    Returns:
+        their folders.
+    """
+    done = []
+    for link in sorted(target.parent.glob(f"*/{LINK_FILE}")):
+        if linked(link).parent == target:
+            mirror = _network_of(link.parent / "preset.yaml").mirror_average
+            own = replace(config, mirror_average=mirror)
+            _write_yaml(link.parent / "preset.yaml", configuration.to_dict(own))
+            add_graph(model, own, link.parent)
+            done.append(link.parent)
+    return done
 
 
 def config_beside(path: Path) -> ModelConfig | None:
@@ -131,6 +167,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
     """
     import keras
 
+    path = linked(path)
     what, advice = f"weights of the network {model.name}", "the file is damaged, or does not fit its configuration"
     if path.suffix != ".npz":
         must_exist(path, "give a file of weights")
@@ -175,7 +212,7 @@ def load_trunk(model: keras.Model, path: Path) -> int:
     Raises:
         UserError: the file has none of the network's weights.
     """
-    loaded = 0
+    loaded, path = 0, linked(path)
     arrays = read_arrays(path, "weights of a trunk")
     with reading(path, "weights of a trunk"):
         for variable in _weights(model):

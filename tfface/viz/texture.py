@@ -41,7 +41,7 @@ def visibility(vertices: NDArray[np.floating], triangles: NDArray[np.int32]) -> 
 
 def sample_photo(image: NDArray[np.uint8], positions: NDArray[np.floating]) -> NDArray[np.float32]:
     """Colours in [0,1] at positions `[H,W, 2 or 3]` (pixel centres at +0.5), bilinear; the border is repeated."""
-    return np.asarray(sample_image(image, positions) / 255, np.float32)
+    return np.asarray(sample_image(image, positions), np.float32) / np.float32(255)
 
 
 def vertex_colors(texture: NDArray[np.uint8], face: OpenFace) -> NDArray[np.uint8]:
@@ -63,13 +63,16 @@ def face_texture(image: NDArray[np.uint8], vertices: NDArray[np.floating], table
     packed = np.concatenate([vertices, visibility(vertices, triangles)[:, None]], axis=1).astype(np.float32)
     texels = tables.from_vertices(packed)
     inside = (texels[..., :2] >= 0).all(-1) & (texels[..., 0] <= image.shape[1]) & (texels[..., 1] <= image.shape[0])
-    seen = (texels[..., 3] * inside)[..., None]
-    colors = sample_photo(image, texels)
-    mirrored, mirror_seen = colors[:, ::-1], seen[:, ::-1]
-    from_mirror = (1 - seen) * mirror_seen
-    hidden = pull_push(seen * colors + from_mirror * mirrored, seen + from_mirror)
-    filled = seen * colors + (1 - seen) * hidden
-    return np.asarray(np.clip(filled, 0, 1) * 255 + 0.5, np.uint8)
+    seen = np.asarray(texels[..., 3] * inside, np.float32)[..., None]
+    colors = sample_photo(image, texels[..., :2])
+    from_mirror = (1 - seen) * seen[:, ::-1]
+    known = np.concatenate([seen * colors + from_mirror * colors[:, ::-1], seen + from_mirror], axis=-1)
+    hidden = pull_push(known[..., :3], known[..., 3:])
+    filled = colors
+    filled -= hidden
+    filled *= seen
+    filled += hidden
+    return np.asarray(np.clip(filled, 0, 1) * np.float32(255) + np.float32(0.5), np.uint8)
 
 
 def pull_push(weighted: NDArray[np.floating], weight: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -79,12 +82,15 @@ def pull_push(weighted: NDArray[np.floating], weight: NDArray[np.floating]) -> N
     """
     import cv2
 
-    total = np.clip(weight, 0, 1)
-    color = weighted / np.maximum(weight, 1e-6)
-    if len(weighted) == 1:
-        return np.asarray(color, np.float32)
-    packed = np.concatenate([color * total, total], axis=-1).astype(np.float32)
-    coarse = 4 * cv2.resize(packed, (len(weighted) // 2,) * 2, interpolation=cv2.INTER_AREA)
-    below = pull_push(coarse[..., :-1], coarse[..., -1:])
-    larger = cv2.resize(below, (len(weighted),) * 2, interpolation=cv2.INTER_LINEAR)
-    return np.asarray(color * total + larger * (1 - total), np.float32)
+    size, largest = len(weighted), float(weight.max())
+    if size == 1:
+        return np.asarray(weighted / np.maximum(weight, 1e-6), np.float32)
+    if largest > 1:  # weights of more than one texel count as one
+        total = np.minimum(weight, 1)
+        weighted, weight = weighted * (total / np.maximum(weight, 1e-6)), total
+    coarse = [4 * cv2.resize(part, (size // 2,) * 2, interpolation=cv2.INTER_AREA) for part in (weighted, weight)]
+    below = pull_push(coarse[0], coarse[1].reshape(size // 2, size // 2, 1))
+    larger = cv2.resize(below, (size,) * 2, interpolation=cv2.INTER_LINEAR).reshape(weighted.shape)
+    larger *= 1 - weight
+    larger += weighted
+    return np.asarray(larger, np.float32)
