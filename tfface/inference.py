@@ -39,8 +39,9 @@ from tfface.geometry.upright import QUARTER_TURNS_RAD, WIGGLE_RAD, landmark_inst
 from tfface.io.files import TRUST_FILE
 from tfface.io.image import warp_image
 from tfface.io.reading import read_json_object, reading
+from tfface.one_person import of_one_person
 from tfface.quiet import quiet_tensorflow
-from tfface.result import FaceResult, of_one_person, position_tables
+from tfface.result import FaceResult, position_tables
 from tfface.weights import saved_model as find_saved_model
 
 MAP_PIXELS = 256
@@ -127,7 +128,7 @@ class Reconstructor:
     ) -> list[FaceResult]:
         """The same person in several photographs: each face with the set's identity and albedo.
 
-        `tfface.result.of_one_person` says how.
+        `tfface.one_person.of_one_person` says how.
 
         Args:
             results: of this model, a face a photograph.

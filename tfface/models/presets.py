@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     import keras
 
 PRESETS = Path(__file__).resolve().parent.parent / "presets"
-DEFAULTS = {1: "mnv2_points", 2: "mnv2_points_pair"}
-"""The presets that are used when none is named: the best ones for one and for two photographs."""
-DEFAULTS_WITH_COEFFICIENTS = {1: "rnet_points", 2: "rnet_points_pair"}
-"""The best ones that also say identity, expression, albedo, light and camera."""
+DEFAULT = "mnv2_points"
+"""The preset that is used when none is named: the best."""
+DEFAULT_WITH_COEFFICIENTS = "rnet_points"
+"""The best one that also says identity, expression, albedo, light and camera."""
 
 
 def available() -> list[str]:
@@ -34,13 +34,13 @@ def available() -> list[str]:
     return sorted(path.parent.name for path in PRESETS.glob("*/preset.yaml"))
 
 
-def default(views: int = 1, coefficients: bool = False) -> str:
-    """The preset for so many photographs; one that predicts coefficients if they are needed.
+def default(coefficients: bool = False) -> str:
+    """The preset that is used when none is named; one that predicts coefficients if they are needed.
 
     Raises:
         UserError: this copy of tfface has none.
     """
-    return folder((DEFAULTS_WITH_COEFFICIENTS if coefficients else DEFAULTS)[views]).name
+    return folder(DEFAULT_WITH_COEFFICIENTS if coefficients else DEFAULT).name
 
 
 def folder(name: str) -> Path:
