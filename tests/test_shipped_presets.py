@@ -26,33 +26,28 @@ NME_BOUND = 10.0  # per cent; the mean face in the middle of the crop scores abo
 
 
 @pytest.fixture(scope="module")
-def people() -> list[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
-    """Front picture, its true landmarks, side picture, its true landmarks; clean pictures of seeds no run has seen."""
+def people() -> list[tuple[np.ndarray, np.ndarray]]:
+    """Front pictures and their true landmarks; clean pictures of seeds no run has seen."""
     generator = FaceGenerator(SyntheticSettings(bank_size=6).clean())
     pairs = [generator.pair(HELD_OUT + index) for index in range(8)]
-    return [
-        (p.front.image, generator.landmarks(p, p.front), p.side.image, generator.landmarks(p, p.side)) for p in pairs
-    ]
+    return [(p.front.image, generator.landmarks(p, p.front)) for p in pairs]
 
 
-def _error(reconstruct: Reconstructor, people: list, views: int) -> float:
-    fronts, front_points, sides, side_points = zip(*people, strict=True)
+def _error(reconstruct: Reconstructor, people: list) -> float:
+    fronts, front_points = zip(*people, strict=True)
     boxes = [box_from_landmarks(points) for points in front_points]
-    side_boxes = [box_from_landmarks(points) for points in side_points]
-    more = (list(sides), side_boxes) if views == 2 else (None, None)
-    maps = reconstruct.predict_crops(list(fronts), boxes, *more)
+    maps = reconstruct.predict_crops(list(fronts), boxes)
     found = PositionMap(load_open_face()).landmarks(maps, 81)[:, :68]
     truth = np.stack(front_points)
     return float(nme_2d(found, truth, box_area_root(truth)).mean())
 
 
 @pytest.mark.parametrize("coefficients", [False, True])
-@pytest.mark.parametrize("views", [1, 2])
-def test_a_preset_follows_faces_it_never_saw(people: list, views: int, coefficients: bool) -> None:
-    name = presets.default(views, coefficients)
+def test_a_preset_follows_faces_it_never_saw(people: list, coefficients: bool) -> None:
+    name = presets.default(coefficients)
     config = presets.model_config(name)
-    assert config.views == views and (config.name == "rnet" or not coefficients)
-    error = _error(Reconstructor(name, refine=0), people, views)
+    assert config.views == 1 and (config.name == "rnet" or not coefficients)
+    error = _error(Reconstructor(name, refine=0), people)
     assert error < NME_BOUND
 
 
@@ -73,12 +68,12 @@ def test_the_default_preset_follows_mouths_and_lids(fronts: tuple[list[np.ndarra
     assert figures["lids"]["slope"] > 0.4 and figures["lids"]["correlation"] > 0.6
 
 
-def _finds_finely(name: str) -> bool:
+def _finds_points(name: str) -> bool:
     config = presets.model_config(name)
-    return bool(config.points) and config.finder == "fine" and config.views == 1
+    return bool(config.points)
 
 
-@pytest.mark.parametrize("name", filter(_finds_finely, presets.available()))
+@pytest.mark.parametrize("name", filter(_finds_points, presets.available()))
 def test_no_point_of_a_preset_stands_at_its_bound(name: str, fronts: tuple[list[np.ndarray], np.ndarray]) -> None:
     """Where certainty stands at its bound nothing moves it any more: it is dead."""
     model, config = presets.load(name)

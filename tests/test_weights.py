@@ -33,7 +33,7 @@ def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a preset, a run and an exported model, and an empty cache; the preset `small` ships."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(presets, "PRESETS", tmp_path / "ships")
-    monkeypatch.setattr(presets, "DEFAULTS", {1: "small", 2: "small_pair"})
+    monkeypatch.setattr(presets, "DEFAULT", "small")
     monkeypatch.setattr(models, "build", small_network)
     monkeypatch.setenv("TFFACE_CACHE", str(tmp_path / "cache"))
     model = small_network(TINY)

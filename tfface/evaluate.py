@@ -16,6 +16,7 @@ from tfface.errors import UserError
 if TYPE_CHECKING:
     from tfface.evaluation.columns import Column, FindBox, ReadImage
     from tfface.evaluation.landmark_set import LandmarkSet
+    from tfface.evaluation.networks import NetworkPredictor
 
 
 DRAWN = ("synthetic", "sets")
@@ -109,7 +110,7 @@ def _scans(options: Options) -> int:
     run = evaluate_scans(
         folder,
         options.peers,
-        [predictor for _, predictor in _predictors(options, options.peers is not None)],
+        list(_with_several_views(predictor for _, predictor in _predictors(options, options.peers is not None))),
         options.benchmark,
         options.limit,
         options.side_yaw,
@@ -119,6 +120,16 @@ def _scans(options: Options) -> int:
     print_scans(results)
     print(f"wrote {options.out / 'results.json'}, ced.png, ced_points.png and report.html")
     return int(bool(results["broken"]) or any(method["failed"] for method in results["models"].values()))
+
+
+def _with_several_views(networks: Iterable[NetworkPredictor]) -> Iterable[NetworkPredictor]:
+    """Networks that find points also solve the front and the side together, and all views."""
+    from tfface.evaluation.scan_render import MOST_VIEWS
+
+    for network in networks:
+        yield network
+        if network.finds_points:
+            yield from (network.of_several(count) for count in (2, MOST_VIEWS))
 
 
 def _now(options: Options) -> int:
@@ -147,8 +158,7 @@ def _sets(options: Options) -> int:
         network = Reconstructor(found.saved_model(), refine=options.refine)
         if network.points is None:
             raise UserError(
-                f"{found.name} finds no points and coefficients to solve several pictures by: name one with "
-                "model.points, such as rnet_points."
+                f"{found.name} has no points and coefficients to solve several pictures by: take rnet_points."
             )
         rows = measure(network, options.limit or 100, track=partial(track, description=found.name))
         results[found.name] = summary(rows, network.points.trust)

@@ -35,7 +35,8 @@ from tfface.geometry.align import (
 from tfface.geometry.upright import QUARTER_TURNS_RAD, WIGGLE_RAD, landmark_instability, next_crop
 from tfface.io.files import TRUST_FILE
 from tfface.io.image import warp_image
-from tfface.result import FaceResult, of_one_person, position_tables
+from tfface.one_person import of_one_person
+from tfface.result import FaceResult, position_tables
 from tfface.runtime import AGAIN, MAP_PIXELS, Network, find_network
 
 RECROP_SIZE_RATIO = (0.4, 2.5)
@@ -164,7 +165,7 @@ class Reconstructor:
     ) -> list[FaceResult]:
         """The same person in several photographs: each face with the set's identity and albedo.
 
-        `tfface.result.of_one_person` says how.
+        `tfface.one_person.of_one_person` says how.
 
         Args:
             results: of this model, a face a photograph.

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -30,10 +30,10 @@ class Arguments:
     photo: tyro.conf.Positional[Path]
     """A photograph, or a folder of photographs."""
     side_photo: tyro.conf.Positional[Path | None] = None
-    """The same face from the side, for models of two views."""
+    """The same face at the same moment from another side: one shape and expression for both."""
     model: str | None = None
-    """A preset's name, or the folder of an exported model or of a training run; without it, the best preset, with --set
-    or --mat the best of those that give coefficients."""
+    """A preset's name, or the folder of an exported model or of a training run; without it, the best preset, for
+    several photographs of one person or --mat the best of those that give coefficients."""
     out: Path = Path("out")
     """Folder for the results; made when it is missing."""
     detector: Annotated[str, tyro.conf.arg(metavar="{auto,blazeface,dlib,mtcnn}")] = "auto"
@@ -49,7 +49,10 @@ class Arguments:
     refine: bool = False
     """Then fit the face model to the photograph, from the network's answer on (seconds a face; see tfface.fit)."""
     set: bool = False
-    """The folder holds photographs of one person: their mean identity and albedo for all (an R-Net's)."""
+    """The folder holds photographs of one person: one identity and albedo for all, solved from all together (an
+    R-Net's; docs/several.md), and FOLDER_neutral.obj and .glb, the face without expression."""
+    strict: bool = True
+    """With --set, leave out photographs that seem to show another person; --no-strict takes them."""
     formats: tuple[str, ...] = ()
     """What to write beside NAME.json: obj, glb, overlay, sheet, depth, colours; all, if not told."""
     runtime: Annotated[str | None, tyro.conf.arg(metavar="{onnx,tflite,tensorflow}")] = None
@@ -84,10 +87,12 @@ def _run(arguments: Arguments, console: Console) -> int:
     failed = 0
     for path in batch.unreadable:
         failed += _failure(path, UserError(unreadable_format(path)))
-    if arguments.set:
-        return _predict_set(arguments, batch, console)
     network = _network(arguments)
+    if arguments.set or (arguments.side_photo is not None and network.card["views"] == 1):
+        return _predict_person(arguments, batch, network, console)
     made_with = _made_with(arguments, network)
+    if arguments.side_photo is not None:  # a network of two views makes one face of them
+        batch = replace(batch, photos=batch.photos[:1], stems=batch.stems[:1])
     todo, done = _left(arguments, batch, made_with)
     with progress_bar(console, transient=True) as progress:
         task = progress.add_task("loading the network", total=len(todo))
@@ -154,8 +159,8 @@ def _batch(arguments: Arguments) -> Batch:
         raise UserError(f"--out {arguments.out} is a file: give a folder.")
     if arguments.set and not arguments.photo.is_dir():
         raise UserError(f"--set: {arguments.photo} is not a folder; name the folder with one person's photographs.")
-    if arguments.set and arguments.refine:
-        raise UserError("--set and --refine: python -m tfface.fit fits several photographs of one person together.")
+    if (arguments.set or arguments.side_photo) and arguments.refine:
+        raise UserError("--refine takes one photograph: python -m tfface.fit fits several of one person together.")
     for box in (arguments.box, arguments.side_box):
         if box is not None:
             check_box(box)
@@ -166,15 +171,15 @@ def _batch(arguments: Arguments) -> Batch:
         if not found.photographs:
             raise UserError(no_pictures(arguments.photo, found))
         return Batch(found.photographs, stems(found.photographs), found.unreadable)
-    for path in (arguments.photo, arguments.side_photo):
-        if path is not None:
-            read_image(path)
-    return Batch([arguments.photo], stems([arguments.photo]), [])
+    photos = [path for path in (arguments.photo, arguments.side_photo) if path is not None]
+    for path in photos:
+        read_image(path)
+    return Batch(photos, stems(photos), [])
 
 
 def _made_with(arguments: Arguments, network: Network) -> dict[str, Any]:
     """What decides how a photograph's results come out, beside the photograph."""
-    chosen = ("detector", "min_score", "box", "side_box", "recrop", "refine", "set", "mat")
+    chosen = ("detector", "min_score", "box", "side_box", "recrop", "refine", "set", "strict", "mat")
     formats = {"formats": sorted(arguments.formats)} if arguments.formats else {}
     told = {name: getattr(arguments, name) for name in chosen}
     if told["recrop"] is None:
@@ -211,8 +216,8 @@ def _network(arguments: Arguments) -> Network:
     """The network that --model means; without it the best for what is asked."""
     from tfface.runtime import find_network
 
-    views, coefficients = 1 if arguments.side_photo is None else 2, arguments.set or arguments.mat
-    return find_network(arguments.model, views, coefficients, arguments.runtime)
+    several = arguments.set or arguments.side_photo is not None
+    return find_network(arguments.model, several or arguments.mat, arguments.runtime)
 
 
 def _predicted(
@@ -304,29 +309,68 @@ def _warn_of_doubt(result: FaceResult, photo: Path) -> None:
         )
 
 
-def _predict_set(arguments: Arguments, batch: Batch, console: Console) -> int:
-    """All photographs of one person at once; one that fails is told and left out."""
+def _predict_person(arguments: Arguments, batch: Batch, network: Network, console: Console) -> int:
+    """All photographs of one person at once: a folder's, where one that fails is told and left out, or a pair."""
     from tfface.io.image import read_image
+    from tfface.one_person import save_neutral
 
-    network = _network(arguments)
     reconstructor, made_with = _reconstructor(arguments, network), _made_with(arguments, network)
+    boxes = [None] * len(batch.photos) if arguments.set else [arguments.box, arguments.side_box]
     read, failed = [], len(batch.unreadable)
-    for photo, stem in zip(batch.photos, batch.stems, strict=True):
+    for photo, stem, box in zip(batch.photos, batch.stems, boxes, strict=True):
         try:
-            read.append((photo, stem, reconstructor(read_image(photo))[0]))
+            read.append((photo, stem, reconstructor(read_image(photo), box)[0]))
         except Exception as error:  # whatever one photograph does, the others are done
+            if not arguments.set:
+                raise UserError(_naming(photo, error)) from error
             failed += _failure(photo, error)
     if not read:
         raise UserError(f"None of the {len(batch.photos)} photographs in {arguments.photo} shows a face.")
-    together = reconstructor.as_set([result for _, _, result in read])
+    read, together, left_out = _of_one_person(reconstructor, read, arguments)
+    failed += left_out
     saver = _Saver(arguments, made_with)
     for (photo, stem, _), result in zip(read, together, strict=True):
         try:
             _tell_results(saver(photo, stem, [result]), console)
         except Exception as error:
             failed += _failure(photo, error)
-    _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), failed, 0)
+    name = arguments.photo.resolve().name if arguments.set else batch.stems[0]
+    neutral = save_neutral(together, arguments.out, name, arguments.overwrite)[0]
+    how = "mean identity" if reconstructor.points is None else "identity solved from the points"
+    console.print(f"{neutral}  {how} of {len(together)} photographs ({reconstructor.model_name})", markup=False)
+    if arguments.set:
+        _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), failed, 0)
     return 1 if failed else 0
+
+
+Read = list[tuple[Path, str, "FaceResult"]]
+
+
+def _of_one_person(
+    reconstructor: Reconstructor, read: Read, arguments: Arguments
+) -> tuple[Read, list[FaceResult], int]:
+    """The photographs that are taken, their faces with the shared identity, and how many strangers are left out."""
+    from tfface.one_person import doubts
+
+    left_out = 0
+    while True:
+        together = reconstructor.as_set([result for _, _, result in read], same_moment=not arguments.set)
+        doubt = doubts(together, reconstructor.points)
+        leave = arguments.set and arguments.strict and len(read) > 2
+        for number in doubt.strangers:
+            _warn(read[number][0], f"seems to show another person than the {'rest' if arguments.set else 'other'}")
+        if not (doubt.strangers and leave):
+            break
+        left_out += 1
+        print("tfface predict: it is left out; --no-strict takes it.", file=sys.stderr)
+        del read[doubt.strangers[0]]
+    for number in doubt.useless:
+        _warn(read[number][0], "shows next to nothing of the face: the shape is the other photographs'")
+    return read, together, left_out
+
+
+def _warn(photo: Path, what: str) -> None:
+    print(f"tfface predict: {photo} {what}.", file=sys.stderr)
 
 
 if __name__ == "__main__":

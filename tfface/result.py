@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.face.decoded import DecodedFace, averaged
+from tfface.face.decoded import DecodedFace
 from tfface.face.layout import CROP_SIZE
 from tfface.face.metric import metric_face
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.face.several import Found, PointModel, solve_together
+from tfface.face.several import Found
 from tfface.geometry.align import Pose, crop_transform, fit_pose, invert_transform, transform_points
 from tfface.geometry.camera import Camera
 from tfface.geometry.pos import five_points
@@ -76,7 +76,8 @@ class FaceResult:
             deviation along u and along v in pixels of the photograph; None of networks that do not know.
         doubtful: whether few faces have so low a score: it may be none.
         found: the points that the network found, of networks that tell them (`tfface.face.several`).
-        strangeness: of a photograph in a set, how likely it shows somebody else (`Together.strangeness`).
+        strangeness, worth: of a photograph in a set, how likely it shows somebody else and how much it says of the
+            shape (`tfface.face.several.Together`).
     """
 
     image: NDArray[np.uint8]
@@ -91,6 +92,7 @@ class FaceResult:
     doubtful: bool = False
     found: Found | None = None
     strangeness: float | None = None
+    worth: float | None = None
 
     @cached_property
     def vertices(self) -> NDArray[np.float32]:
@@ -307,40 +309,6 @@ class FaceResult:
             file.seek(0)
             file.write(f"MATLAB 5.0 MAT-file, {MARK}".encode().ljust(116))
         return path.name
-
-
-def of_one_person(
-    results: Sequence[FaceResult],
-    points: PointModel | None,
-    weights: Sequence[float] | None = None,
-    same_moment: bool = False,
-) -> list[FaceResult]:
-    """The same person in several photographs: each face with the set's identity and albedo.
-
-    Identity is solved from the points that the network found in all of them (`tfface.face.several`), and
-    `FaceResult.strangeness` says which photographs may show somebody else; without points, or with weights, it is the
-    photographs' mean. Albedo is the mean.
-
-    Args:
-        results: of one network with coefficients, a face a photograph.
-        points: of the network, if it finds any.
-        weights: `[N]` confidence in each, at least 0, for a weighted mean.
-        same_moment: the expression is one, too.
-
-    Raises:
-        UserError: weights that do not fit, or no results.
-    """
-    decoded = [result.decoded for result in results if result.decoded is not None]
-    means = averaged(decoded, None if weights is None else np.asarray(weights, np.float64))
-    found = [result.found for result in results if result.found is not None]
-    if points is None or weights is not None or len(found) < len(results):
-        return [result.with_coefficients(mean) for result, mean in zip(results, means, strict=True)]
-    solved = solve_together(found, points, same_moment)
-    every = zip(results, means, solved.coefficients, solved.strangeness, strict=True)
-    return [
-        replace(result.with_coefficients(mean.moved_to(coefficients)), strangeness=float(strangeness))
-        for result, mean, coefficients, strangeness in every
-    ]
 
 
 def _rounded(values: Any, digits: int) -> Any:

@@ -79,14 +79,13 @@ class Network:
 
 def find_network(
     name: str | os.PathLike[str] | None = None,
-    views: int = 1,
     coefficients: bool = False,
     runtime: str | None = None,
 ) -> Network:
     """The network that a person means, in the form that a runtime opens.
 
     Args:
-        name, views, coefficients: as `tfface.weights.find` has them.
+        name, coefficients: as `tfface.weights.find` has them.
         runtime: one of `RUNTIMES`; None for ONNX Runtime where the weights have a graph, else TensorFlow.
 
     Raises:
@@ -94,7 +93,7 @@ def find_network(
     """
     if runtime is not None and runtime not in RUNTIMES:
         raise UserError(f"There is no runtime {runtime!r}: choose from {', '.join(RUNTIMES)}.")
-    found = weights.find(name, views, coefficients)
+    found = weights.find(name, coefficients)
     if found.is_exported:
         return _exported(found.path, runtime)
     graph = found.graph()

@@ -2,7 +2,7 @@
 
 A person may name
 
-- nothing: the preset that is best for so many photographs;
+- nothing: the preset that is best;
 - a preset (`list_presets`);
 - the folder of an exported model (`saved_model.pb`, `tfface.json`);
 - the folder of a training run (`config.yaml`, `best.weights.h5`);
@@ -141,20 +141,19 @@ class Weights:
         return target
 
 
-def find(name: PathLike | None = None, views: int = 1, coefficients: bool = False) -> Weights:
+def find(name: PathLike | None = None, coefficients: bool = False) -> Weights:
     """The weights that a person means.
 
     Args:
-        name: a preset's name or a path (see above); None: the best preset for `views` photographs, of those that give
-            coefficients (identity, expression, albedo, light, camera) if they are needed.
-        views: 1, or 2 for a front and a side photograph.
+        name: a preset's name or a path (see above); None: the best preset, of those that give coefficients (identity,
+            expression, albedo, light, camera) if they are needed.
         coefficients: see `name`.
 
     Raises:
         UserError: there is nothing of that name; it says what there is.
     """
     if name is None:
-        name = presets.default(views, coefficients)
+        name = presets.default(coefficients)
     text, path = os.fspath(name), Path(name)
     held = _held(path)
     if held is not None:
@@ -167,9 +166,9 @@ def find(name: PathLike | None = None, views: int = 1, coefficients: bool = Fals
     raise UserError(_unknown(text))
 
 
-def saved_model(name: PathLike | None = None, views: int = 1, coefficients: bool = False) -> Path:
+def saved_model(name: PathLike | None = None, coefficients: bool = False) -> Path:
     """The folder of the exported model that a person means; arguments and errors as `find`'s."""
-    return find(name, views, coefficients).saved_model()
+    return find(name, coefficients).saved_model()
 
 
 def card_of_run(folder: Path) -> dict[str, Any]:

@@ -27,8 +27,8 @@ SMALL = {
 }
 FAMILY = ("mnv2_prn", "mnv2_light", "mnv2_basis", "prn", "prn_res", "dual_prn", "rnet")
 TINY = {name: override(Config(), {"model": {"name": name, **SMALL}}).model for name in FAMILY}
-TINY["rnet_points"] = override(Config(model=TINY["rnet"]), {"model.points": 20, "model.finder": "coarse"}).model
-CHANNELS = {"prn_res": 6, "dual_prn": 10, "rnet_points": 8}
+TINY["rnet_points"] = override(Config(model=TINY["rnet"]), {"model.points": 70}).model
+CHANNELS = {"prn_res": 6, "dual_prn": 10, "rnet_points": 12}
 """Of what a network gives; 3 where it is not named. The last three are the answer."""
 
 

@@ -43,6 +43,12 @@ def projected(layer: points.MoveToPoints, raw: np.ndarray) -> np.ndarray:
     return pixels[:, points.point_texels(SIZE, COUNT), :2]
 
 
+def no_pairs(layer: points.MoveToPoints | points.ComponentsToPoints, faces: int = 3) -> list[np.ndarray]:
+    """Differences of pairs that nobody is sure of."""
+    size = (faces, len(layer.pairs))
+    return [np.zeros((*size, 2), np.float32), np.full((*size, 1), 1e5, np.float32)]
+
+
 def steps(layer: points.MoveToPoints, raw: np.ndarray, change: np.ndarray) -> np.ndarray:
     parts = layer.layout.split(ops.convert_to_tensor(raw), raw=True)
     rotation = coefficients.rotation_matrix(parts["angles"], layer.layout.rotation)
@@ -73,11 +79,11 @@ def test_a_face_goes_where_sure_points_are_and_stays_where_doubtful_ones_are(rot
     target = projected(layer, steps(layer, raw, change))
     sure, doubtful = (np.full((len(raw), COUNT, 1), sigma, np.float32) for sigma in (0.5, 1e4))
     before = np.abs(projected(layer, raw) - target).mean()
-    after = np.abs(projected(layer, np.asarray(layer([raw, target, sure]))) - target).mean()
+    after = np.abs(projected(layer, np.asarray(layer([raw, target, sure, *no_pairs(layer)]))) - target).mean()
     assert before > 3 and after < 0.1 * before
-    unmoved = projected(layer, np.asarray(layer([raw, target, doubtful])))
+    unmoved = projected(layer, np.asarray(layer([raw, target, doubtful, *no_pairs(layer)])))
     np.testing.assert_allclose(unmoved, projected(layer, raw), atol=0.01)
-    kept = layer.layout.split(np.asarray(layer([raw, target, sure])), raw=True)
+    kept = layer.layout.split(np.asarray(layer([raw, target, sure, *no_pairs(layer)])), raw=True)
     np.testing.assert_array_equal(kept["albedo"], layer.layout.split(raw, raw=True)["albedo"])
 
 
@@ -94,8 +100,8 @@ def test_components_go_where_sure_points_are() -> None:
     target = seen(said + change)
     layer.build([said.shape])
     assert np.abs(seen(said) - target).mean() > 2
-    np.testing.assert_allclose(seen(np.asarray(layer([said, target, sure]))), target, atol=0.2)
-    np.testing.assert_allclose(layer([said, target, doubtful]), said, atol=1e-3)
+    np.testing.assert_allclose(seen(np.asarray(layer([said, target, sure, *no_pairs(layer)]))), target, atol=0.2)
+    np.testing.assert_allclose(layer([said, target, doubtful, *no_pairs(layer)]), said, atol=1e-3)
 
 
 def test_a_face_takes_on_differences_that_are_sure_though_its_points_are_doubtful() -> None:
@@ -112,7 +118,9 @@ def test_a_face_takes_on_differences_that_are_sure_though_its_points_are_doubtfu
 
     shifted = target + 6.0  # what all points share says nothing of differences
     doubtful, sure = np.full((3, count, 1), 6.0, np.float32), np.full((3, len(pairs), 1), 0.1, np.float32)
-    answers = [layer([said, shifted, doubtful, *more]) for more in ([], [apart(target).astype(np.float32), sure])]
+    answers = [
+        layer([said, shifted, doubtful, *more]) for more in (no_pairs(layer), [apart(target).astype(np.float32), sure])
+    ]
     without, with_pairs = (mean + np.einsum("bk,knc->bnc", np.asarray(a), basis) for a in answers)
     wrong = [np.abs(apart(at) - apart(target)).mean() for at in (before, without, with_pairs)]
     assert wrong[2] < 0.2 * wrong[1] < wrong[0]
@@ -141,13 +149,20 @@ def test_the_loss_reads_the_points_and_both_maps() -> None:
     truth = np.random.default_rng(0).uniform(0.1, 0.6, (2, SIZE, SIZE, 3)).astype(np.float32)
     found = truth.reshape(2, -1, 3)[:, points.point_texels(SIZE, COUNT), :2]
     pixels = np.asarray(maps.to_pixels(found, "linear"))
-    objective = MapObjective(LossConfig(kind="l1", expressive=1.0), topology)
+    objective = MapObjective(LossConfig(kind="l1", expressive=1.0, certainty=0.0, gaps=0.0), topology)
     joined = points.JoinedMaps("linear")
-    right = np.asarray(joined([truth, pixels, truth]))
+    first, second = points.point_pairs(SIZE, COUNT)[1].T
+    pairs = pixels[:, first] - pixels[:, second]
+    sure = [np.full((2, count, 1), 1.0, np.float32) for count in (COUNT, len(first))]
+
+    def output(before: np.ndarray, found: np.ndarray) -> np.ndarray:
+        return np.asarray(joined([before, found, sure[0], pairs, sure[1], truth]))
+
+    right = output(truth, pixels)
     np.testing.assert_allclose(objective.call(truth, right), 0, atol=1e-6)
-    off = np.asarray(joined([truth, pixels + 12.8, truth]))
+    off = output(truth, pixels + 12.8)
     np.testing.assert_allclose(objective.call(truth, off), 0.1, rtol=1e-3)
-    np.testing.assert_allclose(objective.call(truth, np.asarray(joined([truth + 0.2, pixels, truth]))), 0.2, rtol=1e-3)
+    np.testing.assert_allclose(objective.call(truth, output(truth + 0.2, pixels)), 0.2, rtol=1e-3)
 
 
 def test_a_network_with_points_learns() -> None:

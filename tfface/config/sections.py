@@ -51,9 +51,6 @@ class ModelConfig:
     points: int = 0
     """mnv2_basis, and rnet on mobilenet_v2: how many points of the face are found in the picture, to which the face
     then moves inside the network; 128 is a good number, 0 finds none."""
-    finder: Literal["fine", "coarse"] = "fine"
-    """With `points` only, how they are found. fine: features of stride 4, and differences between lids, lips, brows
-    measured by themselves. coarse: features of stride 8, as presets before version 0.2 have it."""
     light: Literal[27, 9, 0] = 27
     """rnet only: spherical-harmonic coefficients, 9 for each colour, 9 for white light, or 0: even light."""
     colours: Literal["heads", "picture"] = "heads"

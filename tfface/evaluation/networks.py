@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +52,17 @@ class NetworkPredictor:
         self._detector = detector
         self._upright = upright and self.num_views == 1
 
+    @property
+    def finds_points(self) -> bool:
+        """Whether several pictures can be solved together (`tfface.face.several`)."""
+        return self._reconstructor.points is not None
+
+    def of_several(self, num_views: int) -> NetworkPredictor:
+        """The same network on so many pictures of one moment at once."""
+        several = copy(self)
+        several.name, several.num_views = f"{self.name}, {num_views} views together", num_views
+        return several
+
     def landmarks(
         self, image: Image, box: FloatArray, side: tuple[Image, FloatArray] | None = None, roll_rad: float = 0.0
     ) -> FloatArray:
@@ -59,7 +71,10 @@ class NetworkPredictor:
         return np.asarray(self._topology.landmarks(self._map([(image, box)] + ([side] if side else []), roll_rad)))
 
     def vertices(self, views: Sequence[tuple[Image, FloatArray]], roll_rad: float = 0.0) -> FloatArray:
-        """`[53833,3]` u, v, depth in pixels of the first of one or two pictures, each with its square crop."""
+        """`[53833,3]` u, v, depth in pixels of the first of the pictures, each with its square crop."""
+        if self.finds_points and len(views) > 1:
+            faces = self._reconstructor.faces_in_boxes(*zip(*views, strict=True))
+            return self._reconstructor.as_set(faces, same_moment=True)[0].vertices
         return self._topology.to_vertices(self._map(views, roll_rad))
 
     def straightened(self, vertices: FloatArray) -> FloatArray:

@@ -1,4 +1,4 @@
-"""Scans as photographs: a front and a side view of each, and what a network makes of them in the scan's frame.
+"""Scans as photographs: a front and a side view of each, more where asked, and what a network makes of them.
 
 Lium 2020 (section 5.2) renders each scan from the front and the side in an orthographic projection. Where the scan has
 landmarks, "front" is the pose in which the mean face looks straight at the camera; otherwise the scan's own frame is
@@ -27,11 +27,14 @@ FloatArray = NDArray[np.floating]
 Image = NDArray[np.uint8]
 VIEW_PIXELS = 512
 SIDE_YAW_DEG = 90.0
+MORE_YAWS_DEG = (-90.0, 30.0, -30.0, 60.0, -60.0, 15.0, -15.0)
+"""Of views after the front and the side."""
+MOST_VIEWS = 2 + len(MORE_YAWS_DEG)
 _ENLARGE = 1.7  # the picture's side over the side of the face's crop: the whole head is in it
 
 
 class ScanPredictor(Protocol):
-    """A network that makes a mesh from one or two pictures."""
+    """A network that makes a mesh from one or more pictures."""
 
     name: str
     num_views: int
@@ -56,26 +59,26 @@ class RenderedScan:
 
     Attributes:
         scan: with landmarks.
-        views, images, boxes: front and side.
+        views, images, boxes: front, side, and more where they are asked for (`MORE_YAWS_DEG`).
         estimated: the landmarks are a network's, laid onto the scan, not the scan's own.
     """
 
     scan: Scan
-    views: tuple[OrthographicView, OrthographicView]
-    images: tuple[Image, Image]
-    boxes: tuple[FloatArray, FloatArray]
+    views: tuple[OrthographicView, ...]
+    images: tuple[Image, ...]
+    boxes: tuple[FloatArray, ...]
     estimated: bool = False
 
 
-def render_views(scan: Scan, side_yaw_deg: float = SIDE_YAW_DEG) -> RenderedScan:
-    """The front and the side view of a scan with landmarks."""
+def render_views(scan: Scan, side_yaw_deg: float = SIDE_YAW_DEG, count: int = 2) -> RenderedScan:
+    """The front and the side view of a scan with landmarks, and more until there are `count` (`MOST_VIEWS` at most)."""
     assert scan.landmarks is not None
     front = frontal_rotation(scan.landmarks)
-    turned = euler_to_matrix(np.deg2rad(side_yaw_deg), 0.0, 0.0) @ front
-    views = tuple(framed_view(rotation, scan.landmarks) for rotation in (front, turned))
+    yaws = np.deg2rad([0.0, side_yaw_deg, *MORE_YAWS_DEG][: max(count, 2)])
+    views = tuple(framed_view(euler_to_matrix(yaw, 0.0, 0.0) @ front, scan.landmarks) for yaw in yaws)
     boxes = tuple(box_from_landmarks(view.project(scan.landmarks)) for view in views)
     images = tuple(render_scan(scan.looks, view) for view in views)
-    return RenderedScan(scan, views, images, boxes)  # type: ignore[arg-type]
+    return RenderedScan(scan, views, images, boxes)
 
 
 def frontal_rotation(landmarks: FloatArray) -> NDArray[np.float64]:

@@ -120,7 +120,7 @@ def _cases(run: ScanRun) -> list[str]:
     """The views of each scan, and for every method the best and the worst scans with overlay and heat map."""
     parts = [page.heading("Views that the networks saw")]
     names = list(run.items)[: 2 * _CASES]
-    views = [image for name in names for image in run.items[name].images]
+    views = [image for name in names for image in run.items[name].images[:2]]
     labels = [f"{name}, {side}" for name in names for side in ("front", "side")]
     parts.append(page.image_tag(contact_sheet(views, labels, 4, 320)))
     parts.append(page.heading(f"Best and worst: mesh over the front view, errors from 0 (dark) to {AUC_MM:g} mm"))
@@ -140,7 +140,7 @@ def case_sheet(item: RenderedScan, method: Method, name: str) -> NDArray[np.uint
     errors = np.full(len(comparison.measured), np.nan)
     errors[comparison.measured] = comparison.errors
     mesh = item.scan.mesh
-    heat = [heat_view(mesh.vertices, mesh.triangles, errors, view, AUC_MM) for view in item.views]
+    heat = [heat_view(mesh.vertices, mesh.triangles, errors, view, AUC_MM) for view in item.views[:2]]
     labels = ["front view", "mesh over it", f"errors, mean {comparison.errors.mean():.2f} mm", "from the side"]
     return contact_sheet([item.images[0], _overlay(item, placed), *heat], labels, 4, 320)
 

@@ -34,9 +34,10 @@ PROTOCOL = (
     "surface; ..._point and ..._plane: to the nearest vertex and its tangent plane; now: NoW's 7 landmarks and crop. "
     "NME in per cent of the mean: over the scan's outer eye distance (nme), over the diagonal of the predicted mesh's "
     "box (nme_box_predicted, Lium's text) and of the measured true points' (nme_box_truth, Lium's code). "
-    "Regions: each aligned on its own by rigid ICP, in the manner of REALY. Networks see a front and, those of two "
-    "views, a side picture in orthographic projection, whose known scale gives their millimetres. Photometric: the "
-    "front picture worn by the mesh after icp, seen 30 degrees from the side, against the scan (colours in [0,1])."
+    "Regions: each aligned on its own by rigid ICP, in the manner of REALY. Networks see a front and, those of "
+    "more views, a side picture and others in orthographic projection, whose known scale gives their millimetres. "
+    "Photometric: the front picture worn by the mesh after icp, seen 30 degrees from the side, against the scan "
+    "(colours in [0,1])."
 )
 
 
@@ -126,7 +127,7 @@ def _render(
     for name in track(list(scans)[:limit], "rendering"):
         try:
             scan, estimated = with_landmarks(scans[name], finder)
-            rendered = render_views(scan, side_yaw_deg)
+            rendered = render_views(scan, side_yaw_deg, max([2, *(network.num_views for network in networks)]))
             items[name] = RenderedScan(scan, rendered.views, rendered.images, rendered.boxes, estimated)
         except Exception as error:
             broken[name] = item_error(error)

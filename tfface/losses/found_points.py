@@ -23,8 +23,8 @@ from tfface.face.position_map import PositionMap
 from tfface.geometry.ibug68 import BROWS, EXPRESSIVE_PAIRS
 from tfface.losses.map_regularisers import read_landmarks
 
-COARSE_CHANNELS, FINE_CHANNELS = 8, 12
-"""Channels of a network's output (`tfface.models.points.JoinedMaps`) without and with differences."""
+CHANNELS = 12
+"""Of the output of a network with points (`tfface.models.points.JoinedMaps`)."""
 EYES_AND_LIPS = slice(36, 68)
 
 
@@ -50,14 +50,12 @@ class FoundPoints:
         return weights.reshape(resolution, resolution)
 
     def __call__(self, y_true: Any, y_pred: Any) -> Any:
-        """True maps `[B,R,R,3 or 4]` and a network's output `[B,R,R,8 or 12]`, in network units."""
+        """True maps `[B,R,R,3 or 4]` and a network's output `[B,R,R,12]`, in network units."""
         found = y_pred[..., 3:5]
         one = ops.cast(ops.any(found != 0, axis=-1), "float32")
         known = one * y_true[..., 3] if y_true.shape[-1] == 4 else one
         off = ops.mean(ops.abs(found - y_true[..., :2]), axis=-1)
         total = self.config.points * _mean(off, known * self.weights)
-        if y_pred.shape[-1] == COARSE_CHANNELS:
-            return total
         sure = _surprise(off, y_pred[..., 5], known)
         apart, deviation, measured = self._pairs(y_true, y_pred)
         sure = sure + _surprise(apart, deviation, measured)

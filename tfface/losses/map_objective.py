@@ -1,7 +1,7 @@
 """What training minimises: the weighted map loss of every map that a network gives, and the regularisers of each.
 
 A network's output `[B,R,R,C]` ends in the answer. Before it stand earlier maps (`prn_res`: C = 3 + 3 refinements), the
-parts of `dual_prn` (C = 10: posed map, shape, visibility, fused map), or those of networks with points (C = 8 or 12:
+parts of `dual_prn` (C = 10: posed map, shape, visibility, fused map), or those of networks with points (C = 12:
 the map before it was moved, what was found, the answer; `tfface.models.points.JoinedMaps`). dual_prn's extra truths
 come from the true map: the shape is that map brought onto the mean face by a similarity, and a texel is visible whose
 normal faces the camera (a texel hidden behind another part of the face counts as visible, the price of needing nothing
@@ -21,7 +21,7 @@ from tfface.face.mean_map import mean_shape
 from tfface.face.position_map import PositionMap
 from tfface.geometry.map_ops import fit_similarities, normals, unapply_similarities
 from tfface.losses import map_regularisers as regularisers
-from tfface.losses.found_points import COARSE_CHANNELS, FINE_CHANNELS, FoundPoints
+from tfface.losses.found_points import CHANNELS, FoundPoints
 from tfface.losses.position_map import normalised_mask, weighted_map_loss
 
 DUAL_CHANNELS = 10
@@ -48,7 +48,7 @@ class MapObjective(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         if y_pred.shape[-1] == DUAL_CHANNELS:
             return self._dual(y_true, y_pred)
-        if y_pred.shape[-1] in (COARSE_CHANNELS, FINE_CHANNELS):
+        if y_pred.shape[-1] == CHANNELS:
             return self._with_points(y_true, y_pred)
         answer = self._of_map(y_true, y_pred[..., -3:])
         earlier = range(0, y_pred.shape[-1] - 3, 3)

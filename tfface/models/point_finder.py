@@ -1,13 +1,11 @@
 """Points of the face found in the picture: where they are, how far apart neighbours are, and how sure each of it is.
 
-Every point has a heat map, whose centre of mass is where it lies (soft-argmax). `coarse` finders read features of
-stride 8; `fine` ones add what features of stride 4 say, and measure pairs of points (`EXPRESSIVE_PAIRS`: lids, lips,
-brows) as differences of their own: points' errors are mostly common to a whole eye or mouth, so how far a lid is open
-can be known better than where it is.
+Every point has a heat map, whose centre of mass is where it lies (soft-argmax), of features of stride 8 and 4. Pairs of
+points (`EXPRESSIVE_PAIRS`: lids, lips, brows) are measured as differences of their own: points' errors are mostly
+common to a whole eye or mouth, so how far a lid is open can be known better than where it is.
 
 A certainty has to stay alive: a standard deviation is `least + usual * exp(2.5 tanh(x / 2.5))`, whose gradient is
-nowhere zero. (Coarse finders clip the exponent. Three of four of their points stand at the clip, where nothing moves
-them; they go with the last preset that has them.)
+nowhere zero.
 """
 
 from __future__ import annotations
@@ -24,7 +22,6 @@ from tfface.models import blocks, maps
 CHANNELS = 64
 REACH = 1.25
 """The heat maps' cells stand for an area this much larger than the crop, so that points just outside can be said."""
-COARSE_LEAST_PX, COARSE_USUAL_PX = 0.75, 8.0
 POINT_LEAST_PX, POINT_USUAL_PX = 0.4, 4.0
 APART_LEAST_PX, APART_USUAL_PX = 0.25, 1.5
 SPREAD = 2.5
@@ -37,28 +34,18 @@ def deviation(raw: Any, least_px: float, usual_px: float) -> Any:
     return least_px + usual_px * ops.exp(SPREAD * ops.tanh(raw / SPREAD))
 
 
-def coarse(features: Any, skips: list[Any], count: int) -> tuple[Any, Any]:
-    """Points `[B,N,2]` in pixels of the 256-pixel crop, and their standard deviations `[B,N,1]`, of stride 8.
+def found(features: Any, skips: list[Any], count: int, pairs: NDArray[np.int32]) -> tuple[Any, Any, Any, Any]:
+    """Points `[B,N,2]` in pixels of the 256-pixel crop and their standard deviations `[B,N,1]`, then differences
+    `[B,P,2]` and theirs `[B,P,1]`.
 
     Args:
         features: the encoder's last, of stride 32.
         skips: its deepest of strides 2, 4, 8 and 16.
         count: N.
-    """
-    x = _stride8(features, skips)
-    heat = layers.Conv2D(count, 1, dtype="float32", name="points_heat")(x)
-    doubt = layers.Conv2D(count, 1, dtype="float32", kernel_initializer="zeros", name="points_doubt")(x)
-    return CentreOfMass(name="points")([heat, doubt])
-
-
-def fine(features: Any, skips: list[Any], count: int, pairs: NDArray[np.int32]) -> tuple[Any, Any, Any, Any]:
-    """Points and deviations as `coarse` gives them, of stride 4, then differences `[B,P,2]` and deviations `[B,P,1]`.
-
-    Args:
-        features, skips, count: as for `coarse`.
         pairs: `[P,2]` the pairs' points.
     """
-    x = _stride8(features, skips)
+    x = blocks.upsampled(features, CHANNELS, "points16", skips[3])
+    x = blocks.upsampled(x, CHANNELS, "points8", skips[2])
     y = blocks.upsampled(x, CHANNELS, "points4", skips[1])
 
     def head(of: Any, channels: int, name: str, start: str = "zeros") -> Any:
@@ -72,35 +59,12 @@ def fine(features: Any, skips: list[Any], count: int, pairs: NDArray[np.int32]) 
     return PointsAndDifferences(pairs.tolist(), name="points")([heat, doubt, apart])
 
 
-def _stride8(features: Any, skips: list[Any]) -> Any:
-    x = blocks.upsampled(features, CHANNELS, "points16", skips[3])
-    return blocks.upsampled(x, CHANNELS, "points8", skips[2])
-
-
 def cell_centres(height: int, width: int) -> NDArray[np.float32]:
     """`[height * width, 2]` u and v of the cells, in pixels of the crop."""
     half = maps.CROP_SIZE / 2
     u = half + half * REACH * (2 * (np.arange(width) + 0.5) / width - 1)
     v = half + half * REACH * (2 * (np.arange(height) + 0.5) / height - 1)
     return np.stack(np.meshgrid(u, v), axis=-1).reshape(-1, 2).astype(np.float32)
-
-
-@keras.saving.register_keras_serializable(package="tfface")
-class CentreOfMass(keras.layers.Layer):
-    """Heat maps and doubts `[B,h,w,N]` to points `[B,N,2]` in pixels of the crop and deviations `[B,N,1]` in pixels."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(dtype="float32", **{k: v for k, v in options.items() if k != "dtype"})
-
-    def call(self, inputs: Any) -> Any:
-        heat, doubt = inputs
-        share, points = _centres(heat)
-        log = ops.sum(share * _flat(doubt), axis=1)
-        return points, COARSE_LEAST_PX + COARSE_USUAL_PX * ops.exp(ops.clip(log, -6.0, 3.0))[..., None]
-
-    def compute_output_shape(self, input_shape: Any) -> Any:
-        batch, _, _, count = input_shape[0]
-        return (batch, count, 2), (batch, count, 1)
 
 
 @keras.saving.register_keras_serializable(package="tfface")

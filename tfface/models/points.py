@@ -66,7 +66,7 @@ def point_pairs(resolution: int, count: int) -> tuple[NDArray[np.int32], NDArray
 def landmark_deviations(model: keras.Model, config: ModelConfig) -> dict[str, Any]:
     """How far the network expects its landmarks to be off: `{"landmark_deviations": [B,68]}`, standard deviations in
     pixels of the crop, in the graph of `model`; nothing of networks that do not know."""
-    if not config.points or config.finder == "coarse":
+    if not config.points:
         return {}
     chosen = landmark_points(config.map_size, config.points)
     if chosen.min() < 0:
@@ -85,9 +85,9 @@ SIGHTING_MIRRORS: dict[str, Callable[[Any], Any]] = {
 
 
 def sighting(model: keras.Model, config: ModelConfig) -> dict[str, Any]:
-    """What a fine finder measures in a picture, in the graph of `model` and in pixels of the crop: `points` `[B,N,2]`,
+    """What is measured in a picture, in the graph of `model` and in pixels of the crop: `points` `[B,N,2]`,
     `point_deviations` `[B,N]`, `differences` of pairs `[B,P,2]` and `difference_deviations` `[B,P]`; else nothing."""
-    if not config.points or config.finder == "coarse":
+    if not config.points:
         return {}
     found, sigma, apart, deviation = model.get_layer(POINTS_LAYER).output
     named = zip(SIGHTING_MIRRORS, (found, apart, sigma[..., 0], deviation[..., 0]), strict=True)
@@ -111,17 +111,15 @@ def described(model: keras.Model, config: ModelConfig) -> dict[str, Any]:
 
 def found_in(features: Any, skips: list[Any], config: ModelConfig) -> tuple[Any, ...]:
     """What the network measures in the picture: points `[B,N,2]` in pixels of the 256-pixel crop and their deviations
-    `[B,N,1]`; where `config.finder` is fine then differences of pairs `[B,P,2]` and their deviations `[B,P,1]`.
+    `[B,N,1]`, then differences of pairs `[B,P,2]` and their deviations `[B,P,1]`.
 
     Raises:
-        UserError: there are too few points for a fine finder.
+        UserError: there are too few points to compare any.
     """
-    if config.finder == "coarse":
-        return point_finder.coarse(features, skips, config.points)
     _, pairs = point_pairs(config.map_size, config.points)
     if not len(pairs):
         raise UserError(f"model.points: {config.points} points hold no two landmarks to compare: take 68 or more.")
-    return point_finder.fine(features, skips, config.points, pairs)
+    return point_finder.found(features, skips, config.points, pairs)
 
 
 def measured(found: Any, seen: Any, jacobian: Any, pairs: NDArray[np.int32]) -> tuple[Any, Any, Any]:
@@ -133,8 +131,6 @@ def measured(found: Any, seen: Any, jacobian: Any, pairs: NDArray[np.int32]) -> 
         jacobian: theirs, `[B,N,2,K]` or `[1,N,2,K]`.
         pairs: `[P,2]`, by `point_pairs`.
     """
-    if len(found) == 2:
-        return jacobian, found[0] - seen, found[1]
     points, sigma, apart, deviation = found
 
     def between(x: Any) -> Any:
@@ -330,7 +326,7 @@ class _logs(keras.initializers.Initializer):
 @keras.saving.register_keras_serializable(package="tfface")
 class JoinedMaps(keras.layers.Layer):
     """The first map `[B,R,R,3]`, what `found_in` gives, and the answer `[B,R,R,3]`, joined for the loss
-    (`tfface.losses.map_objective`): `[B,R,R,8]` or, with differences, `[B,R,R,12]` in network units.
+    (`tfface.losses.map_objective`): `[B,R,R,12]` in network units.
 
     Points stand at their texels; pairs (difference in u and v, deviation) at the first texels of the map, in the order
     of `EXPRESSIVE_PAIRS`; the rest is 0.
@@ -341,12 +337,10 @@ class JoinedMaps(keras.layers.Layer):
         self.units = output
 
     def call(self, inputs: Any) -> Any:
-        first, points, *more, last = inputs
+        first, points, sigma, apart, deviation, last = inputs
         resolution, count = first.shape[1], points.shape[1]
         found, texels = maps.to_units(points, self.units), point_texels(resolution, count)
-        if len(more) < 3:  # a coarse finder's deviations are taught nothing
-            return ops.concatenate([first, _spread(found, texels, resolution), last], axis=-1)
-        sigma, apart, deviation = (part / maps.pixels_per_unit(self.units) for part in more)
+        sigma, apart, deviation = (part / maps.pixels_per_unit(self.units) for part in (sigma, apart, deviation))
         found = _spread(ops.concatenate([found, sigma], axis=-1), texels, resolution)
         pairs = ops.concatenate([apart, deviation], axis=-1)
         return ops.concatenate(
@@ -354,7 +348,7 @@ class JoinedMaps(keras.layers.Layer):
         )
 
     def compute_output_shape(self, input_shape: Any) -> Any:
-        return (*input_shape[0][:-1], 12 if len(input_shape) == 6 else 8)
+        return (*input_shape[0][:-1], 12)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "output": self.units}

@@ -35,10 +35,10 @@ MODEL_FILES = {"saved_model": "saved_model.pb", "keras": "model.keras", "onnx": 
 """Formats of exported models, and the file by which the folder of one is known."""
 LINK_FILE = "weights.link"
 """In place of `weights.npz`: the name of the preset whose weights this one has too."""
-DEFAULTS = {1: "mnv2_points", 2: "mnv2_points_pair"}
-"""The presets that are used when none is named: the best ones for one and for two photographs."""
-DEFAULTS_WITH_COEFFICIENTS = {1: "rnet_points", 2: "rnet_points_pair"}
-"""The best ones that also say identity, expression, albedo, light and camera."""
+DEFAULT = "mnv2_points"
+"""The preset that is used when none is named: the best."""
+DEFAULT_WITH_COEFFICIENTS = "rnet_points"
+"""The best one that also says identity, expression, albedo, light and camera."""
 
 
 def available() -> list[str]:
@@ -46,13 +46,13 @@ def available() -> list[str]:
     return sorted(path.parent.name for path in PRESETS.glob("*/preset.yaml"))
 
 
-def default(views: int = 1, coefficients: bool = False) -> str:
-    """The preset for so many photographs; one that predicts coefficients if they are needed.
+def default(coefficients: bool = False) -> str:
+    """The preset that is used when none is named; one that predicts coefficients if they are needed.
 
     Raises:
         UserError: this copy of tfface has none.
     """
-    return folder((DEFAULTS_WITH_COEFFICIENTS if coefficients else DEFAULTS)[views]).name
+    return folder(DEFAULT_WITH_COEFFICIENTS if coefficients else DEFAULT).name
 
 
 def folder(name: str) -> Path:

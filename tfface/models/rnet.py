@@ -32,7 +32,7 @@ HEADS = tuple(f"head_{part}" for part in ("identity", "expression", "albedo", "a
 
 def build(config: ModelConfig) -> keras.Model:
     """The network from images `[B,S,S,3*views]` to its posed map in network units: `[B,R,R,3]`, or with points
-    `[B,R,R,8 or 12]` (`points.JoinedMaps`). Its layer `raw` gives the raw numbers `[B,N']`, float32."""
+    `[B,R,R,12]` (`points.JoinedMaps`). Its layer `raw` gives the raw numbers `[B,N']`, float32."""
     images = keras.Input((config.image_size, config.image_size, 3 * config.views), name="images")
     layout = asdict(layout_of(config))
 
@@ -92,5 +92,5 @@ def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
     said = Coefficients(asdict(layout), name="coefficients")(numbers)
     if sighting:
         answers["said"] = Coefficients(asdict(layout), name="said_coefficients")(answers["said"])
-    named = {name: layers.Activation("linear", dtype="float32", name=name)(x) for name, x in answers.items()}
+    named = {name: layers.Activation("linear", dtype="float32", name=f"{name}_told")(x) for name, x in answers.items()}
     return keras.Model(images, {"position_map": pixels, "coefficients": said, **named}, name=f"{config.name}_predictor")

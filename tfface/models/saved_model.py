@@ -47,7 +47,7 @@ def describe(model: keras.Model, config: ModelConfig) -> dict[str, Any]:
         from tfface.models.coefficients import layout_of
 
         coefficients = {"coefficients": layout_of(config).described()}
-        if config.points and config.finder == "fine":
+        if config.points:
             from tfface.models.points import described
 
             coefficients["points"] = described(model, config)

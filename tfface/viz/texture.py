@@ -8,6 +8,8 @@ smoothly towards the silhouette, so no seam shows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,19 +61,50 @@ def face_texture(image: NDArray[np.uint8], vertices: NDArray[np.floating], table
         vertices: `[53833,3]` u, v, depth in its pixels.
         tables: of the texture's resolution R, a power of two.
     """
+    return _filled(*_from_photo(image, vertices, tables))
+
+
+def merged_texture(
+    views: Sequence[tuple[NDArray[np.uint8], NDArray[np.floating]]], tables: PositionMap
+) -> NDArray[np.uint8]:
+    """One texture `[R,R,3]` uint8 RGB of several photographs: each texel from those that see it, by how well they do.
+
+    Photographs differ in light and exposure, so each later one's colours are first brought, channel by channel, to the
+    mean that those before it have where both see the face.
+
+    Args:
+        views: image and vertices as for `face_texture`, at least one.
+        tables: of the texture's resolution.
+    """
+    colors, seen = _from_photo(*views[0], tables)
+    total = seen * colors
+    for image, vertices in views[1:]:
+        more, weight = _from_photo(image, vertices, tables)
+        both = weight * np.minimum(seen, 1)
+        known = (both * total / np.maximum(seen, 1e-6)).sum((0, 1))
+        gain = (known + 1e-3) / ((both * more).sum((0, 1)) + 1e-3)
+        total, seen = total + weight * more * gain, seen + weight
+    return _filled(total / np.maximum(seen, 1e-6), np.minimum(seen, 1))
+
+
+def _from_photo(
+    image: NDArray[np.uint8], vertices: NDArray[np.floating], tables: PositionMap
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Colours `[R,R,3]` in [0,1] of a photograph, and how well it shows each texel `[R,R,1]`."""
     triangles = tables.surface.triangles
     packed = np.concatenate([vertices, visibility(vertices, triangles)[:, None]], axis=1).astype(np.float32)
     texels = tables.from_vertices(packed)
     inside = (texels[..., :2] >= 0).all(-1) & (texels[..., 0] <= image.shape[1]) & (texels[..., 1] <= image.shape[0])
     seen = np.asarray(texels[..., 3] * inside, np.float32)[..., None]
-    colors = sample_photo(image, texels[..., :2])
+    return sample_photo(image, texels[..., :2]), seen
+
+
+def _filled(colors: NDArray[np.floating], seen: NDArray[np.floating]) -> NDArray[np.uint8]:
+    """The texture, what nothing shows taken from the mirrored texel or the neighbourhood."""
     from_mirror = (1 - seen) * seen[:, ::-1]
-    known = np.concatenate([seen * colors + from_mirror * colors[:, ::-1], seen + from_mirror], axis=-1)
-    hidden = pull_push(known[..., :3], known[..., 3:])
-    filled = colors
-    filled -= hidden
-    filled *= seen
-    filled += hidden
+    filled = pull_push(seen * colors + from_mirror * colors[:, ::-1], seen + from_mirror)
+    filled *= 1 - seen
+    filled += seen * colors
     return np.asarray(np.clip(filled, 0, 1) * np.float32(255) + np.float32(0.5), np.uint8)
 
 
