@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from tfface.errors import UserError
-from tfface.face.head_mesh import MESHES, HeadMesh, head_mesh
+from tfface.face.head_mesh import HeadMesh, head_mesh
 from tfface.face.head_uv import FRAME, crop_in_head, head_uv
 from tfface.face.open_model import load_open_face
 from tfface.geometry.cut import edges_of
+from tfface.io.formats import MESHES
 
 RNG = np.random.default_rng(5)
 SOMEONE, SMILING = RNG.normal(size=150), RNG.uniform(0, 0.4, 52)

@@ -29,9 +29,9 @@ from tfface.face.parts import MATERIALS as PART_MATERIALS
 from tfface.face.parts import PART_NAMES, FaceParts, load_parts
 from tfface.geometry.cut import Cut, cut, only_largest_removed
 from tfface.geometry.subdivide import catmull_clark, triangulate
+from tfface.io.formats import MESHES
 
 FloatArray = NDArray[np.floating]
-MESHES = ("face", "head", "full")
 SKIN = "skin"
 BLEND_MM = 30.0
 """Cuts meet in corners as round as this."""

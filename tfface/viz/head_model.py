@@ -1,0 +1,127 @@
+"""The head as an artist's model: pieces of `tfface.face.head_mesh` with materials, about the head's centre.
+
+Skin has the photograph's texture, eyes a drawn one in the photograph's iris colour, teeth, gums and tongue one colour
+each. With morph targets the mesh is the person at rest and the weights show the photograph's expression; without them
+the expression is in the vertices.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.face.head_mesh import HeadMesh, Piece
+from tfface.face.open_model import load_open_face
+from tfface.io.model import Material, Model, NamedMesh
+
+FloatArray = NDArray[np.floating]
+EYE_PIXELS = 256
+IRIS_DEG, PUPIL_DEG = 23.0, 8.5
+"""Half angles of iris and pupil, seen from the eyeball's middle."""
+BROWN = (0.33, 0.22, 0.14)
+"""Of irises that the photograph does not show."""
+PLAIN = {
+    "tooth": Material("tooth", (0.90, 0.87, 0.80), roughness=0.35, double_sided=True),
+    "gum": Material("gum", (0.72, 0.42, 0.40), roughness=0.5, double_sided=True),
+    "tongue": Material("tongue", (0.68, 0.36, 0.35), roughness=0.6),
+    "flesh": Material("flesh", (0.32, 0.12, 0.11), roughness=0.8),
+}
+
+
+def head_model(
+    mesh: HeadMesh,
+    identity: FloatArray,
+    expression: FloatArray,
+    texture: NDArray[np.uint8] | None,
+    iris: tuple[float, float, float] = BROWN,
+    blend_shapes: bool = False,
+    name: str = "head",
+) -> Model:
+    """The model of a person.
+
+    Args:
+        mesh: what is shown, at which level.
+        identity: `[K]` standard deviations; expression: `[52]` weights.
+        texture: `[T,T,3]` uint8 RGB in the chart of `tfface.face.head_uv`, or None for plain skin.
+        iris: sRGB in [0,1].
+        blend_shapes: the 52 ARKit expressions as morph targets.
+    """
+    names = load_open_face().expression_names
+    shown = np.zeros_like(expression) if blend_shapes else expression
+    vertices = mesh.vertices(identity, shown) - load_open_face().centre.astype(np.float32)
+    targets = mesh.morph_targets() if blend_shapes else {}
+    materials = _materials(texture, iris)
+    meshes = [
+        NamedMesh(
+            piece.name,
+            vertices[piece.rows],
+            piece.quads,
+            materials[piece.material],
+            _texel_centres(piece.uv, materials[piece.material].texture),
+            {key: moves[piece.rows] for key, moves in targets.items()},
+        )
+        for piece in mesh.pieces
+    ]
+    return Model(name, meshes, dict(zip(names, expression.tolist(), strict=True)) if blend_shapes else {})
+
+
+def _texel_centres(uv: NDArray[np.float32] | None, texture: NDArray[np.uint8] | None) -> NDArray[np.float32] | None:
+    """Our charts' 0 and 1 are the middles of the outer texels, renderers' the outer edges."""
+    if uv is None or texture is None:
+        return None
+    return np.asarray((uv * (len(texture) - 1) + 0.5) / len(texture), np.float32)
+
+
+def _materials(texture: NDArray[np.uint8] | None, iris: tuple[float, float, float]) -> dict[str, Material]:
+    skin = Material("skin", (0.80, 0.65, 0.56), texture, roughness=0.75, double_sided=True)
+    return {"skin": skin, "eye": Material("eye", texture=eye_texture(iris), roughness=0.15), **PLAIN}
+
+
+def eye_texture(iris: tuple[float, float, float], size: int = EYE_PIXELS) -> NDArray[np.uint8]:
+    """`[size,size,3]` an eyeball as `Piece.uv` of eyes unrolls it: pupil, iris with fibres and a dark ring, sclera."""
+    row, column = (np.mgrid[0:size, 0:size] + 0.5) / size - 0.5
+    degrees, turn = np.hypot(row, column) * 360.0, np.arctan2(row, column)
+    soft = 360.0 / size  # edges are a texel wide
+
+    def inside(limit: float, width: float = soft) -> NDArray[np.float64]:
+        return np.asarray(np.clip((limit - degrees) / width + 0.5, 0, 1)[..., None])
+
+    fibres = sum(np.sin(k * turn + k * k) for k in (9, 17, 29, 41)) / 4
+    share = np.clip((degrees - PUPIL_DEG) / (IRIS_DEG - PUPIL_DEG), 0, 1)
+    light = 0.9 + 0.25 * (1 - share) + 0.12 * fibres - 0.55 * np.clip((share - 0.75) / 0.25, 0, 1) ** 2
+    white = np.array([0.93, 0.91, 0.89]) - np.clip(degrees[..., None] / 90 - 0.3, 0, 1) * [0.02, 0.16, 0.16]
+    colour = white + inside(IRIS_DEG, 2 * soft) * (np.array(iris) * light[..., None] - white)
+    colour = colour * (1 - inside(PUPIL_DEG)) + 0.02 * inside(PUPIL_DEG)
+    return np.asarray(np.clip(colour, 0, 1) * 255 + 0.5, np.uint8)
+
+
+def iris_colour(image: NDArray[np.uint8], mesh: HeadMesh, points: FloatArray, seen: FloatArray) -> tuple[float, ...]:
+    """The iris's colour sRGB in [0,1]: the middle of what the photograph shows of both, or brown.
+
+    Args:
+        image: `[H,W,3]` uint8 RGB.
+        mesh: whose eyes.
+        points: `[N,3]` all its vertices in the photograph (u, v, depth in pixels).
+        seen: `[N]` how well the camera sees each, in [0,1].
+    """
+    from tfface.viz.texture import sample_photo
+
+    colours = []
+    for piece in (piece for piece in mesh.pieces if piece.material == "eye"):
+        chosen = iris_vertices(piece) & (seen[piece.rows] > 0.3)
+        radius = np.ptp(points[piece.rows, 0][iris_vertices(piece)]) / 2 if chosen.any() else 0.0
+        if radius >= MIN_IRIS_PIXELS and chosen.sum() >= MIN_IRIS_POINTS:
+            colours.append(sample_photo(image, points[piece.rows][chosen][None])[0])
+    if not colours:
+        return BROWN
+    return tuple(float(value) for value in np.median(np.concatenate(colours), axis=0))
+
+
+MIN_IRIS_PIXELS, MIN_IRIS_POINTS = 3.0, 12
+
+
+def iris_vertices(piece: Piece) -> NDArray[np.bool_]:
+    """`[V]` which vertices of an eye lie well inside the iris, off the pupil."""
+    assert piece.uv is not None
+    degrees = np.linalg.norm(piece.uv - 0.5, axis=1) * 360.0
+    return np.asarray((degrees > PUPIL_DEG + 3) & (degrees < IRIS_DEG - 4))
