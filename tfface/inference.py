@@ -12,6 +12,7 @@ is surest of (`tfface.geometry.upright`).
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -79,6 +80,7 @@ class Reconstructor:
         saved_model = find_saved_model(model)
         self.card = read_card(saved_model)
         self.model_name = str(self.card["model"])
+        self.preset = re.sub("-[0-9a-f]{16}$", "", saved_model.name)  # the cache's exports are named by a digest too
         self.num_views, self.image_size = int(self.card["views"]), int(self.card["image_size"])
         described = self.card.get("coefficients")
         self.layout = Layout.from_card(described) if described else None
@@ -310,6 +312,7 @@ class Reconstructor:
             decoded=answer.decoded,
             landmark_deviations_px=answer.deviations_px,
             doubtful=face.doubtful,
+            preset=self.preset,
         )
 
 

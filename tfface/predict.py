@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +12,7 @@ import tyro
 
 from tfface.cli import progress_bar, run, tell
 from tfface.errors import UserError, item_error
+from tfface.io.formats import FileOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -51,6 +52,7 @@ class Arguments:
     """Also write NAME.mat with Deep3DFaceReconstruction's fields (an R-Net's)."""
     overwrite: bool = False
     """Do again what is done in --out, and overwrite files there that tfface did not write."""
+    files: tyro.conf.OmitArgPrefixes[FileOptions] = field(default_factory=FileOptions)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -140,6 +142,7 @@ def _batch(arguments: Arguments) -> Batch:
 
     if arguments.detector not in DETECTORS:
         load_detector(arguments.detector)
+    arguments.files.check()
     if arguments.recrop < 0:
         raise UserError(f"--recrop {arguments.recrop} is negative: give 0, 1 or more.")
     if arguments.out.exists() and not arguments.out.is_dir():
@@ -169,7 +172,8 @@ def _made_with(arguments: Arguments, model: Path) -> dict[str, Any]:
     from tfface.io.files import folder_digest
 
     chosen = ("detector", "min_score", "box", "side_box", "recrop", "refine", "set", "mat")
-    return {"model": folder_digest(model), **{name: getattr(arguments, name) for name in chosen}}
+    asked = {name: getattr(arguments, name) for name in chosen}
+    return {"model": folder_digest(model), **asked, "files": asdict(arguments.files)}
 
 
 def _left(arguments: Arguments, batch: Batch, made_with: dict[str, Any]) -> tuple[list[tuple[Path, str]], int]:
@@ -201,7 +205,8 @@ def _saved_model(arguments: Arguments) -> Path:
     """The exported model that --model means; without it the best for what is asked."""
     from tfface import weights
 
-    views, coefficients = 1 if arguments.side_photo is None else 2, arguments.set or arguments.mat
+    views = 1 if arguments.side_photo is None else 2
+    coefficients = arguments.set or arguments.mat or "mat" in arguments.files.formats
     return weights.saved_model(arguments.model, views, coefficients)
 
 
@@ -240,11 +245,11 @@ def _save(
     for number, (name, result) in enumerate(zip(names, results, strict=True)):
         _warn_of_doubt(result, photo)
         told = about(source, number, len(results), made_with)
-        result.save(arguments.out, name, arguments.mat, arguments.overwrite, told)
+        result.save(arguments.out, name, arguments.mat, arguments.overwrite, told, arguments.files)
         yaw, pitch, roll = result.pose.degrees
         took = sum(result.timings_ms.values())
         console.print(
-            f"{photo} -> {arguments.out / name}.obj  "
+            f"{photo} -> {arguments.out / name}.{(*arguments.files.formats, 'json')[0]}  "
             f"yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} degrees, {took:.0f} ms",
             markup=False,
             soft_wrap=True,

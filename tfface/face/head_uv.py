@@ -59,6 +59,7 @@ def _averaged(edges: NDArray[np.int64], values: FloatArray) -> NDArray[np.float6
     return result
 
 
+@lru_cache(maxsize=2)
 def crop_in_head(face: OpenFace) -> NDArray[np.int64]:
     """For each vertex of `face.face(2)` the vertex of `face.head(2)` that is the same corner, edge or quad of the cage.
 

@@ -29,7 +29,8 @@ class PositionMap:
         self.face = face
         self.resolution = resolution
         self.surface = face.face(2)
-        self.triangle_id, self.barycentric, self.coverage = texel_tables(self.surface.uv, self.surface.triangles, resolution)
+        tables = texel_tables(self.surface.uv, self.surface.triangles, resolution)
+        self.triangle_id, self.barycentric, self.coverage = tables
 
     @cached_property
     def texel_vertices(self) -> NDArray[np.int32]:

@@ -21,13 +21,11 @@ class FileOptions:
     level: int = 2
     """How fine the mesh is: 0, 1 or 2 (about 4,000, 17,000 and 57,000 vertices)."""
     formats: tuple[Literal["obj", "glb", "ply", "png", "mat"], ...] = ("obj", "glb", "png")
-    """obj (with its MTL and texture), glb, ply (vertex colours); png: overlay, sheet, depth and where the texture comes
-    from; mat: as --mat. NAME.json is always written."""
+    """obj: with MTL and texture; ply: with vertex colours; png: overlay, sheet, depth, the texture's origin; mat: --mat."""
     texture_size: int = 1024
     """Side of the skin's texture: 256, 512, 1024, 2048 or 4096."""
     blend_shapes: bool | None = None
-    """The 52 ARKit expressions as morph targets of the GLB; by default where the level is 0 or 1 (1 and 4 MB; at level 2
-    they are 16 MB)."""
+    """The GLB moves by the 52 ARKit expressions; None: at levels 0 and 1, where they take 1 and 4 MB (16 at level 2)."""
 
     def check(self) -> FileOptions:
         """Itself.
@@ -35,8 +33,12 @@ class FileOptions:
         Raises:
             UserError: an option has a value that does not exist.
         """
-        choices = (("mesh", (self.mesh,), MESHES), ("level", (self.level,), (0, 1, 2)), ("formats", self.formats, FORMATS),
-                   ("texture_size", (self.texture_size,), TEXTURE_SIZES))  # fmt: skip
+        choices: tuple[tuple[str, tuple[str | int, ...], tuple[str | int, ...]], ...] = (
+            ("mesh", (self.mesh,), MESHES),
+            ("level", (self.level,), (0, 1, 2)),
+            ("formats", self.formats, FORMATS),
+            ("texture_size", (self.texture_size,), TEXTURE_SIZES),
+        )
         for name, given, known in choices:
             for value in given:
                 if value not in known:

@@ -1,4 +1,4 @@
-"""A model of several named meshes with materials, as artists exchange it: GLB with morph targets, OBJ with its MTL, PLY.
+"""A model of several named meshes with materials, as artists exchange it: GLB with morph targets, OBJ with MTL, PLY.
 
 Vertices are millimetres in OBJ and PLY, metres in GLB, as glTF wants; y is up and the face looks along +z in all three.
 OBJ keeps quads; GLB and PLY are triangles. The same model gives the same bytes.
@@ -98,14 +98,18 @@ def _vertex_colors(mesh: NamedMesh) -> NDArray[np.uint8]:
     return np.concatenate(parts).astype(np.uint8)
 
 
-def write_ply(path: Path, model: Model) -> None:
-    """Writes one mesh with vertex colours, binary, mm."""
+def write_ply(path: Path, model: Model) -> list[Path]:
+    """Writes one mesh with vertex colours, binary, mm; the paths written."""
     write_mesh(path, model.joined())
+    return [path]
 
 
-def write_obj(path: Path, model: Model) -> None:
-    """Writes NAME.obj (an object a mesh, quads, uv, normals), NAME.mtl and a picture NAME_texture.png a textured
-    material (`NAME_MATERIAL.png` of the second and further); morph targets' weights are put into the vertices."""
+def write_obj(path: Path, model: Model) -> list[Path]:
+    """Writes NAME.obj (an object a mesh, quads, uv, normals), NAME.mtl and the textures; the paths written.
+
+    The first textured material's picture is NAME_texture.png, another's NAME_MATERIAL.png. Vertices are where the morph
+    targets' weights move them.
+    """
     pictures = _write_pictures(path, model)
     lines = [f"# {MARK}; millimetres, y up\nmtllib {path.stem}.mtl\n"]
     first, first_uv = 1, 1
@@ -119,7 +123,9 @@ def write_obj(path: Path, model: Model) -> None:
         lines.append(_obj_faces(mesh, first, first_uv))
         first, first_uv = first + len(vertices), first_uv + (0 if mesh.uv is None else len(mesh.uv))
     _write_text(path, "".join(lines))
-    _write_text(path.with_suffix(".mtl"), _mtl(model, pictures))
+    materials = path.with_name(f"{path.stem}.mtl")
+    _write_text(materials, _mtl(model, pictures))
+    return [path, materials, *(path.with_name(picture) for picture in pictures.values())]
 
 
 def _obj_faces(mesh: NamedMesh, first: int, first_uv: int) -> str:
@@ -169,11 +175,15 @@ def _write_text(path: Path, text: str) -> None:
         beside.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
-def write_glb(path: Path, model: Model) -> None:
+def write_glb(path: Path, model: Model) -> list[Path]:
     """Writes a GLB: a node a mesh under one root, PBR materials, normals, morph targets as sparse accessors."""
     data = _Glb().scene(model)
     with atomic_path(path) as beside:
         beside.write_bytes(data)
+    return [path]
+
+
+WRITERS = {"obj": write_obj, "glb": write_glb, "ply": write_ply}
 
 
 class _Glb:

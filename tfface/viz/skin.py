@@ -1,4 +1,4 @@
-"""The skin's texture in the chart of the whole head: what the photograph shows, what its mirror image does, and the rest.
+"""The skin's texture in the chart of the whole head: what the photograph shows, its mirror image, and the rest.
 
 A guide, the face model's albedo in the light that fits the photograph (nine harmonics a colour, Ramamoorthi and
 Hanrahan 2001), says what skin would look like everywhere. What differs from it is kept where the photograph shows it.
@@ -23,7 +23,7 @@ from tfface.face.open_model import MAX_LEVEL, AlbedoBasis, load_open_face
 from tfface.face.position_map import texel_tables
 from tfface.geometry.camera import Camera
 from tfface.geometry.harmonics import harmonic_functions
-from tfface.geometry.raster import rasterize, vertex_normals
+from tfface.geometry.raster import interpolate, rasterize, vertex_normals
 from tfface.geometry.subdivide import triangulate
 from tfface.viz.texture import pull_push, sample_photo
 
@@ -39,6 +39,8 @@ UNLIKE = (0.22, 0.42)
 """Colours that differ from the guide's by this share are half believed, and not at all, at the rim of the face."""
 RIM = (0.62, 0.82)
 """Of the chart's half side from its middle: where the rim begins, and is fully one."""
+END = (0.84, 0.97)
+"""Beyond that of it the photograph does not count: networks know the face's outermost ring least."""
 FADE_MM = 40.0
 SMOOTH_TEXELS = 256
 
@@ -50,10 +52,12 @@ class SkinTexture:
     Attributes:
         colours: `[T,T,3]` uint8 RGB.
         origin: `[T,T,3]` uint8, shares of 255: red made up, green seen, blue mirrored.
+        light: `[3]` what the light does to the face's colours on the whole, for what stands beside the skin.
     """
 
     colours: NDArray[np.uint8]
     origin: NDArray[np.uint8]
+    light: NDArray[np.float32]
 
 
 def posed_head(vertices: FloatArray, identity: FloatArray, expression: FloatArray, camera: Camera) -> FloatArray:
@@ -66,21 +70,28 @@ def posed_head(vertices: FloatArray, identity: FloatArray, expression: FloatArra
         vertices: `[53833,3]` the face crop in the photograph.
         identity, expression, camera: of the model that was fitted to it.
     """
-    from scipy.spatial import cKDTree
-
-    face = load_open_face()
-    model_mm = face.head(MAX_LEVEL).vertices(face.cage(identity, expression))
-    points = np.asarray(camera.project(model_mm), np.float64)
-    crop = crop_in_head(face)
+    face, (crop, rest, nearest, share) = load_open_face(), _around_the_crop()
+    points = np.asarray(camera.project(face.head(MAX_LEVEL).vertices(face.cage(identity, expression))), np.float64)
     beside = np.asarray(vertices, np.float64) - points[crop]
     points[:, 2] += beside[:, 2].mean()
     beside[:, 2] -= beside[:, 2].mean()
-    rest = np.setdiff1d(np.arange(len(points)), crop)
-    border = np.flatnonzero(np.abs(2 * face.face(MAX_LEVEL).uv - 1).max(1) > 0.99)
-    distance, nearest = cKDTree(model_mm[crop[border]]).query(model_mm[rest])
-    points[rest] += beside[border[nearest]] * np.clip(1 - distance / FADE_MM, 0, 1)[:, None]
+    points[rest] += beside[nearest] * share
     points[crop] = vertices
     return points
+
+
+@lru_cache(maxsize=1)
+def _around_the_crop() -> tuple[NDArray[np.int64], ...]:
+    """The head's vertices that the crop has, the rest, of each of these the nearest on the crop's border, and by how
+    much it follows that `[R,1]`."""
+    from scipy.spatial import cKDTree
+
+    face = load_open_face()
+    mean, crop = face.head(MAX_LEVEL).vertices(face.mean), crop_in_head(face)
+    rest = np.setdiff1d(np.arange(len(mean)), crop)
+    border = np.flatnonzero(np.abs(2 * face.face(MAX_LEVEL).uv - 1).max(1) > 0.99)
+    distance, nearest = cKDTree(mean[crop[border]]).query(mean[rest])
+    return crop, rest, border[nearest], np.clip(1 - distance / FADE_MM, 0, 1)[:, None]
 
 
 def seen_vertices(points: FloatArray, triangles: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -124,17 +135,25 @@ def skin_texture(
     seen *= inside
     own = _albedo(albedo, coefficients, size)
     normals = vertex_normals(np.asarray(points * [1, -1, 1], np.float32), surface.triangles)
-    shading = _shading(image, points, normals, seen, own)
+    shading, light = _shading(image, points, normals, seen, own)
     packed = np.concatenate([points[:, :2], seen[:, None], shading], axis=1).astype(np.float32)
     texels = tables.gather(packed)
     guide = own * texels[..., 3:]
     colours = sample_photo(image, texels)
-    weight = texels[..., 2] * (1 - tables.rim * _unlike(colours, guide))
-    return _completed(colours, guide, weight[..., None])
+    unlike = _unlike(colours, guide)
+    weight = texels[..., 2] * (1 - tables.rim * unlike) * tables.inside
+    skin = (1 - tables.rim) * (1 - unlike)
+    whole, origin = _completed(colours, guide, weight[..., None], skin[..., None])
+    return SkinTexture(whole, origin, light)
 
 
-def _completed(colours: FloatArray, guide: FloatArray, seen: FloatArray) -> SkinTexture:
-    """What is seen, then its mirror image, then what is smooth, as differences from the guide."""
+def _completed(
+    colours: FloatArray, guide: FloatArray, seen: FloatArray, skin: FloatArray
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """What is seen, then its mirror image, then what is smooth, as differences from the guide.
+
+    What is made up goes by what is surely `skin` alone: hair and collar say nothing of it.
+    """
     own = colours - guide
     mirrored, mirror_seen = own[:, ::-1], seen[:, ::-1]
     both = seen * mirror_seen
@@ -142,10 +161,15 @@ def _completed(colours: FloatArray, guide: FloatArray, seen: FloatArray) -> Skin
     from_mirror = (1 - seen) * mirror_seen
     known = seen + from_mirror
     difference = seen * own + from_mirror * moved
-    difference = difference + (1 - known) * _spread(difference, known)
+    trusted = skin + 1e-4
+    difference = difference + (1 - known) * _spread(trusted * difference, trusted * known)
     origin = np.concatenate([1 - known, seen, from_mirror], axis=-1)
-    whole = np.clip(guide + difference, 0, 1)
-    return SkinTexture(*(np.asarray(part * 255 + 0.5, np.uint8) for part in (whole, np.clip(origin, 0, 1))))
+    whole = guide + difference
+    return _bytes(whole), _bytes(origin)
+
+
+def _bytes(values: FloatArray) -> NDArray[np.uint8]:
+    return np.asarray(np.clip(values, 0, 1) * 255 + 0.5, np.uint8)
 
 
 def _spread(weighted: FloatArray, weight: FloatArray) -> NDArray[np.float32]:
@@ -153,10 +177,9 @@ def _spread(weighted: FloatArray, weight: FloatArray) -> NDArray[np.float32]:
     import cv2
 
     size = len(weight)
-    small = min(size, SMOOTH_TEXELS)
-    step = size // small
-    blocks = [part.reshape(small, step, small, step, -1).mean((1, 3)) for part in (weighted, weight)]
-    field = pull_push(*blocks) if blocks[1].max() > 1e-3 else np.zeros_like(blocks[0])
+    small = (min(size, SMOOTH_TEXELS),) * 2
+    values, share = (cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (weighted, weight))
+    field = pull_push(values, share[..., None]) if share.max() > 1e-3 else np.zeros_like(values)
     return np.asarray(cv2.resize(cv2.GaussianBlur(field, (0, 0), 2.0), (size, size)), np.float32)
 
 
@@ -164,8 +187,11 @@ def _unlike(colours: FloatArray, guide: FloatArray) -> NDArray[np.float32]:
     """1 where a colour is none that the skin could have in this light, `[T,T]`."""
     import cv2
 
-    apart = np.linalg.norm(colours - guide, axis=-1) / (np.linalg.norm(guide, axis=-1) + 0.1)
-    return _ramp(cv2.GaussianBlur(np.asarray(apart, np.float32), (0, 0), len(apart) / 200), *UNLIKE)
+    small = (min(len(guide), SMOOTH_TEXELS),) * 2
+    shown, usual = (cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (colours, guide))
+    apart = np.linalg.norm(shown - usual, axis=-1) / (np.linalg.norm(usual, axis=-1) + 0.1)
+    blurred = cv2.GaussianBlur(np.asarray(apart, np.float32), (0, 0), small[0] / 200)
+    return np.asarray(cv2.resize(_ramp(blurred, *UNLIKE), guide.shape[:2]), np.float32)
 
 
 def _ramp(values: FloatArray, low: float, high: float) -> NDArray[np.float32]:
@@ -175,14 +201,15 @@ def _ramp(values: FloatArray, low: float, high: float) -> NDArray[np.float32]:
 
 def _shading(
     image: NDArray[np.uint8], points: FloatArray, normals: FloatArray, seen: FloatArray, albedo: FloatArray
-) -> NDArray[np.float32]:
-    """The light's colour on each vertex `[V,3]`: harmonics fitted to what is seen of the face, robustly."""
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The light's colour on each vertex `[V,3]`, and on the face on the whole `[3]`: harmonics fitted to what is seen
+    of the face, robustly."""
     face = load_open_face()
     inner = crop_in_head(face)[np.flatnonzero(np.isin(face.regions, (1, 3)))[::9]]
     chosen = inner[seen[inner] > 0.5]
     functions = np.stack(harmonic_functions(*normals.T), axis=-1)
     if len(chosen) < MIN_LIT:
-        return np.ones((len(points), 3), np.float32)
+        return np.ones((len(points), 3), np.float32), np.ones(3, np.float32)
     target = sample_photo(image, points[chosen][None])[0]
     own = sample_photo(np.asarray(albedo * 255, np.uint8), head_uv(face)[chosen][None] * (len(albedo) - 1) + 0.5)[0]
     weight, light = np.ones((len(chosen), 1)), np.zeros((9, 3))
@@ -196,7 +223,7 @@ def _shading(
         weight = 1 / (1 + (apart / 0.08) ** 2)
     shading = functions @ light
     usual = np.median(shading[chosen], axis=0)
-    return np.asarray(np.clip(shading, 0.45 * usual, 1.5 * usual), np.float32)
+    return np.asarray(np.clip(shading, 0.45 * usual, 1.5 * usual), np.float32), np.asarray(usual, np.float32)
 
 
 MIN_LIT = 100
@@ -214,7 +241,7 @@ def _albedo(albedo: AlbedoBasis, coefficients: FloatArray | None, size: int) -> 
     zoom = (1 - 2 * FRAME) * (size - 1) / (len(chart) - 1)
     moved = np.array([[zoom, 0, FRAME * (size - 1)], [0, zoom, FRAME * (size - 1)]])
     placed = cv2.warpAffine(chart, moved, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    core = (_chart_radius(size) < 0.97).astype(np.float32)[..., None]
+    core = (_chart_radius(size) < RIM[1]).astype(np.float32)[..., None]
     return np.asarray(core * placed + (1 - core) * _spread(core * placed, core), np.float32)
 
 
@@ -226,15 +253,17 @@ def _chart_radius(size: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class _HeadTables:
-    """What each texel of the head's chart blends, and how much it is rim `[T,T]`."""
+    """Which triangle each texel of the head's chart lies in, how much it is rim, and how much inside the rim's end."""
 
-    vertices: NDArray[np.int32]
+    triangles: NDArray[np.int32]
+    triangle_id: NDArray[np.int32]
     weights: NDArray[np.float32]
     rim: NDArray[np.float32]
+    inside: NDArray[np.float32]
 
     def gather(self, values: FloatArray) -> NDArray[np.float32]:
         """`[V,C]` to `[T,T,C]`."""
-        return np.asarray(sum(values[self.vertices[..., k]] * self.weights[..., k, None] for k in range(3)), np.float32)
+        return interpolate(self.triangle_id, self.weights, self.triangles, values)
 
 
 @lru_cache(maxsize=2)
@@ -243,4 +272,5 @@ def _tables(size: int) -> _HeadTables:
     surface = face.head(MAX_LEVEL)
     triangles = triangulate(surface.quads[surface.quad_part < 2])
     triangle_id, weights, _ = texel_tables(head_uv(face), triangles, size)
-    return _HeadTables(triangles[triangle_id], weights, _ramp(_chart_radius(size), *RIM))
+    radius = _chart_radius(size)
+    return _HeadTables(triangles, triangle_id, weights, _ramp(radius, *RIM), 1 - _ramp(radius, *END))
