@@ -21,11 +21,11 @@ class FileOptions:
     level: int = 2
     """How fine the mesh is: 0, 1 or 2 (about 4,000, 17,000 and 57,000 vertices)."""
     formats: tuple[Literal["obj", "glb", "ply", "png", "mat"], ...] = ("obj", "glb", "png")
-    """obj: with MTL and texture; ply: with vertex colours; png: overlay, sheet, depth, the texture's origin; mat: --mat."""
+    """obj: with MTL and texture; ply: with vertex colours; png: overlay, sheet, depth, origin; mat: as --mat."""
     texture_size: int = 1024
     """Side of the skin's texture: 256, 512, 1024, 2048 or 4096."""
     blend_shapes: bool | None = None
-    """The GLB moves by the 52 ARKit expressions; None: at levels 0 and 1, where they take 1 and 4 MB (16 at level 2)."""
+    """The GLB moves by the 52 ARKit expressions; None: at level 0 (1 MB) and 1 (4 MB), not at 2 (16 MB)."""
 
     def check(self) -> FileOptions:
         """Itself.

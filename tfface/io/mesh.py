@@ -95,11 +95,17 @@ def rows_of_text(template: str, values: NDArray[Any]) -> str:
 
 
 def _write_ply(path: Path, mesh: Mesh) -> None:
-    _export(path, _to_trimesh(mesh, 1.0, textured=False))
+    data = _to_trimesh(mesh, 1.0, textured=False).export(file_type="ply")
+    first, format_line, rest = data.split(b"\n", 2)
+    with atomic_path(path) as beside:
+        beside.write_bytes(b"\n".join([first, format_line, f"comment {MARK}".encode(), rest]))
 
 
 def _write_glb(path: Path, mesh: Mesh) -> None:
-    _export(path, _to_trimesh(mesh, MM_TO_M, textured=True), include_normals=True, tree_postprocessor=_sign)
+    model = _to_trimesh(mesh, MM_TO_M, textured=True)
+    data = model.export(file_type="glb", include_normals=True, tree_postprocessor=_sign)
+    with atomic_path(path) as beside:
+        beside.write_bytes(data)
 
 
 def _sign(tree: dict[str, Any]) -> None:
@@ -108,12 +114,6 @@ def _sign(tree: dict[str, Any]) -> None:
     rest = dict(tree)
     tree.clear()
     tree.update({"asset": asset, **rest})
-
-
-def _export(path: Path, mesh: Any, **options: Any) -> None:
-    data = mesh.export(file_type=path.suffix.lower()[1:], **options)
-    with atomic_path(path) as beside:
-        beside.write_bytes(data)
 
 
 def _to_trimesh(mesh: Mesh, scale: float, textured: bool) -> Any:
