@@ -35,10 +35,14 @@ MARGIN = (0.006, 0.022)
 """Of the head's size: so far from a silhouette texels begin to count, and fully do."""
 FACING = (0.2, 0.5)
 """How much a surface faces the camera (its normal's z) where its texels begin to count, and fully do."""
-UNLIKE = (0.22, 0.42)
+UNLIKE = (0.2, 0.34)
 """Colours that differ from the guide's by this share are half believed, and not at all, at the rim of the face."""
-RIM = (0.62, 0.82)
+STRANDS = 0.05
+"""Of the texture's side: so wide is the surrounding that goes with such colours."""
+RIM = (0.62, 0.74)
 """Of the chart's half side from its middle: where the rim begins, and is fully one."""
+FOREHEAD = (0.23, 0.285)
+"""Of the chart's height from above: the forehead counts as rim, since hair hangs into it, down to above the brows."""
 END = (0.84, 0.97)
 """Beyond that of it the photograph does not count: networks know the face's outermost ring least."""
 FADE_MM = 40.0
@@ -191,7 +195,9 @@ def _unlike(colours: FloatArray, guide: FloatArray) -> NDArray[np.float32]:
     shown, usual = (cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (colours, guide))
     apart = np.linalg.norm(shown - usual, axis=-1) / (np.linalg.norm(usual, axis=-1) + 0.1)
     blurred = cv2.GaussianBlur(np.asarray(apart, np.float32), (0, 0), small[0] / 200)
-    return np.asarray(cv2.resize(_ramp(blurred, *UNLIKE), guide.shape[:2]), np.float32)
+    reach = 2 * round(small[0] * STRANDS / 2) + 1
+    around = cv2.dilate(_ramp(blurred, *UNLIKE), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    return np.asarray(cv2.resize(cv2.GaussianBlur(around, (0, 0), reach / 4), guide.shape[:2]), np.float32)
 
 
 def _ramp(values: FloatArray, low: float, high: float) -> NDArray[np.float32]:
@@ -241,7 +247,7 @@ def _albedo(albedo: AlbedoBasis, coefficients: FloatArray | None, size: int) -> 
     zoom = (1 - 2 * FRAME) * (size - 1) / (len(chart) - 1)
     moved = np.array([[zoom, 0, FRAME * (size - 1)], [0, zoom, FRAME * (size - 1)]])
     placed = cv2.warpAffine(chart, moved, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    core = (_chart_radius(size) < RIM[1]).astype(np.float32)[..., None]
+    core = (_chart_radius(size) < END[0]).astype(np.float32)[..., None]
     return np.asarray(core * placed + (1 - core) * _spread(core * placed, core), np.float32)
 
 
@@ -273,4 +279,6 @@ def _tables(size: int) -> _HeadTables:
     triangles = triangulate(surface.quads[surface.quad_part < 2])
     triangle_id, weights, _ = texel_tables(head_uv(face), triangles, size)
     radius = _chart_radius(size)
-    return _HeadTables(triangles, triangle_id, weights, _ramp(radius, *RIM), 1 - _ramp(radius, *END))
+    above = 1 - _ramp(to_face_chart(np.arange(size) / (size - 1)), *FOREHEAD)[:, None]
+    rim = np.maximum(_ramp(radius, *RIM), above)
+    return _HeadTables(triangles, triangle_id, weights, rim, 1 - _ramp(radius, *END))
