@@ -33,7 +33,8 @@ from tfface.io.mesh import Mesh
 from tfface.io.model import WRITERS, Model
 from tfface.io.results import refuse_foreign_results
 from tfface.viz.head_model import head_model, iris_colour
-from tfface.viz.overlay import blend, depth_view, face_window, overlay_window, render_colored, turned_view
+from tfface.viz.model_view import model_view
+from tfface.viz.overlay import blend, depth_view, face_window, overlay_window, render_colored
 from tfface.viz.sheet import contact_sheet
 from tfface.viz.skin import SkinTexture, posed_head, skin_texture
 from tfface.viz.texture import face_texture, vertex_colors
@@ -209,10 +210,14 @@ class FaceResult:
         window = face_window(self.vertices)
         pair = overlay_window(self.image, self.vertices, self.triangles, self.landmarks68, window, size)
         views = [
-            turned_view(self.vertices_mm, self.triangles, size),
+            model_view(self._plain_head, size, 45.0, skin_as_clay=True),
             depth_view(self.vertices, self.triangles, window, size),
         ]
         return contact_sheet([*pair, *views], ["photograph", "overlay", "turned by 45 degrees", "depth"], 4, size)
+
+    @property
+    def _plain_head(self) -> Model:
+        return head_model(head_mesh("face", 2), *self.shape, None)
 
     def depth_image(self) -> tuple[NDArray[np.uint16], float]:
         """The photograph's depth `[H,W]` uint16 (0 where there is no face, 65535 nearest), and pixels per level."""
