@@ -27,7 +27,7 @@ MODEL = Model(
         NamedMesh("skin", CORNERS, QUADS, Material("skin", texture=TEXTURE), UV, {"jawOpen": OPEN, "blink": SHUT}),
         NamedMesh(
             "tongue", CORNERS + np.float32([0, 0, -9]), QUADS, Material("red", (0.8, 0.2, 0.1), double_sided=True),
-            targets={"jawOpen": SHUT, "blink": SHUT},
+            targets={"jawOpen": SHUT, "blink": SHUT}, pivot=(1.0, 2.0, 3.0),
         ),
     ],
     {"jawOpen": 0.5},
@@ -78,6 +78,8 @@ def test_glb_has_named_nodes_materials_and_morph_targets(tmp_path: Path) -> None
     )
     tree, _ = _tree(path)
     assert [node.get("name") for node in tree["nodes"]] == ["skin", "tongue", "someone"]
+    assert tree["nodes"][1]["translation"] == [0.001, 0.002, 0.003]
+    np.testing.assert_allclose(scene.bounds[0], [0, 0, -0.009], atol=1e-7)
     for mesh in tree["meshes"]:
         assert mesh["extras"]["targetNames"] == ["jawOpen", "blink"] and mesh["weights"] == [0.5, 0.0]
     np.testing.assert_allclose(_sparse(path, 0, 0)[3], [0, 0.002, 0], atol=1e-9)

@@ -54,6 +54,7 @@ class NamedMesh:
         vertices: `[V,3]` float32 mm; quads: `[Q,4]` int32, -1 ends a triangle; counter-clockwise from outside.
         uv: `[V,2]` origin top-left, or None.
         targets: morph targets by name, offsets `[V,3]` mm at weight 1.
+        pivot: the point in mm about which the mesh's node turns.
     """
 
     name: str
@@ -62,6 +63,7 @@ class NamedMesh:
     material: Material
     uv: NDArray[np.float32] | None = None
     targets: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    pivot: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
     @property
     def triangles(self) -> NDArray[np.int32]:
@@ -200,7 +202,7 @@ class _Glb:
         described = [self._material(material) for material in materials]
         places = {material.name: place for place, material in enumerate(materials)}
         meshes = [self._mesh(mesh, places[mesh.material.name], model.weights) for mesh in model.meshes]
-        nodes: list[dict[str, Any]] = [{"name": mesh.name, "mesh": place} for place, mesh in enumerate(model.meshes)]
+        nodes = [_node(mesh, place) for place, mesh in enumerate(model.meshes)]
         root = {"name": model.name, "children": list(range(len(nodes)))}
         tree = {
             "asset": {"version": "2.0", "generator": MARK},
@@ -241,7 +243,7 @@ class _Glb:
     def _mesh(self, mesh: NamedMesh, material: int, weights: Mapping[str, float]) -> dict[str, Any]:
         vertices = np.asarray(mesh.vertices, np.float32)
         attributes = {
-            "POSITION": self._accessor(vertices * np.float32(MM_TO_M), "VEC3", 34962, bounds=True),
+            "POSITION": self._accessor((vertices - np.float32(mesh.pivot)) * np.float32(MM_TO_M), "VEC3", 34962, True),
             "NORMAL": self._accessor(_unit(vertex_normals(vertices, mesh.triangles)), "VEC3", 34962),
         }
         if mesh.uv is not None:
@@ -289,6 +291,11 @@ class _Glb:
         self.buffer += data
         self.buffer += b"\0" * (-len(self.buffer) % 4)
         return len(self.views) - 1
+
+
+def _node(mesh: NamedMesh, place: int) -> dict[str, Any]:
+    moved = {"translation": [round(value * MM_TO_M, 7) for value in mesh.pivot]} if any(mesh.pivot) else {}
+    return {"name": mesh.name, "mesh": place, **moved}
 
 
 def _unit(normals: NDArray[np.float32]) -> NDArray[np.float32]:

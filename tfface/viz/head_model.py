@@ -69,10 +69,17 @@ def head_model(
             materials[piece.material],
             _texel_centres(piece.uv, materials[piece.material].texture),
             {key: moves[piece.rows] for key, moves in targets.items()},
+            _middle(vertices[piece.rows]) if piece.material == "eye" else (0.0, 0.0, 0.0),
         )
         for piece in mesh.pieces
     ]
     return Model(name, meshes, dict(zip(names, expression.tolist(), strict=True)) if blend_shapes else {})
+
+
+def _middle(ball: NDArray[np.float32]) -> tuple[float, float, float]:
+    """Of a sphere's vertices `[V,3]`: eyes turn about it."""
+    x, y, z = ((ball.min(0) + ball.max(0)) / 2).astype(np.float64).round(4).tolist()
+    return x, y, z
 
 
 def _texel_centres(uv: NDArray[np.float32] | None, texture: NDArray[np.uint8] | None) -> NDArray[np.float32] | None:
