@@ -366,7 +366,12 @@ class FaceResult:
         """The pictures by name, and what NAME.json says of them."""
         depth, step = self.depth_image()
         origin = self.skin(texture_size).origin
-        pictures = {"overlay": self.overlay(), "sheet": self.sheet(), "depth": depth, "origin": origin}
+        pictures: dict[str, NDArray[Any]] = {
+            "overlay": self.overlay(),
+            "sheet": self.sheet(),
+            "depth": depth,
+            "origin": origin,
+        }
         if self.decoded is not None:
             pictures["colours"] = self.colours()
         return pictures, {

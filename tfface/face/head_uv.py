@@ -21,6 +21,8 @@ FRAME = 0.14
 """Of the square's side: as wide is the ring on each side of the face's chart."""
 
 ON_LINE_MM = 1e-2
+CROWN = 0.6
+"""Averaging alone crowds the crown at the inner border of the ring; this power of the way outwards spreads it."""
 
 
 @lru_cache(maxsize=2)
@@ -39,7 +41,8 @@ def head_uv(face: OpenFace) -> NDArray[np.float32]:
     on_line = free & (np.abs(points[:, 0]) < ON_LINE_MM)
     angle[on_line] = np.where(points[on_line, 2] > middle[2], 0.0, np.pi)  # the throat, crown and nape
     angle[on_line & (points[:, 1] > face.centre[1])] = np.pi
-    outwards = _averaged(edges, outwards)
+    share = (_averaged(edges, outwards) - (1 - 2 * FRAME)) / (2 * FRAME)
+    outwards = (1 - 2 * FRAME) + 2 * FRAME * np.clip(share, 0, 1) ** CROWN
     angle = _averaged(edges, angle)
     uv[free] = _on_square(np.copysign(angle, points[:, 0]), outwards)[free]
     result = uv.astype(np.float32)

@@ -243,7 +243,9 @@ class _Glb:
     def _mesh(self, mesh: NamedMesh, material: int, weights: Mapping[str, float]) -> dict[str, Any]:
         vertices = np.asarray(mesh.vertices, np.float32)
         attributes = {
-            "POSITION": self._accessor((vertices - np.float32(mesh.pivot)) * np.float32(MM_TO_M), "VEC3", 34962, True),
+            "POSITION": self._accessor(
+                (vertices - np.array(mesh.pivot, np.float32)) * np.float32(MM_TO_M), "VEC3", 34962, True
+            ),
             "NORMAL": self._accessor(_unit(vertex_normals(vertices, mesh.triangles)), "VEC3", 34962),
         }
         if mesh.uv is not None:
@@ -301,7 +303,7 @@ def _node(mesh: NamedMesh, place: int) -> dict[str, Any]:
 def _unit(normals: NDArray[np.float32]) -> NDArray[np.float32]:
     """Normals of length 1, also where a vertex has none."""
     bad = np.abs(np.linalg.norm(normals, axis=1) - 1) > 1e-3
-    return np.where(bad[:, None], np.float32([0, 0, 1]), normals).astype(np.float32)
+    return np.where(bad[:, None], np.array([0, 0, 1], np.float32), normals).astype(np.float32)
 
 
 def _linear(value: float) -> float:

@@ -145,7 +145,7 @@ def skin_texture(
     guide = own * texels[..., 3:]
     colours = sample_photo(image, texels)
     unlike = _unlike(colours, guide)
-    weight = texels[..., 2] * (1 - tables.rim * unlike) * tables.inside
+    weight = texels[..., 2] * (1 - _outwards(unlike * tables.rim)) * tables.inside
     skin = (1 - tables.rim) * (1 - unlike)
     whole, origin = _completed(colours, guide, weight[..., None], skin[..., None])
     return SkinTexture(whole, origin, light)
@@ -198,6 +198,14 @@ def _unlike(colours: FloatArray, guide: FloatArray) -> NDArray[np.float32]:
     reach = 2 * round(small[0] * STRANDS / 2) + 1
     around = cv2.dilate(_ramp(blurred, *UNLIKE), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     return np.asarray(cv2.resize(cv2.GaussianBlur(around, (0, 0), reach / 4), guide.shape[:2]), np.float32)
+
+
+def _outwards(unlike: FloatArray) -> NDArray[np.float32]:
+    """What lies beyond such colours is not skin either: above them on the upper half, and outside them on each side."""
+    result, half = np.array(unlike, np.float32), len(unlike) // 2
+    for part, axis in ((result[half - 1 :: -1], 0), (result[:, half:], 1), (result[:, half - 1 :: -1], 1)):
+        np.maximum.accumulate(part, axis=axis, out=part)
+    return result
 
 
 def _ramp(values: FloatArray, low: float, high: float) -> NDArray[np.float32]:
