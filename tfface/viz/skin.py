@@ -15,6 +15,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,6 +46,8 @@ FOREHEAD = (0.23, 0.285)
 """Of the chart's height from above: the forehead counts as rim, since hair hangs into it, down to above the brows."""
 END = (0.84, 0.97)
 """Beyond that of it the photograph does not count: networks know the face's outermost ring least."""
+OUTSIDE, CALM = (0.98, 1.04), 0.012
+"""Where the face's chart ends, and of the texture's side by how much the light is smoothed outside it."""
 FADE_MM = 40.0
 SMOOTH_TEXELS = 256
 
@@ -104,8 +107,6 @@ def seen_vertices(points: FloatArray, triangles: NDArray[np.int32]) -> NDArray[n
     Args:
         points: `[V,3]` u, v, depth in pixels; triangles: `[F,3]` all that can hide it.
     """
-    import cv2
-
     low = points[:, :2].min(0)
     zoom = (BUFFER_PIXELS - 4) / max(float(np.ptp(points[:, :2], axis=0).max()), 1e-6)
     scaled = np.asarray((points - [*low, 0.0]) * zoom + [2.0, 2.0, 0.0], np.float32)
@@ -142,7 +143,7 @@ def skin_texture(
     shading, light = _shading(image, points, normals, seen, own)
     packed = np.concatenate([points[:, :2], seen[:, None], shading], axis=1).astype(np.float32)
     texels = tables.gather(packed)
-    guide = own * texels[..., 3:]
+    guide = own * _calmed(texels[..., 3:], tables.beyond)
     colours = sample_photo(image, texels)
     unlike = _unlike(colours, guide)
     weight = texels[..., 2] * (1 - _outwards(unlike * tables.rim)) * tables.inside
@@ -178,8 +179,6 @@ def _bytes(values: FloatArray) -> NDArray[np.uint8]:
 
 def _spread(weighted: FloatArray, weight: FloatArray) -> NDArray[np.float32]:
     """A smooth field `[T,T,C]` through values (times their weights): of low resolution, since it is smooth."""
-    import cv2
-
     size = len(weight)
     small = (min(size, SMOOTH_TEXELS),) * 2
     values, share = (cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (weighted, weight))
@@ -189,8 +188,6 @@ def _spread(weighted: FloatArray, weight: FloatArray) -> NDArray[np.float32]:
 
 def _unlike(colours: FloatArray, guide: FloatArray) -> NDArray[np.float32]:
     """1 where a colour is none that the skin could have in this light, `[T,T]`."""
-    import cv2
-
     small = (min(len(guide), SMOOTH_TEXELS),) * 2
     shown, usual = (cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (colours, guide))
     apart = np.linalg.norm(shown - usual, axis=-1) / (np.linalg.norm(usual, axis=-1) + 0.1)
@@ -198,6 +195,12 @@ def _unlike(colours: FloatArray, guide: FloatArray) -> NDArray[np.float32]:
     reach = 2 * round(small[0] * STRANDS / 2) + 1
     around = cv2.dilate(_ramp(blurred, *UNLIKE), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     return np.asarray(cv2.resize(cv2.GaussianBlur(around, (0, 0), reach / 4), guide.shape[:2]), np.float32)
+
+
+def _calmed(shading: FloatArray, beyond: FloatArray) -> NDArray[np.float32]:
+    """The light beyond the face's chart made smooth: the ring's corners hold a few folded triangles."""
+    smooth = cv2.GaussianBlur(np.ascontiguousarray(shading), (0, 0), len(shading) * CALM)
+    return np.asarray(shading + beyond[..., None] * (smooth - shading), np.float32)
 
 
 def _outwards(unlike: FloatArray) -> NDArray[np.float32]:
@@ -246,8 +249,6 @@ MIN_LIT = 100
 
 def _albedo(albedo: AlbedoBasis, coefficients: FloatArray | None, size: int) -> NDArray[np.float32]:
     """`[T,T,3]` the albedo in the head's chart; beyond the face it goes on as at its rim."""
-    import cv2
-
     chart = albedo.mean
     if coefficients is not None and len(coefficients):
         chart = chart + np.tensordot(np.asarray(coefficients, np.float32), albedo.basis[: len(coefficients)], axes=1)
@@ -267,13 +268,14 @@ def _chart_radius(size: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, eq=False)
 class _HeadTables:
-    """Which triangle each texel of the head's chart lies in, how much it is rim, and how much inside the rim's end."""
+    """Each texel's triangle and weights, and how much it is rim, inside the rim's end, and beyond the face's chart."""
 
     triangles: NDArray[np.int32]
     triangle_id: NDArray[np.int32]
     weights: NDArray[np.float32]
     rim: NDArray[np.float32]
     inside: NDArray[np.float32]
+    beyond: NDArray[np.float32]
 
     def gather(self, values: FloatArray) -> NDArray[np.float32]:
         """`[V,C]` to `[T,T,C]`."""
@@ -289,4 +291,4 @@ def _tables(size: int) -> _HeadTables:
     radius = _chart_radius(size)
     above = 1 - _ramp(to_face_chart(np.arange(size) / (size - 1)), *FOREHEAD)[:, None]
     rim = np.maximum(_ramp(radius, *RIM), above)
-    return _HeadTables(triangles, triangle_id, weights, rim, 1 - _ramp(radius, *END))
+    return _HeadTables(triangles, triangle_id, weights, rim, 1 - _ramp(radius, *END), _ramp(radius, *OUTSIDE))
