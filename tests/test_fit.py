@@ -28,8 +28,8 @@ def test_two_photographs_of_one_person(tmp_path: Path, capsys: pytest.CaptureFix
     ends = (".obj", ".glb", "_overlay.png", "_sheet.png", "_depth.png", "_stages.png", ".json")
     assert sorted(p.name for p in out.iterdir()) == sorted(f"{s}{e}" for s in ("left", "right") for e in ends)
     left, right = (json.loads((out / f"{side}.json").read_text()) for side in ("left", "right"))
-    assert left["coefficients"]["identity"] == right["coefficients"]["identity"]
-    assert left["coefficients"]["expression"] != right["coefficients"]["expression"]
+    assert left["coefficients"]["identity_sigma"] == right["coefficients"]["identity_sigma"]
+    assert left["coefficients"]["expression_weights"] != right["coefficients"]["expression_weights"]
     for answer, truth in zip((left, right), truths, strict=True):
         assert nme(np.array(answer["landmarks68_px"]), landmarks(truth)) < 1.0
 

@@ -7,14 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import trimesh
 
 from tests.toy_network import MM_PER_RADIUS, POSE_DEG, disc_photo, save_toy_network, unit_map
 from tfface.detect.base import Detection
 from tfface.errors import UserError
+from tfface.face.head_mesh import head_mesh
 from tfface.face.open_model import load_open_face
 from tfface.geometry.align import box_from_landmarks
 from tfface.geometry.camera import Camera
 from tfface.inference import Reconstructor
+from tfface.io.formats import FileOptions
 from tfface.io.image import read_image
 from tfface.io.mesh import read_mesh
 from tfface.result import FaceResult, position_tables
@@ -128,14 +131,36 @@ def test_files(result: FaceResult, tmp_path: Path) -> None:
     np.testing.assert_allclose(summary["landmarks68_px"], result.landmarks68, atol=1e-3)
     noted = summary["camera"]
     numbers = [noted[key] for key in ("rotation", "focal_px", "distance_mm", "centre_px", "origin_mm")]
-    placed = Camera(*(np.asarray(each) for each in numbers)).project(result.vertices_mm)
+    centre = load_open_face().centre.astype(np.float32)
+    placed = Camera(*(np.asarray(each) for each in numbers)).project(result.vertices_mm - centre)
     missed = np.linalg.norm((placed - result.vertices)[:, :2], axis=1).mean()
     assert missed == pytest.approx(noted["mean_error_px"], abs=2e-3) and missed < 0.3
-    obj, glb = read_mesh(tmp_path / "Anna ü.obj"), read_mesh(tmp_path / "Anna ü.glb")
-    np.testing.assert_allclose(obj.vertices, result.vertices_mm, atol=1e-3)
-    np.testing.assert_allclose(glb.vertices, result.vertices_mm, atol=1e-2)
-    assert obj.colors is not None and glb.texture is not None and glb.texture.shape == (1024, 1024, 3)
+    assert (summary["schema"]["version"], summary["preset"]) == (2, result.preset)
+    assert {"detect", "network", "meshes", "pictures"} <= set(summary["timings_ms"])
+    again = head_mesh("face", 2).vertices(*(list_of(summary["shape"][key]) for key in summary["shape"])) - centre
+    obj = read_mesh(tmp_path / "Anna ü.obj")
+    np.testing.assert_allclose(obj.vertices, again, atol=1e-2)
+    assert obj.texture is not None and obj.texture.shape == (1024, 1024, 3)
+    scene = trimesh.load_scene(tmp_path / "Anna ü.glb")
+    assert set(scene.geometry) == {piece.name for piece in head_mesh("face", 2).pieces}
+    np.testing.assert_allclose(scene.bounds * 1000, [again.min(0), again.max(0)], atol=1e-2)
     assert read_image(tmp_path / "Anna ü_overlay.png").shape == (960, 960, 3)
+
+
+def list_of(numbers: list[float] | dict[str, float]) -> np.ndarray:
+    return np.array(list(numbers.values()) if isinstance(numbers, dict) else numbers)
+
+
+def test_only_what_is_asked_for_is_written(result: FaceResult, tmp_path: Path) -> None:
+    files = FileOptions(mesh="head", level=0, formats=("glb", "ply"), texture_size=256)
+    written = result.save(tmp_path, "a", files=files)
+    assert sorted(path.name for path in written) == ["a.glb", "a.json", "a.ply"]
+    assert sorted(tmp_path.iterdir()) == sorted(written)
+    data = (tmp_path / "a.glb").read_bytes()
+    assert b'"targetNames":["browDownLeft"' in data and len(data) < 3e6  # level 0 moves
+    for wrong in (FileOptions(level=3), FileOptions(texture_size=1000), FileOptions(formats=("stl",))):  # type: ignore[arg-type]
+        with pytest.raises(UserError, match="does not exist: choose"):
+            result.save(tmp_path, "a", files=wrong)
 
 
 def test_vertex_colours_come_from_the_photograph(result: FaceResult) -> None:

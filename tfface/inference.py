@@ -12,6 +12,7 @@ is surest of (`tfface.geometry.upright`).
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -77,6 +78,7 @@ class Reconstructor:
         network = model if isinstance(model, Network) else find_network(model, runtime=runtime)
         self.card = network.card
         self.model_name = str(self.card["model"])
+        self.preset = re.sub("-[0-9a-f]{16}$", "", network.folder.name)  # the cache's exports are named by a digest too
         self.num_views, self.image_size = int(self.card["views"]), int(self.card["image_size"])
         described = self.card.get("coefficients")
         self.layout = Layout.from_card(described) if described else None
@@ -353,6 +355,7 @@ class Reconstructor:
             landmark_deviations_px=answer.deviations_px,
             doubtful=face.doubtful,
             found=answer.found,
+            preset=self.preset,
         )
 
 

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +14,7 @@ import tyro
 
 from tfface.cli import progress_bar, run, tell
 from tfface.errors import UserError, item_error
+from tfface.io.formats import FileOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -53,14 +54,13 @@ class Arguments:
     R-Net's; docs/several.md), and FOLDER_neutral.obj and .glb, the face without expression."""
     strict: bool = True
     """With --set, leave out photographs that seem to show another person; --no-strict takes them."""
-    formats: tuple[str, ...] = ()
-    """What to write beside NAME.json: obj, glb, overlay, sheet, depth, colours; all, if not told."""
     runtime: Annotated[str | None, tyro.conf.arg(metavar="{onnx,tflite,tensorflow}")] = None
     """What runs the network; without it what its files are for: onnx (ONNX Runtime) for presets."""
     mat: bool = False
     """Also write NAME.mat with Deep3DFaceReconstruction's fields (an R-Net's)."""
     overwrite: bool = False
     """Do again what is done in --out, and overwrite files there that tfface did not write."""
+    files: tyro.conf.OmitArgPrefixes[FileOptions] = field(default_factory=FileOptions)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -146,13 +146,11 @@ def _batch(arguments: Arguments) -> Batch:
     from tfface.detect.registry import DETECTORS, load_detector
     from tfface.geometry.align import check_box
     from tfface.io.image import no_pictures, read_image, survey
-    from tfface.io.results import FORMATS, stems
+    from tfface.io.results import stems
 
     if arguments.detector not in DETECTORS:
         load_detector(arguments.detector)
-    unknown = sorted(set(arguments.formats) - set(FORMATS) - {"json"})
-    if unknown:
-        raise UserError(f"--formats {unknown[0]}: choose from {', '.join(FORMATS)}; NAME.json is always written.")
+    arguments.files.check()
     if arguments.recrop is not None and arguments.recrop < 0:
         raise UserError(f"--recrop {arguments.recrop} is negative: give 0, 1 or more.")
     if arguments.out.exists() and not arguments.out.is_dir():
@@ -180,11 +178,10 @@ def _batch(arguments: Arguments) -> Batch:
 def _made_with(arguments: Arguments, network: Network) -> dict[str, Any]:
     """What decides how a photograph's results come out, beside the photograph."""
     chosen = ("detector", "min_score", "box", "side_box", "recrop", "refine", "set", "strict", "mat")
-    formats = {"formats": sorted(arguments.formats)} if arguments.formats else {}
     told = {name: getattr(arguments, name) for name in chosen}
     if told["recrop"] is None:
         told["recrop"] = network.looks - 1
-    return {"model": network.digest(), **told, **formats}
+    return {"model": network.digest(), **told, "files": asdict(arguments.files)}
 
 
 def _left(arguments: Arguments, batch: Batch, made_with: dict[str, Any]) -> tuple[list[tuple[Path, str]], int]:
@@ -217,7 +214,8 @@ def _network(arguments: Arguments) -> Network:
     from tfface.runtime import find_network
 
     several = arguments.set or arguments.side_photo is not None
-    return find_network(arguments.model, several or arguments.mat, arguments.runtime)
+    coefficients = several or arguments.mat or "mat" in arguments.files.formats
+    return find_network(arguments.model, coefficients, arguments.runtime)
 
 
 def _predicted(
@@ -281,13 +279,14 @@ class _Saver:
             self._taken.update(names)
         for number, (name, result) in enumerate(zip(names, results, strict=True)):
             told = about(source, number, len(results), self.made_with)
-            result.save(given.out, name, given.mat, given.overwrite, told, given.formats or None)
+            result.save(given.out, name, given.mat, given.overwrite, told, given.files)
         return [Saved(photo, given.out / name, result) for name, result in zip(names, results, strict=True)]
 
 
 def _tell_results(saved: list[Saved], console: Console) -> None:
     for each in saved:
-        suffix = next(end for end in (".obj", ".glb", ".json") if each.base.with_name(each.base.name + end).is_file())
+        ends = (".obj", ".glb", ".ply", ".json")
+        suffix = next(end for end in ends if each.base.with_name(each.base.name + end).is_file())
         _warn_of_doubt(each.result, each.photo)
         yaw, pitch, roll = each.result.pose.degrees
         took = sum(each.result.timings_ms.values())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -15,9 +16,10 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.face.decoded import DecodedFace
+from tfface.face.head_mesh import head_mesh
 from tfface.face.layout import CROP_SIZE
-from tfface.face.metric import metric_face
-from tfface.face.open_model import load_open_face
+from tfface.face.metric import metric_coefficients
+from tfface.face.open_model import load_albedo_basis, load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.face.several import Found
 from tfface.geometry.align import Pose, crop_transform, fit_pose, invert_transform, transform_points
@@ -25,23 +27,34 @@ from tfface.geometry.camera import Camera
 from tfface.geometry.pos import five_points
 from tfface.geometry.raster import rasterize
 from tfface.io.files import MARK, atomic_path
+from tfface.io.formats import FileOptions
 from tfface.io.image import warp_image, write_image
-from tfface.io.mesh import Mesh, write_mesh
-from tfface.io.results import FORMATS, refuse_foreign_results
-from tfface.viz.overlay import blend, depth_view, face_window, overlay_window, render_colored, turned_view
+from tfface.io.mesh import Mesh
+from tfface.io.model import WRITERS, Model
+from tfface.io.results import refuse_foreign_results
+from tfface.viz.head_model import head_model, iris_colour
+from tfface.viz.model_view import model_view
+from tfface.viz.overlay import blend, depth_view, face_window, overlay_window, render_colored
 from tfface.viz.sheet import contact_sheet
+from tfface.viz.skin import SkinTexture, posed_head, skin_texture
 from tfface.viz.texture import face_texture, vertex_colors
 
 RIGID_REGIONS = (1, 2, 3)  # face, eyes, nose: what the expression moves least
 TEXTURE_SIZE = 1024
 SHEET_PIXELS = 640
 OVERLAY_PIXELS = 960
+SCHEMA = {"name": "tfface face", "version": 2}
+"""Of NAME.json. 2: coordinates are about the head's centre, `coefficients` is the same for predict, fit and refine."""
+FRAME_NOTE = (
+    "x to the picture's right for a face that looks at us, y up, z out of the face; the origin is the head's centre, "
+    "between the ears; .obj and .ply in millimetres, .glb in metres"
+)
 POSE_NOTE = (
     "R = Rz(roll) Ry(yaw) Rx(pitch) in the face frame (x to the picture's right, y up, z to the camera); "
     "yaw > 0: nose to the picture's right, pitch > 0: nose down, roll > 0: counter-clockwise in the picture"
 )
 CAMERA_NOTE = (
-    "X = rotation @ (V_mm - origin_mm); k = focal_px / (distance_mm - X.z); u = centre_px[0] + k X.x, "
+    "X = rotation @ (V_mm - origin_mm) of the files' mm; k = focal_px / (distance_mm - X.z); u = centre_px[0] + k X.x, "
     "v = centre_px[1] - k X.y, pixel centres at +0.5, v down; misses the vertices seen by mean_error_px; "
     "the distance is a usual one, not this photograph's"
 )
@@ -78,6 +91,7 @@ class FaceResult:
         found: the points that the network found, of networks that tell them (`tfface.face.several`).
         strangeness, worth: of a photograph in a set, how likely it shows somebody else and how much it says of the
             shape (`tfface.face.several.Together`).
+        preset: the name of the weights: a preset's, or that of the folder that they lie in.
     """
 
     image: NDArray[np.uint8]
@@ -93,6 +107,7 @@ class FaceResult:
     found: Found | None = None
     strangeness: float | None = None
     worth: float | None = None
+    preset: str | None = None
 
     @cached_property
     def vertices(self) -> NDArray[np.float32]:
@@ -127,24 +142,65 @@ class FaceResult:
     @cached_property
     def vertices_mm(self) -> NDArray[np.float32]:
         """`[53833,3]` in the face frame, without the camera's perspective (`tfface.face.metric`)."""
-        return self._metric[0]
+        face = load_open_face()
+        return face.face(2).vertices(face.cage(*self.shape))
 
     @property
     def camera(self) -> Camera:
         """What takes `vertices_mm` back to the photograph, nearly."""
-        return self._metric[1]
+        return self._metric[2]
+
+    @property
+    def shape(self) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+        """Identity `[150]` and expression `[52]` of the face model: what the mesh is made of."""
+        return self._metric[:2]
 
     @cached_property
-    def _metric(self) -> tuple[NDArray[np.float32], Camera]:
-        return metric_face(self.vertices)
+    def _metric(self) -> tuple[NDArray[np.float32], NDArray[np.float32], Camera]:
+        return metric_coefficients(self.vertices)
 
     @cached_property
     def texture(self) -> NDArray[np.uint8]:
         """`[1024,1024,3]` uint8 RGB from the photograph, hidden parts filled."""
         return face_texture(self.image, self.vertices, position_tables(TEXTURE_SIZE))
 
+    @cached_property
+    def head_points(self) -> NDArray[np.floating]:
+        """`[61129,3]` the whole head in the photograph (u, v, depth in pixels)."""
+        return posed_head(self.vertices, *self.shape, self.camera)
+
+    def skin(self, size: int = TEXTURE_SIZE) -> SkinTexture:
+        """The skin's texture in the chart of the whole head, and where each texel comes from."""
+        if size not in self._skins:
+            albedo = None if self.decoded is None else self.decoded.parts["albedo"]
+            self._skins[size] = skin_texture(self.image, self.head_points, load_albedo_basis(), albedo, size)
+        return self._skins[size]
+
+    @cached_property
+    def _skins(self) -> dict[int, SkinTexture]:
+        return {}
+
+    def head(
+        self,
+        kind: str = "face",
+        level: int = 2,
+        texture_size: int = TEXTURE_SIZE,
+        blend_shapes: bool = False,
+        name: str = "head",
+    ) -> Model:
+        """The mesh that people take away: skin, eyes, teeth, gums, tongue and mouth, mm about the head's centre.
+
+        Args:
+            kind: `face`, `head` or `full` (`tfface.face.head_mesh`).
+            level: of subdivision, 0 to 2.
+            texture_size: side of the skin's texture.
+            blend_shapes: the 52 ARKit expressions as morph targets.
+        """
+        iris = iris_colour(self.image, *self.shape, self.camera, self.head_points)
+        return head_model(head_mesh(kind, level), *self.shape, self.skin(texture_size), iris, blend_shapes, name)
+
     def mesh(self, textured: bool) -> Mesh:
-        """The mesh in the face frame in millimetres, with its texture or with vertex colours."""
+        """The face crop in the face frame in millimetres, with its texture or with vertex colours."""
         face = load_open_face()
         if textured:
             return Mesh(self.vertices_mm, self.triangles, uv=face.face(2).uv, texture=self.texture)
@@ -160,10 +216,14 @@ class FaceResult:
         window = face_window(self.vertices)
         pair = overlay_window(self.image, self.vertices, self.triangles, self.landmarks68, window, size)
         views = [
-            turned_view(self.vertices_mm, self.triangles, size),
+            model_view(self._plain_head, size, 45.0, skin_as_clay=True),
             depth_view(self.vertices, self.triangles, window, size),
         ]
         return contact_sheet([*pair, *views], ["photograph", "overlay", "turned by 45 degrees", "depth"], 4, size)
+
+    @property
+    def _plain_head(self) -> Model:
+        return head_model(head_mesh("face", 2), *self.shape, None)
 
     def depth_image(self) -> tuple[NDArray[np.uint16], float]:
         """The photograph's depth `[H,W]` uint16 (0 where there is no face, 65535 nearest), and pixels per level."""
@@ -213,21 +273,27 @@ class FaceResult:
         pose, face, camera = self.pose, load_open_face(), self.camera
         beside_px = np.linalg.norm((camera.project(self.vertices_mm) - self.vertices)[:, :2], axis=1)
         angles = dict(zip(("yaw_deg", "pitch_deg", "roll_deg"), _rounded(pose.degrees, 3), strict=True))
+        identity, expression = self.shape
+        weights = dict(zip(face.expression_names, _rounded(expression, 4), strict=True))
         return {
+            "schema": SCHEMA,
             "model": self.model,
+            "preset": self.preset,
             "face_model": {"name": face.name, "checksum": face.checksum},
             "image_size": {"width": self.image.shape[1], "height": self.image.shape[0]},
             "box_px": _rounded(self.box, 3),
             "crop_roll_deg": round(self.crop_roll_deg, 3),
             "detection_score": self.score,
             "detection_doubtful": self.doubtful,
+            "frame": {"convention": FRAME_NOTE, "origin_in_face_frame_mm": _rounded(face.centre, 4)},
+            "shape": {"identity_sigma": _rounded(identity, 4), "expression_weights": weights},
             "pose": {**angles, "convention": POSE_NOTE},
             "camera": {
                 "rotation": _rounded(camera.rotation, 7),
                 "focal_px": camera.focal_px,
                 "distance_mm": camera.distance_mm,
                 "centre_px": _rounded(camera.centre_px, 4),
-                "origin_mm": _rounded(camera.origin_mm, 4),
+                "origin_mm": _rounded(camera.origin_mm - face.centre, 4),
                 "mean_error_px": round(float(beside_px.mean()), 3),
                 "convention": CAMERA_NOTE,
             },
@@ -249,11 +315,12 @@ class FaceResult:
         mat: bool = False,
         overwrite: bool = False,
         about: Mapping[str, Any] | None = None,
-        formats: Sequence[str] | None = None,
+        files: FileOptions | None = None,
     ) -> list[Path]:
-        """Writes STEM.obj, .glb, _overlay.png, _sheet.png, _depth.png and, last, STEM.json; each whole or not at all.
+        """Writes what `files` asks for and, last, STEM.json; each whole or not at all.
 
-        Of a network with coefficients also _colours.png, and with `mat` STEM.mat.
+        By default that is STEM.obj with .mtl and _texture.png, .glb, _overlay.png, _sheet.png, _depth.png and
+        _origin.png; of a network with coefficients also _colours.png, and with `mat` STEM.mat.
 
         Args:
             folder: where to; made when it is missing.
@@ -261,8 +328,7 @@ class FaceResult:
             mat: also Deep3D's fields.
             overwrite: also what tfface did not write.
             about: goes into STEM.json first (`tfface.io.results.about`).
-            formats: of `tfface.io.results.FORMATS`, what to write beside STEM.json; None for all. Nothing is drawn
-                that is not written.
+            files: which files, and how fine.
 
         Returns:
             the files' paths.
@@ -270,45 +336,56 @@ class FaceResult:
         Raises:
             UserError: a file of such a name is there that tfface did not write; or the disk takes no more.
         """
-        target = Path(folder)
+        target, begin = Path(folder), time.perf_counter()
+        wanted = (files or FileOptions()).check()
         if not overwrite:
             refuse_foreign_results(target, stem)
-        wanted = FORMATS if formats is None else formats
-        names = [self._write_mat(target / f"{stem}.mat")] if mat else []
-        for suffix, textured in ((".obj", False), (".glb", True)):
-            if suffix[1:] in wanted:
-                write_mesh(target / f"{stem}{suffix}", self.mesh(textured))
-                names.append(f"{stem}{suffix}")
+        formats = {*wanted.formats, *(["mat"] if mat else [])}
+        written = [self._save_mat(target / f"{stem}.mat")] if "mat" in formats else []
+        if formats & set(WRITERS):
+            model = self.head(wanted.mesh, wanted.level, wanted.texture_size, wanted.morphs, stem)
+            for kind in WRITERS:
+                written += WRITERS[kind](target / f"{stem}.{kind}", model) if kind in formats else []
+        meshes = time.perf_counter()
         note: dict[str, Any] = {}
-        for name in (name for name in FORMATS if name in wanted and name in self._pictures):
-            picture = self._pictures[name](self)
-            if name == "depth":
-                picture, step = picture
-                note = {"depth_png": {"px_per_level": step, "convention": "0: no face; larger is nearer"}}
-            write_image(target / f"{stem}_{name}.png", picture, result=True)
-            names.append(f"{stem}_{name}.png")
-        with atomic_path(target / f"{stem}.json") as beside:
-            text = json.dumps({"software": MARK, **(about or {}), **self.summary(), **note}, indent=1)
-            beside.write_text(text + "\n", encoding="utf-8")
-        return [target / name for name in (*names, f"{stem}.json")]
+        if "png" in formats:
+            pictures, note = self._pictures(wanted.texture_size)
+            for name, picture in pictures.items():
+                written.append(target / f"{stem}_{name}.png")
+                write_image(written[-1], picture, result=True)
+        spent = {"meshes": (meshes - begin) * 1000, "pictures": (time.perf_counter() - meshes) * 1000}
+        said = {"software": MARK, **(about or {}), **self.summary(), **note}
+        said["timings_ms"] = {**said["timings_ms"], **{name: round(value, 2) for name, value in spent.items()}}
+        written.append(target / f"{stem}.json")
+        with atomic_path(written[-1]) as beside:
+            beside.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+        return written
 
-    @property
-    def _pictures(self) -> dict[str, Callable[[FaceResult], Any]]:
-        drawn: dict[str, Callable[[FaceResult], Any]] = {
-            "overlay": FaceResult.overlay,
-            "sheet": FaceResult.sheet,
-            "depth": FaceResult.depth_image,
-        }
-        return drawn if self.decoded is None else {**drawn, "colours": FaceResult.colours}
-
-    def _write_mat(self, path: Path) -> str:
+    def _save_mat(self, path: Path) -> Path:
         import scipy.io
 
         with atomic_path(path) as beside, beside.open("w+b") as file:
             scipy.io.savemat(file, self.mat(), do_compression=True)
             file.seek(0)
             file.write(f"MATLAB 5.0 MAT-file, {MARK}".encode().ljust(116))
-        return path.name
+        return path
+
+    def _pictures(self, texture_size: int) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+        """The pictures by name, and what NAME.json says of them."""
+        depth, step = self.depth_image()
+        origin = self.skin(texture_size).origin
+        pictures: dict[str, NDArray[Any]] = {
+            "overlay": self.overlay(),
+            "sheet": self.sheet(),
+            "depth": depth,
+            "origin": origin,
+        }
+        if self.decoded is not None:
+            pictures["colours"] = self.colours()
+        return pictures, {
+            "depth_png": {"px_per_level": step, "convention": "0: no face; larger is nearer"},
+            "origin_png": "where the texture comes from: green seen, blue mirrored, red made up",
+        }
 
 
 def _rounded(values: Any, digits: int) -> Any:

@@ -56,3 +56,15 @@ def test_sample_map_takes_corners_to_corners() -> None:
 def test_unknown_landmark_set() -> None:
     with pytest.raises(UserError, match="68 or 81"):
         MorphableModel(load_open_face(), level=0).landmarks(tf.zeros([1, 10, 3]), 5)
+
+
+def test_triangles_say_what_they_are() -> None:
+    face = load_open_face()
+    model = MorphableModel(face, level=1)
+    assert len(model.triangle_part) == len(model.triangles)
+    middle = face.face(1).vertices(face.mean)[model.triangles].mean(1)
+    of = {name: middle[model.triangle_part == index] for index, name in enumerate(model.part_names)}
+    materials = dict(zip(model.part_names, model.part_materials, strict=True))
+    assert (materials["left eye"], materials["mouth"], materials["neck"]) == ("eye", "flesh", "skin")
+    assert of["left eye"][:, 0].min() > 0 > of["right eye"][:, 0].max()
+    assert of["mouth"][:, 1].max() < of["left eye"][:, 1].min() and len(of["skin"]) > 10 * len(of["mouth"])

@@ -41,10 +41,19 @@ def metric_face(vertices: NDArray[np.floating]) -> tuple[NDArray[np.float32], Ca
     Args:
         vertices: `[53833,3]` u, v and depth in pixels of the photograph.
     """
-    face, (fit, chosen) = load_open_face(), _solver()
-    found, camera = fit_in_perspective(np.asarray(vertices)[chosen], fit, DISTANCE_MM)
-    identity, expression = np.split(found.astype(np.float32), [face.num_identity])
+    face = load_open_face()
+    identity, expression, camera = metric_coefficients(vertices)
     return face.face(2).vertices(face.cage(identity, expression)), camera
+
+
+def metric_coefficients(
+    vertices: NDArray[np.floating],
+) -> tuple[NDArray[np.float32], NDArray[np.float32], Camera]:
+    """What `metric_face` is made of: identity `[150]`, expression `[52]`, and the camera."""
+    fit, chosen = _solver()
+    found, camera = fit_in_perspective(np.asarray(vertices)[chosen], fit, DISTANCE_MM)
+    identity, expression = np.split(found.astype(np.float32), [load_open_face().num_identity])
+    return identity, expression, camera
 
 
 def fit_in_perspective(

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.face.linear_face import LinearFace
-from tfface.face.open_model import OpenFace, load_albedo_basis
+from tfface.face.open_model import PART_MATERIALS, PART_NAMES, OpenFace, load_albedo_basis
 from tfface.geometry.uv import bilinear_weights
 
 
@@ -33,6 +33,11 @@ class MorphableModel:
         face: the model's arrays: `tfface.face.open_model.load_open_face()`, or what a reader of
             `tfface.face.readers` gives.
         level: subdivision level of the open model's mesh: 2 is the full mesh (53,833 vertices), 1 has 13,507.
+
+    Attributes:
+        triangles: `[F,3]`; uv: `[V,2]` or None.
+        triangle_part: `[F]` which of `part_names` each triangle is, of the material `part_materials` says; a model that
+            people own is all skin. Eyeballs, teeth and tongue themselves: `tfface.face.head_mesh`.
     """
 
     def __init__(self, face: OpenFace | LinearFace, level: int = 2) -> None:
@@ -41,14 +46,18 @@ class MorphableModel:
         self._subdivide: tf.SparseTensor | None = None
         if isinstance(face, LinearFace):
             self.triangles, self.uv = face.triangles, face.uv
+            self.triangle_part = np.zeros(len(face.triangles), np.uint8)
+            self.part_names: tuple[str, ...] = PART_NAMES[:1]
             mean, identity, expression = face.mean, face.id_basis, face.exp_basis
             landmarks = {68: face.landmarks68}
         else:
             surface, cage = face.face(level), face.face_cage
             self.triangles, self.uv = surface.triangles, surface.uv
+            self.triangle_part, self.part_names = surface.triangle_part, PART_NAMES
             self._subdivide = _sparse(surface.matrix[:, cage])
             mean, identity, expression = face.mean[cage], face.id_basis[:, cage], face.exp_basis[:, cage]
             landmarks = {count: face.landmarks(level, count) for count in (68, 81)}
+        self.part_materials = PART_MATERIALS[: len(self.part_names)]
         self.num_identity, self.num_expression = len(identity), len(expression)
         basis = np.concatenate([identity, expression])
         self._mean = tf.constant(mean.reshape(-1))

@@ -21,12 +21,14 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.face.landmarks import in_3d
-from tfface.geometry.subdivide import catmull_clark, triangulate
+from tfface.geometry.subdivide import catmull_clark, triangle_quad, triangulate
 from tfface.io.files import atomic_path
 from tfface.io.reading import read_arrays, read_json_object
 
 ASSETS = Path(__file__).parent / "assets"
 PART_NAMES = ("skin", "neck", "left eye", "right eye", "mouth")
+PART_MATERIALS = ("skin", "skin", "eye", "eye", "flesh")
+"""Of each part: what `tfface.face.head_mesh` calls its material."""
 REGION_NAMES = ("none", "face", "eyes", "nose", "mouth")
 MAX_LEVEL = 2
 
@@ -39,7 +41,8 @@ class Surface:
         matrix: sparse `[V, cage vertices]`.
         quads: `[Q,4]` int32; -1 in the last place makes a triangle (the cage's poles only).
         triangles: `[F,3]` int32, counter-clockwise from outside.
-        vertex_part: `[V]` uint8, an index into `PART_NAMES`.
+        quad_part: `[Q]` uint8, an index into `PART_NAMES`.
+        vertex_part: `[V]` uint8 the same of each vertex.
         mirror: `[V]` the vertex on the other side of the face.
         uv: `[V,2]` float32, origin top-left; empty where the surface has no chart (the head).
     """
@@ -47,6 +50,7 @@ class Surface:
     matrix: sp.csr_matrix
     quads: NDArray[np.int32]
     triangles: NDArray[np.int32]
+    quad_part: NDArray[np.uint8]
     vertex_part: NDArray[np.uint8]
     mirror: NDArray[np.int64]
     uv: NDArray[np.float32]
@@ -54,6 +58,11 @@ class Surface:
     def vertices(self, cage: NDArray[np.floating]) -> NDArray[np.float32]:
         """`[V,3]` in the unit of `cage` `[C,3]`."""
         return np.asarray(self.matrix @ cage, np.float32)
+
+    @property
+    def triangle_part(self) -> NDArray[np.uint8]:
+        """`[F]` an index into `PART_NAMES`: skin and neck are skin, the others membranes that `face.parts` replaces."""
+        return self.quad_part[triangle_quad(self.quads)]
 
 
 class OpenFace:
@@ -102,6 +111,11 @@ class OpenFace:
         """The cage's vertices that the face crop uses."""
         used = np.unique(self._arrays["quads"][self._arrays["quad_in_face"]]).astype(np.int64)
         return used[used >= 0]
+
+    @property
+    def crop_quads(self) -> NDArray[np.int64]:
+        """The quads of `head(0)` that the face crop has, in its order."""
+        return np.flatnonzero(self._arrays["quad_in_face"])
 
     def cage(
         self, identity: NDArray[np.floating] | None = None, expression: NDArray[np.floating] | None = None
@@ -190,7 +204,8 @@ class OpenFace:
             matrix, part = (step @ matrix).tocsr(), part[parent]
         uv = self._arrays["uv"][: matrix.shape[0] if face_only else 0].astype(np.float32)
         mirror = self._mirror(matrix)
-        return Surface(matrix, quads, triangulate(quads), _vertex_part(matrix.shape[0], quads, part), mirror, uv)
+        of_vertices = _vertex_part(matrix.shape[0], quads, part)
+        return Surface(matrix, quads, triangulate(quads), part, of_vertices, mirror, uv)
 
     def _mirror(self, matrix: sp.csr_matrix) -> NDArray[np.int64]:
         """The vertex whose row of the matrix is the mirror image; found on the symmetric mean."""

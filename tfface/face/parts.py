@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.face.open_model import load_asset
-from tfface.geometry.subdivide import triangulate
+from tfface.geometry.subdivide import triangle_quad, triangulate
 
 PART_NAMES = ("left eyeball", "right eyeball", "upper teeth", "lower teeth", "tongue", "mouth cavity")
 MATERIALS = ("sclera", "iris", "pupil", "tooth", "gum", "tongue", "flesh")
@@ -57,7 +57,7 @@ class FaceParts:
     @property
     def triangle_quad(self) -> NDArray[np.int64]:
         """`[F]` the quad of each triangle."""
-        return np.concatenate([np.arange(len(self.quads)), np.flatnonzero(self.quads[:, 3] >= 0)])
+        return triangle_quad(self.quads)
 
 
 def load_parts(folder: Path | None = None, face_model: str | None = None) -> FaceParts:

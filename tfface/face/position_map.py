@@ -28,7 +28,8 @@ class PositionMap:
         self.face = face
         self.resolution = resolution
         self.surface = face.face(2)
-        self.triangle_id, self.barycentric, self.coverage = _tables(self.surface.uv, self.surface.triangles, resolution)
+        tables = texel_tables(self.surface.uv, self.surface.triangles, resolution)
+        self.triangle_id, self.barycentric, self.coverage = tables
 
     @cached_property
     def texel_vertices(self) -> NDArray[np.int32]:
@@ -139,10 +140,13 @@ def _applied(matrix: sp.csr_array, points: NDArray[np.floating], shape: tuple[in
     return np.stack(out).reshape(*kept.shape[:-2], *shape, kept.shape[-1])
 
 
-def _tables(
+def texel_tables(
     uv: NDArray[np.float32], triangles: NDArray[np.int32], resolution: int
 ) -> tuple[NDArray[np.int32], NDArray[np.float32], float]:
-    """Triangle and weights of each texel; the few texels that no triangle covers take their nearest neighbour's."""
+    """Triangle `[R,R]` and weights `[R,R,3]` of each texel, and the share that triangles cover.
+
+    Texels that no triangle covers take their nearest neighbour's.
+    """
     points = np.concatenate([uv.astype(np.float64) * (resolution - 1) + 0.5, np.zeros((len(uv), 1))], axis=1)
     triangle_id, barycentric, _ = rasterize(points, triangles, resolution, resolution)
     empty = triangle_id < 0

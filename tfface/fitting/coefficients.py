@@ -55,10 +55,10 @@ class Coefficients:
         names = load_open_face().expression_names
         camera = self.camera
         return {
-            "identity": _rounded(self.identity, 4),
-            "expression": dict(zip(names, _rounded(self.expression, 4), strict=True)),
-            "albedo": _rounded(self.albedo, 4),
-            "light": _rounded(self.light.reshape(3, 9), 4),
+            "identity_sigma": _rounded(self.identity, 4),
+            "expression_weights": dict(zip(names, _rounded(self.expression, 4), strict=True)),
+            "albedo_sigma": _rounded(self.albedo, 4),
+            "light_harmonics": _rounded(self.light.reshape(3, 9), 4),
             "camera": {
                 "rotation": _rounded(camera.rotation, 7),
                 "focal_px": round(float(camera.focal_px), 3),

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from tfface.face.open_model import PART_NAMES, load_albedo_basis, load_open_face
 from tfface.fitting.coefficients import Coefficients
 from tfface.geometry.align import crop_transform, transform_points
+from tfface.geometry.camera import Camera
 from tfface.geometry.uv import bilinear_weights
+from tfface.io.formats import FileOptions
 from tfface.io.image import warp_image, write_image
 from tfface.io.results import refuse_foreign_results
 from tfface.result import FaceResult
@@ -45,10 +47,15 @@ class FittedFace(FaceResult):
         """`[53833,3]` u, v and depth (larger is nearer) in pixels of the photograph."""
         return self.coefficients.vertices()
 
-    @cached_property
-    def vertices_mm(self) -> NDArray[np.float32]:
-        """`[53833,3]` in the face frame, at the size that the model gives the person."""
-        return self.coefficients.vertices_mm()
+    @property
+    def shape(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Identity `[150]` and expression `[52]` of the fit."""
+        return self.coefficients.identity, self.coefficients.expression
+
+    @property
+    def camera(self) -> Camera:
+        """The fit's, over the photograph."""
+        return self.coefficients.camera
 
     def albedo(self) -> NDArray[np.float32]:
         """`[53833,3]` the fitted albedo of each vertex, sRGB values in [0,1]."""
@@ -85,13 +92,14 @@ class FittedFace(FaceResult):
         mat: bool = False,
         overwrite: bool = False,
         about: Mapping[str, Any] | None = None,
+        files: FileOptions | None = None,
     ) -> list[Path]:
         """As `FaceResult`'s, and STEM_stages.png."""
         picture = Path(folder) / f"{stem}_stages.png"
         if not overwrite:
             refuse_foreign_results(Path(folder), stem)
         write_image(picture, self.stages(), result=True)
-        return [*super().save(folder, stem, mat, overwrite, about), picture]
+        return [*super().save(folder, stem, mat, overwrite, about, files), picture]
 
     def lit(self, albedo: NDArray[np.float32]) -> NDArray[np.float32]:
         """The vertices' colours `[53833,3]` in the fitted light."""

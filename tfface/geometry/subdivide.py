@@ -92,3 +92,8 @@ def triangulate(faces: FaceArray) -> NDArray[np.int32]:
     """Triangles `[F,3]` of faces `[Q,4]` (-1 ends a triangle); the first halves of all faces come first."""
     second = faces[faces[:, 3] >= 0][:, [0, 2, 3]]
     return np.concatenate([faces[:, [0, 1, 2]], second]).astype(np.int32)
+
+
+def triangle_quad(faces: FaceArray) -> NDArray[np.int64]:
+    """`[F]` the face `[Q,4]` that each triangle of `triangulate` is of."""
+    return np.concatenate([np.arange(len(faces)), np.flatnonzero(faces[:, 3] >= 0)])

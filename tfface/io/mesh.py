@@ -66,14 +66,14 @@ def write_obj(path: Path, mesh: Mesh) -> None:
         _write_material(path, mesh)
         lines.append(f"mtllib {path.stem}.mtl\nusemtl face\n")
     if mesh.colors is not None and not textured:
-        lines.append(_rows("v %.4f %.4f %.4f %.4f %.4f %.4f\n", np.hstack([mesh.vertices, mesh.colors / 255.0])))
+        lines.append(rows_of_text("v %.4f %.4f %.4f %.4f %.4f %.4f\n", np.hstack([mesh.vertices, mesh.colors / 255.0])))
     else:
-        lines.append(_rows("v %.4f %.4f %.4f\n", mesh.vertices))
+        lines.append(rows_of_text("v %.4f %.4f %.4f\n", mesh.vertices))
     if mesh.uv is not None:
-        lines.append(_rows("vt %.6f %.6f\n", mesh.uv * [1.0, -1.0] + [0.0, 1.0]))
-        lines.append(_rows("f %d/%d %d/%d %d/%d\n", np.repeat(mesh.triangles + 1, 2, axis=1)))
+        lines.append(rows_of_text("vt %.6f %.6f\n", mesh.uv * [1.0, -1.0] + [0.0, 1.0]))
+        lines.append(rows_of_text("f %d/%d %d/%d %d/%d\n", np.repeat(mesh.triangles + 1, 2, axis=1)))
     else:
-        lines.append(_rows("f %d %d %d\n", mesh.triangles + 1))
+        lines.append(rows_of_text("f %d %d %d\n", mesh.triangles + 1))
     with atomic_path(path) as beside:
         beside.write_text("".join(lines), encoding="utf-8", errors="surrogateescape", newline="\n")
 
@@ -90,14 +90,16 @@ def _write_material(path: Path, mesh: Mesh) -> None:
         )
 
 
-def _rows(template: str, values: NDArray[Any]) -> str:
+def rows_of_text(template: str, values: NDArray[Any]) -> str:
+    """A line a row of `values` `[N,C]`, each after `template`."""
     return (template * len(values)) % tuple(values.ravel().tolist())
 
 
 def _write_ply(path: Path, mesh: Mesh) -> None:
     data = _to_trimesh(mesh).export(file_type="ply")
+    first, format_line, rest = data.split(b"\n", 2)
     with atomic_path(path) as beside:
-        beside.write_bytes(data)
+        beside.write_bytes(b"\n".join([first, format_line, f"comment {MARK}".encode(), rest]))
 
 
 def _write_glb(path: Path, mesh: Mesh) -> None:

@@ -23,10 +23,8 @@ from tfface.errors import UserError
 from tfface.io.files import MARK, refuse_foreign, written_by_us
 from tfface.io.reading import must_exist, reading
 
-PICTURES = ("overlay", "sheet", "depth", "colours", "stages")
-ENDS = (".json", ".obj", ".glb", ".mat", *(f"_{name}.png" for name in PICTURES))
-FORMATS = ("obj", "glb", "overlay", "sheet", "depth", "colours")
-"""What may be written of a face beside its JSON."""
+PICTURES = ("overlay", "sheet", "depth", "colours", "stages", "texture", "eye", "origin")
+ENDS = (".json", ".obj", ".mtl", ".glb", ".ply", ".mat", *(f"_{name}.png" for name in PICTURES))
 LONGEST_STEM = 200
 """Bytes; file systems allow 255 with what is appended."""
 _MOST_NAMES = 10_000

@@ -1,0 +1,119 @@
+"""The skin's texture: seen, mirrored, made up, and no seam between them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+
+from tfface.face.head_uv import head_uv
+from tfface.face.open_model import AlbedoBasis, load_albedo_basis, load_open_face
+from tfface.geometry.camera import Camera
+from tfface.geometry.raster import interpolate, rasterize, vertex_normals
+from tfface.geometry.rotation import euler_to_matrix
+from tfface.viz.head_model import BROWN, eye_texture, iris_colour
+from tfface.viz.skin import SkinTexture, posed_head, seen_vertices, skin_texture
+
+NOBODY = np.zeros(150, np.float32), np.zeros(52, np.float32)
+SIZE, PIXELS = 256, 400
+PLAIN = AlbedoBasis(np.full((64, 64, 3), 0.5, np.float32), np.zeros((1, 64, 64, 3), np.float32))
+
+
+def _camera(yaw_deg: float) -> Camera:
+    rotation = euler_to_matrix(np.radians(yaw_deg), 0.0, 0.0)
+    return Camera(rotation, 1300.0, 1000.0, np.array([PIXELS / 2, PIXELS / 2]), load_open_face().centre)
+
+
+def _head(yaw_deg: float) -> np.ndarray:
+    face, camera = load_open_face(), _camera(yaw_deg)
+    return np.asarray(posed_head(camera.project(face.mean_face()), *NOBODY, camera))
+
+
+@lru_cache(maxsize=4)
+def _striped(yaw_deg: float, side_light: float = 0.0) -> tuple[np.ndarray, SkinTexture]:
+    """A head whose skin has stripes across, photographed before bright green; the light may come from the right."""
+    face = load_open_face()
+    surface, points = face.head(2), _head(yaw_deg)
+    mean = surface.vertices(face.mean)
+    lit = 1 + side_light * vertex_normals(mean, surface.triangles)[:, :1]
+    stripes = (0.5 + 0.12 * np.sin(mean[:, 1] / 6.0)[:, None] * [1.0, 1.0, 1.0]) * lit
+    drawn = rasterize(points.astype(np.float32), surface.triangles, PIXELS, PIXELS)
+    picture = interpolate(drawn[0], drawn[1], surface.triangles, stripes.astype(np.float32))
+    picture[drawn[0] < 0] = [0, 1, 0]
+    image = np.asarray(picture * 255, np.uint8)
+    return stripes, skin_texture(image, points, PLAIN, None, SIZE)
+
+
+def _at_vertices(texture: np.ndarray) -> np.ndarray:
+    column, row = np.round(head_uv(load_open_face()) * (len(texture) - 1)).astype(int).T
+    return texture[row, column].astype(float) / 255
+
+
+def test_the_head_is_where_the_face_was_seen() -> None:
+    face, camera = load_open_face(), _camera(20)
+    seen = np.asarray(camera.project(face.mean_face()) + [3.0, -2.0, 50.0], np.float32)
+    points = posed_head(seen, *NOBODY, camera)
+    from tfface.face.head_uv import crop_in_head
+
+    np.testing.assert_allclose(points[crop_in_head(face)], seen, atol=1e-3)
+    nape = face.head(2).vertices(face.mean)[:, 2].argmin()
+    np.testing.assert_allclose(points[nape, :2], camera.project(face.head(2).vertices(face.mean))[nape, :2], atol=0.1)
+
+
+def test_silhouettes_and_backs_are_not_seen() -> None:
+    points, triangles = _head(40), load_open_face().head(2).triangles
+    seen = seen_vertices(points, triangles)
+    mean = load_open_face().head(2).vertices(load_open_face().mean)
+    assert seen[mean[:, 2] < -20].max() == 0.0
+    near, far = (mean[:, 0] < -45) & (mean[:, 2] > 70), (mean[:, 0] > 45) & (mean[:, 2] > 70)
+    assert seen[near].mean() > 0.5 and seen[far].mean() < 0.1
+
+
+def test_a_turned_face_has_no_background_on_it_and_both_halves_alike() -> None:
+    for yaw in (20.0, 40.0):
+        stripes, skin = _striped(yaw)
+        found, origin = _at_vertices(skin.colours), _at_vertices(skin.origin)
+        assert (found[:, 1] - found[:, 0]).max() < 0.12  # nothing green
+        face = load_open_face()
+        mean = face.head(2).vertices(face.mean)
+        front = (mean[:, 2] > 95) & (mean[:, 1] > 640) & (mean[:, 1] < 770)
+        front &= np.abs(head_uv(face) - 0.5).max(1) < 0.25
+        front &= face.head(2).vertex_part < 2
+        assert np.quantile(np.abs(found - stripes)[front], 0.9) < 0.06
+        assert origin[front][:, 1].mean() > 0.3 and origin[:, 0].mean() > 0.2
+        if yaw == 40.0:
+            assert origin[front & (mean[:, 0] > 30)][:, 2].mean() > 0.5  # mirrored
+        np.testing.assert_allclose(origin.sum(1), 1.0, atol=0.02)
+
+
+def test_lit_from_one_side_there_is_no_seam_where_the_mirror_image_begins() -> None:
+    """Along a row the stripes have one colour, so steps along it are seams, as large as light would make them."""
+    for yaw in (0.0, 25.0):
+        stripes, skin = _striped(yaw, 0.35)
+        middle = slice(SIZE * 3 // 8, SIZE * 5 // 8)
+        steps = np.abs(np.diff(skin.colours[SIZE // 4 : SIZE * 3 // 8, middle].astype(float), axis=1))
+        assert np.quantile(steps, 0.99) < 12
+        found = _at_vertices(skin.colours)
+        mean = load_open_face().head(2).vertices(load_open_face().mean)
+        cheeks = (mean[:, 2] > 100) & (np.abs(mean[:, 0]) > 30) & (mean[:, 1] > 650) & (mean[:, 1] < 690)
+        sides = [found[cheeks & (mean[:, 0] * sign > 0)].mean() for sign in (1, -1)]
+        wanted = [stripes[cheeks & (mean[:, 0] * sign > 0)].mean() for sign in (1, -1)]
+        np.testing.assert_allclose(sides, wanted, atol=0.06)
+
+
+def test_irises_tell_their_colour_where_they_are_large_enough() -> None:
+    face, camera, head = load_open_face(), _camera(0), _head(0)
+    image = np.full((PIXELS, PIXELS, 3), (40, 90, 160), np.uint8)
+    np.testing.assert_allclose(iris_colour(image, *NOBODY, camera, head), np.array([40, 90, 160]) / 255, atol=0.01)
+    small = Camera(camera.rotation, 130.0, 1000.0, np.array([50.0, 50.0]), face.centre)
+    far = posed_head(small.project(face.mean_face()), *NOBODY, small)
+    assert iris_colour(image[:100, :100], *NOBODY, small, far) == BROWN
+    eye = eye_texture((0.2, 0.4, 0.7)).astype(int)
+    assert eye[128, 128].max() < 20 and eye[128, 128 + 11, 2] > eye[128, 128 + 11, 0] and eye[128, 180].min() > 140
+
+
+def test_the_models_albedo_has_its_own_place() -> None:
+    points = _head(0)
+    grey = np.full((PIXELS, PIXELS, 3), 120, np.uint8)
+    plain = skin_texture(grey, points, load_albedo_basis(), None, SIZE)
+    assert plain.colours.shape == (SIZE, SIZE, 3) and plain.light.shape == (3,)

@@ -1,0 +1,249 @@
+"""The mesh that people take away: skin with a clean border, eyeballs, teeth, gums, tongue and mouth, by name.
+
+Networks and texels live on the face crop of `tfface.face.open_model`, whose border follows its quads. Here the whole
+head is cut along smooth curves instead, the membranes over eyes and mouth are left out, and the parts of
+`tfface.face.parts` stand in their place. Everything stays linear in the coefficients, so one topology serves all people
+and all expressions, and an expression's offsets are a morph target.
+
+Cuts are functions of the average face (mm from its chin), positive where the mesh stays:
+
+    face    a plane over the crown and behind the ears, and one under the jaw
+    head    skull and ears, a plane through the neck
+    full    all that the model has: down to where the neck widens into the shoulders, which it has not
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+
+from tfface.errors import UserError
+from tfface.face.head_uv import head_uv
+from tfface.face.open_model import OpenFace, load_open_face
+from tfface.face.parts import MATERIALS as PART_MATERIALS
+from tfface.face.parts import PART_NAMES, FaceParts, load_parts
+from tfface.geometry.cut import Cut, cut, only_largest_removed
+from tfface.geometry.subdivide import catmull_clark, triangulate
+from tfface.io.formats import MESHES
+
+FloatArray = NDArray[np.floating]
+SKIN = "skin"
+BLEND_MM = 30.0
+"""Cuts meet in corners as round as this."""
+FLAT_MM = 30.0
+"""So far from the neck's border the skin follows it into its plane."""
+PARTS_LEVEL = 1
+"""Eyes, teeth and tongue are subdivided this often at most: they are smooth by their normals."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A named part of the mesh.
+
+    Attributes:
+        name: `skin`, `eye_left`, `teeth_upper` and so on.
+        material: `skin`, `eye`, `tooth`, `gum`, `tongue`, `flesh`.
+        first, count: its vertices among those of `HeadMesh.vertices`.
+        quads: `[Q,4]` int32 into its own vertices; -1 ends a triangle.
+        uv: `[count,2]` float32, origin top-left: the skin's in `tfface.face.head_uv`, of the eyes a disc round the
+            pupil; None of parts in one colour.
+    """
+
+    name: str
+    material: str
+    first: int
+    count: int
+    quads: NDArray[np.int32]
+    uv: NDArray[np.float32] | None = None
+
+    @property
+    def triangles(self) -> NDArray[np.int32]:
+        """`[F,3]` counter-clockwise from outside."""
+        return triangulate(self.quads)
+
+    @property
+    def rows(self) -> slice:
+        """Its vertices among all."""
+        return slice(self.first, self.first + self.count)
+
+
+class HeadMesh:
+    """One topology of the open face: `pieces`, and their vertices for any coefficients.
+
+    Attributes:
+        kind: `face`, `head` or `full`; level: of subdivision.
+        pieces: skin first.
+        neck: vertices of the skin on the neck's border, which lie in one plane.
+    """
+
+    def __init__(self, face: OpenFace, parts: FaceParts, kind: str, level: int) -> None:
+        self.kind, self.level, self._face, self._parts = kind, level, face, parts
+        surface = face.head(level)
+        mean = surface.vertices(face.mean)
+        skin = surface.quads[surface.quad_part < 2]
+        values, plane = _CUTS[kind](mean, face)
+        values = only_largest_removed(values, skin)
+        done = cut(skin, values)
+        self._skin = (done.matrix @ surface.matrix).tocsr()
+        self.neck, self._flatten = _flattening(done, mean, plane)
+        self._normal = plane.normal
+        uv = done.matrix @ head_uv(face)[: len(mean)]
+        pieces = [Piece(SKIN, SKIN, 0, self._skin.shape[0], done.quads, np.asarray(uv, np.float32))]
+        self._part_rows: list[sp.csr_matrix] = []
+        for name, material, quads, matrix in _pieces_of_parts(parts, min(level, PARTS_LEVEL)):
+            first = pieces[-1].first + pieces[-1].count
+            places = _eye_uv(matrix @ parts.mean) if material == "eye" else None
+            pieces.append(Piece(name, material, first, matrix.shape[0], quads, places))
+            self._part_rows.append(matrix)
+        self.pieces = tuple(pieces)
+
+    @property
+    def num_vertices(self) -> int:
+        """Of all pieces together."""
+        return self.pieces[-1].first + self.pieces[-1].count
+
+    def vertices(self, identity: FloatArray, expression: FloatArray) -> NDArray[np.float32]:
+        """`[N,3]` in millimetres in the face frame, all pieces in their order.
+
+        Args:
+            identity: up to 150 coefficients in standard deviations.
+            expression: up to 52 ARKit weights.
+        """
+        cage = self._face.cage(identity, expression)
+        full = [np.zeros(len(basis), np.float32) for basis in (self._parts.id_basis, self._parts.exp_basis)]
+        for row, given in zip(full, (identity, expression), strict=True):
+            row[: len(given)] = given
+        return self._joined(cage, self._parts.vertices(*full))
+
+    def morph_targets(self) -> dict[str, NDArray[np.float32]]:
+        """What each expression adds at weight 1: `[N,3]` mm by ARKit name, the same for every person."""
+        names, bases = self._face.expression_names, (self._face.exp_basis, self._parts.exp_basis)
+        return {name: self._joined(*both) for name, *both in zip(names, *bases, strict=True)}
+
+    def _joined(self, cage: FloatArray, parts: FloatArray) -> NDArray[np.float32]:
+        skin = self._skin @ np.asarray(cage, np.float64)
+        along = skin[self.neck] @ self._normal
+        skin -= (self._flatten @ (along - along.mean()))[:, None] * self._normal
+        rows = [skin, *(matrix @ np.asarray(parts, np.float64) for matrix in self._part_rows)]
+        return np.concatenate(rows).astype(np.float32)
+
+
+@lru_cache(maxsize=9)
+def head_mesh(kind: str = "face", level: int = 2) -> HeadMesh:
+    """The open face's mesh of a kind at a level, built once.
+
+    Raises:
+        UserError: there is no such kind or level.
+    """
+    if kind not in MESHES:
+        raise UserError(f"There is no mesh {kind!r}: choose {', '.join(MESHES)}.")
+    face = load_open_face()
+    return HeadMesh(face, load_parts(face_model=face.checksum), kind, level)
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """`normal . (x - point) = 0`; the normal points to the head."""
+
+    point: NDArray[np.float64]
+    normal: NDArray[np.float64]
+
+    def __call__(self, points: FloatArray) -> NDArray[np.float64]:
+        return np.asarray((points - self.point) @ self.normal, np.float64)
+
+
+def _neck_plane(face: OpenFace, below: float, behind: float, rise: float) -> _Plane:
+    """The plane that is `below` and `behind` the chin (mm), and rises by `rise` mm a mm to the back."""
+    chin = face.mean_face()[face.landmarks68[8]].astype(np.float64)
+    normal = np.array([0.0, 1.0, rise])
+    return _Plane(chin * [0, 1, 1] - [0.0, below, behind], normal / np.linalg.norm(normal))
+
+
+def _cut_face(mean: FloatArray, face: OpenFace) -> tuple[NDArray[np.float64], _Plane]:
+    """A plane over the crown and behind the ears, and one under the jaw."""
+    neck = _neck_plane(face, 5.0, 63.0, 1.2)
+    chin = face.mean_face()[face.landmarks68[8]]
+    back = _Plane(np.array([0.0, chin[1], chin[2] - 97.0]), np.array([0.0, 0.06, 1.0]) / np.hypot(0.06, 1.0))
+    return _soft_minimum(neck(mean), back(mean)), neck
+
+
+def _cut_head(mean: FloatArray, face: OpenFace) -> tuple[NDArray[np.float64], _Plane]:
+    plane = _neck_plane(face, 24.0, 80.0, 0.35)
+    return plane(mean), plane
+
+
+def _cut_full(mean: FloatArray, face: OpenFace) -> tuple[NDArray[np.float64], _Plane]:
+    plane = _neck_plane(face, 16.0, 80.0, 0.0)
+    return plane(mean), plane
+
+
+_CUTS: dict[str, Callable[[FloatArray, OpenFace], tuple[NDArray[np.float64], _Plane]]] = {
+    "face": _cut_face,
+    "head": _cut_head,
+    "full": _cut_full,
+}
+
+
+def _soft_minimum(first: FloatArray, second: FloatArray) -> NDArray[np.float64]:
+    """The smaller of both, rounded where they differ by less than `BLEND_MM`."""
+    overlap = np.maximum(1 - np.abs(first - second) / BLEND_MM, 0)
+    return np.asarray(np.minimum(first, second) - overlap**2 * BLEND_MM / 4, np.float64)
+
+
+def _flattening(done: Cut, mean: FloatArray, plane: _Plane) -> tuple[NDArray[np.int64], sp.csr_matrix]:
+    """The border that lies in the neck's plane on the average face, and how its offsets fade into the skin `[N,B]`."""
+    from scipy.spatial import cKDTree
+
+    points = done.matrix @ mean.astype(np.float64)
+    neck = done.border[np.abs(plane(points[done.border])) < 0.5]
+    distance, nearest = cKDTree(points[neck]).query(points)
+    share = np.clip(1 - distance / FLAT_MM, 0, 1)
+    weight = share * share * (3 - 2 * share)
+    near = np.flatnonzero(weight)
+    matrix = sp.csr_matrix((weight[near], (near, nearest[near])), shape=(len(points), len(neck)))
+    return neck, matrix
+
+
+_PIECES = (
+    ("eye_left", "eye", ("left eyeball",), ("sclera", "iris", "pupil")),
+    ("eye_right", "eye", ("right eyeball",), ("sclera", "iris", "pupil")),
+    ("teeth_upper", "tooth", ("upper teeth",), ("tooth",)),
+    ("teeth_lower", "tooth", ("lower teeth",), ("tooth",)),
+    ("gums", "gum", ("upper teeth", "lower teeth"), ("gum",)),
+    ("tongue", "tongue", ("tongue",), ("tongue",)),
+    ("mouth", "flesh", ("mouth cavity",), ("flesh",)),
+)
+"""Name and material of each piece, and which parts and materials of the model's it is."""
+
+
+def _pieces_of_parts(parts: FaceParts, level: int) -> list[tuple[str, str, NDArray[np.int32], sp.csr_matrix]]:
+    """Each piece's name, material, quads, and the matrix `[V,P]` of its vertices."""
+    quads, origin = parts.quads, np.arange(len(parts.quads))
+    matrix = sp.identity(len(parts.mean), format="csr")
+    for _ in range(level):
+        step, quads, parent = catmull_clark(matrix.shape[0], quads)
+        matrix, origin = (step @ matrix).tocsr(), origin[parent]
+    found = []
+    for name, material, part_names, materials in _PIECES:
+        chosen = np.isin(parts.part[origin], [PART_NAMES.index(part) for part in part_names])
+        chosen &= np.isin(parts.material[origin], [PART_MATERIALS.index(each) for each in materials])
+        own = quads[chosen]
+        used = np.unique(own[own >= 0])
+        numbers = np.full(matrix.shape[0] + 1, -1, np.int32)
+        numbers[used] = np.arange(len(used))
+        found.append((name, material, numbers[own], matrix[used]))
+    return found
+
+
+def _eye_uv(points: FloatArray) -> NDArray[np.float32]:
+    """A disc round the pupil: the radius is the angle from straight ahead, the square's border the back of the eye."""
+    middle = (points.min(0) + points.max(0)) / 2
+    x, y, z = (points - middle).T
+    across = np.hypot(x, y)
+    radius = np.arctan2(across, z) / (2 * np.pi) / np.maximum(across, 1e-9)
+    return np.stack([0.5 + radius * x, 0.5 - radius * y], -1).astype(np.float32)

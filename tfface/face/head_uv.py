@@ -1,0 +1,108 @@
+"""A chart of the whole head: the face's own in the middle of a square, the rest of skull and neck in a frame round it.
+
+The face's chart fills a square, so what is left of the head is a ring between that square and the neck's border. It is
+laid out by averaging (Tutte 1963) in the two coordinates of a ring: how far out, and which way from the middle.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import scipy.sparse as sp
+from numpy.typing import NDArray
+from scipy.sparse.linalg import spsolve
+
+from tfface.face.open_model import MAX_LEVEL, OpenFace
+from tfface.geometry.cut import edges_of
+
+FloatArray = NDArray[np.floating]
+FRAME = 0.14
+"""Of the square's side: as wide is the ring on each side of the face's chart."""
+
+ON_LINE_MM = 1e-2
+CROWN = 0.6
+"""Averaging alone crowds the crown at the inner border of the ring; this power of the way outwards spreads it."""
+
+
+@lru_cache(maxsize=2)
+def head_uv(face: OpenFace) -> NDArray[np.float32]:
+    """`[V,2]` places of `face.head(2)`'s vertices, origin top-left; lower levels' are the first rows; read-only."""
+    surface, crop = face.head(MAX_LEVEL), crop_in_head(face)
+    edges, points = edges_of(surface.quads), surface.vertices(face.mean)
+    uv = np.full((len(points), 2), np.nan)
+    uv[crop] = from_face_chart(face.face(MAX_LEVEL).uv)
+    neck = _border(edges)
+    middle = points[neck].mean(0)
+    uv[neck] = _on_square(np.arctan2(points[neck, 0] - middle[0], points[neck, 2] - middle[2]), np.ones(len(neck)))
+    free = np.isnan(uv[:, 0])
+    outwards = np.abs(2 * uv - 1).max(1)
+    angle = np.abs(np.arctan2(uv[:, 0] - 0.5, uv[:, 1] - 0.5))  # 0 below, pi above; the same on both sides
+    on_line = free & (np.abs(points[:, 0]) < ON_LINE_MM)
+    angle[on_line] = np.where(points[on_line, 2] > middle[2], 0.0, np.pi)  # the throat, crown and nape
+    angle[on_line & (points[:, 1] > face.centre[1])] = np.pi
+    share = (_averaged(edges, outwards) - (1 - 2 * FRAME)) / (2 * FRAME)
+    outwards = (1 - 2 * FRAME) + 2 * FRAME * np.clip(share, 0, 1) ** CROWN
+    angle = _averaged(edges, angle)
+    uv[free] = _on_square(np.copysign(angle, points[:, 0]), outwards)[free]
+    result = uv.astype(np.float32)
+    result.setflags(write=False)
+    return result
+
+
+def _averaged(edges: NDArray[np.int64], values: FloatArray) -> NDArray[np.float64]:
+    """The values `[V]` with each that is NaN made the mean of its neighbours'."""
+    size, free = len(values), np.isnan(values)
+    both = np.concatenate([edges, edges[:, ::-1]])
+    links = sp.csr_matrix((np.ones(len(both)), tuple(both.T)), shape=(size, size))
+    links.data[:] = 1.0
+    laplace = (sp.diags(np.asarray(links.sum(1)).ravel()) - links).tocsr()[free]
+    result = np.array(values, np.float64)
+    result[free] = spsolve(laplace[:, free].tocsc(), -(laplace[:, ~free] @ result[~free]))
+    return result
+
+
+@lru_cache(maxsize=2)
+def crop_in_head(face: OpenFace) -> NDArray[np.int64]:
+    """For each vertex of `face.face(2)` the vertex of `face.head(2)` that is the same corner, edge or quad of the cage.
+
+    Along the crop's border the two lie apart: there subdivision sees a border in one, and none in the other.
+    """
+    numbers, quads = face.face_cage, face.crop_quads
+    for level in range(MAX_LEVEL):
+        small, large = face.face(level).quads, face.head(level).quads
+        own, all_edges = _undirected(small), _undirected(large)
+        size = int(all_edges.max()) + 1
+        edge = np.searchsorted(all_edges @ [size, 1], np.sort(numbers[own], axis=1) @ [size, 1])
+        count = (large >= 0).sum(1)
+        first = np.cumsum(count) - count
+        numbers = np.concatenate([numbers, size + edge, size + len(all_edges) + quads])
+        quads = np.concatenate([np.arange(first[quad], first[quad] + count[quad]) for quad in quads])
+    return numbers
+
+
+def _undirected(quads: NDArray[np.integer]) -> NDArray[np.int64]:
+    """`[E,2]` edges in the order in which subdivision makes their points."""
+    return np.unique(np.sort(edges_of(quads), axis=1), axis=0)
+
+
+def from_face_chart(uv: FloatArray) -> NDArray[np.float64]:
+    """Where places of the face's chart lie in the head's."""
+    return FRAME + (1 - 2 * FRAME) * np.asarray(uv, np.float64)
+
+
+def to_face_chart(uv: FloatArray) -> NDArray[np.float64]:
+    """The way back; what lies outside [0,1] is not of the face's chart."""
+    return (np.asarray(uv, np.float64) - FRAME) / (1 - 2 * FRAME)
+
+
+def _border(edges: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The vertices of edges that have a face on one side only."""
+    size = int(edges.max()) + 1
+    return np.unique(edges[~np.isin(edges @ [size, 1], edges[:, ::-1] @ [size, 1])])
+
+
+def _on_square(angle: FloatArray, outwards: FloatArray) -> NDArray[np.float64]:
+    """Places in the square: `angle` from below towards the right, `outwards` 0 in the middle and 1 on its border."""
+    direction = np.stack([np.sin(angle), np.cos(angle)], -1)
+    return np.asarray(0.5 + 0.5 * outwards[:, None] * direction / np.abs(direction).max(-1, keepdims=True))

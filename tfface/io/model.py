@@ -1,0 +1,321 @@
+"""A model of several named meshes with materials, as artists exchange it: GLB with morph targets, OBJ with MTL, PLY.
+
+Vertices are millimetres in OBJ and PLY, metres in GLB, as glTF wants; y is up and the face looks along +z in all three.
+OBJ keeps quads; GLB and PLY are triangles. The same model gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import struct
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.geometry.raster import vertex_normals
+from tfface.geometry.subdivide import triangulate
+from tfface.io.files import MARK, atomic_path
+from tfface.io.image import sample_image, write_image
+from tfface.io.mesh import MM_TO_M, Mesh, rows_of_text, write_mesh
+
+LEAST_MOVE_MM = 0.02
+"""Morph targets leave out vertices that move less."""
+_FLOAT, _UINT32 = 5126, 5125
+
+
+@dataclass(frozen=True, eq=False)
+class Material:
+    """How a mesh looks.
+
+    Attributes:
+        color: sRGB in [0,1]; multiplies nothing where there is a texture.
+        texture: `[T,T,3]` uint8 RGB or None.
+        roughness: 0 is a mirror, 1 is chalk.
+        double_sided: its back is seen too.
+    """
+
+    name: str
+    color: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    texture: NDArray[np.uint8] | None = None
+    roughness: float = 0.9
+    double_sided: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class NamedMesh:
+    """A mesh of a model.
+
+    Attributes:
+        vertices: `[V,3]` float32 mm; quads: `[Q,4]` int32, -1 ends a triangle; counter-clockwise from outside.
+        uv: `[V,2]` origin top-left, or None.
+        targets: morph targets by name, offsets `[V,3]` mm at weight 1.
+        pivot: the point in mm about which the mesh's node turns.
+    """
+
+    name: str
+    vertices: NDArray[np.float32]
+    quads: NDArray[np.int32]
+    material: Material
+    uv: NDArray[np.float32] | None = None
+    targets: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
+    pivot: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    @property
+    def triangles(self) -> NDArray[np.int32]:
+        """`[F,3]`."""
+        return triangulate(self.quads)
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """Meshes under one name, and the weights (by target) with which its morph targets show it."""
+
+    name: str
+    meshes: Sequence[NamedMesh]
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    def joined(self) -> Mesh:
+        """One mesh of triangles with a colour a vertex, mm, as morph targets' weights show it."""
+        vertices, triangles, colors, first = [], [], [], 0
+        for mesh in self.meshes:
+            vertices.append(mesh.vertices + sum(self.weights.get(n, 0) * t for n, t in mesh.targets.items()))
+            triangles.append(mesh.triangles + first)
+            colors.append(_vertex_colors(mesh))
+            first += len(mesh.vertices)
+        joined = np.concatenate(vertices).astype(np.float32)
+        return Mesh(joined, np.concatenate(triangles).astype(np.int32), colors=np.concatenate(colors))
+
+
+def _vertex_colors(mesh: NamedMesh) -> NDArray[np.uint8]:
+    texture = mesh.material.texture
+    if texture is None or mesh.uv is None:
+        return np.tile(np.round(np.array(mesh.material.color) * 255), (len(mesh.vertices), 1)).astype(np.uint8)
+    places = mesh.uv[None] * np.array(texture.shape[1::-1], np.float32)
+    parts = [sample_image(texture, part)[0] for part in np.array_split(places, len(mesh.uv) // 30000 + 1, axis=1)]
+    return np.concatenate(parts).astype(np.uint8)
+
+
+def write_ply(path: Path, model: Model) -> list[Path]:
+    """Writes one mesh with vertex colours, binary, mm; the paths written."""
+    write_mesh(path, model.joined())
+    return [path]
+
+
+def write_obj(path: Path, model: Model) -> list[Path]:
+    """Writes NAME.obj (an object a mesh, quads, uv, normals), NAME.mtl and the textures; the paths written.
+
+    The first textured material's picture is NAME_texture.png, another's NAME_MATERIAL.png. Vertices are where the morph
+    targets' weights move them.
+    """
+    pictures = _write_pictures(path, model)
+    lines = [f"# {MARK}; millimetres, y up\nmtllib {path.stem}.mtl\n"]
+    first, first_uv = 1, 1
+    for mesh in model.meshes:
+        vertices = mesh.vertices + sum(model.weights.get(name, 0) * move for name, move in mesh.targets.items())
+        normals = vertex_normals(np.asarray(vertices, np.float32), mesh.triangles)
+        lines += [f"o {mesh.name}\nusemtl {mesh.material.name}\n", rows_of_text("v %.4f %.4f %.4f\n", vertices)]
+        lines.append(rows_of_text("vn %.4f %.4f %.4f\n", normals))
+        if mesh.uv is not None:
+            lines.append(rows_of_text("vt %.6f %.6f\n", mesh.uv * [1.0, -1.0] + [0.0, 1.0]))
+        lines.append(_obj_faces(mesh, first, first_uv))
+        first, first_uv = first + len(vertices), first_uv + (0 if mesh.uv is None else len(mesh.uv))
+    _write_text(path, "".join(lines))
+    materials = path.with_name(f"{path.stem}.mtl")
+    _write_text(materials, _mtl(model, pictures))
+    return [path, materials, *(path.with_name(picture) for picture in pictures.values())]
+
+
+def _obj_faces(mesh: NamedMesh, first: int, first_uv: int) -> str:
+    """Quads, then triangles, each corner as `v/vt/vn`."""
+    whole = mesh.quads[:, 3] >= 0
+    text = ""
+    for faces in (mesh.quads[whole], mesh.quads[~whole][:, :3]):
+        if not len(faces):
+            continue
+        numbers = faces.astype(np.int64)
+        if mesh.uv is None:
+            corners, form = np.stack([numbers + first] * 2, -1), "%d//%d"
+        else:
+            corners, form = np.stack([numbers + first, numbers + first_uv, numbers + first], -1), "%d/%d/%d"
+        text += rows_of_text("f " + " ".join([form] * faces.shape[1]) + "\n", corners.reshape(len(faces), -1))
+    return text
+
+
+def _materials(model: Model) -> list[Material]:
+    """Each material once, in order."""
+    return list({mesh.material.name: mesh.material for mesh in model.meshes}.values())
+
+
+def _write_pictures(path: Path, model: Model) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for material in _materials(model):
+        if material.texture is not None:
+            names[material.name] = f"{path.stem}_{'texture' if not names else material.name}.png"
+            write_image(path.with_name(names[material.name]), material.texture, result=True)
+    return names
+
+
+def _mtl(model: Model, pictures: Mapping[str, str]) -> str:
+    lines = [f"# {MARK}\n"]
+    for material in _materials(model):
+        gloss, shine = 0.3 * (1 - material.roughness), round((1 - material.roughness) * 500)
+        color = (1.0, 1.0, 1.0) if material.name in pictures else material.color
+        lines.append(f"newmtl {material.name}\nKa 0 0 0\nKd {color[0]:.4f} {color[1]:.4f} {color[2]:.4f}\n")
+        lines.append(f"Ks{f' {gloss:.3f}' * 3}\nNs {shine}\nillum 2\n")
+        if material.name in pictures:
+            lines.append(f"map_Kd {pictures[material.name]}\n")
+    return "".join(lines)
+
+
+def _write_text(path: Path, text: str) -> None:
+    with atomic_path(path) as beside:
+        beside.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
+
+
+def write_glb(path: Path, model: Model) -> list[Path]:
+    """Writes a GLB: a node a mesh under one root, PBR materials, normals, morph targets as sparse accessors."""
+    data = _Glb().scene(model)
+    with atomic_path(path) as beside:
+        beside.write_bytes(data)
+    return [path]
+
+
+WRITERS = {"obj": write_obj, "glb": write_glb, "ply": write_ply}
+
+
+class _Glb:
+    """Collects the buffer and the lists of a glTF 2.0 file."""
+
+    def __init__(self) -> None:
+        self.buffer = bytearray()
+        self.views: list[dict[str, Any]] = []
+        self.accessors: list[dict[str, Any]] = []
+        self.images: list[dict[str, Any]] = []
+
+    def scene(self, model: Model) -> bytes:
+        materials = _materials(model)
+        described = [self._material(material) for material in materials]
+        places = {material.name: place for place, material in enumerate(materials)}
+        meshes = [self._mesh(mesh, places[mesh.material.name], model.weights) for mesh in model.meshes]
+        nodes = [_node(mesh, place) for place, mesh in enumerate(model.meshes)]
+        root = {"name": model.name, "children": list(range(len(nodes)))}
+        tree = {
+            "asset": {"version": "2.0", "generator": MARK},
+            "scene": 0,
+            "scenes": [{"nodes": [len(nodes)]}],
+            "nodes": [*nodes, root],
+            "meshes": meshes,
+            "materials": described,
+            **self._textures(),
+            "accessors": self.accessors,
+            "bufferViews": self.views,
+            "buffers": [{"byteLength": len(self.buffer)}],
+        }
+        text = json.dumps(tree, separators=(",", ":")).encode()
+        text += b" " * (-len(text) % 4)
+        chunks = struct.pack("<II", len(text), 0x4E4F534A) + text
+        chunks += struct.pack("<II", len(self.buffer), 0x004E4942) + bytes(self.buffer)
+        return struct.pack("<III", 0x46546C67, 2, 12 + len(chunks)) + chunks
+
+    def _textures(self) -> dict[str, Any]:
+        if not self.images:
+            return {}
+        sampler = {"magFilter": 9729, "minFilter": 9987, "wrapS": 33071, "wrapT": 33071}
+        textures = [{"source": place, "sampler": 0} for place in range(len(self.images))]
+        return {"textures": textures, "images": self.images, "samplers": [sampler]}
+
+    def _material(self, material: Material) -> dict[str, Any]:
+        looks: dict[str, Any] = {"metallicFactor": 0.0, "roughnessFactor": material.roughness}
+        if material.texture is None:
+            looks["baseColorFactor"] = [*(round(_linear(value), 5) for value in material.color), 1.0]
+        else:
+            looks["baseColorTexture"] = {"index": len(self.images)}
+            view = self._view(_png(material.texture))
+            self.images.append({"name": material.name, "bufferView": view, "mimeType": "image/png"})
+        double = {"doubleSided": True} if material.double_sided else {}
+        return {"name": material.name, "pbrMetallicRoughness": looks, **double}
+
+    def _mesh(self, mesh: NamedMesh, material: int, weights: Mapping[str, float]) -> dict[str, Any]:
+        vertices = np.asarray(mesh.vertices, np.float32)
+        attributes = {
+            "POSITION": self._accessor(
+                (vertices - np.array(mesh.pivot, np.float32)) * np.float32(MM_TO_M), "VEC3", 34962, True
+            ),
+            "NORMAL": self._accessor(_unit(vertex_normals(vertices, mesh.triangles)), "VEC3", 34962),
+        }
+        if mesh.uv is not None:
+            attributes["TEXCOORD_0"] = self._accessor(np.asarray(mesh.uv, np.float32), "VEC2", 34962)
+        primitive: dict[str, Any] = {"attributes": attributes, "material": material, "mode": 4}
+        primitive["indices"] = self._accessor(mesh.triangles.astype(np.uint32).reshape(-1), "SCALAR", 34963)
+        described: dict[str, Any] = {"name": mesh.name, "primitives": [primitive]}
+        if mesh.targets:
+            primitive["targets"] = [{"POSITION": self._sparse(moves)} for moves in mesh.targets.values()]
+            described["weights"] = [round(float(weights.get(name, 0.0)), 5) for name in mesh.targets]
+            described["extras"] = {"targetNames": list(mesh.targets)}
+        return described
+
+    def _sparse(self, moves: NDArray[np.floating]) -> int:
+        """Offsets in metres of the vertices that move; the rest are 0 without being stored."""
+        moving = np.flatnonzero(np.abs(moves).max(1) > LEAST_MOVE_MM)
+        offsets = np.asarray(moves[moving] * MM_TO_M, np.float32)
+        low, high = (np.zeros(3), np.zeros(3)) if not len(moving) else (offsets.min(0), offsets.max(0))
+        if len(moving) < len(moves):  # those that stay count too
+            low, high = np.minimum(low, 0), np.maximum(high, 0)
+        accessor: dict[str, Any] = {"componentType": _FLOAT, "count": len(moves), "type": "VEC3"}
+        accessor.update({"min": [float(value) for value in low], "max": [float(value) for value in high]})
+        if len(moving):
+            places = {"bufferView": self._view(moving.astype(np.uint32).tobytes()), "componentType": _UINT32}
+            values = {"bufferView": self._view(offsets.tobytes())}
+            accessor["sparse"] = {"count": len(moving), "indices": places, "values": values}
+        self.accessors.append(accessor)
+        return len(self.accessors) - 1
+
+    def _accessor(self, values: NDArray[Any], kind: str, target: int, bounds: bool = False) -> int:
+        part = {"bufferView": self._view(values.tobytes(), target), "count": len(values), "type": kind}
+        part["componentType"] = _UINT32 if values.dtype == np.uint32 else _FLOAT
+        if bounds:
+            part["min"], part["max"] = (
+                [float(value) for value in values.min(0)],
+                [float(value) for value in values.max(0)],
+            )
+        self.accessors.append(part)
+        return len(self.accessors) - 1
+
+    def _view(self, data: bytes, target: int | None = None) -> int:
+        self.buffer += b"\0" * (-len(self.buffer) % 4)
+        view = {"buffer": 0, "byteOffset": len(self.buffer), "byteLength": len(data)}
+        self.views.append(view if target is None else {**view, "target": target})
+        self.buffer += data
+        self.buffer += b"\0" * (-len(self.buffer) % 4)
+        return len(self.views) - 1
+
+
+def _node(mesh: NamedMesh, place: int) -> dict[str, Any]:
+    moved = {"translation": [round(value * MM_TO_M, 7) for value in mesh.pivot]} if any(mesh.pivot) else {}
+    return {"name": mesh.name, "mesh": place, **moved}
+
+
+def _unit(normals: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Normals of length 1, also where a vertex has none."""
+    bad = np.abs(np.linalg.norm(normals, axis=1) - 1) > 1e-3
+    return np.where(bad[:, None], np.array([0, 0, 1], np.float32), normals).astype(np.float32)
+
+
+def _linear(value: float) -> float:
+    """A channel in sRGB as linear light."""
+    return value / 12.92 if value <= 0.04045 else float(((value + 0.055) / 1.055) ** 2.4)
+
+
+def _png(texture: NDArray[np.uint8]) -> bytes:
+    from PIL import Image
+
+    from tfface.io.image import PNG_LEVEL
+
+    data = io.BytesIO()
+    Image.fromarray(texture).save(data, "PNG", compress_level=PNG_LEVEL)
+    return data.getvalue()

@@ -1,0 +1,157 @@
+"""The head as an artist's model: pieces of `tfface.face.head_mesh` with materials, about the head's centre.
+
+Skin has the photograph's texture, eyes a drawn one in the photograph's iris colour, teeth, gums and tongue one colour
+each. With morph targets the mesh is the person at rest and the weights show the photograph's expression; without them
+the expression is in the vertices.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from tfface.face.head_mesh import HeadMesh, Piece, head_mesh
+from tfface.face.open_model import MAX_LEVEL, PART_NAMES, load_open_face
+from tfface.geometry.camera import Camera
+from tfface.io.model import Material, Model, NamedMesh
+from tfface.viz.skin import SkinTexture, seen_vertices
+from tfface.viz.texture import sample_photo
+
+FloatArray = NDArray[np.floating]
+EYE_PIXELS = 256
+IRIS_DEG, PUPIL_DEG = 23.0, 8.5
+"""Half angles of iris and pupil, seen from the eyeball's middle."""
+MIN_IRIS_PIXELS, MIN_IRIS_POINTS = 3.0, 12
+"""An iris of fewer pixels in its radius, or of fewer vertices that are seen, tells no colour."""
+EYE_PARTS = (PART_NAMES.index("left eye"), PART_NAMES.index("right eye"))
+WHITE = np.ones(3)
+BROWN = (0.33, 0.22, 0.14)
+"""Of irises that the photograph does not show."""
+PLAIN = {
+    "tooth": Material("tooth", (0.90, 0.87, 0.80), roughness=0.35, double_sided=True),
+    "gum": Material("gum", (0.72, 0.42, 0.40), roughness=0.5, double_sided=True),
+    "tongue": Material("tongue", (0.68, 0.36, 0.35), roughness=0.6),
+    "flesh": Material("flesh", (0.32, 0.12, 0.11), roughness=0.8),
+}
+
+
+def head_model(
+    mesh: HeadMesh,
+    identity: FloatArray,
+    expression: FloatArray,
+    skin: SkinTexture | None,
+    iris: tuple[float, float, float] = BROWN,
+    blend_shapes: bool = False,
+    name: str = "head",
+) -> Model:
+    """The model of a person.
+
+    Args:
+        mesh: what is shown, at which level.
+        identity: `[K]` standard deviations; expression: `[52]` weights.
+        skin: its texture, and the light that it was photographed in; None for plain skin in plain light.
+        iris: sRGB in [0,1], as photographed.
+        blend_shapes: the 52 ARKit expressions as morph targets.
+    """
+    names = load_open_face().expression_names
+    shown = np.zeros_like(expression) if blend_shapes else expression
+    vertices = mesh.vertices(identity, shown) - load_open_face().centre.astype(np.float32)
+    targets = mesh.morph_targets() if blend_shapes else {}
+    materials = _materials(skin, iris)
+    meshes = [
+        NamedMesh(
+            piece.name,
+            vertices[piece.rows],
+            piece.quads,
+            materials[piece.material],
+            _texel_centres(piece.uv, materials[piece.material].texture),
+            {key: moves[piece.rows] for key, moves in targets.items()},
+            _middle(vertices[piece.rows]) if piece.material == "eye" else (0.0, 0.0, 0.0),
+        )
+        for piece in mesh.pieces
+    ]
+    return Model(name, meshes, dict(zip(names, expression.tolist(), strict=True)) if blend_shapes else {})
+
+
+def _middle(ball: NDArray[np.float32]) -> tuple[float, float, float]:
+    """Of a sphere's vertices `[V,3]`: eyes turn about it."""
+    x, y, z = ((ball.min(0) + ball.max(0)) / 2).astype(np.float64).round(4).tolist()
+    return x, y, z
+
+
+def _texel_centres(uv: NDArray[np.float32] | None, texture: NDArray[np.uint8] | None) -> NDArray[np.float32] | None:
+    """Our charts' 0 and 1 are the middles of the outer texels, renderers' the outer edges."""
+    if uv is None or texture is None:
+        return None
+    return np.asarray((uv * (len(texture) - 1) + 0.5) / len(texture), np.float32)
+
+
+def _materials(skin: SkinTexture | None, iris: tuple[float, float, float]) -> dict[str, Material]:
+    """By name; in the light of the skin's photograph, so that eyes and teeth do not shine out of a dark one."""
+    texture, light = (None, np.ones(3)) if skin is None else (skin.colours, np.clip(skin.light, 0.2, 1.0))
+    eye = eye_texture(iris, light)
+    plain = {name: replace(one, color=tuple((light * one.color).tolist())) for name, one in PLAIN.items()}
+    face = Material("skin", (0.80, 0.65, 0.56), texture, roughness=0.75, double_sided=True)
+    return {"skin": face, "eye": Material("eye", texture=eye, roughness=0.15), **plain}
+
+
+def eye_texture(
+    iris: tuple[float, float, float], light: FloatArray = WHITE, size: int = EYE_PIXELS
+) -> NDArray[np.uint8]:
+    """`[size,size,3]` an eyeball as `Piece.uv` of eyes unrolls it: pupil, iris with fibres and a dark ring, sclera in
+    the light `[3]`."""
+    row, column = (np.mgrid[0:size, 0:size] + 0.5) / size - 0.5
+    degrees, turn = np.hypot(row, column) * 360.0, np.arctan2(row, column)
+    soft = 360.0 / size  # edges are a texel wide
+
+    def inside(limit: float, width: float = soft) -> NDArray[np.float64]:
+        return np.asarray(np.clip((limit - degrees) / width + 0.5, 0, 1)[..., None])
+
+    fibres = sum(np.sin(k * turn + k * k) for k in (9, 17, 29, 41)) / 4
+    share = np.clip((degrees - PUPIL_DEG) / (IRIS_DEG - PUPIL_DEG), 0, 1)
+    tone = 0.9 + 0.25 * (1 - share) + 0.12 * fibres - 0.55 * np.clip((share - 0.75) / 0.25, 0, 1) ** 2
+    white = (np.array([0.84, 0.82, 0.80]) - np.clip(degrees[..., None] / 90 - 0.3, 0, 1) * [0.1, 0.24, 0.24]) * light
+    colour = white + inside(IRIS_DEG, 2 * soft) * (np.array(iris) * tone[..., None] - white)
+    colour = colour * (1 - inside(PUPIL_DEG)) + 0.02 * inside(PUPIL_DEG)
+    return np.asarray(np.clip(colour, 0, 1) * 255 + 0.5, np.uint8)
+
+
+def iris_colour(
+    image: NDArray[np.uint8], identity: FloatArray, expression: FloatArray, camera: Camera, head: FloatArray
+) -> tuple[float, float, float]:
+    """The iris's colour, sRGB in [0,1]: the middle of what the photograph shows of both eyes, or brown.
+
+    Args:
+        image: `[H,W,3]` uint8 RGB.
+        identity, expression, camera: of the person in it.
+        head: `[61129,3]` where the camera sees the head (`tfface.viz.skin.posed_head`); it may hide the eyes.
+    """
+    face, mesh = load_open_face(), head_mesh("face", 1)
+    surface = face.head(MAX_LEVEL)
+    points = np.asarray(camera.project(mesh.vertices(identity, expression)), np.float64)
+    model_mm = surface.vertices(face.cage(identity, expression))
+    colours = []
+    for piece, part in zip((p for p in mesh.pieces if p.material == "eye"), EYE_PARTS, strict=True):
+        lid = surface.vertex_part == part  # the membrane: what is not hidden of it is the open eye
+        eye = points[piece.rows] + (head[lid] - camera.project(model_mm[lid])).mean(0)
+        chosen = eye[_iris_vertices(piece)]
+        if np.ptp(eye[:, 0]) / 2 * np.sin(np.radians(IRIS_DEG)) < MIN_IRIS_PIXELS:
+            continue
+        apart, nearest = cKDTree(head[lid, :2]).query(chosen[:, :2])
+        open_eye = (apart < np.ptp(eye[:, 0]) / 20) & (seen_vertices(head, surface.triangles)[lid][nearest] > 0.2)
+        if open_eye.sum() >= MIN_IRIS_POINTS:
+            colours.append(sample_photo(image, chosen[open_eye][None])[0])
+    if not colours:
+        return BROWN
+    red, green, blue = np.median(np.concatenate(colours), axis=0).tolist()
+    return red, green, blue
+
+
+def _iris_vertices(piece: Piece) -> NDArray[np.bool_]:
+    """`[V]` which vertices of an eye lie well inside the iris, off the pupil."""
+    assert piece.uv is not None
+    degrees = np.linalg.norm(piece.uv - 0.5, axis=1) * 360.0
+    return np.asarray((degrees > PUPIL_DEG + 3) & (degrees < IRIS_DEG - 4))

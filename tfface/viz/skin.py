@@ -1,0 +1,294 @@
+"""The skin's texture in the chart of the whole head: what the photograph shows, its mirror image, and the rest.
+
+A guide, the face model's albedo in the light that fits the photograph (nine harmonics a colour, Ramamoorthi and
+Hanrahan 2001), says what skin would look like everywhere. What differs from it is kept where the photograph shows it.
+Elsewhere the mirrored texel's difference is taken, and where that is hidden too a smooth one, each shifted by a smooth
+field so that it meets its neighbours without a seam: cloning by a membrane (Perez et al. 2003), the membrane spread by
+pull and push (Gortler et al. 1996).
+
+A texel counts as seen where the surface faces the camera, nothing stands before it, no silhouette is near (its pixels
+are mixed with what lies behind), and, towards hair, ears and collar, where the colour is skin's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.face.head_uv import FRAME, crop_in_head, head_uv, to_face_chart
+from tfface.face.open_model import MAX_LEVEL, AlbedoBasis, load_open_face
+from tfface.face.position_map import texel_tables
+from tfface.geometry.camera import Camera
+from tfface.geometry.harmonics import harmonic_functions
+from tfface.geometry.raster import interpolate, rasterize, vertex_normals
+from tfface.geometry.subdivide import triangulate
+from tfface.viz.texture import pull_push, sample_photo
+
+FloatArray = NDArray[np.floating]
+BUFFER_PIXELS = 512
+JUMP = 0.016
+"""Of the head's size: a step in depth so large is a silhouette."""
+MARGIN = (0.006, 0.022)
+"""Of the head's size: so far from a silhouette texels begin to count, and fully do."""
+FACING = (0.2, 0.5)
+"""How much a surface faces the camera (its normal's z) where its texels begin to count, and fully do."""
+UNLIKE = (0.2, 0.34)
+"""Colours that differ from the guide's by this share are half believed, and not at all, at the rim of the face."""
+STRANDS = 0.05
+"""Of the texture's side: so wide is the surrounding that goes with such colours."""
+RIM = (0.62, 0.74)
+"""Of the chart's half side from its middle: where the rim begins, and is fully one."""
+FOREHEAD = (0.23, 0.285)
+"""Of the chart's height from above: the forehead counts as rim, since hair hangs into it, down to above the brows."""
+END = (0.84, 0.97)
+"""Beyond that of it the photograph does not count: networks know the face's outermost ring least."""
+OUTSIDE, CALM = (0.98, 1.04), 0.012
+"""Where the face's chart ends, and of the texture's side by how much the light is smoothed outside it."""
+FADE_MM = 40.0
+SMOOTH_TEXELS = 256
+
+
+@dataclass(frozen=True, eq=False)
+class SkinTexture:
+    """A texture in the chart of `tfface.face.head_uv`.
+
+    Attributes:
+        colours: `[T,T,3]` uint8 RGB.
+        origin: `[T,T,3]` uint8, shares of 255: red made up, green seen, blue mirrored.
+        light: `[3]` what the light does to the face's colours on the whole, for what stands beside the skin.
+    """
+
+    colours: NDArray[np.uint8]
+    origin: NDArray[np.uint8]
+    light: NDArray[np.float32]
+
+
+def posed_head(vertices: FloatArray, identity: FloatArray, expression: FloatArray, camera: Camera) -> FloatArray:
+    """The whole head `[61129,3]` in the photograph (u, v, depth in pixels).
+
+    The face is where the network saw it, the rest where the camera sees the model; between the two what differs fades
+    away over some centimetres.
+
+    Args:
+        vertices: `[53833,3]` the face crop in the photograph.
+        identity, expression, camera: of the model that was fitted to it.
+    """
+    face, (crop, rest, nearest, share) = load_open_face(), _around_the_crop()
+    points = np.asarray(camera.project(face.head(MAX_LEVEL).vertices(face.cage(identity, expression))), np.float64)
+    beside = np.asarray(vertices, np.float64) - points[crop]
+    points[:, 2] += beside[:, 2].mean()
+    beside[:, 2] -= beside[:, 2].mean()
+    points[rest] += beside[nearest] * share
+    points[crop] = vertices
+    return points
+
+
+@lru_cache(maxsize=1)
+def _around_the_crop() -> tuple[NDArray[np.int64], ...]:
+    """The head's vertices that the crop has, the rest, of each of these the nearest on the crop's border, and by how
+    much it follows that `[R,1]`."""
+    from scipy.spatial import cKDTree
+
+    face = load_open_face()
+    mean, crop = face.head(MAX_LEVEL).vertices(face.mean), crop_in_head(face)
+    rest = np.setdiff1d(np.arange(len(mean)), crop)
+    border = np.flatnonzero(np.abs(2 * face.face(MAX_LEVEL).uv - 1).max(1) > 0.99)
+    distance, nearest = cKDTree(mean[crop[border]]).query(mean[rest])
+    return crop, rest, border[nearest], np.clip(1 - distance / FADE_MM, 0, 1)[:, None]
+
+
+def seen_vertices(points: FloatArray, triangles: NDArray[np.int32]) -> NDArray[np.float32]:
+    """How well the camera sees each vertex `[V]`, in [0,1]: 0 behind something, turned away, or at a silhouette.
+
+    Args:
+        points: `[V,3]` u, v, depth in pixels; triangles: `[F,3]` all that can hide it.
+    """
+    low = points[:, :2].min(0)
+    zoom = (BUFFER_PIXELS - 4) / max(float(np.ptp(points[:, :2], axis=0).max()), 1e-6)
+    scaled = np.asarray((points - [*low, 0.0]) * zoom + [2.0, 2.0, 0.0], np.float32)
+    depth = rasterize(scaled, triangles, BUFFER_PIXELS, BUFFER_PIXELS)[2]
+    filled = np.where(np.isfinite(depth), depth, depth[np.isfinite(depth)].min(initial=0) - BUFFER_PIXELS)
+    filled = filled.astype(np.float32)
+    kernel = np.ones((3, 3), np.uint8)
+    step = cv2.dilate(filled, kernel) - cv2.erode(filled, kernel)
+    away = cv2.distanceTransform((step < JUMP * BUFFER_PIXELS).astype(np.uint8), cv2.DIST_L2, 5) / BUFFER_PIXELS
+    column, row = np.clip(scaled[:, :2].astype(int), 0, BUFFER_PIXELS - 1).T
+    front = scaled[:, 2] >= filled[row, column] - JUMP * BUFFER_PIXELS
+    facing = vertex_normals(scaled * np.array([1, -1, 1], np.float32), triangles)[:, 2]
+    return np.asarray(front * _ramp(facing, *FACING) * _ramp(away[row, column], *MARGIN), np.float32)
+
+
+def skin_texture(
+    image: NDArray[np.uint8], points: FloatArray, albedo: AlbedoBasis, coefficients: FloatArray | None, size: int
+) -> SkinTexture:
+    """The texture of a head in a photograph.
+
+    Args:
+        image: `[H,W,3]` uint8 RGB.
+        points: `[61129,3]` `posed_head`.
+        albedo: the face model's, with `coefficients` `[A]` of the person; None is the mean.
+        size: side in texels, a power of two.
+    """
+    surface = load_open_face().head(MAX_LEVEL)
+    tables = _tables(size)
+    seen = seen_vertices(points, surface.triangles)
+    inside = (points[:, :2] >= 0).all(1) & (points[:, 0] <= image.shape[1]) & (points[:, 1] <= image.shape[0])
+    seen *= inside
+    own = _albedo(albedo, coefficients, size)
+    normals = vertex_normals(np.asarray(points * [1, -1, 1], np.float32), surface.triangles)
+    shading, light = _shading(image, points, normals, seen, own)
+    packed = np.concatenate([points[:, :2], seen[:, None], shading], axis=1).astype(np.float32)
+    texels = tables.gather(packed)
+    guide = own * _calmed(texels[..., 3:], tables.beyond)
+    colours = sample_photo(image, texels)
+    unlike = _unlike(colours, guide)
+    weight = texels[..., 2] * (1 - _outwards(unlike * tables.rim)) * tables.inside
+    skin = (1 - tables.rim) * (1 - unlike)
+    whole, origin = _completed(colours, guide, weight[..., None], skin[..., None])
+    return SkinTexture(whole, origin, light)
+
+
+def _completed(
+    colours: FloatArray, guide: FloatArray, seen: FloatArray, skin: FloatArray
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """What is seen, then its mirror image, then what is smooth, as differences from the guide.
+
+    What is made up goes by what is surely `skin` alone: hair and collar say nothing of it.
+    """
+    own = colours - guide
+    mirrored, mirror_seen = own[:, ::-1], seen[:, ::-1]
+    both = seen * mirror_seen
+    moved = mirrored + _spread(both * (own - mirrored), both)
+    from_mirror = (1 - seen) * mirror_seen
+    known = seen + from_mirror
+    difference = seen * own + from_mirror * moved
+    trusted = skin + 1e-4
+    difference = difference + (1 - known) * _spread(trusted * difference, trusted * known)
+    origin = np.concatenate([1 - known, seen, from_mirror], axis=-1)
+    whole = guide + difference
+    return _bytes(whole), _bytes(origin)
+
+
+def _bytes(values: FloatArray) -> NDArray[np.uint8]:
+    return np.asarray(np.clip(values, 0, 1) * 255 + 0.5, np.uint8)
+
+
+def _spread(weighted: FloatArray, weight: FloatArray) -> NDArray[np.float32]:
+    """A smooth field `[T,T,C]` through values (times their weights): of low resolution, since it is smooth."""
+    size = len(weight)
+    small = (min(size, SMOOTH_TEXELS),) * 2
+    values, share = (cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (weighted, weight))
+    field = pull_push(values, share[..., None]) if share.max() > 1e-3 else np.zeros_like(values)
+    return np.asarray(cv2.resize(cv2.GaussianBlur(field, (0, 0), 2.0), (size, size)), np.float32)
+
+
+def _unlike(colours: FloatArray, guide: FloatArray) -> NDArray[np.float32]:
+    """1 where a colour is none that the skin could have in this light, `[T,T]`."""
+    small = (min(len(guide), SMOOTH_TEXELS),) * 2
+    shown, usual = (cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (colours, guide))
+    apart = np.linalg.norm(shown - usual, axis=-1) / (np.linalg.norm(usual, axis=-1) + 0.1)
+    blurred = cv2.GaussianBlur(np.asarray(apart, np.float32), (0, 0), small[0] / 200)
+    reach = 2 * round(small[0] * STRANDS / 2) + 1
+    around = cv2.dilate(_ramp(blurred, *UNLIKE), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    return np.asarray(cv2.resize(cv2.GaussianBlur(around, (0, 0), reach / 4), guide.shape[:2]), np.float32)
+
+
+def _calmed(shading: FloatArray, beyond: FloatArray) -> NDArray[np.float32]:
+    """The light beyond the face's chart made smooth: the ring's corners hold a few folded triangles."""
+    smooth = cv2.GaussianBlur(np.ascontiguousarray(shading), (0, 0), len(shading) * CALM)
+    return np.asarray(shading + beyond[..., None] * (smooth - shading), np.float32)
+
+
+def _outwards(unlike: FloatArray) -> NDArray[np.float32]:
+    """What lies beyond such colours is not skin either: above them on the upper half, and outside them on each side."""
+    result, half = np.array(unlike, np.float32), len(unlike) // 2
+    for part, axis in ((result[half - 1 :: -1], 0), (result[:, half:], 1), (result[:, half - 1 :: -1], 1)):
+        np.maximum.accumulate(part, axis=axis, out=part)
+    return result
+
+
+def _ramp(values: FloatArray, low: float, high: float) -> NDArray[np.float32]:
+    share = np.clip((values - low) / (high - low), 0, 1)
+    return np.asarray(share * share * (3 - 2 * share), np.float32)
+
+
+def _shading(
+    image: NDArray[np.uint8], points: FloatArray, normals: FloatArray, seen: FloatArray, albedo: FloatArray
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The light's colour on each vertex `[V,3]`, and on the face on the whole `[3]`: harmonics fitted to what is seen
+    of the face, robustly."""
+    face = load_open_face()
+    inner = crop_in_head(face)[np.flatnonzero(np.isin(face.regions, (1, 3)))[::9]]
+    chosen = inner[seen[inner] > 0.5]
+    functions = np.stack(harmonic_functions(*normals.T), axis=-1)
+    if len(chosen) < MIN_LIT:
+        return np.ones((len(points), 3), np.float32), np.ones(3, np.float32)
+    target = sample_photo(image, points[chosen][None])[0]
+    own = sample_photo(np.asarray(albedo * 255, np.uint8), head_uv(face)[chosen][None] * (len(albedo) - 1) + 0.5)[0]
+    weight, light = np.ones((len(chosen), 1)), np.zeros((9, 3))
+    damping = np.diag([0.0] + [0.02] * 3 + [0.1] * 5) * len(chosen)
+    for _ in range(4):
+        for channel in range(3):
+            rows = functions[chosen] * own[:, channel, None]
+            normal = rows.T @ (weight * rows) + damping * np.square(own[:, channel]).mean()
+            light[:, channel] = np.linalg.solve(normal + 1e-9 * np.eye(9), rows.T @ (weight[:, 0] * target[:, channel]))
+        apart = np.linalg.norm(functions[chosen] @ light * own - target, axis=1, keepdims=True)
+        weight = 1 / (1 + (apart / 0.08) ** 2)
+    shading = functions @ light
+    usual = np.median(shading[chosen], axis=0)
+    return np.asarray(np.clip(shading, 0.45 * usual, 1.5 * usual), np.float32), np.asarray(usual, np.float32)
+
+
+MIN_LIT = 100
+"""Vertices of the face that must be seen before a light is fitted."""
+
+
+def _albedo(albedo: AlbedoBasis, coefficients: FloatArray | None, size: int) -> NDArray[np.float32]:
+    """`[T,T,3]` the albedo in the head's chart; beyond the face it goes on as at its rim."""
+    chart = albedo.mean
+    if coefficients is not None and len(coefficients):
+        chart = chart + np.tensordot(np.asarray(coefficients, np.float32), albedo.basis[: len(coefficients)], axes=1)
+    chart = np.clip(chart, 0, 1).astype(np.float32)
+    zoom = (1 - 2 * FRAME) * (size - 1) / (len(chart) - 1)
+    moved = np.array([[zoom, 0, FRAME * (size - 1)], [0, zoom, FRAME * (size - 1)]])
+    placed = cv2.warpAffine(chart, moved, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    core = (_chart_radius(size) < END[0]).astype(np.float32)[..., None]
+    return np.asarray(core * placed + (1 - core) * _spread(core * placed, core), np.float32)
+
+
+def _chart_radius(size: int) -> NDArray[np.float64]:
+    """How far each texel is from the middle of the face's chart: 1 on its border."""
+    middle = np.abs(2 * to_face_chart(np.arange(size) / (size - 1)) - 1)
+    return np.maximum(middle[:, None], middle[None, :])
+
+
+@dataclass(frozen=True, eq=False)
+class _HeadTables:
+    """Each texel's triangle and weights, and how much it is rim, inside the rim's end, and beyond the face's chart."""
+
+    triangles: NDArray[np.int32]
+    triangle_id: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    rim: NDArray[np.float32]
+    inside: NDArray[np.float32]
+    beyond: NDArray[np.float32]
+
+    def gather(self, values: FloatArray) -> NDArray[np.float32]:
+        """`[V,C]` to `[T,T,C]`."""
+        return interpolate(self.triangle_id, self.weights, self.triangles, values)
+
+
+@lru_cache(maxsize=2)
+def _tables(size: int) -> _HeadTables:
+    face = load_open_face()
+    surface = face.head(MAX_LEVEL)
+    triangles = triangulate(surface.quads[surface.quad_part < 2])
+    triangle_id, weights, _ = texel_tables(head_uv(face), triangles, size)
+    radius = _chart_radius(size)
+    above = 1 - _ramp(to_face_chart(np.arange(size) / (size - 1)), *FOREHEAD)[:, None]
+    rim = np.maximum(_ramp(radius, *RIM), above)
+    return _HeadTables(triangles, triangle_id, weights, rim, 1 - _ramp(radius, *END), _ramp(radius, *OUTSIDE))
