@@ -171,14 +171,16 @@ def _memory(options: Options) -> dict[str, float]:
 def _files(options: Options) -> dict[str, float]:
     """A face's files, when everything is loaded."""
     from tfface.inference import Reconstructor
+    from tfface.io.formats import FileOptions
     from tfface.io.image import read_image
 
     reconstruct = Reconstructor(options.model[0])
     rows = {}
     with tempfile.TemporaryDirectory() as folder:
-        for what, formats in (("all", None), ("glb and json", ("glb", "json"))):
+        for what, formats in (("all", FileOptions().formats), ("glb and json", ("glb", "json"))):
             faces = [reconstruct(read_image(photo))[0] for photo in _photos(options)[:6]]
-            rows |= _each(f"files of a face, {what}", lambda face, f=formats: face.save(folder, "a", formats=f), faces)
+            given = FileOptions(formats=formats)
+            rows |= _each(f"files of a face, {what}", lambda face, f=given: face.save(folder, "a", files=f), faces)
     return rows
 
 

@@ -173,7 +173,7 @@ def test_wrong_exports_are_told(arguments: list[str], says: str, run: Path, tmp_
 def test_wrong_runtimes_and_formats_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo = tmp_path / "a.png"
     write_image(photo, data.astronaut())
-    for options, says in ((["--runtime", "torch"], "choose from onnx"), (["--formats", "objs"], "choose from obj")):
+    for options, says in ((["--runtime", "torch"], "choose from onnx"), (["--formats", "objs"], "objs")):
         assert predict([str(photo), "--out", str(tmp_path / "out"), *options]) == 2
         assert says in capsys.readouterr().err
 

@@ -41,7 +41,7 @@ from tfface.geometry.rotation import euler_to_matrix, matrix_to_euler
 from tfface.io.files import atomic_path
 from tfface.io.reading import read_arrays, reading
 
-FloatArray = NDArray[np.float64]
+FloatArray = NDArray[np.floating]
 EXPRESSION_SHARPNESS, EXPRESSION_START = 4.0, -0.5
 """Of the ramp that makes a raw number an expression weight, as in `tfface.models.coefficients`."""
 ROUNDS = 2
@@ -172,7 +172,7 @@ class PointModel:
 
 def usual_identity() -> FloatArray:
     """The identity `[I]` of people on average; about it, a person's numbers are standard normal."""
-    return np.zeros(load_open_face().num_identity)
+    return np.zeros(load_open_face().num_identity, np.float64)
 
 
 @dataclass
