@@ -21,8 +21,8 @@ class FileOptions:
     level: int = 2
     """How fine the mesh is: 0, 1 or 2 (about 4,000, 17,000 and 57,000 vertices)."""
     formats: tuple[Literal["obj", "glb", "ply", "png", "mat", "json"], ...] = ("obj", "glb", "png")
-    """obj: with MTL and texture; ply: with vertex colours; png: overlay, sheet, depth, origin; mat: as --mat; json: NAME.json, which is always
-    written."""
+    """obj: with MTL and texture; ply: with vertex colours; png: overlay, sheet, depth, origin; mat: as --mat. NAME.json
+    is always written."""
     texture_size: int = 1024
     """Side of the skin's texture: 256, 512, 1024, 2048 or 4096."""
     blend_shapes: bool | None = None
