@@ -26,7 +26,7 @@ def network() -> Reconstructor:
 
 @pytest.fixture(scope="module")
 def rows(network: Reconstructor) -> list[dict[str, float]]:
-    return measure(network, 8, People(SEED, 4))
+    return measure(network, 6, People(SEED, 4))
 
 
 def test_more_pictures_and_the_right_side_picture_tell_more(rows: list[dict[str, float]]) -> None:

@@ -11,7 +11,7 @@ import tyro
 
 from tfface.cli import run
 from tfface.errors import UserError
-from tfface.io.files import must_be_free
+from tfface.io.files import TRUST_FILE, must_be_free
 
 if TYPE_CHECKING:
     import keras
@@ -60,7 +60,12 @@ def main(argv: list[str] | None = None) -> int:
         info = {"commit": card.get("commit", ""), "card": card}
         print(f"SavedModel in {write_saved_model(model, config, options.out, info, source.path.parent)}")
     if options.preset is not None:
-        print(f"Preset in {_write_preset(options.preset, model, config, card)}; fill in the limits in its card.yaml.")
+        trust = source.path.parent / TRUST_FILE
+        kept = trust.read_bytes() if trust.is_file() and not options.average else None
+        target = _write_preset(options.preset, model, config, card)
+        if kept is not None:
+            (target / TRUST_FILE).write_bytes(kept)
+        print(f"Preset in {target}; fill in the limits in its card.yaml.")
     return 0
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfface.errors import UserError
 from tfface.face.layout import CAMERA_SIZES, Layout
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
@@ -62,17 +63,20 @@ class Trust:
         readout = np.zeros((0, 0)) if self.readout is None else self.readout
         numbers = np.array([*self.shrinkage, self.inflation, self.strange])
         with atomic_path(path) as beside, beside.open("wb") as file:
-            np.savez_compressed(file, numbers=numbers, readout=readout.astype(np.float16))
+            readout = readout.astype(np.float16)
+            np.savez_compressed(file, numbers=numbers, readout=readout, face_model=load_open_face().checksum)
 
     @classmethod
     def read(cls, path: Path) -> Trust:
         """What `write` wrote.
 
         Raises:
-            UserError: the file holds something else.
+            UserError: the file holds something else, or was made with another face model.
         """
         advice = "calibrate the network again (data_tools/calibrate_points.py)"
-        arrays = read_arrays(path, "a calibration of points", ("numbers", "readout"), advice)
+        arrays = read_arrays(path, "a calibration of points", ("numbers", "readout", "face_model"), advice)
+        if str(arrays["face_model"]) != load_open_face().checksum:
+            raise UserError(f"{path} was made with another face model: {advice}.")
         with reading(path, "a calibration of points", advice):
             scale, power, inflation, strange = (float(number) for number in arrays["numbers"])
             readout = arrays["readout"].astype(np.float64) if arrays["readout"].size else None

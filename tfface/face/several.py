@@ -119,9 +119,10 @@ def solve_together(
         _share_expression(each)
     for _ in range(rounds):
         reduced = [_reduced(picture, identity, model, size) for picture in each]
-        matrix, vector = _prior(identity, usual, each, model, size)
-        for one in (reduced[index] for index in np.flatnonzero(useful(_worth(reduced, layout.identity)))):
-            matrix, vector = matrix + one.matrix, vector + one.vector
+        counted = np.flatnonzero(useful(_worth(reduced, layout.identity)))
+        matrix, vector = _prior(identity, usual, each[0], len(counted), model, size)
+        for index in counted:
+            matrix, vector = matrix + reduced[index].matrix, vector + reduced[index].vector
         change = np.linalg.solve(matrix, vector)
         for picture, one in zip(each, reduced, strict=True):
             picture.move(np.concatenate([change[layout.identity :], one.own_change(change)]))
@@ -259,17 +260,17 @@ def _share_expression(each: list[_Picture]) -> None:
 
 
 def _prior(
-    identity: FloatArray, usual: FloatArray, each: list[_Picture], model: PointModel, size: int
+    identity: FloatArray, usual: FloatArray, first: _Picture, counted: int, model: PointModel, size: int
 ) -> tuple[FloatArray, FloatArray]:
-    """What is known of the shared numbers before any picture; a shared expression is said once, not by each."""
+    """What is known of the shared numbers before any picture; a shared expression is said once, not by each counted."""
     matrix, vector = np.eye(size), np.zeros(size)
     vector[: len(identity)] = usual - identity
     if size > len(identity):
         count = size - len(identity)
         own = np.arange(len(identity), size)
-        said = (1 - len(each)) / model.deviations[:count] ** 2
+        said = (1 - counted) / model.deviations[:count] ** 2
         matrix[own, own] = said
-        vector[own] = said * each[0].beside_start()[:count]
+        vector[own] = said * first.beside_start()[:count]
     return matrix, vector
 
 
