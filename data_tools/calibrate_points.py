@@ -1,7 +1,7 @@
 """`python data_tools/calibrate_points.py RUN_OR_PRESET`: how far a network's points may be trusted.
 
 Draws synthetic people, lets the network look at a few pictures of each, and writes what was found to `trust.npz` beside
-its weights, from where every export takes it (`tfface.face.several`). Without it, pictures are solved together with
+its weights, from where every export takes it (`tfface.face.found`). Without it, pictures are solved together with
 what was found for the first such network.
 """
 
@@ -19,7 +19,8 @@ from tfface import weights
 from tfface.cli import run
 from tfface.errors import UserError
 from tfface.evaluation.person_sets import SETS_SEED, People, Shape, look
-from tfface.face.several import Found, PointModel, Trust, solve_together, usual_identity
+from tfface.face.found import Found, PointModel, Trust, usual_identity
+from tfface.face.several import solve_together
 from tfface.inference import Reconstructor
 from tfface.io.files import TRUST_FILE
 

@@ -1,7 +1,7 @@
 """Photographs of one person to one face: `python examples/2_photographs_of_one_person.py [FOLDER] [--out DIR]`.
 
-A network that gives coefficients sees each photograph. Identity and albedo are then averaged over all; expression, pose
-and light stay each photograph's own.
+A network that gives coefficients sees each photograph. Identity is then solved from the points found in all of them;
+expression, pose and light stay each photograph's own.
 """
 
 from __future__ import annotations

@@ -97,6 +97,19 @@ def test_a_set_shares_its_identity(model: Path, tmp_path: Path, capsys: pytest.C
     np.testing.assert_allclose(only[1].landmarks68, each[1].landmarks68, atol=1.5)
 
 
+def test_front_and_side_share_a_face_and_a_neutral_mesh(model: Path, tmp_path: Path) -> None:
+    for name, centre in (("front", (100, 80)), ("side", (90, 70))):
+        write_image(tmp_path / f"{name}.png", disc_photo(160, 200, centre, 30))
+    box, out = [str(value) for value in BOX], tmp_path / "out"
+    photos = [str(tmp_path / "front.png"), str(tmp_path / "side.png")]
+    options = ["--model", str(model), "--recrop", "0", "--out", str(out), "--box", *box, "--side-box", *box]
+    assert main([*photos, *options]) == 0
+    said = [json.loads((out / f"{name}.json").read_text())["coefficients"] for name in ("front", "side")]
+    assert said[0]["identity_sigma"] == said[1]["identity_sigma"]
+    assert (out / "front_neutral.obj").is_file() and (out / "front_neutral.glb").is_file()
+    assert main([*photos, *options, "--refine"]) == 2
+
+
 def test_what_a_map_network_cannot_do_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     toy = str(save_toy_network(tmp_path / "toy"))
     photo = tmp_path / "photos" / "disc.png"

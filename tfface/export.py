@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tfface.cli import run
 from tfface.errors import UserError
-from tfface.io.files import must_be_free
+from tfface.io.files import TRUST_FILE, must_be_free
 from tfface.io.reading import read_json_object
 
 if TYPE_CHECKING:
@@ -79,7 +79,12 @@ def main(argv: list[str] | None = None) -> int:
     if out is not None:
         _write(model, config, found.about(card), out, options, found.path.parent)
     if options.preset is not None:
-        print(f"Preset in {_write_preset(options.preset, model, config, card)}; fill in the limits in its card.yaml.")
+        trust = found.path.parent / TRUST_FILE
+        kept = trust.read_bytes() if trust.is_file() and not options.average else None
+        target = _write_preset(options.preset, model, config, card)
+        if kept is not None:
+            (target / TRUST_FILE).write_bytes(kept)
+        print(f"Preset in {target}; fill in the limits in its card.yaml.")
     return 0
 
 

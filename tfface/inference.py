@@ -24,8 +24,8 @@ from tfface.detect.base import Detection, Detector
 from tfface.detect.registry import load_detector
 from tfface.errors import UserError
 from tfface.face.decoded import DecodedFace
+from tfface.face.found import Found, PointModel
 from tfface.face.layout import Layout
-from tfface.face.several import Found, PointModel
 from tfface.geometry.align import (
     Box,
     check_box,

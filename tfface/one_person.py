@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from tfface.face.decoded import averaged
+from tfface.face.found import PointModel
 from tfface.face.open_model import load_open_face
-from tfface.face.several import LEAST_WORTH, PointModel, solve_together
+from tfface.face.several import solve_together, useful
 from tfface.io.files import refuse_foreign
 from tfface.io.mesh import Mesh, write_mesh
 from tfface.result import TEXTURE_SIZE, FaceResult, position_tables
@@ -71,7 +72,7 @@ def doubts(together: Sequence[FaceResult], points: PointModel | None) -> Doubts:
         return Doubts([], [])
     strangeness = np.array([face.strangeness for face in together], np.float64)
     worth = np.array([face.worth for face in together], np.float64)
-    useless = np.flatnonzero(worth < LEAST_WORTH * np.max(worth)).tolist()
+    useless = np.flatnonzero(~useful(worth)).tolist()
     strangest = int(strangeness.argmax())
     return Doubts([strangest] * bool(strangeness[strangest] > points.trust.strange), useless)
 

@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.face.decoded import DecodedFace
+from tfface.face.found import Found
 from tfface.face.head_mesh import head_mesh
 from tfface.face.layout import CROP_SIZE
 from tfface.face.metric import metric_coefficients
 from tfface.face.open_model import load_albedo_basis, load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.face.several import Found
 from tfface.geometry.align import Pose, crop_transform, fit_pose, invert_transform, transform_points
 from tfface.geometry.camera import Camera
 from tfface.geometry.pos import five_points
@@ -88,7 +88,7 @@ class FaceResult:
         landmark_deviations_px: `[68]` how far the network expects each of `landmarks68_2d` to be off, a standard
             deviation along u and along v in pixels of the photograph; None of networks that do not know.
         doubtful: whether few faces have so low a score: it may be none.
-        found: the points that the network found, of networks that tell them (`tfface.face.several`).
+        found: the points that the network found, of networks that tell them (`tfface.face.found`).
         strangeness, worth: of a photograph in a set, how likely it shows somebody else and how much it says of the
             shape (`tfface.face.several.Together`).
         preset: the name of the weights: a preset's, or that of the folder that they lie in.

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tfface.errors import UserError
+from tfface.face.found import Found, PointModel, Trust, usual_identity
 from tfface.face.layout import Layout, camera_of
 from tfface.face.open_model import load_albedo_basis, load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.face.several import Found, Person, PointModel, Trust, solve_together, usual_identity
+from tfface.face.several import Person, solve_together, useful
 
 SIZE, COUNT = 32, 90
 
@@ -106,8 +108,11 @@ def test_doubtful_points_change_nothing_and_a_stranger_stands_out(somebody: np.n
         point_deviations=np.full(COUNT, 1e3),
         difference_deviations=np.full(2, 1e3),
     )
-    alone, with_noise = (solve_together(them, model).identity for them in (pictures[1:2], [pictures[1], noise]))
-    assert shape_error(model, alone, with_noise) < 0.05
+    alone = solve_together(pictures[1:2], model)
+    for same_moment in (False, True):
+        with_noise = solve_together([pictures[1], noise], model, same_moment)
+        assert shape_error(model, alone.identity, with_noise.identity) < 0.3
+        assert useful(with_noise.worth).tolist() == [True, False]
     other = usual_identity() - (somebody - usual_identity())
     stranger = picture(model, other, 20.0, rng, 1.0)
     strangeness = solve_together([*pictures, stranger], model).strangeness
@@ -130,3 +135,15 @@ def test_a_card_without_points_has_none_and_a_wrong_one_is_told() -> None:
     card = {"coefficients": {"layout": asdict(point_model().layout)}, "points": {"texels": "none"}}
     with pytest.raises(UserError, match="list of points"):
         PointModel.from_card(card)
+
+
+def test_trust_comes_back_from_its_file(tmp_path: Path, somebody: np.ndarray) -> None:
+    size = len(somebody)
+    Trust((0.5, 0.7), 1.5, 2 * np.eye(size), 0.02).write(tmp_path / "trust.npz")
+    again = Trust.read(tmp_path / "trust.npz")
+    assert (again.shrinkage, again.inflation, again.strange) == ((0.5, 0.7), 1.5, 0.02)
+    np.testing.assert_allclose(again.meant(somebody) - usual_identity(), 2 * (somebody - usual_identity()))
+    np.testing.assert_array_equal(Trust().meant(somebody), somebody)
+    (tmp_path / "trust.npz").write_bytes(b"no file of arrays")
+    with pytest.raises(UserError, match="calibrate the network again"):
+        Trust.read(tmp_path / "trust.npz")

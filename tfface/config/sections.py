@@ -171,9 +171,9 @@ class LossConfig:
     expressive: float = 8.0
     """With `model.points` only: how many times a point of lips and lids counts in `points` (of brows a third of it)."""
     gaps: float = 4.0
-    """With `model.finder fine` only: how far lids, lips, brows are apart, l1, in the answer and as measured."""
+    """With `model.points` only: how far lids, lips, brows are apart, l1, in the answer and as measured."""
     certainty: float = 0.003
-    """With `model.finder fine` only: minus the logarithm of the likelihood (Laplace's) of what was measured."""
+    """With `model.points` only: minus the logarithm of the likelihood (Laplace's) of what was measured."""
     shape: float = 0.5
     """dual_prn only: the pose-free shape, in shape units of 100 mm."""
     visibility: float = 0.05

@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 
 from tfface.data.synthetic.sample import SyntheticSettings, stream
 from tfface.data.synthetic.scene import FaceGenerator, SyntheticView
+from tfface.face.found import Trust, usual_identity
 from tfface.face.open_model import load_open_face
-from tfface.face.several import LEAST_WORTH, Together, Trust, solve_together, usual_identity
+from tfface.face.several import LEAST_WORTH, Together, solve_together
 from tfface.geometry.align import box_from_landmarks
 from tfface.geometry.rotation import matrix_to_euler
 from tfface.inference import Reconstructor

@@ -11,12 +11,7 @@ expression e_k, rotation and camera (own_k), which start where the network's hea
 together may share their expression too. Each picture's normal equations are reduced to the shared numbers (Schur
 complement) and summed, so a picture adds a matrix and a vector, whatever their number: `Person` is the running form.
 
-A network that learnt to err little says of what it barely sees what is usual: in the points it finds, identity shows
-only by the share `1 / (1 + a sigma^b)`, the less the less sure it is (sigma in pixels). Every picture of a person errs
-to the same side by that, so it has to be part of what is expected, not of the noise; and points of a picture err
-together, for which their deviations are inflated. What the sum still errs alike for everybody of a kind, a matrix
-takes back (`Trust.readout`: linear regression of true identities on found ones). `Trust` holds these numbers, which
-`data_tools/calibrate_points.py` measures for a network on synthetic people and writes beside its weights.
+`tfface.face.found` says what is expected of points, and how far they may be trusted.
 
 NumPy alone. The fusion of estimates by their information matrices is Kalman's (1960); points with deviations to which
 a face is fitted are those of Wood et al. 2022.
@@ -24,155 +19,27 @@ a face is fitted are those of Wood et al. 2022.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.face.layout import CAMERA_SIZES, Layout, camera_of
+from tfface.face.found import Found, PointModel, usual_identity
+from tfface.face.layout import Layout, camera_of
 from tfface.face.open_model import load_open_face
-from tfface.face.position_map import PositionMap
 from tfface.geometry.camera import Camera
 from tfface.geometry.pinhole import projected
 from tfface.geometry.rotation import euler_to_matrix, matrix_to_euler
-from tfface.io.files import atomic_path
-from tfface.io.reading import read_arrays, reading
 
 FloatArray = NDArray[np.floating]
 EXPRESSION_SHARPNESS, EXPRESSION_START = 4.0, -0.5
 """Of the ramp that makes a raw number an expression weight, as in `tfface.models.coefficients`."""
 ROUNDS = 2
-PERSPECTIVE_DEVIATION = 0.3
-"""Of the camera's numbers after the third, which the network's own step leaves as they are."""
 CAMERA_STEP = 1e-4
 LEAST_WORTH = 0.3
-"""A picture worth less than this part of the set's median shows next to nothing of the face."""
-
-
-@dataclass(frozen=True, eq=False)
-class Trust:
-    """How far a network's points may be trusted.
-
-    Attributes:
-        shrinkage: a and b of this module's text.
-        inflation: by which deviations are multiplied.
-        readout: `[I,I]` what a found identity (about the usual one, a row) means; None: what it says.
-        strange: pictures whose `Together.strangeness` is larger show another person: few of one person have that.
-    """
-
-    shrinkage: tuple[float, float] = (0.55, 0.65)
-    inflation: float = 2.0
-    readout: FloatArray | None = None
-    strange: float = 0.03
-
-    def share(self, deviations: FloatArray) -> FloatArray:
-        """By which share identity shows in points of these deviations in pixels."""
-        scale, power = self.shrinkage
-        return np.asarray(1 / (1 + scale * deviations**power))
-
-    def meant(self, identity: FloatArray) -> FloatArray:
-        """The identity `[I]` that a found one means."""
-        if self.readout is None:
-            return identity
-        return np.asarray(usual_identity() + (identity - usual_identity()) @ self.readout)
-
-    def write(self, path: Path) -> None:
-        """Writes the numbers (beside a network's weights the file is called `io.files.TRUST_FILE`)."""
-        readout = np.zeros((0, 0)) if self.readout is None else self.readout
-        numbers = np.array([*self.shrinkage, self.inflation, self.strange])
-        with atomic_path(path) as beside, beside.open("wb") as file:
-            np.savez_compressed(file, numbers=numbers, readout=readout.astype(np.float16))
-
-    @classmethod
-    def read(cls, path: Path) -> Trust:
-        """What `write` wrote.
-
-        Raises:
-            UserError: the file holds something else.
-        """
-        advice = "calibrate the network again (data_tools/calibrate_points.py)"
-        arrays = read_arrays(path, "a calibration of points", ("numbers", "readout"), advice)
-        with reading(path, "a calibration of points", advice):
-            scale, power, inflation, strange = (float(number) for number in arrays["numbers"])
-            readout = arrays["readout"].astype(np.float64) if arrays["readout"].size else None
-        return cls((scale, power), inflation, readout, strange)
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """What a network found in one picture, in pixels of its 256-pixel crop.
-
-    Attributes:
-        said: `[N]` the coefficients that its heads gave, before they were moved to the points.
-        points: `[M,2]`.
-        point_deviations: `[M]`.
-        differences: `[P,2]` of pairs of points, the first less the second.
-        difference_deviations: `[P]`.
-    """
-
-    said: FloatArray
-    points: FloatArray
-    point_deviations: FloatArray
-    differences: FloatArray
-    difference_deviations: FloatArray
-
-    @classmethod
-    def of(cls, answers: Mapping[str, NDArray[np.floating]], index: int) -> Found:
-        """Of picture number `index` in what an exported network answers (`docs/conventions.md`)."""
-        return cls(*(np.asarray(answers[name][index], np.float64) for name in cls.__dataclass_fields__))
-
-
-@dataclass(frozen=True, eq=False)
-class PointModel:
-    """The points that a network finds, as a linear model about the face's centre.
-
-    Attributes:
-        layout: of the network's coefficients.
-        mean: `[M,3]` mm.
-        basis: `[M,K,3]` mm a unit of identity and expression.
-        pairs: `[P,2]` of points.
-        deviations: how far the heads err in expression, turn (3) and camera.
-        looks: in how many pictures each point was looked for (2: in the mirrored one too).
-        trust: in points.
-    """
-
-    layout: Layout
-    mean: FloatArray
-    basis: FloatArray
-    pairs: NDArray[np.int64]
-    deviations: FloatArray
-    looks: int
-    trust: Trust = field(default_factory=Trust)
-
-    @classmethod
-    def from_card(cls, card: Mapping[str, Any], trust: Path | None = None) -> PointModel | None:
-        """Of an exported network's `tfface.json`, and its calibration's file if it has one; None of one that tells no
-        points.
-
-        Raises:
-            UserError: what it says of points is no such thing.
-        """
-        if "points" not in card:
-            return None
-        layout = Layout.from_card(card["coefficients"])
-        with reading("tfface.json", "a list of points", "export the model again"):
-            told = card["points"]
-            face, texels = load_open_face(), np.asarray(told["texels"], np.int64)
-            parts = face.linear_at(PositionMap(face, int(told["map_size"])).cage_matrix[texels]).astype(np.float64)
-            said = np.asarray(told["said_deviations"], np.float64)[layout.identity :]
-            deviations = np.append(said, [PERSPECTIVE_DEVIATION] * (CAMERA_SIZES[layout.camera] - 3))
-            pairs, looks = np.asarray(told["pairs"], np.int64), int(told["looks"])
-        basis = np.ascontiguousarray(parts[1:].transpose(1, 0, 2))
-        known = Trust.read(trust) if trust is not None and trust.is_file() else Trust()
-        return cls(layout, parts[0], basis, pairs, deviations, looks, known)
-
-
-def usual_identity() -> FloatArray:
-    """The identity `[I]` of people on average; about it, a person's numbers are standard normal."""
-    return np.zeros(load_open_face().num_identity, np.float64)
+"""A picture worth less than this part of the set's best shows next to nothing of the face."""
 
 
 @dataclass
@@ -238,7 +105,7 @@ class Together:
 def solve_together(
     pictures: Sequence[Found], model: PointModel, same_expression: bool = False, rounds: int = ROUNDS
 ) -> Together:
-    """The shape that one person's pictures show together.
+    """The shape that one person's pictures show together; what shows next to nothing of a face is not counted.
 
     Args:
         pictures: one or more, of the network of `model`.
@@ -252,8 +119,10 @@ def solve_together(
         _share_expression(each)
     for _ in range(rounds):
         reduced = [_reduced(picture, identity, model, size) for picture in each]
-        matrix, vector = _prior(identity, usual, each, model, size)
-        matrix, vector = matrix + sum(r.matrix for r in reduced), vector + sum(r.vector for r in reduced)
+        counted = np.flatnonzero(useful(_worth(reduced, layout.identity)))
+        matrix, vector = _prior(identity, usual, each[0], len(counted), model, size)
+        for index in counted:
+            matrix, vector = matrix + reduced[index].matrix, vector + reduced[index].vector
         change = np.linalg.solve(matrix, vector)
         for picture, one in zip(each, reduced, strict=True):
             picture.move(np.concatenate([change[layout.identity :], one.own_change(change)]))
@@ -261,8 +130,7 @@ def solve_together(
     ended = [_reduced(picture, identity, model, layout.identity) for picture in each]
     meant = model.trust.meant(identity)
     coefficients = [picture.coefficients(meant, layout) for picture in each]
-    worth = [np.linalg.slogdet(np.eye(layout.identity) + one.matrix)[1] / 2 / layout.identity for one in ended]
-    return Together(meant, identity, coefficients, _strangeness(ended, identity, usual), np.array(worth))
+    return Together(meant, identity, coefficients, _strangeness(ended, identity, usual), _worth(ended, layout.identity))
 
 
 class Person:
@@ -392,18 +260,29 @@ def _share_expression(each: list[_Picture]) -> None:
 
 
 def _prior(
-    identity: FloatArray, usual: FloatArray, each: list[_Picture], model: PointModel, size: int
+    identity: FloatArray, usual: FloatArray, first: _Picture, counted: int, model: PointModel, size: int
 ) -> tuple[FloatArray, FloatArray]:
-    """What is known of the shared numbers before any picture; a shared expression is said once, not by each."""
+    """What is known of the shared numbers before any picture; a shared expression is said once, not by each counted."""
     matrix, vector = np.eye(size), np.zeros(size)
     vector[: len(identity)] = usual - identity
     if size > len(identity):
         count = size - len(identity)
         own = np.arange(len(identity), size)
-        said = (1 - len(each)) / model.deviations[:count] ** 2
+        said = (1 - counted) / model.deviations[:count] ** 2
         matrix[own, own] = said
-        vector[own] = said * each[0].beside_start()[:count]
+        vector[own] = said * first.beside_start()[:count]
     return matrix, vector
+
+
+def _worth(pictures: Sequence[_Reduced], size: int) -> FloatArray:
+    """`Together.worth` of each, of its first `size` numbers."""
+    matrices = [np.eye(size) + one.matrix[:size, :size] for one in pictures]
+    return np.array([np.linalg.slogdet(matrix)[1] / 2 / size for matrix in matrices])
+
+
+def useful(worth: FloatArray) -> NDArray[np.bool_]:
+    """Which pictures of this `Together.worth` show more than next to nothing."""
+    return worth >= LEAST_WORTH * worth.max()
 
 
 def _strangeness(ended: list[_Reduced], identity: FloatArray, usual: FloatArray) -> FloatArray:

@@ -13,7 +13,7 @@ from pathlib import Path
 from tfface.errors import UserError
 
 TRUST_FILE = "trust.npz"
-"""How far a network's points may be trusted (`tfface.face.several`): lies beside its weights and in its export."""
+"""How far a network's points may be trusted (`tfface.face.found`): lies beside its weights and in its export."""
 MARK = "written by tfface"
 """What every result carries near its beginning, in whatever way its format allows."""
 _MARK_WITHIN = 4096

@@ -20,7 +20,7 @@ from tfface import config as configuration
 from tfface.config import ModelConfig
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
-from tfface.io.files import atomic_path
+from tfface.io.files import TRUST_FILE, atomic_path
 from tfface.io.reading import must_exist, read_arrays, read_json_object, read_text, reading
 
 if TYPE_CHECKING:
@@ -106,7 +106,9 @@ def load(name: str) -> tuple[keras.Model, ModelConfig]:
 
 
 def save(model: keras.Model, config: ModelConfig, target: Path, written_card: dict[str, Any]) -> Path:
-    """Writes a preset's folder; `weights.npz` goes last, so a folder with weights is whole."""
+    """Writes a preset's folder; `weights.npz` goes last, so a folder with weights is whole. Other weights' calibration
+    of points is taken away."""
+    (target / TRUST_FILE).unlink(missing_ok=True)
     _write_yaml(target / "preset.yaml", configuration.to_dict(config))
     _write_yaml(target / "card.yaml", written_card)
     arrays = {v.path: np.asarray(v, np.float32).astype(np.float16) for v in _weights(model)}

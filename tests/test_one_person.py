@@ -1,0 +1,85 @@
+"""Front and side, and sets, through the shipped R-Net: the side picture counts, a wrong one is told."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tfface.evaluation.person_sets import People, Shape, look, measure, noise, summary
+from tfface.evaluation.person_sets_report import pair_rows, set_rows, write_sets_report
+from tfface.inference import Reconstructor
+from tfface.io.mesh import read_mesh
+from tfface.one_person import doubts, save_neutral
+from tfface.viz.texture import merged_texture
+
+SEED = 7 << 40
+
+
+@pytest.fixture(scope="module")
+def network() -> Reconstructor:
+    return Reconstructor("rnet_points")
+
+
+@pytest.fixture(scope="module")
+def rows(network: Reconstructor) -> list[dict[str, float]]:
+    return measure(network, 6, People(SEED, 4))
+
+
+def test_more_pictures_and_the_right_side_picture_tell_more(rows: list[dict[str, float]]) -> None:
+    mean = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+    assert mean["good 4 together"] < min(mean["good 1 together"], mean["good 4 mean"])
+    assert mean["pair"] < mean["front"] and mean["pair"] < mean["side: another person's"]
+    assert mean["side: black"] == pytest.approx(mean["front"], rel=0.05)  # it is not counted
+
+
+def test_the_report_has_a_row_for_each_method_and_each_wrong_side(
+    rows: list[dict[str, float]], network: Reconstructor, tmp_path: Path
+) -> None:
+    assert network.points is not None
+    result = summary(rows, network.points.trust)
+    told = write_sets_report(tmp_path, {"net": result})
+    assert json.loads((tmp_path / "results.json").read_text())["models"]["net"] == told["models"]["net"]
+    assert (tmp_path / "sets.png").stat().st_size > 5000 < (tmp_path / "pairs.png").stat().st_size
+    head, lines = set_rows(result)
+    assert head[1:] == ["1", "2", "4"] and len(lines) == 9
+    shown = {line[0]: line for line in pair_rows(result)[1]}
+    assert shown["side: black"][4] == "100 %" and shown["pair"][3] == "0 %"
+
+
+def test_noise_is_told_and_the_shape_is_the_other_pictures(network: Reconstructor) -> None:
+    person, rng = People(SEED, 0)(0), np.random.default_rng(0)
+    front, side = look(network, [person.front, person.front.with_picture(noise(person.front.image, rng))])
+    together = network.as_set([front, side], same_moment=True)
+    assert doubts(together, network.points).useless == [1]
+    alone = network.as_set([front])[0]
+    assert alone.decoded is not None and together[0].decoded is not None
+    same = (alone.decoded.parts["identity"], together[0].decoded.parts["identity"])
+    assert Shape()(*map(np.float64, same)) < 0.3
+    stranger = [replace(together[0], strangeness=9.0, worth=1.0), replace(together[1], strangeness=8.0, worth=1.0)]
+    assert doubts(stranger, network.points).strangers == [0] and doubts(stranger, None).strangers == []
+
+
+def test_the_neutral_face_wears_what_all_photographs_show(network: Reconstructor, tmp_path: Path) -> None:
+    person = People(SEED, 0)(1)
+    faces = network.as_set(look(network, [person.front, person.side]), same_moment=True)
+    paths = save_neutral(faces, tmp_path, "somebody")
+    assert [path.name for path in paths] == ["somebody_neutral.obj", "somebody_neutral.glb"]
+    mesh = read_mesh(paths[0])
+    assert faces[0].decoded is not None and mesh.colors is not None
+    assert np.ptp(mesh.vertices[:, 1]) == pytest.approx(200, abs=60)  # millimetres from chin to forehead
+
+
+def test_a_texture_of_two_views_has_each_view_where_it_sees_the_face(network: Reconstructor) -> None:
+    from tfface.result import position_tables
+
+    person = People(SEED, 0)(2)
+    face = look(network, [person.front])[0]
+    grey, tables = np.full_like(face.image, 90), position_tables(256)
+    once = merged_texture([(grey, face.vertices)], tables)
+    brighter = merged_texture([(grey, face.vertices), (np.full_like(grey, 180), face.vertices)], tables)
+    assert np.abs(once.astype(int) - 90).max() <= 1
+    assert np.abs(brighter.astype(int) - 90).max() <= 2  # exposures are brought together

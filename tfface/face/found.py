@@ -1,0 +1,156 @@
+"""What a network found in a picture, as a linear model of the face has it, and how far that may be trusted.
+
+A network that learnt to err little says of what it barely sees what is usual: in the points it finds, identity shows
+only by the share `1 / (1 + a sigma^b)`, the less the less sure it is (sigma in pixels). Every picture of a person errs
+to the same side by that, so it has to be part of what is expected, not of the noise; and points of a picture err
+together, for which their deviations are inflated. What a solution (`tfface.face.several`) still errs alike for all
+people, a matrix takes back: linear regression of true identities on found ones. `Trust` holds these numbers, which
+`data_tools/calibrate_points.py` measures for a network on synthetic people and writes beside its weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.errors import UserError
+from tfface.face.layout import CAMERA_SIZES, Layout
+from tfface.face.open_model import load_open_face
+from tfface.face.position_map import PositionMap
+from tfface.io.files import atomic_path
+from tfface.io.reading import read_arrays, reading
+
+FloatArray = NDArray[np.floating]
+PERSPECTIVE_DEVIATION = 0.3
+"""Of the camera's numbers after the third, which the network's own step leaves as they are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trust:
+    """How far a network's points may be trusted.
+
+    Attributes:
+        shrinkage: a and b of this module's text.
+        inflation: by which deviations are multiplied.
+        readout: `[I,I]` what a found identity (about the usual one, a row) means; None: what it says.
+        strange: pictures whose `Together.strangeness` is larger show another person: few of one person have that.
+    """
+
+    shrinkage: tuple[float, float] = (0.55, 0.65)
+    inflation: float = 2.0
+    readout: FloatArray | None = None
+    strange: float = 0.03
+
+    def share(self, deviations: FloatArray) -> FloatArray:
+        """By which share identity shows in points of these deviations in pixels."""
+        scale, power = self.shrinkage
+        return np.asarray(1 / (1 + scale * deviations**power))
+
+    def meant(self, identity: FloatArray) -> FloatArray:
+        """The identity `[I]` that a found one means."""
+        if self.readout is None:
+            return identity
+        return np.asarray(usual_identity() + (identity - usual_identity()) @ self.readout)
+
+    def write(self, path: Path) -> None:
+        """Writes the numbers (beside a network's weights the file is called `io.files.TRUST_FILE`)."""
+        readout = np.zeros((0, 0)) if self.readout is None else self.readout
+        numbers = np.array([*self.shrinkage, self.inflation, self.strange])
+        with atomic_path(path) as beside, beside.open("wb") as file:
+            readout = readout.astype(np.float16)
+            np.savez_compressed(file, numbers=numbers, readout=readout, face_model=load_open_face().checksum)
+
+    @classmethod
+    def read(cls, path: Path) -> Trust:
+        """What `write` wrote.
+
+        Raises:
+            UserError: the file holds something else, or was made with another face model.
+        """
+        advice = "calibrate the network again (data_tools/calibrate_points.py)"
+        arrays = read_arrays(path, "a calibration of points", ("numbers", "readout", "face_model"), advice)
+        if str(arrays["face_model"]) != load_open_face().checksum:
+            raise UserError(f"{path} was made with another face model: {advice}.")
+        with reading(path, "a calibration of points", advice):
+            scale, power, inflation, strange = (float(number) for number in arrays["numbers"])
+            readout = arrays["readout"].astype(np.float64) if arrays["readout"].size else None
+        return cls((scale, power), inflation, readout, strange)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a network found in one picture, in pixels of its 256-pixel crop.
+
+    Attributes:
+        said: `[N]` the coefficients that its heads gave, before they were moved to the points.
+        points: `[M,2]`.
+        point_deviations: `[M]`.
+        differences: `[P,2]` of pairs of points, the first less the second.
+        difference_deviations: `[P]`.
+    """
+
+    said: FloatArray
+    points: FloatArray
+    point_deviations: FloatArray
+    differences: FloatArray
+    difference_deviations: FloatArray
+
+    @classmethod
+    def of(cls, answers: Mapping[str, NDArray[np.floating]], index: int) -> Found:
+        """Of picture number `index` in what an exported network answers (`docs/conventions.md`)."""
+        return cls(*(np.asarray(answers[name][index], np.float64) for name in cls.__dataclass_fields__))
+
+
+@dataclass(frozen=True, eq=False)
+class PointModel:
+    """The points that a network finds, as a linear model about the face's centre.
+
+    Attributes:
+        layout: of the network's coefficients.
+        mean: `[M,3]` mm.
+        basis: `[M,K,3]` mm a unit of identity and expression.
+        pairs: `[P,2]` of points.
+        deviations: how far the heads err in expression, turn (3) and camera.
+        looks: in how many pictures each point was looked for (2: in the mirrored one too).
+        trust: in points.
+    """
+
+    layout: Layout
+    mean: FloatArray
+    basis: FloatArray
+    pairs: NDArray[np.int64]
+    deviations: FloatArray
+    looks: int
+    trust: Trust = field(default_factory=Trust)
+
+    @classmethod
+    def from_card(cls, card: Mapping[str, Any], trust: Path | None = None) -> PointModel | None:
+        """Of an exported network's `tfface.json`, and its calibration's file if it has one; None of one that tells no
+        points.
+
+        Raises:
+            UserError: what it says of points is no such thing.
+        """
+        if "points" not in card:
+            return None
+        layout = Layout.from_card(card["coefficients"])
+        with reading("tfface.json", "a list of points", "export the model again"):
+            told = card["points"]
+            face, texels = load_open_face(), np.asarray(told["texels"], np.int64)
+            parts = face.linear_at(PositionMap(face, int(told["map_size"])).cage_matrix[texels]).astype(np.float64)
+            said = np.asarray(told["said_deviations"], np.float64)[layout.identity :]
+            deviations = np.append(said, [PERSPECTIVE_DEVIATION] * (CAMERA_SIZES[layout.camera] - 3))
+            pairs, looks = np.asarray(told["pairs"], np.int64), int(told["looks"])
+        basis = np.ascontiguousarray(parts[1:].transpose(1, 0, 2))
+        known = Trust.read(trust) if trust is not None and trust.is_file() else Trust()
+        return cls(layout, parts[0], basis, pairs, deviations, looks, known)
+
+
+def usual_identity() -> FloatArray:
+    """The identity `[I]` of people on average; about it, a person's numbers are standard normal."""
+    return np.zeros(load_open_face().num_identity)
