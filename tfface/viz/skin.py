@@ -143,7 +143,7 @@ def skin_texture(
     shading, light = _shading(image, points, normals, seen, own)
     packed = np.concatenate([points[:, :2], seen[:, None], shading], axis=1).astype(np.float32)
     texels = tables.gather(packed)
-    guide = own * _calmed(texels[..., 3:], tables.beyond)
+    guide = own * _calmed(np.ascontiguousarray(texels[..., 3:]), tables.beyond)
     colours = sample_photo(image, texels)
     unlike = _unlike(colours, guide)
     weight = texels[..., 2] * (1 - _outwards(unlike * tables.rim)) * tables.inside
@@ -199,7 +199,9 @@ def _unlike(colours: FloatArray, guide: FloatArray) -> NDArray[np.float32]:
 
 def _calmed(shading: FloatArray, beyond: FloatArray) -> NDArray[np.float32]:
     """The light beyond the face's chart made smooth: the ring's corners hold a few folded triangles."""
-    smooth = cv2.GaussianBlur(np.ascontiguousarray(shading), (0, 0), len(shading) * CALM)
+    small = (min(len(shading), SMOOTH_TEXELS),) * 2
+    calm = cv2.GaussianBlur(cv2.resize(shading, small, interpolation=cv2.INTER_AREA), (0, 0), small[0] * CALM)
+    smooth = cv2.resize(calm, shading.shape[:2])
     return np.asarray(shading + beyond[..., None] * (smooth - shading), np.float32)
 
 
