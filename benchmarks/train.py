@@ -111,7 +111,7 @@ def _ways(options: Options) -> dict[str, Callable[[int, int], list[float]]]:
 
     def fit(data: Iterator[Any], steps: int, rounds: int) -> list[float]:
         clock, feed = _clock(), Feed(data)
-        model.fit(feed(), steps_per_epoch=steps, epochs=rounds, callbacks=[clock], verbose=0)
+        model.fit(feed(), steps_per_epoch=steps, epochs=rounds, callbacks=[clock], verbose=0, shuffle=False)
         feed.close()
         return clock.seconds
 

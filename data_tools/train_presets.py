@@ -47,7 +47,7 @@ class Options:
     out: Path
     """Folder for faces, runs and presets."""
     networks: tuple[str, ...] = NETWORKS
-    """Each `NAME MINUTES OPTIONS`, with options of tfface train."""
+    """Each `NAME MINUTES OPTIONS`, with options of tfface train, which go before those below."""
     pairs: int = 100_000
     """The most people to make; what is made when training ends is kept."""
     first_pairs: int = 1024
@@ -156,10 +156,10 @@ def _train(options: Options, name: str, minutes: float, more: list[str]) -> None
         "run.max_minutes": left,
         "run.out": options.out / name,
     }
-    command = [sys.executable, "-m", "tfface.train", *more]
+    command = [sys.executable, "-m", "tfface.train"]
     for key, value in settings.items():
         command += [f"--{key.replace('_', '-')}", str(value)]
-    code = subprocess.run(command).returncode
+    code = subprocess.run([*command, *more]).returncode
     if code:
         raise StoppedError(f"{name} failed; the same command goes on.")
 
