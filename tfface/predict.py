@@ -226,13 +226,15 @@ def _predicted(
     from tfface.stream import Found, stream, together
 
     reconstructor, saver = _reconstructor(arguments, network), _Saver(arguments, made_with)
+    single = arguments.side_photo is None and reconstructor.num_views == 1
 
     def find(item: tuple[Path, str]) -> Found:
         image, start = read_image(item[0]), time.perf_counter()
-        return Found(image, reconstructor.find(image, arguments.box), time.perf_counter() - start)
+        faces = reconstructor.find(image, arguments.box) if single else []  # pairs are searched by the reconstructor
+        return Found(image, faces, time.perf_counter() - start)
 
     def reconstruct(photographs: Sequence[Found]) -> list[list[FaceResult]]:
-        if arguments.side_photo is None and reconstructor.num_views == 1:
+        if single:
             faces = together(reconstructor, photographs)
         else:
             side = None if arguments.side_photo is None else read_image(arguments.side_photo)
