@@ -25,7 +25,8 @@ def test_two_photographs_of_one_person(tmp_path: Path, capsys: pytest.CaptureFix
     out = tmp_path / "out"
     assert main([*map(str, names), *points, "--steps", "8", "--out", str(out)]) == 0
     assert "yaw" in capsys.readouterr().out
-    ends = (".obj", ".glb", "_overlay.png", "_sheet.png", "_depth.png", "_stages.png", ".json")
+    meshes = (".obj", ".mtl", "_texture.png", "_eye.png", "_tooth.png", ".glb")
+    ends = (*meshes, "_overlay.png", "_sheet.png", "_depth.png", "_origin.png", "_stages.png", ".json")
     assert sorted(p.name for p in out.iterdir()) == sorted(f"{s}{e}" for s in ("left", "right") for e in ends)
     left, right = (json.loads((out / f"{side}.json").read_text()) for side in ("left", "right"))
     assert left["coefficients"]["identity_sigma"] == right["coefficients"]["identity_sigma"]

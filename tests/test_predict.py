@@ -28,6 +28,19 @@ def test_a_photograph_with_a_box(model: str, tmp_path: Path, capsys: pytest.Capt
     assert json.loads((out / "disc.json").read_text())["model"] == "toy"
 
 
+def test_a_head_as_one_file(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo, out = tmp_path / "disc.png", tmp_path / "out"
+    write_image(photo, disc_photo(160, 200, (100, 80), 30))
+    box = ["--box", "40", "20", "160", "140"]
+    asked = ["--mesh", "head", "--level", "0", "--formats", "glb", "--texture-size", "256"]
+    assert main([str(photo), "--model", model, "--out", str(out), *box, *asked]) == 0
+    assert "disc.glb" in capsys.readouterr().out
+    assert sorted(path.name for path in out.iterdir()) == ["disc.glb", "disc.json"]
+    assert json.loads((out / "disc.json").read_text())["made_with"]["files"]["mesh"] == "head"
+    assert main([str(photo), "--model", model, "--out", str(out), *box, "--texture-size", "300"]) == 2
+    assert "texture_size 300 does not exist: choose 256, 512" in capsys.readouterr().err
+
+
 def test_a_folder_goes_on_after_a_failure(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = pytest.importorskip("skimage.data")
     photos = tmp_path / "photos"

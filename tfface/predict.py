@@ -313,7 +313,7 @@ def _warn_of_doubt(result: FaceResult, photo: Path) -> None:
 def _predict_person(arguments: Arguments, batch: Batch, network: Network, console: Console) -> int:
     """All photographs of one person at once: a folder's, where one that fails is told and left out, or a pair."""
     from tfface.io.image import read_image
-    from tfface.one_person import save_neutral
+    from tfface.one_person import doubts, save_neutral
 
     reconstructor, made_with = _reconstructor(arguments, network), _made_with(arguments, network)
     boxes = [None] * len(batch.photos) if arguments.set else [arguments.box, arguments.side_box]
@@ -338,7 +338,9 @@ def _predict_person(arguments: Arguments, batch: Batch, network: Network, consol
     name = arguments.photo.resolve().name if arguments.set else batch.stems[0]
     neutral = save_neutral(together, arguments.out, name, arguments.overwrite)[0]
     how = "mean identity" if reconstructor.points is None else "identity solved from the points"
-    console.print(f"{neutral}  {how} of {len(together)} photographs ({reconstructor.model_name})", markup=False)
+    counted = len(together) - len(doubts(together, reconstructor.points).useless)
+    said = f"{neutral}  {how} of {counted} photographs ({reconstructor.model_name})"
+    console.print(said, markup=False, soft_wrap=True)
     if arguments.set:
         _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), failed, 0)
     return 1 if failed else 0

@@ -76,6 +76,15 @@ def test_pieces_have_names_and_move_linearly() -> None:
     assert targets["jawOpen"][by_name["teeth_lower"].rows, 1].mean() < -5
     assert np.abs(targets["jawOpen"][by_name["teeth_upper"].rows]).max() < 0.5
     assert np.abs(targets["jawOpen"][by_name["eye_left"].rows]).max() < 1e-3
+    rest = mesh.vertices(np.zeros(1), np.zeros(1))
+    for name in ("teeth_upper", "teeth_lower"):
+        place = by_name[name].uv
+        assert place is not None and place.min() >= 0 and place.max() <= 1
+        across = rest[by_name[name].rows, 0]
+        assert (np.sign(place[:, 0] - 0.5) == np.sign(across))[np.abs(across) > 1].all()
+        assert (
+            0.3 < np.interp(8.0, np.sort(across), np.sort(place[:, 0])) * 14 - 7 < 2.0
+        )  # the second tooth begins there
 
 
 def test_skin_is_the_models_own_surface() -> None:

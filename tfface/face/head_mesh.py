@@ -51,7 +51,7 @@ class Piece:
         first, count: its vertices among those of `HeadMesh.vertices`.
         quads: `[Q,4]` int32 into its own vertices; -1 ends a triangle.
         uv: `[count,2]` float32, origin top-left: the skin's in `tfface.face.head_uv`, of the eyes a disc round the
-            pupil; None of parts in one colour.
+            pupil, of teeth a row of 14 as wide as each other; None of parts in one colour.
     """
 
     name: str
@@ -97,7 +97,7 @@ class HeadMesh:
         self._part_rows: list[sp.csr_matrix] = []
         for name, material, quads, matrix in _pieces_of_parts(parts, min(level, PARTS_LEVEL)):
             first = pieces[-1].first + pieces[-1].count
-            places = _eye_uv(matrix @ parts.mean) if material == "eye" else None
+            places = _UNROLLED[name](matrix @ parts.mean) if name in _UNROLLED else None
             pieces.append(Piece(name, material, first, matrix.shape[0], quads, places))
             self._part_rows.append(matrix)
         self.pieces = tuple(pieces)
@@ -247,3 +247,33 @@ def _eye_uv(points: FloatArray) -> NDArray[np.float32]:
     across = np.hypot(x, y)
     radius = np.arctan2(across, z) / (2 * np.pi) / np.maximum(across, 1e-9)
     return np.stack([0.5 + radius * x, 0.5 - radius * y], -1).astype(np.float32)
+
+
+UPPER_TEETH_MM, LOWER_TEETH_MM = (8.5, 6.6, 7.6, 7.0, 6.8, 10.0, 10.0), (5.3, 5.9, 6.8, 7.0, 7.1, 11.0, 10.5)
+"""Widths of teeth from the middle outwards in mm, as usual in adults."""
+
+
+def _teeth_uv(points: FloatArray, widths_mm: tuple[float, ...]) -> NDArray[np.float32]:
+    """u: which tooth along the arch, 1/14 each, from one molar to the other; v: from the top down."""
+    x, y, z = points.T
+    angle = np.arctan2(x, z - z.min())
+    bins = np.linspace(-np.pi / 2, np.pi / 2, 33)
+    middles, radius = (bins[1:] + bins[:-1]) / 2, np.hypot(x, z - z.min())
+    place = np.clip(np.digitize(angle, bins) - 1, 0, len(middles) - 1)
+    outer = np.array([radius[place == k].max() if (place == k).any() else np.nan for k in range(32)])
+    known = np.isfinite(outer)
+    outer = np.interp(middles, middles[known], outer[known])
+    arch = np.stack([outer * np.sin(middles), outer * np.cos(middles)], -1)
+    along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(arch, axis=0), axis=1))])
+    along = np.interp(angle, middles, along - np.interp(0.0, middles, along))
+    tooth = np.interp(np.abs(along), np.cumsum((0.0, *widths_mm)), np.arange(len(widths_mm) + 1))
+    return np.stack([0.5 + np.sign(along) * tooth / 14, (y.max() - y) / np.ptp(y)], -1).astype(np.float32)
+
+
+_UNROLLED: dict[str, Callable[[FloatArray], NDArray[np.float32]]] = {
+    "eye_left": _eye_uv,
+    "eye_right": _eye_uv,
+    "teeth_upper": lambda points: _teeth_uv(points, UPPER_TEETH_MM),
+    "teeth_lower": lambda points: _teeth_uv(points, LOWER_TEETH_MM),
+}
+"""How the pieces that have a texture are laid out."""

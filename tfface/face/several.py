@@ -123,7 +123,7 @@ def solve_together(
         matrix, vector = _prior(identity, usual, each[0], len(counted), model, size)
         for index in counted:
             matrix, vector = matrix + reduced[index].matrix, vector + reduced[index].vector
-        change = np.linalg.solve(matrix, vector)
+        change = _solution(matrix, vector)
         for picture, one in zip(each, reduced, strict=True):
             picture.move(np.concatenate([change[layout.identity :], one.own_change(change)]))
         identity = identity + change[: layout.identity]
@@ -148,7 +148,7 @@ class Person:
 
     @property
     def _found(self) -> FloatArray:
-        return np.linalg.solve(self.information, self._vector)
+        return _solution(self.information, self._vector)
 
     def add(self, found: Found, rounds: int = ROUNDS) -> NDArray[np.float32]:
         """Takes in a picture; its coefficients `[N]` with the identity that is known now."""
@@ -156,7 +156,7 @@ class Person:
         for _ in range(rounds):
             one = _reduced(picture, identity, self.model, self.model.layout.identity)
             vector = self._vector - self.information @ identity + one.vector
-            change = np.linalg.solve(self.information + one.matrix, vector)
+            change = _solution(self.information + one.matrix, vector)
             picture.move(one.own_change(change))
             identity = identity + change
         one = _reduced(picture, identity, self.model, self.model.layout.identity)
@@ -187,7 +187,7 @@ def _reduced(picture: _Picture, identity: FloatArray, model: PointModel, shared:
     matrix[own, own] += precision
     vector[own] += precision * picture.beside_start()
     cross = matrix[shared:, :shared]
-    follow = np.linalg.solve(matrix[shared:, shared:], np.column_stack([cross, vector[shared:]]))
+    follow = _solution(matrix[shared:, shared:], np.column_stack([cross, vector[shared:]]))
     return _Reduced(
         matrix[:shared, :shared] - cross.T @ follow[:, :-1], vector[:shared] - cross.T @ follow[:, -1], follow
     )
@@ -301,6 +301,10 @@ def _strangeness(ended: list[_Reduced], identity: FloatArray, usual: FloatArray)
         for one, vector in zip(ended, vectors, strict=True)
     ]
     return np.array(apart) / len(identity)
+
+
+def _solution(matrix: FloatArray, vector: FloatArray) -> FloatArray:
+    return np.asarray(np.linalg.solve(matrix, vector), np.float64)
 
 
 def _evidence(matrix: Any, vector: Any) -> float:

@@ -23,7 +23,7 @@ from tfface.errors import UserError
 from tfface.io.files import MARK, refuse_foreign, written_by_us
 from tfface.io.reading import must_exist, reading
 
-PICTURES = ("overlay", "sheet", "depth", "colours", "stages", "texture", "eye", "origin")
+PICTURES = ("overlay", "sheet", "depth", "colours", "stages", "texture", "eye", "tooth", "origin")
 ENDS = (".json", ".obj", ".mtl", ".glb", ".ply", ".mat", *(f"_{name}.png" for name in PICTURES))
 LONGEST_STEM = 200
 """Bytes; file systems allow 255 with what is appended."""

@@ -21,7 +21,7 @@ from tfface.viz.skin import SkinTexture, seen_vertices
 from tfface.viz.texture import sample_photo
 
 FloatArray = NDArray[np.floating]
-EYE_PIXELS = 256
+EYE_PIXELS, TEETH_PIXELS = 256, 256
 IRIS_DEG, PUPIL_DEG = 23.0, 8.5
 """Half angles of iris and pupil, seen from the eyeball's middle."""
 MIN_IRIS_PIXELS, MIN_IRIS_POINTS = 3.0, 12
@@ -31,7 +31,6 @@ WHITE = np.ones(3)
 BROWN = (0.33, 0.22, 0.14)
 """Of irises that the photograph does not show."""
 PLAIN = {
-    "tooth": Material("tooth", (0.90, 0.87, 0.80), roughness=0.35, double_sided=True),
     "gum": Material("gum", (0.72, 0.42, 0.40), roughness=0.5, double_sided=True),
     "tongue": Material("tongue", (0.68, 0.36, 0.35), roughness=0.6),
     "flesh": Material("flesh", (0.32, 0.12, 0.11), roughness=0.8),
@@ -93,9 +92,10 @@ def _materials(skin: SkinTexture | None, iris: tuple[float, float, float]) -> di
     """By name; in the light of the skin's photograph, so that eyes and teeth do not shine out of a dark one."""
     texture, light = (None, np.ones(3)) if skin is None else (skin.colours, np.clip(skin.light, 0.2, 1.0))
     eye = eye_texture(iris, light)
+    tooth = Material("tooth", texture=tooth_texture(light), roughness=0.35, double_sided=True)
     plain = {name: replace(one, color=tuple((light * one.color).tolist())) for name, one in PLAIN.items()}
     face = Material("skin", (0.80, 0.65, 0.56), texture, roughness=0.75, double_sided=True)
-    return {"skin": face, "eye": Material("eye", texture=eye, roughness=0.15), **plain}
+    return {"skin": face, "eye": Material("eye", texture=eye, roughness=0.15), **plain, "tooth": tooth}
 
 
 def eye_texture(
@@ -117,6 +117,15 @@ def eye_texture(
     colour = white + inside(IRIS_DEG, 2 * soft) * (np.array(iris) * tone[..., None] - white)
     colour = colour * (1 - inside(PUPIL_DEG)) + 0.02 * inside(PUPIL_DEG)
     return np.asarray(np.clip(colour, 0, 1) * 255 + 0.5, np.uint8)
+
+
+def tooth_texture(light: FloatArray = WHITE) -> NDArray[np.uint8]:
+    """`[T,T,3]` a row of 14 teeth as `Piece.uv` of teeth unrolls them, dark between them, in the light `[3]`."""
+    place = (np.arange(TEETH_PIXELS) + 0.5) / TEETH_PIXELS * 14 % 1
+    gap = np.minimum(place, 1 - place)
+    tone = 0.45 + 0.55 * np.clip(gap / 0.08, 0, 1) ** 0.5
+    row = tone[:, None] * np.array([0.90, 0.87, 0.80]) * light
+    return np.repeat(np.asarray(np.clip(row, 0, 1) * 255 + 0.5, np.uint8)[None], TEETH_PIXELS, axis=0)
 
 
 def iris_colour(
