@@ -6,9 +6,13 @@ import os
 import random
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from tfface.config import RunConfig
 from tfface.errors import UserError
+
+if TYPE_CHECKING:
+    import keras
 
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
@@ -94,6 +98,18 @@ def on_gpu() -> bool:
     import tensorflow as tf
 
     return bool(tf.config.get_visible_devices("GPU"))
+
+
+def avoid_broken_operations(network: keras.Model) -> None:
+    """PyTorch's oneDNN on processors (2.13) writes beyond its memory in the gradient of transposed convolutions, and
+    the process dies: networks that have some do without oneDNN."""
+    import keras
+
+    transposed = any(isinstance(layer, keras.layers.Conv2DTranspose) for layer in network.layers)
+    if transposed and keras.backend.backend() == "torch" and not on_gpu():
+        import torch
+
+        torch.backends.mkldnn.enabled = False
 
 
 def is_tensorflows(thing: object) -> bool:
