@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from tfface.config import RunConfig
+from tfface.config import Config, RunConfig
 from tfface.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 
-def choose_backend(config: RunConfig) -> None:
+def choose_backend(config: Config) -> None:
     """To be called before Keras is imported: checks KERAS_BACKEND, and hides GPUs from a run that wants none.
 
     Without KERAS_BACKEND and TensorFlow, the backend that is there is taken.
@@ -36,12 +36,13 @@ def choose_backend(config: RunConfig) -> None:
     if wanted == "tensorflow":
         return
     for what, asked in (
-        ("run.regime weak renders faces, and that", config.regime == "weak"),
-        (f"run.strategy {config.strategy}", config.strategy != "none"),
+        ("run.regime weak renders faces, and that", config.run.regime == "weak"),
+        (f"run.strategy {config.run.strategy}", config.run.strategy != "none"),
+        ("R-Net does not train with PyTorch; it", config.model.name == "rnet" and wanted == "torch"),
     ):
         if asked:
             raise UserError(f"{what} needs TensorFlow: leave KERAS_BACKEND={wanted} out.")
-    if config.device == "cpu":
+    if config.run.device == "cpu":
         os.environ |= {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
 
 
