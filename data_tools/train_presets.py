@@ -35,8 +35,7 @@ CARRIED = ("metrics.csv", "config.yaml", "run.yaml")
 NETWORKS = (
     "mnv2_prn 2.5 --model mnv2_prn --model.views 1",
     "prn_res 3 --model prn_res",
-    "mnv2_points 2 --model mnv2_points --init mnv2_points",
-    "rnet_points 1.5 --model rnet_points --init rnet_points",
+    "mnv2_points 3.5 --model mnv2_points --init mnv2_points",
 )
 
 

@@ -48,7 +48,7 @@ def main(argv: list[str] | None = None) -> int:
     training_convolutions()
     from tfface.training import devices
 
-    devices.choose_backend(config.run)
+    devices.choose_backend(config)
     from tfface.training import run_folder
 
     if not config.run.out:

@@ -118,14 +118,15 @@ def test_the_loader_imports_no_tensorflow(python, shards: Path) -> None:  # type
     [
         ("jacks", [], "there is no such backend here"),
         ("jax", ["--model", "rnet", "--run.regime", "weak"], "needs TensorFlow: leave KERAS_BACKEND=jax out"),
+        ("torch", ["--model", "rnet"], "R-Net does not train with PyTorch"),
         ("jax", ["--strategy", "mirrored"], "run.strategy mirrored needs TensorFlow"),
     ],
 )
 def test_what_a_backend_cannot_do_is_told(
     backend: str, options: list[str], says: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if backend == "jax" and find_spec("jax") is None:
-        pytest.skip("jax is not installed")
+    if backend in ("jax", "torch") and find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
     monkeypatch.setenv("KERAS_BACKEND", backend)
     with pytest.raises(UserError, match=says):
-        choose_backend(parse(options).run)
+        choose_backend(parse(options))

@@ -6,14 +6,18 @@ import os
 import random
 from contextlib import AbstractContextManager, nullcontext
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
-from tfface.config import RunConfig
+from tfface.config import Config, RunConfig
 from tfface.errors import UserError
+
+if TYPE_CHECKING:
+    import keras
 
 BACKENDS = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 
 
-def choose_backend(config: RunConfig) -> None:
+def choose_backend(config: Config) -> None:
     """To be called before Keras is imported: checks KERAS_BACKEND, and hides GPUs from a run that wants none.
 
     Without KERAS_BACKEND and TensorFlow, the backend that is there is taken.
@@ -32,12 +36,13 @@ def choose_backend(config: RunConfig) -> None:
     if wanted == "tensorflow":
         return
     for what, asked in (
-        ("run.regime weak renders faces, and that", config.regime == "weak"),
-        (f"run.strategy {config.strategy}", config.strategy != "none"),
+        ("run.regime weak renders faces, and that", config.run.regime == "weak"),
+        (f"run.strategy {config.run.strategy}", config.run.strategy != "none"),
+        ("R-Net does not train with PyTorch; it", config.model.name == "rnet" and wanted == "torch"),
     ):
         if asked:
             raise UserError(f"{what} needs TensorFlow: leave KERAS_BACKEND={wanted} out.")
-    if config.device == "cpu":
+    if config.run.device == "cpu":
         os.environ |= {"CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
 
 
@@ -94,6 +99,18 @@ def on_gpu() -> bool:
     import tensorflow as tf
 
     return bool(tf.config.get_visible_devices("GPU"))
+
+
+def avoid_broken_operations(network: keras.Model) -> None:
+    """PyTorch's oneDNN on processors (2.13) writes beyond its memory in the gradient of transposed convolutions, and
+    the process dies: networks that have some do without oneDNN."""
+    import keras
+
+    transposed = any(isinstance(layer, keras.layers.Conv2DTranspose) for layer in network.layers)
+    if transposed and keras.backend.backend() == "torch" and not on_gpu():
+        import torch
+
+        torch.backends.mkldnn.enabled = False
 
 
 def is_tensorflows(thing: object) -> bool:

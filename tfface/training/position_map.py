@@ -91,6 +91,7 @@ def joined(config: Config) -> AbstractContextManager[tuple[Config, Workers | Non
 def compiled(config: Config, topology: PositionMap) -> keras.Model:
     """The network with its loss, metric and optimiser; its steps finish their batches (`tfface.training.feed`)."""
     network = models.build(config.model)
+    devices.avoid_broken_operations(network)
     model = FinishingModel(network.input, network.output, name=network.name)
     model.finish = MapsInUnits(config)
     if config.optim.learns == "refiner":
@@ -129,7 +130,10 @@ class MapsInUnits:
 
     def __call__(self, batch: Any) -> tuple[Any, Any]:
         """Of a batch of `tfface.data.batches` alone in a tuple, or of images and maps in pixels."""
-        images, pixels = self._finish(batch[0]) if isinstance(batch[0], dict) else batch[:2]
+        batch = keras.tree.map_structure(
+            keras.ops.convert_to_tensor, batch[0] if isinstance(batch[0], dict) else batch[:2]
+        )
+        images, pixels = self._finish(batch) if isinstance(batch, dict) else batch
         if pixels.shape[1] != self.model.map_size:
             raise UserError(
                 f"The data's maps have {pixels.shape[1]} texels a side, the network's {self.model.map_size}."
