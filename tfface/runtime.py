@@ -180,7 +180,9 @@ def _open_onnx(folder: Path) -> Serve:
     graph = folder / weights.presets.GRAPH_FILE
     if not graph.is_file():
         return open_onnx(folder / "model.onnx")
-    given = read_arrays(_weights_file(folder), "weights", advice="the file is damaged, or does not fit its network")
+    file = _weights_file(folder)
+    given = read_arrays(file, "weights", advice="the file is damaged, or does not fit its network")
+    weights.presets.check_face_model(file, given)
     for name, resolution in read_json_object(folder / "tfface.json").get("face_maps", {}).items():
         face = load_open_face()
         components = face.linear_at(PositionMap(face, resolution).cage_matrix)

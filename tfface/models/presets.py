@@ -177,7 +177,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
             keras.Model(model.inputs, model.outputs).load_weights(path)  # without an optimiser, as it was saved
     else:
         arrays = read_arrays(path, what, advice=advice)
-        _check_face_model(path, arrays)
+        check_face_model(path, arrays)
         with reading(path, what, advice):
             for variable in _weights(model):
                 variable.assign(arrays[variable.path].astype(np.float32))
@@ -187,13 +187,14 @@ def load_weights(model: keras.Model, path: Path) -> None:
         )
 
 
-def _check_face_model(path: Path, arrays: dict[str, Any]) -> None:
-    """Weights say faces in the numbers of the face model they learnt from, and mean nothing in another's.
+def check_face_model(path: Path, arrays: dict[str, Any]) -> None:
+    """Takes the name of the face model out of the arrays of weights, which say faces in its numbers and nothing in
+    another's.
 
     Raises:
         UserError: it is not the one that this tfface has.
     """
-    theirs, ours = str(arrays.get(FACE_MODEL, "an earlier one")), load_open_face().checksum
+    theirs, ours = str(arrays.pop(FACE_MODEL, "an earlier one")), load_open_face().checksum
     if theirs != ours:
         raise UserError(
             f"{path} holds weights for another face model ({theirs[:10]} instead of {ours[:10]}): take a preset of "
