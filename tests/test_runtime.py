@@ -58,7 +58,8 @@ print([name for name in {HEAVY!r} if name in sys.modules], code)
     result = python("-c", script)
     assert result.stdout.splitlines()[-1] == "[] 0", result.stdout + result.stderr
     written = sorted(path.name.removeprefix("astronaut") for path in (tmp_path / "out").iterdir())
-    assert written == [".glb", ".json", ".obj", "_depth.png", "_overlay.png", "_sheet.png"]
+    pictures = [f"_{name}.png" for name in ("depth", "eye", "origin", "overlay", "sheet", "texture", "tooth")]
+    assert written == [".glb", ".json", ".mtl", ".obj", *pictures]
 
 
 def test_a_graph_for_another_face_model_is_left_for_tensorflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
