@@ -134,7 +134,7 @@ class FaceGenerator:
     def photograph(self, seed: int, occasion: int) -> tuple[SyntheticView, Person]:
         """The person of `seed` (face and skin) in one picture of `occasion`, a seed of its own: another expression,
         light, hair, glasses, camera; seen as a front view is (`settings.front_yaw_deg`)."""
-        person = self.person(seed, occasion)
+        person = self.person(seed, occasion=occasion)
         view = self._view(person, stream(occasion, "view front"), stream(occasion, "camera front"), side=False)
         return view, person
 
