@@ -19,7 +19,7 @@ from tfface import weights
 from tfface.cli import run
 from tfface.errors import UserError
 from tfface.evaluation.person_sets import SETS_SEED, People, Shape, look
-from tfface.face.found import Found, PointModel, Trust, usual_identity
+from tfface.face.found import Found, PointModel, Trust
 from tfface.face.several import solve_together
 from tfface.inference import Reconstructor
 from tfface.io.files import TRUST_FILE
@@ -67,17 +67,16 @@ def calibrated(
 ) -> Trust:
     """The trust that leaves the least error on a quarter of the people, its readout then learnt from all."""
     held, shape, scores = np.arange(len(true)) % 4 == 3, Shape(), {}
-    usual = usual_identity()
     for inflation in inflations:
         plain = replace(points, trust=replace(Trust(), inflation=inflation))
         solved = np.array(
             [solve_together(each, plain).found for each in track(found, description=f"inflation {inflation:g}")]
         )
         for ridge in RIDGE:
-            readout = regressed(solved[~held] - usual, true[~held] - usual, ridge)
-            meant = usual + (solved[held] - usual) @ readout
+            readout = regressed(solved[~held], true[~held], ridge)
+            meant = solved[held] @ readout
             error = float(np.mean([shape(*pair) for pair in zip(meant, true[held], strict=True)]))
-            whole = regressed(solved - usual, true - usual, ridge)
+            whole = regressed(solved, true, ridge)
             scores[error] = replace(plain.trust, readout=whole)
             print(f"inflation {inflation:g}, ridge {ridge:g}: {error:.3f} mm")
     best = scores[min(scores)]

@@ -37,7 +37,7 @@ class Trust:
     Attributes:
         shrinkage: a and b of this module's text.
         inflation: by which deviations are multiplied.
-        readout: `[I,I]` what a found identity (about the usual one, a row) means; None: what it says.
+        readout: `[I,I]` what a found identity (a row) means; None: what it says.
         strange: pictures whose `Together.strangeness` is larger show another person: few of one person have that.
     """
 
@@ -55,7 +55,7 @@ class Trust:
         """The identity `[I]` that a found one means."""
         if self.readout is None:
             return identity
-        return np.asarray(usual_identity() + (identity - usual_identity()) @ self.readout)
+        return np.asarray(identity @ self.readout)
 
     def write(self, path: Path) -> None:
         """Writes the numbers (beside a network's weights the file is called `io.files.TRUST_FILE`)."""
@@ -149,8 +149,3 @@ class PointModel:
         basis = np.ascontiguousarray(parts[1:].transpose(1, 0, 2))
         known = Trust.read(trust) if trust is not None and trust.is_file() else Trust()
         return cls(layout, parts[0], basis, pairs, deviations, looks, known)
-
-
-def usual_identity() -> FloatArray:
-    """The identity `[I]` of people on average; about it, a person's numbers are standard normal."""
-    return np.zeros(load_open_face().num_identity)

@@ -4,12 +4,12 @@ A network with `model.points` finds points of the face in a picture, each with i
 of them (`tfface.models.points`). One picture's points say little of depth; together, pictures of one person do. So all
 pictures are solved at once, as the network solves each, by Gauss-Newton steps on
 
-    sum_k [ |found_k - seen_k(i, e_k, pose_k)|^2 / (inflation sigma_k)^2 + |own_k - said_k|^2 / tau^2 ] + |i - m|^2
+    sum_k [ |found_k - seen_k(i, e_k, pose_k)|^2 / (inflation sigma_k)^2 + |own_k - said_k|^2 / tau^2 ] + |i|^2
 
-where identity i is shared (m is the usual face, in standard deviations of people) and each picture k keeps its own
-expression e_k, rotation and camera (own_k), which start where the network's heads put them (said_k). Two pictures taken
-together may share their expression too. Each picture's normal equations are reduced to the shared numbers (Schur
-complement) and summed, so a picture adds a matrix and a vector, whatever their number: `Person` is the running form.
+where identity i (in standard deviations of people) is shared and each picture k keeps its own expression e_k, rotation
+and camera (own_k), which start where the network's heads put them (said_k). Two pictures taken together may share their
+expression too. Each picture's normal equations are reduced to the shared numbers (Schur complement) and summed, so a
+picture adds a matrix and a vector, whatever their number: `Person` is the running form.
 
 `tfface.face.found` says what is expected of points, and how far they may be trusted.
 
@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.face.found import Found, PointModel, usual_identity
+from tfface.face.found import Found, PointModel
 from tfface.face.layout import Layout, camera_of
 from tfface.face.open_model import load_open_face
 from tfface.geometry.camera import Camera
@@ -113,14 +113,14 @@ def solve_together(
         rounds: how often everything is linearised anew.
     """
     layout = model.layout
-    identity, each = usual_identity(), [_Picture.begin(found, layout) for found in pictures]
-    usual, size = identity, layout.identity + layout.expression * same_expression
+    identity, each = np.zeros(layout.identity), [_Picture.begin(found, layout) for found in pictures]
+    size = layout.identity + layout.expression * same_expression
     if same_expression:
         _share_expression(each)
     for _ in range(rounds):
         reduced = [_reduced(picture, identity, model, size) for picture in each]
         counted = np.flatnonzero(useful(_worth(reduced, layout.identity)))
-        matrix, vector = _prior(identity, usual, each[0], len(counted), model, size)
+        matrix, vector = _prior(identity, each[0], len(counted), model, size)
         for index in counted:
             matrix, vector = matrix + reduced[index].matrix, vector + reduced[index].vector
         change = _solution(matrix, vector)
@@ -130,7 +130,7 @@ def solve_together(
     ended = [_reduced(picture, identity, model, layout.identity) for picture in each]
     meant = model.trust.meant(identity)
     coefficients = [picture.coefficients(meant, layout) for picture in each]
-    return Together(meant, identity, coefficients, _strangeness(ended, identity, usual), _worth(ended, layout.identity))
+    return Together(meant, identity, coefficients, _strangeness(ended, identity), _worth(ended, layout.identity))
 
 
 class Person:
@@ -139,7 +139,7 @@ class Person:
     def __init__(self, model: PointModel) -> None:
         self.model = model
         self.information: FloatArray = np.eye(model.layout.identity)
-        self._vector = usual_identity()
+        self._vector = np.zeros(model.layout.identity)
 
     @property
     def identity(self) -> FloatArray:
@@ -211,8 +211,8 @@ def _linearised(
     picture: _Picture, identity: FloatArray, share: FloatArray, model: PointModel
 ) -> tuple[FloatArray, FloatArray]:
     """The points `[M,2]` as the face stands, and their derivatives `[M,2,K]` by identity, expression, turn, camera."""
-    usual, ids = usual_identity(), model.layout.identity
-    shown = usual + share[:, :, 0] * (identity - usual)  # what a point shows of who it is
+    ids = model.layout.identity
+    shown = share[:, :, 0] * identity  # what a point shows of who it is
     weights = np.broadcast_to(expression_weights(picture.expression), (len(shown), model.layout.expression))
     shape = model.mean + (np.concatenate([shown, weights], axis=1)[:, None] @ model.basis)[:, 0]
     turned = shape @ picture.rotation.T
@@ -260,11 +260,11 @@ def _share_expression(each: list[_Picture]) -> None:
 
 
 def _prior(
-    identity: FloatArray, usual: FloatArray, first: _Picture, counted: int, model: PointModel, size: int
+    identity: FloatArray, first: _Picture, counted: int, model: PointModel, size: int
 ) -> tuple[FloatArray, FloatArray]:
     """What is known of the shared numbers before any picture; a shared expression is said once, not by each counted."""
     matrix, vector = np.eye(size), np.zeros(size)
-    vector[: len(identity)] = usual - identity
+    vector[: len(identity)] = -identity
     if size > len(identity):
         count = size - len(identity)
         own = np.arange(len(identity), size)
@@ -285,15 +285,15 @@ def useful(worth: FloatArray) -> NDArray[np.bool_]:
     return worth >= LEAST_WORTH * worth.max()
 
 
-def _strangeness(ended: list[_Reduced], identity: FloatArray, usual: FloatArray) -> FloatArray:
+def _strangeness(ended: list[_Reduced], identity: FloatArray) -> FloatArray:
     """For each picture the log likelihood ratio of two people against one, over the number of coefficients.
 
-    With the information L and the vector e (about the usual face) of a picture and of the others, the evidence of a
+    With the information L and the vector e (about the mean face) of a picture and of the others, the evidence of a
     Gaussian with a standard normal prior is `e (1 + L)^-1 e / 2 - log det(1 + L) / 2`.
     """
     if len(ended) < 2:
         return np.zeros(len(ended))
-    vectors = [one.vector + one.matrix @ (identity - usual) for one in ended]
+    vectors = [one.vector + one.matrix @ identity for one in ended]
     whole, sums = sum(one.matrix for one in ended), sum(vectors)
     together = _evidence(whole, sums)
     apart = [
