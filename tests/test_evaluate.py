@@ -13,12 +13,13 @@ from scipy.io import savemat
 from tfface.errors import UserError
 from tfface.evaluate import main
 from tfface.evaluation.aflw2000 import read_aflw2000
-from tfface.evaluation.columns import Found, predict_column, read_peers
+from tfface.evaluation.columns import Column, Found, predict_column, read_peers
 from tfface.evaluation.detection import overlap
 from tfface.evaluation.photos import read_photos
+from tfface.evaluation.report import part_rows
 from tfface.evaluation.scans import mean_surface
 from tfface.evaluation.scores import score_column
-from tfface.evaluation.synthetic import EVALUATION_SEED, _views
+from tfface.evaluation.synthetic import EVALUATION_SEED, _views, make_synthetic
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.geometry.align import Similarity
@@ -185,6 +186,24 @@ def test_peers_of_another_shape_are_refused(folder: Path) -> None:
     (folder / "reference.npz").unlink()
     with pytest.raises(UserError, match=r"\[N, 68, 3\]"):
         read_peers(folder, data)
+
+
+def test_the_same_people_in_other_pictures_are_reported_apart(tmp_path: Path) -> None:
+    data = make_synthetic(3, tmp_path, variants=("clean", "dark"))
+    clean, dark = (data.parts[f"{name}, front"] for name in ("clean", "dark"))
+    assert clean.sum() == dark.sum() == 3 and not (clean & dark).any()
+    truth = data.truths["exact"]
+    np.testing.assert_allclose(truth[clean], truth[dark])
+    grey = np.array([read_image(path).mean() for path in data.images])
+    assert (grey[dark] < 0.7 * grey[clean]).sum() >= 2
+    landmarks = truth + np.where(dark, 2.0, 1.0)[:, None, None]
+    scores = score_column(Column("net", landmarks, "given"), data)["by_part"]
+    assert scores["dark, front"]["mean"] > 1.9 * scores["clean, front"]["mean"] > 0
+    head, rows = part_rows({"models": {"net": {"by_part": scores}}})
+    assert all(len(row) == len(head) for row in rows) and [row[1] for row in rows][:2] == [
+        "clean, front",
+        "clean, side",
+    ]
 
 
 def test_synthetic_truth_is_the_projected_face(tmp_path: Path) -> None:

@@ -107,6 +107,19 @@ def test_weights_away_from_their_configuration_have_no_network(own: Path) -> Non
         weights.find("alone.h5").network()
 
 
+def test_weights_of_another_face_model_are_refused(own: Path) -> None:
+    path = own / "ships" / "small" / "weights.npz"
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    for theirs in (
+        {**arrays, presets.FACE_MODEL: np.array("another")},
+        {k: arrays[k] for k in arrays if k != presets.FACE_MODEL},
+    ):
+        np.savez(path, **theirs)
+        with pytest.raises(UserError, match="for another face model .* train again"):
+            weights.find("small").network()
+
+
 def test_an_export_is_made_anew_for_other_weights_cards_code_and_tables(
     own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

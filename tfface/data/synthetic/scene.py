@@ -281,7 +281,8 @@ class FaceGenerator:
         camera = sample_camera(rng, settings, side, person.landmarks, self.face.centre)
         radiance, visible, depth, brightness = self.render(person, camera)
         size = settings.image_size
-        background = sample_background(rng, size, settings.background_folder) * np.float32(rng.uniform(0.5, 1.2))
+        background = sample_background(rng, size, settings.background_folder)
+        background = background * np.float32(settings.exposure * rng.uniform(0.5, 1.2))
         exposure = settings.exposure * (person.light.exposure if settings.camera_strength > 0 else 1.0)
         picture = radiance * np.float32(0.36 * exposure / max(brightness, 0.01)) + background * (1 - visible[..., None])
         if person.spectacles is not None:
