@@ -57,7 +57,16 @@ def test_metadata_says_what_readers_ask(built):
     classified = {line.rsplit(" ", 1)[-1] for line in found.get_all("Classifier") if "Python :: 3." in line}
     assert classified == set(SUPPORTED)
     assert found["Requires-Python"] in (">=3.10,<3.14", "<3.14,>=3.10")
-    assert set(found.get_all("Provides-Extra")) == {"detect", "landmarks", "tune", "demo", "docs", "dev"}
+    assert set(found.get_all("Provides-Extra")) == {
+        "detect",
+        "landmarks",
+        "tune",
+        "demo",
+        "docs",
+        "dev",
+        "export",
+        "tflite",
+    }
 
 
 def test_dead_dependencies_are_never_asked_for(built, repository):

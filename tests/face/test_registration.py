@@ -45,8 +45,9 @@ def dome() -> dict[str, np.ndarray]:
     matrix, fine, _ = catmull_clark(len(plane), quads)
     cage, mirror = _dome(plane, 0.0), np.arange(SIZE * SIZE).reshape(SIZE, SIZE)[:, ::-1].ravel()
     fine_mirror = _mirror_of(matrix @ cage)
+    quad_part, vertex_part = (np.zeros(count, np.uint8) for count in (len(fine), matrix.shape[0]))
     surface = Surface(
-        matrix, fine, triangulate(fine), np.zeros(matrix.shape[0], np.uint8), fine_mirror, np.zeros((0, 2), np.float32)
+        matrix, fine, triangulate(fine), quad_part, vertex_part, fine_mirror, np.zeros((0, 2), np.float32)
     )
     scan_plane, scan_quads = _grid(60)
     scan = _dome(scan_plane * 1.05, 18.0)

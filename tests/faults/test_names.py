@@ -56,7 +56,7 @@ def test_two_faces_beside_a_photograph_of_that_name(
 ) -> None:
     photos, out = tmp_path / "photos", tmp_path / "out"
     write_image(photos / "group.png", np.concatenate([portrait, portrait[:, ::-1]], axis=1))
-    write_image(photos / "group_0.png", portrait[:300, 100:400])
+    write_image(photos / "group_0.png", portrait[:330, 90:420])
     assert run(main, [str(photos), "--model", model, "--detector", "dlib", "--out", str(out)]) == 0
     assert sorted(path.stem for path in out.glob("*.obj")) == ["group_0", "group_png_0", "group_png_1"]
     told = json.loads((out / "group_png_1.json").read_text())

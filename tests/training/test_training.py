@@ -217,7 +217,7 @@ def test_export_of_a_run(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixt
     import tensorflow as tf
 
     assert export.main([str(whole), "--out", str(tmp_path / "saved"), "--preset", str(tmp_path / "small")]) == 0
-    assert "SavedModel in" in capsys.readouterr().out
+    assert "saved_model in" in capsys.readouterr().out
     model, config, card = weights.find(whole).network()
     image = np.random.default_rng(0).uniform(size=(1, 32, 32, 3)).astype(np.float32)
     loaded = tf.saved_model.load(str(tmp_path / "saved"))
