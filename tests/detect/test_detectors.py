@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+import subprocess
+import sys
 from typing import Any
 
 import numpy as np
@@ -84,3 +86,18 @@ def test_min_score_leaves_out_what_scores_less() -> None:
     (face,) = load_detector("blazeface").detect(data.astronaut())
     assert load_detector("blazeface", face.score - 0.01).detect(data.astronaut())
     assert load_detector("blazeface", min(face.score + 0.01, 1.0)).detect(data.astronaut()) == []
+
+
+def test_dlib_may_be_asked_by_several_threads_at_once() -> None:
+    """In a process of its own: what goes wrong there is a segmentation fault."""
+    script = (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from skimage import data\n"
+        "from tfface.detect.dlib_hog import DlibHog\n"
+        "detector, pictures = DlibHog(), [data.astronaut()[:, k:] for k in range(0, 160, 10)]\n"
+        "with ThreadPoolExecutor(4) as pool:\n"
+        "    found = [len(faces) for faces in pool.map(detector.detect, pictures)]\n"
+        "print(found == [len(detector.detect(picture)) for picture in pictures])\n"
+    )
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert told.returncode == 0 and told.stdout.split()[-1] == "True", told.stderr[-300:]

@@ -57,7 +57,7 @@ class Detection:
 
 
 class Detector(Protocol):
-    """Finds faces."""
+    """Finds faces; several threads may ask at once."""
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """Faces in `[H,W,3]` uint8 RGB, the largest first; an empty list when there is none."""

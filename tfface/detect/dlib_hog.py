@@ -5,6 +5,8 @@ It slides an 80-pixel window, so small pictures are enlarged, and very large one
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,6 +28,7 @@ class DlibHog:
         import dlib
 
         self._detector = dlib.get_frontal_face_detector()
+        self._alone = threading.Lock()  # two threads at once end the process with a segmentation fault
         self.threshold, self.beside = threshold, beside
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
@@ -35,7 +38,8 @@ class DlibHog:
         zoom = min(LARGEST_SIDE / max(image.shape[:2]), 1.0)
         small = image if zoom == 1.0 else cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
         upsample = 1 if max(small.shape[:2]) <= SMALL_SIDE else 0
-        rectangles, scores, _ = self._detector.run(np.ascontiguousarray(small), upsample, self.threshold)
+        with self._alone:
+            rectangles, scores, _ = self._detector.run(np.ascontiguousarray(small), upsample, self.threshold)
         height, width = image.shape[:2]
         back = np.array([width / small.shape[1], height / small.shape[0]] * 2)
         found = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import threading
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ class Mtcnn:
         from mtcnn import MTCNN
 
         self._detector = MTCNN()
+        self._alone = threading.Lock()  # standard output is the whole process's
         self.threshold = threshold
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
@@ -35,7 +37,7 @@ class Mtcnn:
 
         zoom = min(LARGEST_SIDE / max(image.shape[:2]), 1.0)
         small = image if zoom == 1.0 else cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
-        with contextlib.redirect_stdout(io.StringIO()):
+        with self._alone, contextlib.redirect_stdout(io.StringIO()):
             faces = self._detector.detect_faces(small, fit_to_image=False)
         back = np.array([image.shape[1] / small.shape[1], image.shape[0] / small.shape[0]])
         return largest_first([_detection(face, back) for face in faces if face["confidence"] >= self.threshold])
