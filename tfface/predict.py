@@ -223,17 +223,17 @@ def _predicted(
 ) -> Iterator[tuple[tuple[Path, str], list[Saved] | Exception]]:
     """Each photograph and what its results are called, with what was saved or what went wrong."""
     from tfface.io.image import image_size, read_image
-    from tfface.stream import Found, stream, together
+    from tfface.stream import Searched, stream, together
 
     reconstructor, saver = _reconstructor(arguments, network), _Saver(arguments, made_with)
     single = arguments.side_photo is None and reconstructor.num_views == 1
 
-    def find(item: tuple[Path, str]) -> Found:
+    def find(item: tuple[Path, str]) -> Searched:
         image, start = read_image(item[0]), time.perf_counter()
         faces = reconstructor.find(image, arguments.box) if single else []  # pairs are searched by the reconstructor
-        return Found(image, faces, time.perf_counter() - start)
+        return Searched(image, faces, time.perf_counter() - start)
 
-    def reconstruct(photographs: Sequence[Found]) -> list[list[FaceResult]]:
+    def reconstruct(photographs: Sequence[Searched]) -> list[list[FaceResult]]:
         if single:
             faces = together(reconstructor, photographs)
         else:

@@ -29,7 +29,7 @@ MOST_PIXELS = 40_000_000
 
 
 @dataclass
-class Found:
+class Searched:
     """A photograph `[H,W,3]` uint8 RGB, its faces, and how many seconds it took to find them."""
 
     image: NDArray[np.uint8]
@@ -41,14 +41,14 @@ class Found:
 class _Work(Generic[Item]):
     item: Item
     pixels: int
-    found: Future[Found]
+    found: Future[Searched]
     saved: Future[Any] = field(default_factory=Future)
 
 
 def stream(
-    reconstruct: Callable[[Sequence[Found]], list[list[FaceResult]]],
+    reconstruct: Callable[[Sequence[Searched]], list[list[FaceResult]]],
     items: Iterable[Item],
-    find: Callable[[Item], Found],
+    find: Callable[[Item], Searched],
     save: Callable[[Item, list[FaceResult]], Saved],
     pixels: Callable[[Item], int],
 ) -> Iterator[tuple[Item, Saved | Exception]]:
@@ -111,7 +111,7 @@ def _reconstruct(reconstruct: Any, group: Sequence[_Work[Item]], save: Any, pool
             work.saved = pool.submit(save, work.item, answer)
 
 
-def together(reconstructor: Reconstructor, photographs: Sequence[Found]) -> list[list[FaceResult]]:
+def together(reconstructor: Reconstructor, photographs: Sequence[Searched]) -> list[list[FaceResult]]:
     """The faces of each of some photographs, in shared batches of the network."""
     pairs = [(found.image, face) for found in photographs for face in found.faces]
     spent = [found.seconds for found in photographs for _ in found.faces]

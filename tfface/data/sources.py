@@ -7,6 +7,7 @@ A source hands out jobs, in an order that follows `data.seed` and the number of 
 from __future__ import annotations
 
 import itertools
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -97,7 +98,7 @@ def source_of(config: Config) -> Source:
     return MapShards(config, folder) if kind == MAPS_KIND else FaceShards(config, folder)
 
 
-class _Shards:
+class _Shards(ABC):
     """Shards: every record has its place, so samples are read in any order; each pass over a folder has one of its own,
     and takes in the shards that were added meanwhile."""
 
@@ -156,8 +157,9 @@ class _Shards:
             self._kept[job] = sample
         return sample
 
+    @abstractmethod
     def _sample(self, features: Features, view: str | None) -> Sample:
-        raise NotImplementedError
+        """The sample of a record's features: of one view, or of both for None."""
 
 
 class FaceShards(_Shards):

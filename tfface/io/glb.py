@@ -1,4 +1,7 @@
-"""Binary glTF 2.0 (Khronos 2017) of one mesh, written as it stands: no scene library has to be imported for it."""
+"""Binary glTF 2.0 (Khronos 2017) as it is put together: buffer, accessors, file; and the file of one mesh.
+
+No scene library has to be imported for it. Models of several meshes are `tfface.io.model`'s.
+"""
 
 from __future__ import annotations
 
@@ -16,78 +19,46 @@ from tfface.io.image import PNG_LEVEL
 if TYPE_CHECKING:
     from tfface.io.mesh import Mesh
 
+VERTICES, INDICES = 34962, 34963
+"""What a view of the buffer is for."""
+COMPONENTS = {"float32": 5126, "uint32": 5125, "uint8": 5121}
 _JSON, _BIN = 0x4E4F534A, 0x004E4942
-_FLOAT, _UINT32, _UINT8 = 5126, 5125, 5121
-_VERTICES, _INDICES = 34962, 34963
 
 
-def glb_bytes(mesh: Mesh, scale: float) -> bytes:
-    """The file of a mesh with its texture, else with vertex colours, with smooth normals.
-
-    Args:
-        mesh: in millimetres.
-        scale: what a millimetre becomes; glTF has metres.
-    """
-    from tfface.geometry.raster import vertex_normals
-
-    file = _File()
-    vertices = np.asarray(mesh.vertices * np.float64(scale), np.float32)
-    attributes = {
-        "POSITION": file.accessor(vertices, _FLOAT, "VEC3", bounds=True),
-        "NORMAL": file.accessor(_unit(vertex_normals(mesh.vertices, mesh.triangles)), _FLOAT, "VEC3"),
-    }
-    tree: dict[str, Any] = {}
-    primitive: dict[str, Any] = {"attributes": attributes}
-    if mesh.texture is not None and mesh.uv is not None:
-        attributes["TEXCOORD_0"] = file.accessor(np.asarray(mesh.uv, np.float32), _FLOAT, "VEC2")
-        primitive["material"] = 0
-        shading = {"baseColorTexture": {"index": 0}, "metallicFactor": 0.0, "roughnessFactor": 0.9}
-        tree["materials"] = [{"name": "face", "pbrMetallicRoughness": shading}]
-        tree["textures"] = [{"source": 0}]
-        tree["images"] = [{"mimeType": "image/png", "bufferView": file.view(_png(mesh.texture))}]
-    elif mesh.colors is not None:
-        opaque = np.full((len(mesh.colors), 1), 255, np.uint8)
-        attributes["COLOR_0"] = file.accessor(np.hstack([mesh.colors, opaque]), _UINT8, "VEC4", normalized=True)
-    triangles = np.asarray(mesh.triangles, np.uint32).reshape(-1, 1)
-    primitive["indices"] = file.accessor(triangles, _UINT32, "SCALAR", _INDICES)
-    tree["meshes"] = [{"name": "face", "primitives": [primitive]}]
-    return file.finished(tree)
-
-
-class _File:
-    """The binary part as it grows, and what the tree says of it."""
+class GlbFile:
+    """The buffer as it grows, and what the tree says of it."""
 
     def __init__(self) -> None:
         self._data, self._views, self._accessors = bytearray(), [], []  # type: ignore[var-annotated]
 
     def view(self, data: bytes, target: int | None = None) -> int:
+        """Adds bytes; the number of their view."""
         told = {"buffer": 0, "byteOffset": len(self._data), "byteLength": len(data)}
         self._views.append(told if target is None else {**told, "target": target})
         self._data += data + bytes(-len(data) % 4)
         return len(self._views) - 1
 
     def accessor(
-        self,
-        values: NDArray[Any],
-        component: int,
-        kind: str,
-        target: int = _VERTICES,
-        bounds: bool = False,
-        normalized: bool = False,
+        self, values: NDArray[Any], kind: str, target: int = VERTICES, bounds: bool = False, normalized: bool = False
     ) -> int:
+        """Adds an array (of `COMPONENTS`); the number of its accessor."""
         view = self.view(np.ascontiguousarray(values).tobytes(), target)
+        component = COMPONENTS[str(values.dtype)]
         told: dict[str, Any] = {"bufferView": view, "componentType": component, "count": len(values), "type": kind}
         if bounds:
             told |= {"min": values.min(0).tolist(), "max": values.max(0).tolist()}
-        self._accessors.append({**told, "normalized": True} if normalized else told)
+        return self.add_accessor({**told, "normalized": True} if normalized else told)
+
+    def add_accessor(self, told: dict[str, Any]) -> int:
+        """Adds an accessor as it stands; its number."""
+        self._accessors.append(told)
         return len(self._accessors) - 1
 
     def finished(self, tree: dict[str, Any]) -> bytes:
+        """The file of a tree of nodes, meshes, materials."""
         whole = {
             "asset": {"version": "2.0", "generator": MARK},
             "scene": 0,
-            "scenes": [{"nodes": [0]}],
-            "nodes": [{"name": "face", "mesh": 0}],
             **tree,
             "accessors": self._accessors,
             "bufferViews": self._views,
@@ -99,13 +70,47 @@ class _File:
         return head + text + struct.pack("<II", len(self._data), _BIN) + bytes(self._data)
 
 
-def _unit(normals: NDArray[np.floating]) -> NDArray[np.float32]:
+def glb_bytes(mesh: Mesh, scale: float) -> bytes:
+    """The file of a mesh with its texture, else with vertex colours, with smooth normals.
+
+    Args:
+        mesh: in millimetres.
+        scale: what a millimetre becomes; glTF has metres.
+    """
+    from tfface.geometry.raster import vertex_normals
+
+    file = GlbFile()
+    vertices = np.asarray(mesh.vertices * np.float64(scale), np.float32)
+    attributes = {
+        "POSITION": file.accessor(vertices, "VEC3", bounds=True),
+        "NORMAL": file.accessor(unit_normals(vertex_normals(mesh.vertices, mesh.triangles)), "VEC3"),
+    }
+    tree: dict[str, Any] = {"scenes": [{"nodes": [0]}], "nodes": [{"name": "face", "mesh": 0}]}
+    primitive: dict[str, Any] = {"attributes": attributes}
+    if mesh.texture is not None and mesh.uv is not None:
+        attributes["TEXCOORD_0"] = file.accessor(np.asarray(mesh.uv, np.float32), "VEC2")
+        primitive["material"] = 0
+        shading = {"baseColorTexture": {"index": 0}, "metallicFactor": 0.0, "roughnessFactor": 0.9}
+        tree["materials"] = [{"name": "face", "pbrMetallicRoughness": shading}]
+        tree["textures"] = [{"source": 0}]
+        tree["images"] = [{"mimeType": "image/png", "bufferView": file.view(png_bytes(mesh.texture))}]
+    elif mesh.colors is not None:
+        opaque = np.full((len(mesh.colors), 1), 255, np.uint8)
+        attributes["COLOR_0"] = file.accessor(np.hstack([mesh.colors, opaque]), "VEC4", normalized=True)
+    triangles = np.asarray(mesh.triangles, np.uint32).reshape(-1, 1)
+    primitive["indices"] = file.accessor(triangles, "SCALAR", INDICES)
+    tree["meshes"] = [{"name": "face", "primitives": [primitive]}]
+    return file.finished(tree)
+
+
+def unit_normals(normals: NDArray[np.floating]) -> NDArray[np.float32]:
     """Of length 1, as glTF demands; the normal of a point on no triangle is up."""
     length = np.linalg.norm(normals, axis=1, keepdims=True)
     return np.asarray(np.where(length > 0, normals / np.maximum(length, 1e-12), [0.0, 1.0, 0.0]), np.float32)
 
 
-def _png(texture: NDArray[np.uint8]) -> bytes:
+def png_bytes(texture: NDArray[np.uint8]) -> bytes:
+    """A texture `[T,T,3]` as a PNG file."""
     from PIL import Image
 
     file = io.BytesIO()

@@ -6,9 +6,6 @@ OBJ keeps quads; GLB and PLY are triangles. The same model gives the same bytes.
 
 from __future__ import annotations
 
-import io
-import json
-import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,12 +17,12 @@ from numpy.typing import NDArray
 from tfface.geometry.raster import vertex_normals
 from tfface.geometry.subdivide import triangulate
 from tfface.io.files import MARK, atomic_path
+from tfface.io.glb import COMPONENTS, INDICES, GlbFile, png_bytes, unit_normals
 from tfface.io.image import sample_image, write_image
 from tfface.io.mesh import MM_TO_M, Mesh, rows_of_text, write_mesh
 
 LEAST_MOVE_MM = 0.02
 """Morph targets leave out vertices that move less."""
-_FLOAT, _UINT32 = 5126, 5125
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,12 +186,10 @@ WRITERS = {"obj": write_obj, "glb": write_glb, "ply": write_ply}
 
 
 class _Glb:
-    """Collects the buffer and the lists of a glTF 2.0 file."""
+    """A model as a glTF 2.0 file."""
 
     def __init__(self) -> None:
-        self.buffer = bytearray()
-        self.views: list[dict[str, Any]] = []
-        self.accessors: list[dict[str, Any]] = []
+        self.file = GlbFile()
         self.images: list[dict[str, Any]] = []
 
     def scene(self, model: Model) -> bytes:
@@ -204,23 +199,9 @@ class _Glb:
         meshes = [self._mesh(mesh, places[mesh.material.name], model.weights) for mesh in model.meshes]
         nodes = [_node(mesh, place) for place, mesh in enumerate(model.meshes)]
         root = {"name": model.name, "children": list(range(len(nodes)))}
-        tree = {
-            "asset": {"version": "2.0", "generator": MARK},
-            "scene": 0,
-            "scenes": [{"nodes": [len(nodes)]}],
-            "nodes": [*nodes, root],
-            "meshes": meshes,
-            "materials": described,
-            **self._textures(),
-            "accessors": self.accessors,
-            "bufferViews": self.views,
-            "buffers": [{"byteLength": len(self.buffer)}],
-        }
-        text = json.dumps(tree, separators=(",", ":")).encode()
-        text += b" " * (-len(text) % 4)
-        chunks = struct.pack("<II", len(text), 0x4E4F534A) + text
-        chunks += struct.pack("<II", len(self.buffer), 0x004E4942) + bytes(self.buffer)
-        return struct.pack("<III", 0x46546C67, 2, 12 + len(chunks)) + chunks
+        scenes = [{"nodes": [len(nodes)]}]
+        tree = {"scenes": scenes, "nodes": [*nodes, root], "meshes": meshes, "materials": described}
+        return self.file.finished({**tree, **self._textures()})
 
     def _textures(self) -> dict[str, Any]:
         if not self.images:
@@ -235,23 +216,23 @@ class _Glb:
             looks["baseColorFactor"] = [*(round(_linear(value), 5) for value in material.color), 1.0]
         else:
             looks["baseColorTexture"] = {"index": len(self.images)}
-            view = self._view(_png(material.texture))
+            view = self.file.view(png_bytes(material.texture))
             self.images.append({"name": material.name, "bufferView": view, "mimeType": "image/png"})
         double = {"doubleSided": True} if material.double_sided else {}
         return {"name": material.name, "pbrMetallicRoughness": looks, **double}
 
     def _mesh(self, mesh: NamedMesh, material: int, weights: Mapping[str, float]) -> dict[str, Any]:
         vertices = np.asarray(mesh.vertices, np.float32)
+        placed = (vertices - np.array(mesh.pivot, np.float32)) * np.float32(MM_TO_M)
+        normals = unit_normals(vertex_normals(vertices, mesh.triangles))
         attributes = {
-            "POSITION": self._accessor(
-                (vertices - np.array(mesh.pivot, np.float32)) * np.float32(MM_TO_M), "VEC3", 34962, True
-            ),
-            "NORMAL": self._accessor(_unit(vertex_normals(vertices, mesh.triangles)), "VEC3", 34962),
+            "POSITION": self.file.accessor(placed, "VEC3", bounds=True),
+            "NORMAL": self.file.accessor(normals, "VEC3"),
         }
         if mesh.uv is not None:
-            attributes["TEXCOORD_0"] = self._accessor(np.asarray(mesh.uv, np.float32), "VEC2", 34962)
+            attributes["TEXCOORD_0"] = self.file.accessor(np.asarray(mesh.uv, np.float32), "VEC2")
         primitive: dict[str, Any] = {"attributes": attributes, "material": material, "mode": 4}
-        primitive["indices"] = self._accessor(mesh.triangles.astype(np.uint32).reshape(-1), "SCALAR", 34963)
+        primitive["indices"] = self.file.accessor(mesh.triangles.astype(np.uint32).reshape(-1), "SCALAR", INDICES)
         described: dict[str, Any] = {"name": mesh.name, "primitives": [primitive]}
         if mesh.targets:
             primitive["targets"] = [{"POSITION": self._sparse(moves)} for moves in mesh.targets.values()]
@@ -266,33 +247,17 @@ class _Glb:
         low, high = (np.zeros(3), np.zeros(3)) if not len(moving) else (offsets.min(0), offsets.max(0))
         if len(moving) < len(moves):  # those that stay count too
             low, high = np.minimum(low, 0), np.maximum(high, 0)
-        accessor: dict[str, Any] = {"componentType": _FLOAT, "count": len(moves), "type": "VEC3"}
-        accessor.update({"min": [float(value) for value in low], "max": [float(value) for value in high]})
+        told: dict[str, Any] = {"componentType": COMPONENTS["float32"], "count": len(moves), "type": "VEC3"}
+        told |= {"min": low.tolist(), "max": high.tolist()}
         if len(moving):
-            places = {"bufferView": self._view(moving.astype(np.uint32).tobytes()), "componentType": _UINT32}
-            values = {"bufferView": self._view(offsets.tobytes())}
-            accessor["sparse"] = {"count": len(moving), "indices": places, "values": values}
-        self.accessors.append(accessor)
-        return len(self.accessors) - 1
-
-    def _accessor(self, values: NDArray[Any], kind: str, target: int, bounds: bool = False) -> int:
-        part = {"bufferView": self._view(values.tobytes(), target), "count": len(values), "type": kind}
-        part["componentType"] = _UINT32 if values.dtype == np.uint32 else _FLOAT
-        if bounds:
-            part["min"], part["max"] = (
-                [float(value) for value in values.min(0)],
-                [float(value) for value in values.max(0)],
-            )
-        self.accessors.append(part)
-        return len(self.accessors) - 1
-
-    def _view(self, data: bytes, target: int | None = None) -> int:
-        self.buffer += b"\0" * (-len(self.buffer) % 4)
-        view = {"buffer": 0, "byteOffset": len(self.buffer), "byteLength": len(data)}
-        self.views.append(view if target is None else {**view, "target": target})
-        self.buffer += data
-        self.buffer += b"\0" * (-len(self.buffer) % 4)
-        return len(self.views) - 1
+            numbers = self.file.view(moving.astype(np.uint32).tobytes())
+            places = {"bufferView": numbers, "componentType": COMPONENTS["uint32"]}
+            told["sparse"] = {
+                "count": len(moving),
+                "indices": places,
+                "values": {"bufferView": self.file.view(offsets.tobytes())},
+            }
+        return self.file.add_accessor(told)
 
 
 def _node(mesh: NamedMesh, place: int) -> dict[str, Any]:
@@ -300,22 +265,6 @@ def _node(mesh: NamedMesh, place: int) -> dict[str, Any]:
     return {"name": mesh.name, "mesh": place, **moved}
 
 
-def _unit(normals: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Normals of length 1, also where a vertex has none."""
-    bad = np.abs(np.linalg.norm(normals, axis=1) - 1) > 1e-3
-    return np.where(bad[:, None], np.array([0, 0, 1], np.float32), normals).astype(np.float32)
-
-
 def _linear(value: float) -> float:
     """A channel in sRGB as linear light."""
     return value / 12.92 if value <= 0.04045 else float(((value + 0.055) / 1.055) ** 2.4)
-
-
-def _png(texture: NDArray[np.uint8]) -> bytes:
-    from PIL import Image
-
-    from tfface.io.image import PNG_LEVEL
-
-    data = io.BytesIO()
-    Image.fromarray(texture).save(data, "PNG", compress_level=PNG_LEVEL)
-    return data.getvalue()

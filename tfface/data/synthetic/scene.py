@@ -174,18 +174,7 @@ class FaceGenerator:
         clothes = self._clothes(rng)
         scalp = rng.choice([0.0, 0.35]) * rng.random() if style is None else style.scalp
         field_ = scalp_field(self.head, float(hairline))
-        labels = {
-            "ita_deg": float(ita),
-            "male": float(male),
-            "age": float(age),
-            "beard": float(beard),
-            "albedo": float(index),
-        }
-        labels |= {
-            "glasses": float(spectacles is not None),
-            "hair": float(style is not None),
-            "hat": float(hat is not None),
-        }
+        worn = {"glasses": spectacles is not None, "hair": style is not None, "hat": hat is not None}
         colours = self._colours(rng, index)
         return Person(
             identity=identity,
@@ -203,8 +192,14 @@ class FaceGenerator:
             scalp=scalp,
             light=sample_light(stream(once, "light")),
             spectacles=spectacles,
-            labels=labels,
+            labels=self._labels(index, worn),
         )
+
+    def _labels(self, index: int, worn: dict[str, bool]) -> dict[str, float]:
+        """What `SyntheticPair.labels` says of a painted skin and of what is worn."""
+        male, ita, age, beard, _ = self.bank.labels[index]
+        skin = {"ita_deg": ita, "male": male, "age": age, "beard": beard, "albedo": index}
+        return {name: float(value) for name, value in {**skin, **worn}.items()}
 
     def _soft_pieces(
         self, vertices: FloatArray, style: HairStyle | None, hat: HairStyle | None, rng: np.random.Generator
