@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from tfface.data.synthetic.albedo import SkinChart
+from tfface.data.synthetic.hair import sample_style
 from tfface.data.synthetic.lashes import LashRoots
 from tfface.data.synthetic.mesh import GUM, MOUTH, TEETH, TONGUE, HeadMesh
 from tfface.data.synthetic.mouth import MouthParts
 from tfface.data.synthetic.sample import SyntheticSettings
+from tfface.data.synthetic.scene import FaceGenerator
 from tfface.data.synthetic.wraps import hanging_beard, scarf
 from tfface.face.open_model import OpenFace, load_open_face
 from tfface.face.parts import load_parts
@@ -77,3 +82,36 @@ def test_a_scarf_goes_round_the_jaw_and_a_beard_hangs_from_it(face: OpenFace, he
 
 def test_clean_pictures_hide_no_jaw() -> None:
     assert SyntheticSettings().scarf > 0 == SyntheticSettings().clean().scarf
+
+
+def test_brows_are_painted_where_the_landmarks_are(face: OpenFace) -> None:
+    """The skin is painted on the face that the chart was drawn on, not on the mean of scanned people."""
+    skin = SkinChart(face, 128)
+    uv = face.face(2).uv[face.landmarks68_2d[17:27]] * 127
+    places = np.stack([skin.position[round(float(v)), round(float(u))] for u, v in uv])
+    drawn = face.face(2).vertices(face.chart_mean)[face.landmarks68_2d[17:27]]
+    assert np.linalg.norm(places - drawn, axis=1).mean() < 1.5
+    assert np.linalg.norm(places - face.mean_face()[face.landmarks68_2d[17:27]], axis=1).mean() > 2.0
+
+
+def test_a_fringe_covers_the_forehead() -> None:
+    covered = []
+    for fringe in (0.0, 1.0):
+        styles = [sample_style(np.random.default_rng(seed), True, 0.3, 780.0, fringe) for seed in range(60)]
+        front = [style.end[np.abs(np.linspace(-180, 180, len(style.end))) < 60].mean() for style in styles if style]
+        covered.append(np.median(front))
+    assert covered[1] > covered[0] + 3  # degrees from the crown
+
+
+def test_eyes_look_where_the_expression_says_and_an_occasion_changes_all_but_the_face(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TFFACE_CACHE", str(tmp_path))
+    generator = FaceGenerator(SyntheticSettings(bank_size=2, texture_size=64))
+    names, aside = generator.face.expression_names, np.zeros(52, np.float32)
+    aside[[names.index("eyeLookOutLeft"), names.index("eyeLookInRight")]] = 0.6
+    ahead, left = (generator.person(3, expression) for expression in (0 * aside, aside))
+    assert abs(ahead.eye[0]) < 1e-6 and np.degrees(np.arctan2(left.eye[0], left.eye[2])) == pytest.approx(18, abs=1e-3)
+    first, second = (generator.person(3, occasion=occasion) for occasion in (10, 11))
+    np.testing.assert_array_equal(first.identity, second.identity)
+    assert np.abs(first.expression - second.expression).max() > 0.1
