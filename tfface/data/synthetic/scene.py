@@ -38,6 +38,7 @@ from tfface.data.synthetic.mouth import MouthParts
 from tfface.data.synthetic.occluders import cover
 from tfface.data.synthetic.sample import (
     SyntheticSettings,
+    narrower_jaw,
     sample_camera,
     sample_identity,
     sample_traits,
@@ -158,6 +159,7 @@ class FaceGenerator:
         rng = rng if occasion is None else stream(occasion, "look")
         shape = stream(seed, "identity")
         identity = sample_identity(shape, sample_traits(shape, male, ita, age, beard), settings.identity_std)
+        identity = (identity + settings.narrow_jaw * narrower_jaw(face)).astype(np.float32)
         expression = self._expression(once, identity) if expression is None else np.asarray(expression, np.float32)
         cage = face.cage(identity, expression)
         vertices = np.asarray(self.head.matrix @ cage, np.float32)
