@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "predict": "photographs to textured 3D faces",
+    "apply": "uses of a face: pose, maps, frontal view, light, swap, transfer, makeup, turntable",
     "fit": "fit the face model to photographs, without a network's training",
     "synthesize": "shards of synthetic faces to train on",
     "prepare": "photographs to shards for training without 3D truth",

@@ -9,7 +9,9 @@ they shrink.
 from __future__ import annotations
 
 import os
+import struct
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -204,7 +206,8 @@ def _read_opencv(path: Path) -> NDArray[np.uint8] | None:
 
 
 def write_image(path: PathLike, image: NDArray[Any], result: bool = False) -> None:
-    """Writes `[H,W,3]` or `[H,W,4]` uint8 RGB(A), or `[H,W]` uint8 or uint16 grey, whole or not at all.
+    """Writes `[H,W,3]` or `[H,W,4]` uint8 RGB(A), `[H,W,3]` uint16 RGB (PNG), or `[H,W]` uint8 or uint16 grey, whole
+    or not at all.
 
     The suffix of `path` names the format; JPEG is written with quality 95.
 
@@ -222,7 +225,34 @@ def write_image(path: PathLike, image: NDArray[Any], result: bool = False) -> No
         note.add_text("Software", MARK)
         options["pnginfo"] = note
     with atomic_path(path) as beside:
+        if image.dtype == np.uint16 and image.ndim == 3:
+            beside.write_bytes(_deep_png(image, MARK if result else None))
+            return
         Image.fromarray(np.ascontiguousarray(image)).save(beside, **options)
+
+
+def _deep_png(image: NDArray[np.uint16], mark: str | None) -> bytes:
+    """A PNG of 16 bits a channel, which Pillow does not write; the mark behind its head."""
+    import cv2
+
+    data = cv2.imencode(".png", np.ascontiguousarray(image[..., ::-1]))[1].tobytes()
+    if mark is None:
+        return data
+    body = b"tEXtSoftware\0" + mark.encode()
+    return data[:33] + struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body)) + data[33:]
+
+
+def read_layer(path: PathLike) -> NDArray[np.uint8]:
+    """A picture with its transparency, `[H,W,4]` uint8 RGBA; `[H,W,3]` where it has none.
+
+    Raises:
+        UserError: as `read_image`.
+    """
+    opened = open_picture(must_exist(path, "give a picture"))
+    if opened is None or not (opened.mode in ("RGBA", "LA", "PA") or "transparency" in opened.info):
+        return read_image(path)
+    with opened, reading(path, "a picture", _LIKE):
+        return np.asarray(opened.convert("RGBA"), np.uint8)
 
 
 @dataclass(frozen=True)

@@ -27,15 +27,34 @@ def model_view(
         skin_as_clay: the first mesh in one colour and lit, to see its shape.
     """
     turn = euler_to_matrix(0.0, np.radians(pitch_deg), 0.0) @ euler_to_matrix(np.radians(yaw_deg), 0.0, 0.0)
+    return turned_model(model, turn, size, skin_as_clay=skin_as_clay)
+
+
+def turned_model(
+    model: Model,
+    turn: NDArray[np.floating],
+    size: int,
+    span_mm: float | None = None,
+    skin_as_clay: bool = False,
+) -> NDArray[np.uint8]:
+    """The model `[size,size,3]` from afar after a turn `[3,3]`, as `model_view` draws it.
+
+    Args:
+        span_mm: so much round the origin fills the picture, the same for all pictures of a film; None: what the turned
+            model takes.
+    """
     turned = [mesh.vertices @ turn.T for mesh in model.meshes]
     joined = np.concatenate(turned)
     low, high = joined[:, :2].min(0), joined[:, :2].max(0)
     large = size * SUPERSAMPLE
-    zoom = FILL * large / (high - low).max()
+    if span_mm is None:
+        middle, zoom = (low + high) / 2, FILL * large / (high - low).max()
+    else:
+        middle, zoom = np.zeros(2), large / span_mm
     canvas = np.tile(np.array(BACKGROUND, np.float32), (large, large, 1))
     nearest = np.full((large, large), -np.inf, np.float32)
     for number, (mesh, vertices) in enumerate(zip(model.meshes, turned, strict=True)):
-        flat = (vertices - [*(low + high) / 2, 0.0]) * [zoom, -zoom, zoom] + [large / 2, large / 2, 0.0]
+        flat = (vertices - [*middle, 0.0]) * [zoom, -zoom, zoom] + [large / 2, large / 2, 0.0]
         clay = Material("clay", CLAY) if skin_as_clay and number == 0 else mesh.material
         _draw(canvas, nearest, mesh, clay, np.asarray(flat, np.float32), vertices)
     halved = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)

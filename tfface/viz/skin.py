@@ -133,14 +133,9 @@ def skin_texture(
         albedo: the face model's, with `coefficients` `[A]` of the person; None is the mean.
         size: side in texels, a power of two.
     """
-    surface = load_open_face().head(MAX_LEVEL)
     tables = _tables(size)
-    seen = seen_vertices(points, surface.triangles)
-    inside = (points[:, :2] >= 0).all(1) & (points[:, 0] <= image.shape[1]) & (points[:, 1] <= image.shape[0])
-    seen *= inside
-    own = _albedo(albedo, coefficients, size)
-    normals = vertex_normals(np.asarray(points * [1, -1, 1], np.float32), surface.triangles)
-    shading, light = _shading(image, points, normals, seen, own)
+    own = chart_albedo(albedo, coefficients, size)
+    seen, _, shading, light = head_light(image, points, own)
     packed = np.concatenate([points[:, :2], seen[:, None], shading], axis=1).astype(np.float32)
     texels = tables.gather(packed)
     guide = own * _calmed(np.ascontiguousarray(texels[..., 3:]), tables.beyond)
@@ -150,6 +145,28 @@ def skin_texture(
     skin = (1 - tables.rim) * (1 - unlike)
     whole, origin = _completed(colours, guide, weight[..., None], skin[..., None])
     return SkinTexture(whole, origin, light)
+
+
+def head_light(
+    image: NDArray[np.uint8], points: FloatArray, albedo: FloatArray
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """How the photograph sees and lights a head.
+
+    Args:
+        image: `[H,W,3]` uint8 RGB.
+        points: `[61129,3]` `posed_head`.
+        albedo: `[T,T,3]` in the head's chart (`chart_albedo`).
+
+    Returns:
+        of each vertex how well it is seen `[V]`, its normal in the picture's frame (y up) `[V,3]` and the light's
+        colour on it `[V,3]`; the light's colour on the face on the whole `[3]`.
+    """
+    triangles = load_open_face().head(MAX_LEVEL).triangles
+    seen = seen_vertices(points, triangles)
+    seen *= (points[:, :2] >= 0).all(1) & (points[:, 0] <= image.shape[1]) & (points[:, 1] <= image.shape[0])
+    normals = vertex_normals(np.asarray(points * [1, -1, 1], np.float32), triangles)
+    shading, light = _shading(image, points, normals, seen, albedo)
+    return seen, normals, shading, light
 
 
 def _completed(
@@ -249,7 +266,7 @@ MIN_LIT = 100
 """Vertices of the face that must be seen before a light is fitted."""
 
 
-def _albedo(albedo: AlbedoBasis, coefficients: FloatArray | None, size: int) -> NDArray[np.float32]:
+def chart_albedo(albedo: AlbedoBasis, coefficients: FloatArray | None, size: int) -> NDArray[np.float32]:
     """`[T,T,3]` the albedo in the head's chart; beyond the face it goes on as at its rim."""
     chart = albedo.mean
     if coefficients is not None and len(coefficients):

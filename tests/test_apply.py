@@ -1,0 +1,84 @@
+"""The command of a face's uses: its files, and the ways to be wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.toy_network import disc_photo, save_toy_network
+from tfface.apply import main
+from tfface.io.files import written_by_us
+from tfface.io.image import read_image, write_image
+
+BOX = ["--box", "40", "20", "160", "140"]
+
+
+@pytest.fixture(scope="session")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(save_toy_network(tmp_path_factory.mktemp("apply_model")))
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    write_image(tmp_path / "disc.png", disc_photo(160, 200, (100, 80), 30))
+    return tmp_path / "disc.png"
+
+
+@pytest.mark.parametrize(
+    ("what", "files"),
+    [
+        (["pose"], {"_pose.png", "_pose.json"}),
+        (["maps"], {f"_map_{n}.png" for n in ("depth", "normals", "pncc", "visibility", "position")} | {"_maps.json"}),
+        (["relight", "--direction", "-60", "20"], {"_relit.png"}),
+        (["makeup", "--texture-size", "256"], {"_uv.png"}),
+        (["turntable", "--size", "64", "--seconds", "0.2"], {"_turntable.gif", "_turntable.mp4"}),
+    ],
+    ids=lambda each: each[0] if isinstance(each, list) else "",
+)
+def test_each_use_writes_its_files(what: list[str], files: set[str], model: str, photo: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert main([what[0], str(photo), "--model", model, "--out", str(out), *BOX, *what[1:]]) == 0
+    assert {path.name for path in out.iterdir()} == {f"disc{end}" for end in files}
+    assert all(written_by_us(path) for path in out.iterdir())
+    if what[0] == "pose":
+        told = json.loads((out / "disc_pose.json").read_text())["faces"]
+        assert told[0]["pose"]["yaw_deg"] == pytest.approx(25, abs=1)
+        assert (read_image(out / "disc_pose.png") != read_image(photo)).any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["pose", "missing.jpg"], "does not exist"),
+        (["pose", "{photo}", "--face", "3", *BOX], "no face 3"),
+        (["relight", "{photo}", "--strength", "9"], "--strength 9.0 is out of range"),
+        (["relight", "{photo}", "--panorama", "{photo}"], "twice as wide"),
+        (["swap", "{photo}", "missing.jpg", *BOX], "does not exist"),
+        (["makeup", "{photo}", "--uv", "{photo}", *BOX], "200 x 160 pixels"),
+        (["turntable", "{photo}", "--size", "9", *BOX], "--size 9 is out of range"),
+        (["frontalise", "{folder}", *BOX], "--box goes with one photograph only"),
+    ],
+)
+def test_wrong_input_is_told_and_leaves_nothing(
+    arguments: list[str], says: str, model: str, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filled = [text.format(photo=photo, folder=tmp_path) for text in arguments]
+    assert main([*filled, "--model", model, "--out", str(tmp_path / "out")]) == 2
+    error = capsys.readouterr().err
+    assert says in error and "Traceback" not in error
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_is_not_ours_is_not_overwritten(
+    model: str, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    theirs = tmp_path / "out" / "disc_relit.png"
+    write_image(theirs, np.zeros((40, 40, 3), np.uint8))
+    before = theirs.read_bytes()
+    arguments = ["relight", str(photo), "--model", model, "--out", str(tmp_path / "out"), *BOX]
+    assert main(arguments) == 2
+    assert "not a result of tfface" in capsys.readouterr().err and theirs.read_bytes() == before
+    assert main([*arguments, "--overwrite"]) == 0 and written_by_us(theirs)

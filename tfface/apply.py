@@ -1,0 +1,366 @@
+"""`python -m tfface.apply WHAT PHOTO`: pose, maps, frontal view, other light, swap, transfer, makeup, turntable."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+
+import tyro
+
+from tfface.cli import run, tell
+from tfface.errors import UserError, item_error
+
+if TYPE_CHECKING:
+    from tfface.inference import Reconstructor
+    from tfface.result import FaceResult
+
+Made = dict[str, Any]
+"""What a file's name ends with, and what goes into it: a picture, a model, a film, or what JSON says."""
+
+
+@dataclass(frozen=True)
+class Film:
+    """Frames for `.gif` and `.mp4`."""
+
+    frames: list[Any]
+    fps: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """What every use of a face takes."""
+
+    photo: tyro.conf.Positional[Path]
+    """A photograph, or a folder of photographs."""
+    out: Path = Path("out")
+    """Folder for the results; made when it is missing."""
+    model: str | None = None
+    """A preset's name, or the folder of an exported model or of a training run; without it, the best preset."""
+    detector: Annotated[str, tyro.conf.arg(metavar="{auto,blazeface,dlib,mtcnn}")] = "auto"
+    """What finds faces."""
+    min_score: float | None = None
+    """Least score of a face, on the detector's own scale."""
+    box: tuple[float, float, float, float] | None = None
+    """Left, top, right, bottom of the face in pixels, instead of detection."""
+    face: int | None = None
+    """Only this face of a photograph, counted from the largest, 0."""
+    runtime: Annotated[str | None, tyro.conf.arg(metavar="{onnx,tflite,tensorflow}")] = None
+    """What runs the network."""
+    overwrite: bool = False
+    """Overwrite files of --out that tfface did not write."""
+    whole: ClassVar[bool] = False
+    """One picture shows all faces of a photograph; else each has its own."""
+
+    def prepare(self, reconstructor: Reconstructor) -> Any:
+        """What is read once, before any photograph."""
+
+    def make(self, faces: list[FaceResult], prepared: Any) -> Made:
+        """The results of faces of one photograph (of one face, unless `whole`)."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pose(Common):
+    """Draws the head's box, its axes and its angles over the photograph: NAME_pose.png and .json."""
+
+    whole: ClassVar[bool] = True
+
+    def make(self, faces: list[FaceResult], prepared: Any) -> Made:
+        from tfface.effects.pose import pose_drawn
+
+        summaries = [face.summary() for face in faces]
+        told = [{name: each[name] for name in ("pose", "camera", "box_px")} for each in summaries]
+        return {"_pose.png": pose_drawn(faces[0].image, faces), "_pose.json": {"faces": told}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maps(Common):
+    """Writes depth, normals, PNCC, visibility and UV positions as 16-bit PNG, units in NAME_maps.json."""
+
+    def make(self, faces: list[FaceResult], prepared: Any) -> Made:
+        from tfface.effects.maps import face_maps
+
+        maps = face_maps(faces[0])
+        made: Made = {f"_map_{name}.png": each.levels for name, each in maps.items()}
+        return {**made, "_maps.json": {f"map_{name}.png": each.told() for name, each in maps.items()}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frontalise(Common):
+    """Turns the head to look straight ahead, what the photograph hides completed: NAME_frontal.png."""
+
+    mesh: Literal["face", "head", "full"] = "head"
+    """How much of the head is shown."""
+    size: Annotated[int, tyro.conf.arg(metavar="PIXELS")] = 512
+    """Side of the picture."""
+
+    def make(self, faces: list[FaceResult], prepared: Any) -> Made:
+        from tfface.effects.views import frontal
+
+        return {"_frontal.png": frontal(faces[0], _side(self.size), self.mesh)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Relight(Common):
+    """Lights the head from elsewhere: NAME_relit.png."""
+
+    light: Literal["left", "right", "above", "below", "front", "behind"] = "left"
+    """From where, as one looks at the picture."""
+    direction: tuple[float, float] | None = None
+    """Azimuth (90: from the picture's right) and elevation (90: from above) in degrees, instead of --light."""
+    panorama: Path | None = None
+    """An equirectangular picture of surroundings to light the head with: Radiance HDR, or JPEG, PNG and so on."""
+    strength: float = 1.0
+    """0 leaves the photograph as it is, 1 is the new light."""
+    whole: ClassVar[bool] = True
+
+    def prepare(self, reconstructor: Reconstructor) -> Any:
+        from tfface.effects.relight import DIRECTIONS, directed_light, panorama_light
+        from tfface.io.panorama import read_panorama
+
+        if not 0 <= self.strength <= 2:
+            raise UserError(f"--strength {self.strength} is out of range: give 0 to 2.")
+        if self.panorama is not None:
+            return panorama_light(read_panorama(self.panorama))
+        return directed_light(*(self.direction or DIRECTIONS[self.light]))
+
+    def make(self, faces: list[FaceResult], prepared: Any) -> Made:
+        from dataclasses import replace
+
+        from tfface.effects.relight import relit
+
+        picture = faces[0].image
+        for face in faces:
+            picture = relit(replace(face, image=picture), prepared, self.strength)
+        return {"_relit.png": picture}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Swap(Common):
+    """Puts the face of another photograph on the heads of this one: NAME_swapped.png."""
+
+    source: tyro.conf.Positional[Path]
+    """The photograph whose largest face is taken."""
+    whole: ClassVar[bool] = True
+
+    def prepare(self, reconstructor: Reconstructor) -> Any:
+        return _largest(reconstructor, self.source)
+
+    def make(self, faces: list[FaceResult], prepared: Any) -> Made:
+        from dataclasses import replace
+
+        from tfface.effects.swap import swapped
+
+        picture = faces[0].image
+        for face in faces:
+            picture = swapped(prepared, replace(face, image=picture))
+        return {"_swapped.png": picture}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer(Common):
+    """Gives the face the expression and the pose of another photograph: NAME_transfer.png, _transfer.glb."""
+
+    source: tyro.conf.Positional[Path]
+    """The photograph whose largest face has the expression and the pose."""
+    keep_pose: bool = False
+    """The expression only."""
+    mesh: Literal["face", "head", "full"] = "head"
+    """How much of the head is shown."""
+    size: Annotated[int, tyro.conf.arg(metavar="PIXELS")] = 512
+    """Side of the picture."""
+
+    def prepare(self, reconstructor: Reconstructor) -> Any:
+        return _largest(reconstructor, self.source)
+
+    def make(self, faces: list[FaceResult], prepared: Any) -> Made:
+        from tfface.effects.views import model_with, seen_from
+
+        expression = prepared.shape[1]
+        turn = (faces[0] if self.keep_pose else prepared).camera.rotation
+        shown = model_with(faces[0], expression, kind=self.mesh)
+        moving = model_with(faces[0], expression, kind=self.mesh, level=1, blend_shapes=True)
+        return {"_transfer.png": seen_from(shown, turn, _side(self.size), self.mesh), "_transfer.glb": moving}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Makeup(Common):
+    """Writes the face's UV picture to paint on (NAME_uv.png); with --uv brings what was painted to the photograph
+    and the head: NAME_makeup.png, _makeup.glb."""
+
+    uv: Path | None = None
+    """The UV picture as it was edited; or, with transparency, a layer of paint in the same chart, for any face."""
+    texture_size: int = 1024
+    """Side of NAME_uv.png: 256, 512, 1024, 2048 or 4096."""
+
+    def prepare(self, reconstructor: Reconstructor) -> Any:
+        from tfface.io.formats import FileOptions
+        from tfface.io.image import read_layer
+
+        FileOptions(texture_size=self.texture_size).check()
+        return None if self.uv is None else read_layer(self.uv)
+
+    def make(self, faces: list[FaceResult], prepared: Any) -> Made:
+        from tfface.effects.makeup import made_up, painted_texture
+        from tfface.effects.views import model_with
+
+        if prepared is None:
+            return {"_uv.png": faces[0].skin(self.texture_size).colours}
+        painted = painted_texture(faces[0], prepared)
+        model = model_with(faces[0], skin=painted, level=1, blend_shapes=True)
+        return {"_makeup.png": made_up(faces[0], painted), "_makeup.glb": model}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turntable(Common):
+    """Turns the head once round: NAME_turntable.gif and .mp4."""
+
+    mesh: Literal["face", "head", "full"] = "head"
+    """How much of the head is shown."""
+    size: Annotated[int, tyro.conf.arg(metavar="PIXELS")] = 400
+    """Side of the pictures."""
+    seconds: float = 4.0
+    """Of one turn."""
+    fps: float = 15.0
+    """Pictures a second."""
+
+    def make(self, faces: list[FaceResult], prepared: Any) -> Made:
+        from tfface.effects.views import model_with, turntable
+
+        if not (0 < self.seconds <= 60 and 0 < self.fps <= 60):
+            raise UserError("--seconds and --fps lie above 0 and up to 60.")
+        count = max(round(self.seconds * self.fps), 2)
+        model = model_with(faces[0], kind=self.mesh)
+        film = Film(list(turntable(model, count, _side(self.size), self.mesh)), self.fps)
+        return {"_turntable.gif": film, "_turntable.mp4": film}
+
+
+def _named(kind: type[Common]) -> Any:
+    return Annotated[kind, tyro.conf.subcommand(kind.__name__.lower())]
+
+
+def _commands() -> Any:
+    kinds = (Pose, Maps, Frontalise, Relight, Swap, Transfer, Makeup, Turntable)
+    union: Any = _named(kinds[0])
+    for kind in kinds[1:]:
+        union = union | _named(kind)
+    return union
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Returns:
+        0; 1 when photographs of a folder failed; 2 on wrong input.
+    """
+    try:
+        return _run(tyro.cli(_commands(), args=argv, prog="tfface apply", description=__doc__))
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else 2
+    except UserError as error:
+        return tell("tfface apply", error)
+
+
+def _run(job: Common) -> int:
+    from tfface.detect.registry import DETECTORS, load_detector
+    from tfface.geometry.align import check_box
+    from tfface.inference import Reconstructor
+    from tfface.io.image import list_images, read_image
+    from tfface.io.results import stems
+
+    if job.detector not in DETECTORS:
+        load_detector(job.detector)
+    if job.box is not None:
+        check_box(job.box)
+    if job.out.exists() and not job.out.is_dir():
+        raise UserError(f"--out {job.out} is a file: give a folder.")
+    folder = job.photo.is_dir()
+    if folder and job.box is not None:
+        raise UserError(f"{job.photo} is a folder: --box goes with one photograph only.")
+    photos = list_images(job.photo) if folder else [job.photo]
+    if not folder:
+        read_image(job.photo)
+    detector = load_detector(job.detector, job.min_score)
+    reconstructor = Reconstructor(job.model, detector, runtime=job.runtime)
+    prepared, failed = job.prepare(reconstructor), 0
+    for photo, stem in zip(photos, stems(photos), strict=True):
+        try:
+            faces = reconstructor(read_image(photo), job.box)
+            for path in _results(job, stem, _chosen(job, faces), prepared):
+                print(f"{photo} -> {path}")
+        except Exception as error:
+            said = item_error(error)
+            said = said if photo.name in said else f"{photo}: {said}"
+            if not folder:
+                raise UserError(said) from error
+            print(f"tfface apply: {said}", file=sys.stderr)
+            failed += 1
+    return 1 if failed else 0
+
+
+def _chosen(job: Common, faces: list[FaceResult]) -> list[FaceResult]:
+    if job.face is None:
+        return faces
+    if not 0 <= job.face < len(faces):
+        raise UserError(f"There is no face {job.face}: {len(faces)} were found, counted from 0.")
+    return [faces[job.face]]
+
+
+def _results(job: Common, stem: str, faces: list[FaceResult], prepared: Any) -> list[Path]:
+    """Makes and writes the results of a photograph; their paths."""
+    from tfface.io.files import refuse_foreign
+
+    groups = [faces] if job.whole else [[face] for face in faces]
+    written = []
+    for number, group in enumerate(groups):
+        name = stem if len(groups) == 1 else f"{stem}_{number}"
+        made = {job.out / f"{name}{end}": content for end, content in job.make(group, prepared).items()}
+        if not job.overwrite:
+            refuse_foreign(made)
+        for path, content in made.items():
+            _write(path, content)
+            written.append(path)
+    return written
+
+
+def _write(path: Path, content: Any) -> None:
+    from tfface.io.files import MARK, atomic_path
+    from tfface.io.film import write_gif, write_mp4
+    from tfface.io.image import write_image
+    from tfface.io.model import write_glb
+
+    if path.suffix == ".png":
+        write_image(path, content, result=True)
+    elif path.suffix == ".glb":
+        write_glb(path, content)
+    elif path.suffix == ".gif":
+        write_gif(path, content.frames, content.fps)
+    elif path.suffix == ".mp4":
+        write_mp4(path, content.frames, content.fps)
+    else:
+        with atomic_path(path) as beside:
+            beside.write_text(json.dumps({"software": MARK, **content}, indent=1) + "\n", encoding="utf-8")
+
+
+def _largest(reconstructor: Reconstructor, path: Path) -> FaceResult:
+    from tfface.io.image import read_image
+
+    try:
+        return reconstructor(read_image(path))[0]
+    except UserError as error:
+        said = str(error)
+        raise UserError(said if path.name in said else f"{path}: {said}") from error
+
+
+def _side(size: int) -> int:
+    if not 32 <= size <= 4096:
+        raise UserError(f"--size {size} is out of range: give 32 to 4096 pixels.")
+    return size
+
+
+if __name__ == "__main__":
+    sys.exit(run(main))
