@@ -11,10 +11,11 @@ import pytest
 
 from tfface.evaluation.person_sets import People, Shape, look, measure, noise, summary
 from tfface.evaluation.person_sets_report import pair_rows, set_rows, write_sets_report
+from tfface.errors import UserError
 from tfface.inference import Reconstructor
-from tfface.io.mesh import read_mesh
+from tfface.io.formats import FileOptions
 from tfface.one_person import doubts, save_neutral
-from tfface.viz.texture import merged_texture
+from tfface.viz.skin import SkinTexture, merged_skin
 
 SEED = 7 << 40
 
@@ -63,23 +64,37 @@ def test_noise_is_told_and_the_shape_is_the_other_pictures(network: Reconstructo
     assert doubts(stranger, network.points).strangers == [0] and doubts(stranger, None).strangers == []
 
 
-def test_the_neutral_face_wears_what_all_photographs_show(network: Reconstructor, tmp_path: Path) -> None:
-    person = People(SEED, 0)(1)
+def test_the_neutral_head_is_the_mesh_that_predict_writes_without_expression(
+    network: Reconstructor, tmp_path: Path
+) -> None:
+    person, files = People(SEED, 0)(1), FileOptions(mesh="head", level=0, formats=("obj", "glb"), texture_size=256)
     faces = network.as_set(look(network, [person.front, person.side]), same_moment=True)
-    paths = save_neutral(faces, tmp_path, "somebody")
-    assert [path.name for path in paths] == ["somebody_neutral.obj", "somebody_neutral.glb"]
-    mesh = read_mesh(paths[0])
-    assert faces[0].decoded is not None and mesh.colors is not None
-    assert np.ptp(mesh.vertices[:, 1]) == pytest.approx(200, abs=60)  # millimetres from chin to forehead
+    paths = save_neutral(faces, tmp_path, "somebody", files=files)
+    assert [path.name for path in paths if path.suffix in (".obj", ".glb")] == [
+        "somebody_neutral.obj",
+        "somebody_neutral.glb",
+    ]
+    faces[0].save(tmp_path, "front", files=files)
+    neutral, posed = ((tmp_path / name).read_text() for name in ("somebody_neutral.obj", "front.obj"))
+    assert neutral.count("\nf ") == posed.count("\nf ") > 4000  # the same head, furnished
+    assert "o tongue" in neutral and "somebody_neutral_texture.png" in {path.name for path in tmp_path.iterdir()}
+    (tmp_path / "somebody_neutral.obj").write_text("a person's own")
+    with pytest.raises(UserError, match="somebody_neutral.obj"):
+        save_neutral(faces, tmp_path, "somebody", files=files)
 
 
-def test_a_texture_of_two_views_has_each_view_where_it_sees_the_face(network: Reconstructor) -> None:
-    from tfface.result import position_tables
+def test_a_skin_of_two_views_has_each_view_where_it_sees_the_face() -> None:
+    rng = np.random.default_rng(0)
+    seen = np.zeros((64, 64, 1), np.uint8)
+    seen[:, :40] = 255
+    light = np.ones(3, np.float32)
 
-    person = People(SEED, 0)(2)
-    face = look(network, [person.front])[0]
-    grey, tables = np.full_like(face.image, 90), position_tables(256)
-    once = merged_texture([(grey, face.vertices)], tables)
-    brighter = merged_texture([(grey, face.vertices), (np.full_like(grey, 180), face.vertices)], tables)
-    assert np.abs(once.astype(int) - 90).max() <= 1
-    assert np.abs(brighter.astype(int) - 90).max() <= 2  # exposures are brought together
+    def skin(level: float, shown: np.ndarray) -> SkinTexture:
+        origin = np.concatenate([255 - shown, shown, 0 * shown], axis=-1)
+        return SkinTexture(np.uint8(np.where(shown > 0, level, rng.integers(0, 255, (64, 64, 3)))), origin, light)
+
+    left, right = skin(90, seen), skin(180, seen[:, ::-1])
+    merged = merged_skin([left, right])
+    assert np.abs(merged.colours.astype(int) - 90).max() <= 2  # exposures are brought together
+    assert (merged.origin[..., 1] == 255).all()
+    np.testing.assert_array_equal(merged_skin([left]).colours, left.colours)

@@ -11,12 +11,14 @@ import numpy as np
 
 from tfface.face.decoded import averaged
 from tfface.face.found import PointModel
-from tfface.face.open_model import load_open_face
+from tfface.face.head_mesh import head_mesh
 from tfface.face.several import solve_together, useful
-from tfface.io.files import refuse_foreign
-from tfface.io.mesh import Mesh, write_mesh
-from tfface.result import TEXTURE_SIZE, FaceResult, position_tables
-from tfface.viz.texture import merged_texture, vertex_colors
+from tfface.io.formats import FileOptions
+from tfface.io.model import WRITERS
+from tfface.io.results import refuse_foreign_results
+from tfface.result import FaceResult
+from tfface.viz.head_model import head_model
+from tfface.viz.skin import merged_skin
 
 
 def of_one_person(
@@ -78,22 +80,30 @@ def doubts(together: Sequence[FaceResult], points: PointModel | None) -> Doubts:
 
 
 def save_neutral(
-    faces: Sequence[FaceResult], folder: str | os.PathLike[str], stem: str, overwrite: bool = False
+    faces: Sequence[FaceResult],
+    folder: str | os.PathLike[str],
+    stem: str,
+    overwrite: bool = False,
+    files: FileOptions | None = None,
 ) -> list[Path]:
-    """Writes STEM_neutral.obj and .glb: the shared face without expression, its texture merged from all photographs.
+    """Writes the shared face without expression as STEM_neutral.obj, .glb and so on: the same head, cut and furnished,
+    that `FaceResult.save` writes, its texture merged from all photographs.
+
+    Args:
+        faces: of `of_one_person`.
+        folder, stem, overwrite: as `FaceResult.save` has them.
+        files: which of its meshes, and how fine; the first format's file comes first.
 
     Raises:
         UserError: a file of such a name is there that tfface did not write; or the disk takes no more.
     """
-    face, decoded = load_open_face(), faces[0].decoded
+    decoded, wanted, name = faces[0].decoded, (files or FileOptions()).check(), f"{stem}_neutral"
     assert decoded is not None
-    paths = [Path(folder) / f"{stem}_neutral{end}" for end in (".obj", ".glb")]
     if not overwrite:
-        refuse_foreign(paths)
-    surface = face.face(2)
-    vertices = surface.vertices(face.cage(decoded.parts["identity"]))
-    views = [(each.image, each.vertices) for each in faces]
-    texture = merged_texture(views, position_tables(TEXTURE_SIZE))
-    write_mesh(paths[0], Mesh(vertices, surface.triangles, colors=vertex_colors(texture, face)))
-    write_mesh(paths[1], Mesh(vertices, surface.triangles, uv=surface.uv, texture=texture))
-    return paths
+        refuse_foreign_results(Path(folder), name)
+    skin = merged_skin([each.skin(wanted.texture_size) for each in faces])
+    identity, expression = decoded.parts["identity"], np.zeros(decoded.layout.expression, np.float32)
+    mesh = head_mesh(wanted.mesh, wanted.level)
+    model = head_model(mesh, identity, expression, skin, faces[0].iris, wanted.morphs, name)
+    kinds = [kind for kind in wanted.formats if kind in WRITERS]
+    return [path for kind in kinds for path in WRITERS[kind](Path(folder) / f"{name}.{kind}", model)]

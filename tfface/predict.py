@@ -336,7 +336,7 @@ def _predict_person(arguments: Arguments, batch: Batch, network: Network, consol
         except Exception as error:
             failed += _failure(photo, error)
     name = arguments.photo.resolve().name if arguments.set else batch.stems[0]
-    neutral = save_neutral(together, arguments.out, name, arguments.overwrite)[0]
+    neutral = save_neutral(together, arguments.out, name, arguments.overwrite, arguments.files)
     how = "mean identity" if reconstructor.points is None else "identity solved from the points"
     counted = len(together) - len(doubts(together, reconstructor.points).useless)
     said = f"{neutral}  {how} of {counted} photographs ({reconstructor.model_name})"

@@ -180,6 +180,11 @@ class FaceResult:
     def _skins(self) -> dict[int, SkinTexture]:
         return {}
 
+    @cached_property
+    def iris(self) -> tuple[float, float, float]:
+        """The eyes' colour, sRGB in [0,1]."""
+        return iris_colour(self.image, *self.shape, self.camera, self.head_points)
+
     def head(
         self,
         kind: str = "face",
@@ -196,8 +201,8 @@ class FaceResult:
             texture_size: side of the skin's texture.
             blend_shapes: the 52 ARKit expressions as morph targets.
         """
-        iris = iris_colour(self.image, *self.shape, self.camera, self.head_points)
-        return head_model(head_mesh(kind, level), *self.shape, self.skin(texture_size), iris, blend_shapes, name)
+        skin = self.skin(texture_size)
+        return head_model(head_mesh(kind, level), *self.shape, skin, self.iris, blend_shapes, name)
 
     def mesh(self, textured: bool) -> Mesh:
         """The face crop in the face frame in millimetres, with its texture or with vertex colours."""

@@ -12,6 +12,7 @@ are mixed with what lies behind), and, towards hair, ears and collar, where the 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -50,6 +51,8 @@ OUTSIDE, CALM = (0.98, 1.04), 0.012
 """Where the face's chart ends, and of the texture's side by how much the light is smoothed outside it."""
 FADE_MM = 40.0
 SMOOTH_TEXELS = 256
+MADE_UP = 1e-3
+"""What a texel counts that a photograph does not show, where several photographs' textures are merged."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +170,30 @@ def head_light(
     normals = vertex_normals(np.asarray(points * [1, -1, 1], np.float32), triangles)
     shading, light = _shading(image, points, normals, seen, albedo)
     return seen, normals, shading, light
+
+
+def merged_skin(skins: Sequence[SkinTexture]) -> SkinTexture:
+    """One texture of several photographs: each texel from those that see it, by how well they do; what none sees is the
+    mean of what each made up.
+
+    Photographs differ in light and exposure, so each later one's colours are first brought, channel by channel, to the
+    mean that those before it have where both see the skin.
+
+    Args:
+        skins: at least one, of one size.
+    """
+    total = shares = seen = np.float32(0)
+    for number, skin in enumerate(skins):
+        colours, origin = skin.colours.astype(np.float32), skin.origin.astype(np.float32) / 255
+        weight = origin[..., 1:2] + MADE_UP
+        if number:
+            both = np.minimum(origin[..., 1:2], seen)
+            known = (both * total / shares).sum((0, 1))
+            colours = colours * (known + 1) / ((both * colours).sum((0, 1)) + 1)
+        total, shares, seen = total + weight * colours, shares + weight, np.maximum(seen, origin[..., 1:2])
+    mirrored = np.maximum(np.minimum(seen[:, ::-1], 1 - seen), 0)
+    origin = np.concatenate([1 - seen - mirrored, seen, mirrored], axis=-1)
+    return SkinTexture(_bytes(total / shares / 255), _bytes(origin), skins[0].light)
 
 
 def _completed(

@@ -8,8 +8,6 @@ smoothly towards the silhouette, so no seam shows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -62,29 +60,6 @@ def face_texture(image: NDArray[np.uint8], vertices: NDArray[np.floating], table
         tables: of the texture's resolution R, a power of two.
     """
     return _filled(*_from_photo(image, vertices, tables))
-
-
-def merged_texture(
-    views: Sequence[tuple[NDArray[np.uint8], NDArray[np.floating]]], tables: PositionMap
-) -> NDArray[np.uint8]:
-    """One texture `[R,R,3]` uint8 RGB of several photographs: each texel from those that see it, by how well they do.
-
-    Photographs differ in light and exposure, so each later one's colours are first brought, channel by channel, to the
-    mean that those before it have where both see the face.
-
-    Args:
-        views: image and vertices as for `face_texture`, at least one.
-        tables: of the texture's resolution.
-    """
-    colors, seen = _from_photo(*views[0], tables)
-    total = seen * colors
-    for image, vertices in views[1:]:
-        more, weight = _from_photo(image, vertices, tables)
-        both = weight * np.minimum(seen, 1)
-        known = (both * total / np.maximum(seen, 1e-6)).sum((0, 1))
-        gain = (known + 1e-3) / ((both * more).sum((0, 1)) + 1e-3)
-        total, seen = total + weight * more * gain, seen + weight
-    return _filled(total / np.maximum(seen, 1e-6), np.minimum(seen, 1))
 
 
 def _from_photo(
