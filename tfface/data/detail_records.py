@@ -49,7 +49,9 @@ def encode(maps: dict[str, NDArray[Any]], coefficients: NDArray[np.float32], lan
         coefficients, landmarks: see above.
     """
     lighting = np.concatenate([maps["tilt"] * TILT_LEVELS + 128, 255 * maps["seen"][..., None]], axis=-1)
-    features: dict[str, Value] = {name: encode_jpeg(_levels(255 * maps[name])) for name in ("photo", "albedo", "shaded")}
+    features: dict[str, Value] = {
+        name: encode_jpeg(_levels(255 * maps[name])) for name in ("photo", "albedo", "shaded")
+    }
     features["albedo_offset"] = encode_jpeg(_levels(255 * maps["albedo_offset"] + 128))
     features["lighting"] = _png(_levels(lighting))
     features["weight"] = _png(_levels(255 * maps["weight"]))

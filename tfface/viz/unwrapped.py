@@ -68,9 +68,7 @@ def skin_of_chart(resolution: int) -> NDArray[np.float32]:
     return np.asarray(np.clip(2 * inner - 1, 0, 1), np.float32)
 
 
-def unwrap(
-    image: NDArray[np.uint8], vertices: FloatArray, decoded: DecodedFace, resolution: int = 256
-) -> Unwrapped:
+def unwrap(image: NDArray[np.uint8], vertices: FloatArray, decoded: DecodedFace, resolution: int = 256) -> Unwrapped:
     """The maps of a face.
 
     Args:
