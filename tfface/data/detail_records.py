@@ -44,8 +44,8 @@ def encode(maps: dict[str, NDArray[Any]], coefficients: NDArray[np.float32], lan
     """One record.
 
     Args:
-        maps: `photo`, `albedo`, `shaded` `[R,R,3]` in [0,1], `tilt` `[R,R,2]`, `seen`, `weight`, `displacement` `[R,R]`,
-            `albedo_offset` `[R,R,3]`, `crop` uint8.
+        maps: `photo`, `albedo`, `shaded` `[R,R,3]` in [0,1], `tilt` `[R,R,2]`, `seen`, `weight`, `displacement`
+            `[R,R]`, `albedo_offset` `[R,R,3]`, `crop` uint8.
         coefficients, landmarks: see above.
     """
     lighting = np.concatenate([maps["tilt"] * TILT_LEVELS + 128, 255 * maps["seen"][..., None]], axis=-1)
