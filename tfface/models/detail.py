@@ -27,7 +27,7 @@ GEOMETRY = {"uv": ("displacement", 1), "picture": ("shape", 3)}
 
 
 def build(config: ModelConfig) -> keras.Model:
-    """The network from `[B,S,S,C]` to `[B,S,S,4]` (uv) or `[B,S,S,6]`: the albedo's offset, then the shape's; float32."""
+    """The network from `[B,S,S,C]` to `[B,S,S,4]` (uv) or `[B,S,S,6]`: the albedo's offset, then the shape's."""
     channels = [blocks.scaled(count, config.width) for count in CHANNELS]
     images = keras.Input((config.image_size, config.image_size, INPUTS[config.space]), name="images")
     x, skips = images, []

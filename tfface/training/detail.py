@@ -1,6 +1,6 @@
 """The regime of `--model detail` in the face's chart: supervised by what synthetic people's skin really is.
 
-Shards hold what a frozen base said of each photograph (`tfface synthesize --detail`), so no step runs the base. Anything
+Shards hold what a frozen base said of each photograph (`tfface synthesize --detail`): no step runs the base. Anything
 else (checkpoints from which a run goes on as if it had not stopped, schedule, files) is the position-map regime's, on
 every backend.
 """
