@@ -6,9 +6,11 @@ missing, and any number of workers writes the same bytes.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import time
-from dataclasses import dataclass, field
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +44,10 @@ class Options:
     """Painted skins that the faces choose from; painted once and kept in the user's cache."""
     backgrounds: Path | None = None
     """A folder of pictures for the backgrounds (the Describable Textures Dataset, say); else procedural ones."""
+    detail: Flag[bool] = False
+    """Make shards for `--model detail`: one photograph of each person, with wrinkles, and what --base says of it."""
+    base: str = "rnet_points"
+    """With --detail: the frozen R-Net, a preset or a folder."""
     ray: Flag[bool] = False
     """Make the shards as tasks of Ray, a core each, instead of in processes of this command."""
     address: str = ""
@@ -62,14 +68,22 @@ def main(argv: list[str] | None = None) -> int:
         shards.claim()
         missing = shards.missing()
         if missing:
-            _make(shards, missing, options.workers)
-    print(f"{options.out}: {len(shards)} shards, {len(shards) * options.pairs_per_shard} pairs")
+            (_make_whole if options.detail else _make)(shards, missing, options.workers)
+    people = "people" if options.detail else "pairs"
+    print(f"{options.out}: {len(shards)} shards, {len(shards) * options.pairs_per_shard} {people}")
     return 0
 
 
 def _shards(options: Options) -> ShardSet:
     from tfface.data.shards import ShardSet
 
+    if options.detail:
+        from tfface.training.detail_shards import DETAIL_SETTINGS, DetailSet
+
+        where = (options.out.resolve(), options.pairs, options.pairs_per_shard, options.seed)
+        backgrounds = str(options.backgrounds or "")
+        settings = replace(DETAIL_SETTINGS, bank_size=options.textures, background_folder=backgrounds)
+        return DetailSet(*where, settings, options.base)
     return ShardSet.of(
         options.out.resolve(),
         options.pairs,
@@ -99,6 +113,19 @@ def _make(shards: ShardSet, missing: list[int], workers: int) -> None:
             write_shard(shards.path(index), shard)
     rate = len(seeds) / (time.perf_counter() - start)
     print(f"{rate:.1f} pairs a second, {rate / max(workers, 1):.1f} per core")
+
+
+def _make_whole(shards: ShardSet, missing: list[int], workers: int) -> None:
+    """Shards that are made one by one, each in one process."""
+    from tfface.cli import progress_bar
+
+    context = multiprocessing.get_context("spawn")
+    with progress_bar() as progress, ExitStack() as stack:
+        pool = stack.enter_context(context.Pool(workers)) if workers > 1 else None
+        each = map(shards.make, missing) if pool is None else pool.imap_unordered(shards.make, missing)
+        task = progress.add_task("shards", total=len(missing))
+        for _ in each:
+            progress.advance(task)
 
 
 if __name__ == "__main__":

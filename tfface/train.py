@@ -54,9 +54,14 @@ def main(argv: list[str] | None = None) -> int:
     if not config.run.out:
         run = dataclasses.replace(config.run, out=run_folder.new_name(config))
         config = dataclasses.replace(config, run=run)
-    regime = "staged" if config.run.stages else "weak" if config.run.regime == "weak" else "position_map"
-    importlib.import_module(f"tfface.training.{regime}").train(config)  # only the weak one needs the renderer
+    importlib.import_module(f"tfface.training.{_regime(config)}").train(config)  # only some need the renderer
     return 0
+
+
+def _regime(config: Config) -> str:
+    if config.model.name == "detail":
+        return "detail" if config.model.space == "uv" else "detail_in_picture"
+    return "staged" if config.run.stages else "weak" if config.run.regime == "weak" else "position_map"
 
 
 def check_places(config: Config) -> None:

@@ -14,7 +14,8 @@ class ModelConfig:
     """Architecture: mnv2_prn (Lium's network); mnv2_light (the same encoder, a cheap decoder); mnv2_basis (the same
     encoder, principal components of posed maps for a decoder); prn (PRNet: residual encoder, 17 transposed
     convolutions); prn_res (prn and Zhou's residual refiner); dual_prn (a posed map and a pose-free shape, fused);
-    rnet (coefficients of the face model, from which the map follows)."""
+    rnet (coefficients of the face model, from which the map follows); detail (offsets of albedo and shape on top of a
+    frozen rnet's face, by a U-Net with two heads)."""
     views: Literal[1, 2] = 2
     """Photographs of one face that go in together: 1 (front) or 2 (front and side, concatenated channels)."""
     width: float = 1.0
@@ -56,6 +57,9 @@ class ModelConfig:
     colours: Literal["heads", "picture"] = "heads"
     """rnet only, where albedo and light of a prediction come from. heads: what the network says. picture: fitted to the
     picture where the network puts the face, from there on (`tfface.models.colours`)."""
+    space: Literal["uv", "picture"] = "uv"
+    """detail only. uv: photograph and base in the face's chart, displacement in mm along the normal. picture: Fan's
+    offsets in the picture, `--model.image-size 224`."""
 
 
 @dataclass(frozen=True)
@@ -219,6 +223,27 @@ class WeakConfig:
 
 
 @dataclass(frozen=True)
+class DetailConfig:
+    """Weights of the losses of `--model detail`."""
+
+    displacement: float = 0.3
+    """Space uv: mean difference of the displacement, a millimetre."""
+    slopes: float = 5.0
+    """Space uv: mean difference of its slopes, millimetres a texel."""
+    albedo: float = 5.0
+    """Space uv: mean difference of the albedo, in [0,1]."""
+    small: float = 1e-4
+    """Space picture, here and below, beside `weak.photometric`, `weak.landmarks` and `weak.identity`: the squares of
+    both maps (Fan, equation 8)."""
+    symmetry: float = 1e-4
+    """Both maps against their mirror images in the picture (equation 9)."""
+    smooth_shape: float = 0.08
+    """Vertices against their neighbours, decimetres (equation 10)."""
+    smooth_albedo: float = 0.1
+    """Their colours likewise (equation 11)."""
+
+
+@dataclass(frozen=True)
 class OptimConfig:
     """Adam, its learning rate, and when to stop."""
 
@@ -293,6 +318,8 @@ class Config:
     """What is minimised."""
     weak: WeakConfig = field(default_factory=WeakConfig)
     """What is minimised in the weakly supervised regime."""
+    detail: DetailConfig = field(default_factory=DetailConfig)
+    """What is minimised for detail."""
     optim: OptimConfig = field(default_factory=OptimConfig)
     """How it is minimised."""
     run: RunConfig = field(default_factory=RunConfig)
@@ -309,5 +336,6 @@ MODELS: dict[str, ModelConfig] = {
     "prn_res": ModelConfig(name="prn_res", views=1, output="tanh"),
     "dual_prn": ModelConfig(name="dual_prn", views=1),
     "rnet": ModelConfig(name="rnet", views=1, image_size=224, map_size=64, output="linear"),
+    "detail": ModelConfig(name="detail", views=1, width=0.5, output="linear"),
 }
 """Each architecture's starting configuration, which `--model NAME` chooses."""

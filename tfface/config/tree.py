@@ -132,6 +132,8 @@ def validated(config: Config) -> Config:
         raise UserError("run.stages: transfer needs data.transfer, the folder of shards to go on with.")
     if model.refinements < 1:
         raise UserError("model.refinements: must be 1 or more; a network without a refiner is prn.")
+    if model.name == "detail" and model.views != 1:
+        raise UserError("model.views: detail looks at one photograph; leave it at 1.")
     if model.points and model.decoder != "basis" and (model.name, model.trunk) != ("rnet", "mobilenet_v2"):
         raise UserError(
             "model.points: only mnv2_basis and rnet on --model.trunk mobilenet_v2 find points; leave it at 0."
@@ -178,7 +180,7 @@ def _check_ranges(config: Config) -> None:
         if not all(math.isfinite(number) for number in numbers):
             raise UserError(f"{key}: {value} is not a finite number.")
         least, most = _LEAST.get(key, -math.inf), _MOST.get(key, math.inf)
-        if key.startswith(("loss.", "weak.", "augment.")):
+        if key.startswith(("loss.", "weak.", "detail.", "augment.")):
             least = 0
         for number in numbers:
             if number < least:

@@ -63,7 +63,8 @@ def record_stream(settings: SyntheticSettings, seeds: Iterable[int], workers: in
         _start(settings)
         yield (make_record(seed) for seed in seeds)
         return
-    AlbedoBank.open(load_open_face(), settings.bank_size, settings.texture_size)  # painted once, before the workers
+    # painted once, before the workers
+    AlbedoBank.open(load_open_face(), settings.bank_size, settings.texture_size, painted_wrinkles=not settings.wrinkles)
     context = multiprocessing.get_context("spawn")
     with context.Pool(workers, _start, (settings,)) as pool:
         yield in_order(lambda seed: pool.apply_async(make_record, (seed,)).get, seeds, 4 * workers)

@@ -68,14 +68,19 @@ class DecodedFace:
         """`[53833,3]` the colour under the predicted light, clipped to [0,1]."""
         if not self.layout.light:
             return self.albedo
-        light = self.parts["light"].reshape(-1, 9) + np.array([AMBIENT] + 8 * [0.0])
-        normals = vertex_normals(self._turned, load_open_face().face(2).triangles)
-        shading = np.stack(harmonic_functions(*normals.T), axis=-1) @ light.T
-        return np.asarray(np.clip(self.albedo * shading, 0, 1), np.float32)
+        normals = vertex_normals(self.turned, load_open_face().face(2).triangles)
+        return np.asarray(np.clip(self.albedo * self.shading(normals), 0, 1), np.float32)
 
-    @property
-    def _turned(self) -> NDArray[np.float32]:
-        """`[53833,3]` the posed face in millimetres."""
+    def shading(self, normals: NDArray[np.floating]) -> NDArray[np.float32]:
+        """What the light makes of an albedo of 1 at unit normals `[...,3]` in the camera's axes: `[...,3]`."""
+        light = np.zeros((1, 9)) if not self.layout.light else self.parts["light"].reshape(-1, 9)
+        light = np.asarray(light + np.array([AMBIENT] + 8 * [0.0]), np.float32)
+        functions = np.stack(harmonic_functions(*np.moveaxis(normals, -1, 0)), axis=-1)
+        return np.broadcast_to(functions @ light.T, normals.shape)
+
+    @cached_property
+    def turned(self) -> NDArray[np.float32]:
+        """`[53833,3]` the posed face in millimetres, in the camera's axes."""
         camera = self.camera
         return np.asarray((self.vertices_mm - camera.origin_mm) @ np.asarray(camera.rotation).T, np.float32)
 
@@ -114,7 +119,7 @@ class DecodedFace:
         rgba = np.concatenate([self.shaded, np.ones_like(self.shaded[:, :1])], axis=1)
         drawn = rasterize(np.asarray(points, np.float32), triangles, CROP_SIZE, CROP_SIZE)
         picture = interpolate(drawn[0], drawn[1], triangles, rgba)
-        posed = self._turned
+        posed = self.turned
         landmarks = np.asarray(points[chosen, :2], np.float32)
         parts = {name: part[None] for name, part in self.parts.items()}
         return {

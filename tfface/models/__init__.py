@@ -20,12 +20,13 @@ def available() -> list[str]:
 
 
 def build(config: ModelConfig) -> keras.Model:
-    """The network from images `[B,S,S,3*views]` to maps `[B,R,R,C]` in network units, R = `config.map_size`.
+    """The network from images `[B,S,S,3*views]` to maps `[B,R,R,C]` in network units, R = `config.map_size`; detail's
+    inputs and outputs are its own (`tfface.models.detail`).
 
     The last three channels are the answer; what stands before them is supervised in training only (`prn_res`,
     `dual_prn`).
     """
-    if config.name in ("prn", "prn_res", "dual_prn", "rnet"):
+    if config.name in ("prn", "prn_res", "dual_prn", "rnet", "detail"):
         module = importlib.import_module(f"tfface.models.{config.name}")
     else:
         from tfface.models import mnv2_prn as module
@@ -36,13 +37,23 @@ def build(config: ModelConfig) -> keras.Model:
 def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
     """`model` as people use it: `{"position_map": [B,256,256,3]}` in pixels of a 256-pixel crop.
 
-    R-Net's also gives `coefficients` `[B,N]` (`tfface.face.layout`).
+    R-Net's also gives `coefficients` `[B,N]` (`tfface.face.layout`); detail gives its two maps instead.
     """
-    from tfface.models import mnv2_prn, rnet
+    from tfface.models import detail, mnv2_prn, rnet
 
+    if config.name == "detail":
+        return detail.predictor(model, config)
     if config.name == "rnet":
         return rnet.predictor(model, config)
     return mnv2_prn.predictor(model, config)
+
+
+def input_shape(config: ModelConfig) -> tuple[int, int, int]:
+    """What a network takes for one face, `[S,S,C]`."""
+    from tfface.models import detail
+
+    channels = detail.INPUTS[config.space] if config.name == "detail" else 3 * config.views
+    return config.image_size, config.image_size, channels
 
 
 def count_parameters(name: str) -> int:

@@ -172,7 +172,7 @@ def _write_tflite(model: keras.Model, config: ModelConfig, folder: Path, form: F
     def answer(images: Any) -> Any:
         return predictor.stateless_call(*([tf.constant(v) for v in part] for part in parts), images, training=False)[0]
 
-    shape = (form.fixed_batch, config.image_size, config.image_size, 3 * config.views)
+    shape = (form.fixed_batch, *models.input_shape(config))
     with plain_operations():
         traced = tf.function(answer, input_signature=[tf.TensorSpec(shape, tf.float32, name="images")])
         module = tf.Module()

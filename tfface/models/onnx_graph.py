@@ -102,7 +102,7 @@ def _converted(
                 list(values[: ends[0]]), list(values[ends[0] : ends[1]]), images, training=False
             )[0]
 
-    shape = (batch, config.image_size, config.image_size, 3 * config.views)
+    shape = (batch, *models.input_shape(config))
     signature = [tf.TensorSpec(shape, tf.float32, name="images")]
     signature += [tf.TensorSpec(v.shape, tf.float32, name=f"given{i}") for i, v in enumerate(given.values())]
     with plain_operations():

@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 
+from tfface import models
 from tfface.config import ModelConfig
 from tfface.errors import UserError
 
@@ -31,7 +32,7 @@ def write_graph_files(whole: keras.Model, config: ModelConfig, folder: Path, bat
 
     archive = keras.export.ExportArchive()
     archive.track(whole)
-    shape = (batch, config.image_size, config.image_size, 3 * config.views)
+    shape = (batch, *models.input_shape(config))
     archive.add_endpoint(
         "serve", lambda images: whole(images, training=False), [tf.TensorSpec(shape, tf.float32, name="images")]
     )

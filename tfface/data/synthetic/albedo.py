@@ -184,10 +184,10 @@ def eye_sphere(face: OpenFace, cage: FloatArray, part: int) -> tuple[FloatArray,
 
 
 class SkinPainter:
-    """Paints one face; `paint` gives the texture of `AlbedoBank`."""
+    """Paints one face; `paint` gives the texture of `AlbedoBank`. Without `wrinkles` it is the same but for these."""
 
-    def __init__(self, chart: SkinChart, skin: SkinParameters, rng: np.random.Generator) -> None:
-        self.chart, self.skin, self.rng = chart, skin, rng
+    def __init__(self, chart: SkinChart, skin: SkinParameters, rng: np.random.Generator, wrinkles: bool = True) -> None:
+        self.chart, self.skin, self.rng, self.wrinkles = chart, skin, rng, wrinkles
         shape = (chart.resolution, chart.resolution)
         self.log = np.tile(np.log(skin.base), (*shape, 1)).astype(np.float32)
         self.bare = np.ones(shape, np.float32)  # 1 skin, 0 hair, eye or mouth
@@ -235,7 +235,7 @@ class SkinPainter:
 
     def _wrinkles(self) -> None:
         c, rng, age = self.chart, self.rng, self.skin.age
-        x = np.abs(c.x)
+        x, before = np.abs(c.x), self.log.copy()
         fold = np.exp(-(((x - (15 + (676 - c.y) * 0.52 + c.noise(rng, 40))) / 1.6) ** 2)) * c.blob(25, 662, 16, 13, 4)
         self._melanin((0.06 + 0.3 * age * rng.random()) * fold + 0.06 * c.blob(0, 640, 13, 3))
         old = max(0.0, age - 0.35)
@@ -246,6 +246,8 @@ class SkinPainter:
         under = np.maximum(0, np.sin((c.y - 0.1 * x + c.noise(rng, 30)) / 0.9)) ** 2
         self._melanin(0.4 * old * under * c.blob(29, 706, 13, 4))
         self._melanin(0.25 * old * c.blob(4.5, 737, 1.0, 7))
+        if not self.wrinkles:
+            self.log = before
 
     def _spots(self) -> None:
         c, rng, skin = self.chart, self.rng, self.skin

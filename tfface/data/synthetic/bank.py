@@ -37,15 +37,24 @@ class AlbedoBank:
     labels: NDArray[np.float32]
 
     @classmethod
-    def open(cls, face: OpenFace, count: int, resolution: int, num_threads: int | None = None) -> AlbedoBank:
+    def open(
+        cls,
+        face: OpenFace,
+        count: int,
+        resolution: int,
+        num_threads: int | None = None,
+        painted_wrinkles: bool = True,
+    ) -> AlbedoBank:
         """The bank of `count` textures `resolution` texels wide; painted when the cache does not hold it.
 
-        Texture i depends only on i, the resolution and the face model, whoever paints it.
+        Texture i depends only on i, the resolution and the face model, whoever paints it; without `painted_wrinkles` it
+        is the same skin, smooth.
         """
         source = hashlib.sha256(Path(albedo.__file__).read_bytes()).hexdigest()[:10]
-        path = cache_folder() / f"albedo-{face.checksum[:10]}-{source}-{resolution}-{count}.npy"
+        kind = "" if painted_wrinkles else "smooth-"
+        path = cache_folder() / f"albedo-{kind}{face.checksum[:10]}-{source}-{resolution}-{count}.npy"
         if not (path.exists() and path.with_suffix(".npz").exists()):
-            cls._paint(path, face, count, resolution, num_threads or os.cpu_count() or 1)
+            cls._paint(path, face, count, resolution, num_threads or os.cpu_count() or 1, painted_wrinkles)
         advice = "remove it and it is painted again"
         facts = read_arrays(path.with_suffix(".npz"), "painted faces", ("base", "hair", "labels"), advice)
         with reading(path, "painted faces", advice):
@@ -53,7 +62,7 @@ class AlbedoBank:
         return cls(textures, facts["base"], facts["hair"], facts["labels"])
 
     @staticmethod
-    def _paint(path: Path, face: OpenFace, count: int, resolution: int, num_threads: int) -> None:
+    def _paint(path: Path, face: OpenFace, count: int, resolution: int, num_threads: int, wrinkles: bool) -> None:
         chart = SkinChart(face, resolution)
         skins, streams = [], []
         for index in range(count):
@@ -69,7 +78,8 @@ class AlbedoBank:
             shape = (count, resolution, resolution, 4)
             textures = np.lib.format.open_memmap(beside, "w+", np.uint8, shape)
             _claim_room(beside)
-            jobs = pool.map(lambda index: SkinPainter(chart, skins[index], streams[index]).paint(), range(count))
+            each = zip(skins, streams, strict=True)
+            jobs = pool.map(lambda pair: SkinPainter(chart, *pair, wrinkles=wrinkles).paint(), each)
             for index, texture in enumerate(jobs):
                 textures[index] = texture
             textures.flush()

@@ -19,7 +19,10 @@ from tfface.geometry.rotation import euler_to_matrix
 
 FloatArray = NDArray[np.floating]
 
-_TOPICS = ("identity", "expression", "look", "light", "view front", "view side", "camera front", "camera side")
+_TOPICS = (
+    *("identity", "expression", "look", "light", "view front", "view side", "camera front", "camera side"),
+    "wrinkles",
+)
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,8 @@ class SyntheticSettings:
         glasses, occluder, hat, covered_mouth, scarf: probabilities.
         hanging_beard: the same, of those who have a full beard.
         fringe: that hair falls over the forehead or an eye, of those who have some.
+        wrinkles: skin has relief (`wrinkles`), which is shaded, instead of wrinkles painted into its colour.
+        relief_size: side of its map in texels.
         exposure: factor on the light of the picture; 1 is as cameras meter it.
         camera_strength: 1 is the full range of blur, noise, JPEG and tone; 0 is a clean picture.
     """
@@ -73,6 +78,8 @@ class SyntheticSettings:
     scarf: float = 0.08
     hanging_beard: float = 0.6
     fringe: float = 0.3
+    wrinkles: bool = False
+    relief_size: int = 384
     exposure: float = 1.0
     camera_strength: float = 1.0
 

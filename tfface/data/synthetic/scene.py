@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.data.synthetic import glasses as glasses_module
+from tfface.data.synthetic.albedo import SkinChart
 from tfface.data.synthetic.background import sample_background
 from tfface.data.synthetic.bank import AlbedoBank
 from tfface.data.synthetic.camera_effects import photograph
@@ -46,6 +47,7 @@ from tfface.data.synthetic.sample import (
 )
 from tfface.data.synthetic.shade import fill_cut, shade_pixels, shadow_map, strand_noise
 from tfface.data.synthetic.wraps import hanging_beard, scarf
+from tfface.data.synthetic.wrinkles import Relief, WrinkleMaker, relief_slopes
 from tfface.face.expressions import gaze_degrees, sample_expression, shutting_weights
 from tfface.face.open_model import OpenFace, load_open_face
 from tfface.face.parts import load_parts
@@ -93,7 +95,11 @@ class SyntheticPair:
 
 @dataclass(frozen=True)
 class Person:
-    """A scene ready to be photographed: mesh in millimetres, materials, light."""
+    """A scene ready to be photographed: mesh in millimetres, materials, light.
+
+    With `settings.wrinkles` `displacement` `[R,R]` is the skin's relief in the face's chart, mm along the normal; the
+    mesh is smooth, wrinkles are shaded.
+    """
 
     identity: NDArray[np.float32]
     expression: NDArray[np.float32]
@@ -111,6 +117,13 @@ class Person:
     light: Light
     spectacles: glasses_module.Spectacles | None
     labels: dict[str, float] = field(default_factory=dict)
+    displacement: NDArray[np.float32] | None = None
+
+    @property
+    def albedo(self) -> NDArray[np.float32]:
+        """`[T,T,3]` the skin's own colour in the face's chart, linear RGB."""
+        painted = self.texture.astype(np.float32) / np.float32(255)
+        return painted[..., :3] ** 2 * (1 - painted[..., 3:] * (1 - self.tone))
 
 
 class FaceGenerator:
@@ -123,7 +136,9 @@ class FaceGenerator:
         self.sheet = HairSheet(self.head)
         self.mouth = MouthParts(load_parts(face_model=self.face.checksum))
         self.lash_roots = LashRoots(self.head)
-        self.bank = AlbedoBank.open(self.face, self.settings.bank_size, self.settings.texture_size)
+        wrinkles, size = self.settings.wrinkles, self.settings.texture_size
+        self.bank = AlbedoBank.open(self.face, self.settings.bank_size, size, painted_wrinkles=not wrinkles)
+        self.wrinkles = WrinkleMaker(SkinChart(self.face, self.settings.relief_size)) if wrinkles else None
 
     def pair(self, seed: int) -> SyntheticPair:
         """The pair of `seed` (0 or larger)."""
@@ -195,7 +210,15 @@ class FaceGenerator:
             light=sample_light(stream(once, "light")),
             spectacles=spectacles,
             labels=self._labels(index, worn),
+            displacement=self._displacement(seed, float(age), expression),
         )
+
+    def _displacement(self, seed: int, age: float, expression: FloatArray) -> NDArray[np.float32] | None:
+        """Of the person's skin, the same lines on every occasion, as deep as its expression makes them."""
+        if self.wrinkles is None:
+            return None
+        weights = dict(zip(self.face.expression_names, np.asarray(expression).tolist(), strict=True))
+        return self.wrinkles(Relief.of(age, weights), stream(seed, "wrinkles"))
 
     def _labels(self, index: int, worn: dict[str, bool]) -> dict[str, float]:
         """What `SyntheticPair.labels` says of a painted skin and of what is worn."""
@@ -302,11 +325,13 @@ class FaceGenerator:
         light = person.light
         shadow, light_points = shadow_map(mesh, turned, light.key_direction, person.strands)
         out = np.zeros((size, size, 3), np.float32)
+        flat = np.zeros((1, 1, 3), np.float32)
+        relief = flat if person.displacement is None else relief_slopes(person.displacement)
         shade_pixels(
             hit, weights, mesh.triangles, mesh.material, mesh.attributes, mesh.uv, mesh.eye, normals, light_points,
             shadow, person.texture, person.tone, person.colours, person.gloss, person.strands, person.eye, person.iris,
             light.harmonics, light.key_direction, light.key_colour, np.float32(light.softness),
-            np.float32(light.hollow), np.float32(person.scalp), out,
+            np.float32(light.hollow), np.float32(person.scalp), out, relief, turned,
         )  # fmt: skip
         visible = (hit >= 0).astype(np.float32)
         if fine > 1:

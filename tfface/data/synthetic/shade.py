@@ -160,12 +160,48 @@ def _surface(
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _wrinkled(relief, a, b, c, w0, w1, w2, uv, points, x, y, z, bent):
+    """The unit normal x, y, z of a triangle's pixel bent by the `relief` there, and how hollow it is, into `bent`."""
+    bent[0], bent[1], bent[2], bent[3] = x, y, z, 0.0
+    u1, v1, u2, v2 = uv[b, 0] - uv[a, 0], uv[b, 1] - uv[a, 1], uv[c, 0] - uv[a, 0], uv[c, 1] - uv[a, 1]
+    area = u1 * v2 - u2 * v1
+    if area == 0:
+        return
+    tangent, binormal = np.empty(3), np.empty(3)
+    for k in range(3):
+        first, second = points[b, k] - points[a, k], points[c, k] - points[a, k]
+        tangent[k], binormal[k] = (first * v2 - second * v1) / area, (second * u1 - first * u2) / area
+    size = relief.shape[0]
+    u = min(max(w0 * uv[a, 0] + w1 * uv[b, 0] + w2 * uv[c, 0], 0.0), 1.0) * (size - 1)
+    v = min(max(w0 * uv[a, 1] + w1 * uv[b, 1] + w2 * uv[c, 1], 0.0), 1.0) * (size - 1)
+    i, j = min(int(v), size - 2), min(int(u), size - 2)
+    fv, fu = v - i, u - j
+    read = np.empty(3)
+    for k in range(3):
+        top = relief[i, j, k] * (1 - fu) + relief[i, j + 1, k] * fu
+        read[k] = top * (1 - fv) + (relief[i + 1, j, k] * (1 - fu) + relief[i + 1, j + 1, k] * fu) * fv
+    # The surface's gradient, in the dual of the two tangents.
+    du = (binormal[1] * z - binormal[2] * y, binormal[2] * x - binormal[0] * z, binormal[0] * y - binormal[1] * x)
+    dv = (y * tangent[2] - z * tangent[1], z * tangent[0] - x * tangent[2], x * tangent[1] - y * tangent[0])
+    span = tangent[0] * du[0] + tangent[1] * du[1] + tangent[2] * du[2]
+    if span == 0:
+        return
+    for k in range(3):
+        bent[k] -= (read[0] * du[k] + read[1] * dv[k]) / span
+    length = np.sqrt(bent[0] ** 2 + bent[1] ** 2 + bent[2] ** 2) + 1e-9
+    bent[0], bent[1], bent[2], bent[3] = bent[0] / length, bent[1] / length, bent[2] / length, read[2]
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def shade_pixels(
     triangle_id, barycentric, triangles, material, attributes, uv, eye_direction, normals, light_points,
     shadow, texture, tone, colours, gloss, strands, eye, iris, sh, key, key_colour, softness, hollow, scalp, out,
+    relief, points,
 ):  # fmt: skip
-    """Linear radiance into `out` `[H,W,3]` where a triangle is seen."""
+    """Linear radiance into `out` `[H,W,3]` where a triangle is seen; `relief` `[R,R,3]` (`wrinkles.relief_slopes`, R at
+    least 2 or there is none) bends the skin's normals, `points` `[V,3]` mm lie in the camera's axes."""
     tex = np.zeros(4, np.float32)
+    bent = np.zeros(4)
     albedo = np.zeros(3, np.float32)
     taps = np.empty((8, 2))
     for tap in range(8):
@@ -191,6 +227,10 @@ def shade_pixels(
                 unit = -unit
             x, y, z = x * unit, y * unit, z * unit
             occlusion = w0 * attributes[a, 1] + w1 * attributes[b, 1] + w2 * attributes[c, 1]
+            dent, charted = 0.0, min(attributes[a, 0], attributes[b, 0], attributes[c, 0])
+            if relief.shape[0] > 1 and kind == SKIN and charted > 0.99:
+                _wrinkled(relief, a, b, c, w0, w1, w2, uv, points, x, y, z, bent)
+                x, y, z, dent = bent[0], bent[1], bent[2], bent[3]
             shine = _surface(
                 kind, a, b, c, w0, w1, w2, row, col, attributes, uv, eye_direction, texture, tone, colours,
                 gloss, strands, eye, iris, scalp, tex, albedo,
@@ -214,6 +254,8 @@ def shade_pixels(
                 direct = key_colour[k] * reach * max(facing + wrap, 0.0) / (1 + wrap)
                 spec = shine * (key_colour[k] * reach * max(facing, 0.0) * power + ambient * (0.04 + rim) * occlusion)
                 out[row, col, k] = albedo[k] * (ambient + direct * (0.5 + 0.5 * closed)) + spec
+                if dent > 0:
+                    out[row, col, k] *= np.exp(-(0.7, 1.1, 1.2)[k] * dent)
 
 
 def shadow_map(

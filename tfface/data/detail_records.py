@@ -1,0 +1,160 @@
+"""Shards for `--model detail`: photographs with what a frozen base says of them, and the truth behind each texel.
+
+A record is one photograph of a synthetic person. Maps are `[R,R]` in the face's chart, R = 256 (`tfface.viz.unwrapped`,
+`tfface.training.detail_truth` say what they hold).
+
+| feature | type |
+| --- | --- |
+| `photo`, `albedo`, `shaded` | JPEG: the photograph's colour, the base's albedo and lit colour |
+| `lighting` | PNG: tilt along u and v (level = 127 tilt + 128), seen (level = 255 seen) |
+| `displacement` | PNG of 16 bits, level = 2000 mm + 32768 |
+| `albedo_offset` | JPEG, level = 255 offset + 128 |
+| `weight` | grey PNG: how far the truth of a texel is known |
+| `crop` | JPEG, 224 pixels: the crop that the base saw |
+| `coefficients` | float32 `[N]` what the base said over it (`tfface.face.layout`) |
+| `landmarks` | float32 `[68,2]` true ones in pixels of the crop at 256 |
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.config import Config
+from tfface.data.ahead import in_threads
+from tfface.data.batches import Batch, KeptValidation
+from tfface.data.sources import Features, Sample, _Shards
+from tfface.errors import UserError
+from tfface.io.examples import Value, encode_example
+from tfface.io.records import decode_image, encode_jpeg, find_shards, read_dataset_card
+
+KIND = "detail"
+MAP_SIZE, CROP_PIXELS = 256, 224
+TILT_LEVELS, MM_LEVELS, MIDDLE = 127.0, 2000.0, 32768
+MAPS = ("photo", "shaded", "albedo", "lighting", "albedo_offset")
+
+
+def encode(maps: dict[str, NDArray[Any]], coefficients: NDArray[np.float32], landmarks: NDArray[Any]) -> bytes:
+    """One record.
+
+    Args:
+        maps: `photo`, `albedo`, `shaded` `[R,R,3]` in [0,1], `tilt` `[R,R,2]`, `seen`, `weight`, `displacement`
+            `[R,R]`, `albedo_offset` `[R,R,3]`, `crop` uint8.
+        coefficients, landmarks: see above.
+    """
+    lighting = np.concatenate([maps["tilt"] * TILT_LEVELS + 128, 255 * maps["seen"][..., None]], axis=-1)
+    features: dict[str, Value] = {
+        name: encode_jpeg(_levels(255 * maps[name])) for name in ("photo", "albedo", "shaded")
+    }
+    features["albedo_offset"] = encode_jpeg(_levels(255 * maps["albedo_offset"] + 128))
+    features["lighting"] = _png(_levels(lighting))
+    features["weight"] = _png(_levels(255 * maps["weight"]))
+    features["displacement"] = _png(np.round(maps["displacement"] * MM_LEVELS + MIDDLE).astype(np.uint16))
+    features["crop"] = encode_jpeg(maps["crop"])
+    features["coefficients"] = np.asarray(coefficients, np.float32)
+    features["landmarks"] = np.asarray(landmarks, np.float32)
+    return encode_example(features)
+
+
+def _levels(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+    return np.asarray(np.clip(np.round(values), 0, 255), np.uint8)
+
+
+def _png(levels: NDArray[Any]) -> bytes:
+    good, data = cv2.imencode(".png", levels, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    assert good
+    return bytes(data)
+
+
+def _unpng(data: bytes) -> NDArray[Any]:
+    levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if levels is None:
+        raise ValueError("a map of it is not a picture")
+    return np.asarray(levels)
+
+
+def decode(features: Features) -> dict[str, NDArray[Any]]:
+    """A record's maps as levels: `MAPS` `[R,R,3]` uint8, `weight` uint8, `displacement` uint16; `crop`, `coefficients`,
+    `landmarks`."""
+    told = {name: decode_image(features[name]) for name in ("photo", "albedo", "shaded", "albedo_offset", "crop")}
+    told |= {name: _unpng(features[name]) for name in ("lighting", "weight", "displacement")}
+    landmarks = np.asarray(features["landmarks"], np.float32).reshape(68, 2)
+    return {**told, "coefficients": np.asarray(features["coefficients"], np.float32), "landmarks": landmarks}
+
+
+class DetailShards(_Shards):
+    """The source of such shards."""
+
+    def __init__(self, config: Config, folder: Path) -> None:
+        super().__init__(config, folder, 1, "pairs_per_shard")
+        self.shapes = {}
+
+    def _sample(self, features: Features, view: str | None) -> Sample:
+        return Sample((), decode(features))
+
+
+class DetailBatches:
+    """Batches of levels as `decode` has them, stacked, with `mirrored` `[B]`; half of the training samples are.
+
+    Args:
+        config: the run's configuration; `data.records` names the shards.
+
+    Raises:
+        UserError: they are none of this kind.
+    """
+
+    def __init__(self, config: Config) -> None:
+        folder = Path(config.data.records)
+        if config.data.records:
+            find_shards(folder)
+        if not config.data.records or read_dataset_card(folder).get("kind") != KIND:
+            raise UserError(
+                "--model detail learns from shards with a base's answers: make some with "
+                "`tfface synthesize --detail --out DIR` and name them with --data.records DIR."
+            )
+        self.config, self.source = config, DetailShards(config, folder)
+
+    def training(self, start_step: int) -> Iterator[Batch]:
+        """Batches without end, after `start_step` of them."""
+        size, data = self.config.data.batch, self.config.data
+        jobs = self.source.training(start_step * size)
+        groups = iter(lambda: list(itertools.islice(jobs, size)), [])
+
+        def make(numbered: tuple[int, list[Any]]) -> Batch:
+            number, group = numbered
+            mirrored = np.random.default_rng([data.seed, number]).random(len(group)) < 0.5
+            return self._batch(group, mirrored & self.config.augment.mirror & self.config.augment.enabled)
+
+        return in_threads(make, enumerate(groups, start_step))
+
+    def validation(self) -> Iterator[Batch]:
+        """Plain batches, once through."""
+        jobs = self.source.validation()
+        groups = iter(lambda: list(itertools.islice(jobs, self.config.data.batch)), [])
+        return in_threads(lambda group: self._batch(group, np.zeros(len(group), bool)), groups)
+
+    @property
+    def num_validation(self) -> int:
+        """How many batches `validation` gives."""
+        return -(-self.source.num_validation // self.config.data.batch)
+
+    def _batch(self, jobs: list[Any], mirrored: NDArray[np.bool_]) -> Batch:
+        samples = [self.source.load(job).truth for job in jobs]
+        kept = ("crop", "coefficients", "landmarks") if self.config.model.space == "picture" else (*MAPS, *_TRUTH)
+        return {**{name: np.stack([sample[name] for sample in samples]) for name in kept}, "mirrored": mirrored}
+
+
+_TRUTH = ("weight", "displacement")
+
+
+def make_batches(config: Config, start_step: int = 0) -> tuple[Iterator[Batch], KeptValidation]:
+    """Training batches without end, after `start_step` of them, and validation batches."""
+    batches = DetailBatches(config)
+    kept = KeptValidation(batches.validation, batches.num_validation, config.data.cache_validation)
+    return batches.training(start_step), kept

@@ -1,0 +1,92 @@
+"""Losses of detail, in `keras.ops`, float32; one number a face, `[B]`.
+
+Supervised, in the chart: differences of displacement (mm) and albedo, L1, and of the displacement's slopes from texel
+to texel, which are what a normal is made of. Texels count by their weight.
+
+Seed 001's regularisers (equations 8 to 11): a map's mean square, its mean squared difference from its mirror image, and
+the mean over vertices of the mean squared difference from their neighbours.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+
+from tfface.config import DetailConfig
+
+RADIAN_DEG = 57.29578
+TINY = 1e-6
+
+
+class DetailObjective(keras.losses.Loss):
+    """True maps `[B,R,R,5]` (albedo's offset, displacement in mm, weight) and the network's `[B,R,R,4]` to the loss."""
+
+    def __init__(self, config: DetailConfig) -> None:
+        super().__init__(name="detail_objective", dtype="float32")
+        self.config = config
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        weight, config = y_true[..., 4], self.config
+        albedo = ops.mean(ops.abs(y_pred[..., :3] - y_true[..., :3]), axis=-1)
+        total = config.albedo * _mean(albedo, weight) + config.displacement * displacement_mm(y_true, y_pred)
+        return total + config.slopes * _mean(ops.minimum(_slopes(y_true, y_pred), 2.0), _inner(weight))
+
+
+def displacement_mm(y_true: Any, y_pred: Any) -> Any:
+    """How far displacements are off on average, mm."""
+    return _mean(ops.abs(y_pred[..., 3] - y_true[..., 3]), y_true[..., 4])
+
+
+def slope_deg(y_true: Any, y_pred: Any) -> Any:
+    """How far slopes are off on average, in degrees where a texel is a millimetre wide: about the normals' error."""
+    return RADIAN_DEG * _mean(ops.arctan(_slopes(y_true, y_pred)), _inner(y_true[..., 4]))
+
+
+def _slopes(y_true: Any, y_pred: Any) -> Any:
+    """The length of the difference of slopes, `[B,R-1,R-1]` mm a texel."""
+    off = y_pred[..., 3] - y_true[..., 3]
+    across, down = off[:, :-1, 1:] - off[:, :-1, :-1], off[:, 1:, :-1] - off[:, :-1, :-1]
+    return ops.sqrt(ops.square(across) + ops.square(down) + TINY)
+
+
+def _inner(weight: Any) -> Any:
+    """The weights of texels whose neighbours to the right and below count too."""
+    return weight[:, :-1, :-1] * weight[:, :-1, 1:] * weight[:, 1:, :-1]
+
+
+def _mean(values: Any, weight: Any) -> Any:
+    return ops.sum(values * weight, axis=(1, 2)) / (ops.sum(weight, axis=(1, 2)) + 1.0)
+
+
+def small(maps: Any) -> Any:
+    """Equation 8 of maps `[B,H,W,C]`: the mean over pixels of the squared length."""
+    return ops.mean(ops.sum(ops.square(maps), axis=-1), axis=(1, 2))
+
+
+def symmetry(maps: Any) -> Any:
+    """Equation 9: the same of a map less its mirror image in the picture."""
+    return small(maps - ops.flip(maps, axis=2))
+
+
+class Smoothness:
+    """Equations 10 and 11 on a mesh.
+
+    Args:
+        triangles: `[F,3]`.
+        count: of vertices.
+    """
+
+    def __init__(self, triangles: NDArray[np.integer], count: int) -> None:
+        edges = np.unique(np.sort(triangles[:, [0, 1, 1, 2, 2, 0]].reshape(-1, 2), axis=1), axis=0)
+        neighbours = np.maximum(np.bincount(edges.ravel(), minlength=count), 1)
+        self._edges = edges.astype(np.int32)
+        self._weights = (1 / neighbours[edges]).sum(1).astype(np.float32) / np.float32(count)
+
+    def __call__(self, values: Any) -> Any:
+        """Of values `[B,V,C]` at the vertices, `[B]`."""
+        first, second = (ops.take(values, self._edges[:, side], axis=1) for side in (0, 1))
+        return ops.sum(ops.sum(ops.square(first - second), axis=-1) * self._weights, axis=1)

@@ -1,0 +1,156 @@
+"""The regime of `--model detail` in the face's chart: supervised by what synthetic people's skin really is.
+
+Shards hold what a frozen base said of each photograph (`tfface synthesize --detail`): no step runs the base. Anything
+else (checkpoints from which a run goes on as if it had not stopped, schedule, files) is the position-map regime's, on
+every backend.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+from numpy.typing import NDArray
+from rich.console import Console
+
+from tfface import models
+from tfface.config import Config
+from tfface.data import detail_records as records
+from tfface.face.open_model import load_open_face
+from tfface.face.position_map import PositionMap
+from tfface.io.image import write_image
+from tfface.losses.detail import DetailObjective, displacement_mm, slope_deg
+from tfface.training import devices, run_folder
+from tfface.training.checkpoint import RunState
+from tfface.training.feed import FinishingModel
+from tfface.training.position_map import MakeDatasets, Session, joined, start_from
+from tfface.training.schedule import make_optimizer
+from tfface.viz.sheet import contact_sheet
+
+METRICS = {"displacement_mm": displacement_mm, "slope_deg": slope_deg}
+SHOWN_MM = 3.0
+"""Of displacement, from grey to white in pictures."""
+
+
+def train(
+    config: Config,
+    make_datasets: MakeDatasets | None = None,
+    console: Console | None = None,
+    extra_callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> RunState:
+    """Trains in `config.run.out`, going on from its checkpoint where there is one.
+
+    Args:
+        config: the run's configuration; `run.out` must be named.
+        make_datasets: `(config, start_step) -> (training, validation)`; `tfface.data.detail_records` by default.
+        console: where progress goes.
+        extra_callbacks: told of everything last.
+
+    Raises:
+        UserError: the folder holds another run, or there is nothing to train on.
+    """
+    console = console or Console()
+    with joined(config) as (config, workers):
+        folder = run_folder.claim(config)
+        with devices.prepare(config.run):
+            model = compiled(config)
+        if not (folder / "checkpoint.npz").is_file():
+            start_from(model, config)
+        topology = PositionMap(load_open_face(), config.model.map_size)
+        session = DetailSession(config, folder, model, topology, make_datasets or records.make_batches, console)
+        session.extra_callbacks, session.workers = extra_callbacks, workers
+        return session.run()
+
+
+def compiled(config: Config) -> keras.Model:
+    """The network with its loss, metrics and optimiser; its steps finish their batches."""
+    network = models.build(config.model)
+    model = FinishingModel(network.input, network.output, name=network.name)
+    model.finish = finished
+    optimizer = make_optimizer(config.optim, config.data.steps_per_epoch)
+    if config.run.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(model.trainable_variables)
+    model.compile(
+        optimizer,
+        loss=DetailObjective(config.detail),
+        metrics=[keras.metrics.MeanMetricWrapper(function, name) for name, function in METRICS.items()],
+        jit_compile=False if keras.backend.backend() == "tensorflow" and not devices.on_gpu() else "auto",
+    )
+    size = config.model.image_size
+    truth = np.zeros((1, size, size, 5), np.float32)  # Keras would build loss and metrics from an unfinished batch
+    model.compute_loss(None, truth, truth[..., :4])
+    model.compute_metrics(None, truth, truth[..., :4])
+    model.reset_metrics()
+    return model
+
+
+def finished(batch: Any) -> tuple[Any, Any]:
+    """A batch of `records.DetailBatches` (alone in a tuple) as inputs `[B,R,R,12]` and truth `[B,R,R,5]`: albedo's
+    offset, displacement in mm, weight."""
+    given = batch[0] if isinstance(batch, (tuple, list)) else batch
+    levels = {name: ops.cast(given[name], "float32") for name in given if name != "mirrored"}
+    turned = ops.convert_to_tensor(given["mirrored"])[:, None, None, None]
+    lighting = levels["lighting"]
+    tilt, seen = (lighting[..., :2] - 128) / records.TILT_LEVELS, lighting[..., 2:] / 255
+    colours = [levels[name] / 255 for name in ("photo", "shaded", "albedo")]
+    displacement = (levels["displacement"] - records.MIDDLE) / records.MM_LEVELS
+    inputs = ops.concatenate([*colours, tilt, seen], axis=-1)
+    truth = [(levels["albedo_offset"] - 128) / 255, displacement[..., None], levels["weight"][..., None] / 255]
+    signs = np.ones(12, np.float32)
+    signs[9] = -1  # a slope along u is one the other way in the mirror
+    flipped = ops.flip(inputs, axis=2) * signs
+    truth = ops.concatenate(truth, axis=-1)
+    return ops.where(turned, flipped, inputs), ops.where(turned, ops.flip(truth, axis=2), truth)
+
+
+class DetailSession(Session):
+    """One process's part of a run."""
+
+    def columns(self) -> tuple[str, ...]:
+        """Of `metrics.csv`."""
+        return tuple(f"{prefix}{name}" for name in METRICS for prefix in ("", "val_"))
+
+    def pictures(self, validation: Any) -> DetailPictures:
+        inputs, truth = (ops.convert_to_numpy(part) for part in finished(next(iter(validation))))
+        count = self.config.run.pictures
+        return DetailPictures(inputs[:count], truth[:count], self.folder / "pictures.png")
+
+    def _best(self, state: RunState) -> str:
+        if not state.best_epoch:
+            return super()._best(state)
+        return f"Best validation loss {state.best:.4g} in epoch {state.best_epoch}. Next: tfface export {self.folder}"
+
+
+class DetailPictures:
+    """Photograph, true and predicted displacement of the same few samples.
+
+    Args:
+        inputs: `[N,R,R,12]`; truth: `[N,R,R,5]`.
+        path: where the latest sheet is kept.
+    """
+
+    def __init__(self, inputs: NDArray[np.float32], truth: NDArray[np.float32], path: Path) -> None:
+        self.inputs, self.truth, self.path = inputs, truth, path
+
+    def __call__(self, model: keras.Model) -> NDArray[np.uint8]:
+        """The sheet `[H,W,3]` uint8 RGB, a row a sample; also written to `path`."""
+        said = ops.convert_to_numpy(model(self.inputs, training=False))
+        cells, size = [], self.inputs.shape[1]
+        for inputs, truth, offset in zip(self.inputs, self.truth, said, strict=True):
+            weight = truth[..., 4:]
+            cells += [_grey(inputs[..., :3]), _grey(0.5 + weight * truth[..., 3:4] / SHOWN_MM / 2)]
+            cells += [_grey(0.5 + weight * offset[..., 3:] / SHOWN_MM / 2), _grey(0.5 + offset[..., :3])]
+        names = ["photograph", "true displacement", "said", "albedo's offset"] * len(said)
+        sheet = contact_sheet(cells, names, 4, size)
+        write_image(self.path, sheet, result=True)
+        return sheet
+
+
+def _grey(values: NDArray[np.floating]) -> NDArray[np.uint8]:
+    levels = np.round(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(levels, (*levels.shape[:2], 3)))

@@ -1,0 +1,102 @@
+"""Makes the shards of `tfface.data.detail_records`: synthetic people with wrinkles, and a frozen base's answers.
+
+The base sees each photograph once, here, and not in every step of training. Its crop is the true landmarks' box, moved
+and scaled a little: about what prediction's second look has.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tfface.data import detail_records
+from tfface.data.shards import ShardSet
+from tfface.data.synthetic.sample import SyntheticSettings
+from tfface.data.synthetic.scene import FaceGenerator, Person, SyntheticView
+from tfface.geometry.align import box_from_landmarks, crop_transform, square_box, transform_points
+from tfface.inference import Reconstructor
+from tfface.io.examples import write_records
+from tfface.io.files import atomic_path
+from tfface.io.image import warp_image
+from tfface.result import FaceResult
+from tfface.runtime import find_network
+from tfface.training.detail_truth import TrueFace
+from tfface.viz.unwrapped import unwrap
+
+DETAIL_SETTINGS = SyntheticSettings(
+    image_size=384,
+    level=2,
+    wrinkles=True,
+    enlarge=1.1,
+    centre_jitter=0.03,
+    size_jitter=(0.95, 1.1),
+    front_yaw_deg=50.0,
+    camera_strength=0.5,
+)
+SHIFT, SCALE = 0.015, (0.97, 1.05)
+"""Of the box that the base sees, about the true one."""
+
+
+class DetailMaker:
+    """Records of people by their seeds.
+
+    Args:
+        base: of `tfface.runtime.find_network`: an R-Net's name or folder.
+        settings: of the pictures, with wrinkles.
+    """
+
+    def __init__(self, base: str, settings: SyntheticSettings = DETAIL_SETTINGS) -> None:
+        self.generator = FaceGenerator(settings)
+        self.base = Reconstructor(find_network(base, coefficients=True), refine=0)
+
+    def seen(self, seed: int) -> tuple[SyntheticView, Person, FaceResult]:
+        """A person's photograph, the person, and what the base says."""
+        view, person = self.generator.photograph(seed, seed)
+        rng = np.random.default_rng(seed)
+        box = box_from_landmarks(view.camera.project(person.landmarks))
+        side = box[2] - box[0]
+        centre = (box[:2] + box[2:]) / 2 + side * rng.uniform(-SHIFT, SHIFT, 2)
+        square = square_box(centre, side * rng.uniform(*SCALE))
+        return view, person, self.base.faces_in_boxes([view.image], [square])[0]
+
+    def __call__(self, seed: int) -> bytes:
+        """The record of a person."""
+        view, person, face = self.seen(seed)
+        assert face.decoded is not None
+        base = unwrap(view.image, face.vertices, face.decoded, detail_records.MAP_SIZE)
+        truth = TrueFace(person, view.camera, len(view.image), detail_records.MAP_SIZE).seen_by(base)
+        size = detail_records.CROP_PIXELS
+        maps: dict[str, Any] = {name: getattr(base, name) for name in ("photo", "albedo", "shaded", "tilt", "seen")}
+        maps |= {"displacement": truth.displacement, "albedo_offset": truth.albedo, "weight": truth.weight}
+        maps["crop"] = warp_image(view.image, crop_transform(face.box, size), size, size)
+        landmarks = transform_points(crop_transform(face.box, 256), view.camera.project(person.landmarks))
+        return detail_records.encode(maps, face.decoded.coefficients, landmarks[:, :2])
+
+
+@dataclass(frozen=True)
+class DetailSet(ShardSet):
+    """A set of such shards; `base` is the R-Net's name or folder."""
+
+    base: str = "rnet_points"
+
+    @cached_property
+    def _maker(self) -> DetailMaker:
+        return DetailMaker(self.base, self.settings)
+
+    def make(self, index: int) -> None:
+        """Makes one shard in this process, unless it is there."""
+        if not self.path(index).exists():
+            records = [self._maker(seed) for seed in self.seeds(index)]
+            with atomic_path(self.path(index)) as beside:
+                write_records(beside, records)
+
+    def card(self) -> dict[str, Any]:
+        """What `dataset.json` says of the set."""
+        digest = find_network(self.base, coefficients=True).digest()
+        return {**super().card(), "kind": detail_records.KIND, "base": self.base, "base_digest": digest}
+
+    def _check_people(self) -> None:
+        """Pictures are not compared: the base's digest and the settings say enough."""

@@ -1,0 +1,139 @@
+"""A photograph and the face that a network found in it, unrolled into the face's chart: what `--model detail` is shown.
+
+Each texel has the photograph's colour, the base's albedo and lit colour, whether the photograph shows it, and how much
+brighter it would become if the surface rose by a millimetre a texel along u, and along v. The last two say which way
+the light falls, in the chart's own axes: a crease is dark on one side and bright on the other, a freckle is not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+from tfface.face.decoded import DecodedFace
+from tfface.face.open_model import PART_NAMES, load_open_face
+from tfface.face.position_map import PositionMap
+from tfface.geometry.raster import vertex_normals
+from tfface.viz.texture import sample_photo, visibility
+
+FloatArray = NDArray[np.floating]
+CHANNELS = 12
+"""Of `Unwrapped.inputs`."""
+
+
+@dataclass(frozen=True, eq=False)
+class Unwrapped:
+    """Maps `[R,R,*]` in the face's chart.
+
+    Attributes:
+        photo, albedo, shaded: colours in [0,1].
+        tilt: `[R,R,2]` brightness a slope of 1 (mm a texel) along u and v adds.
+        seen: `[R,R]` how well the photograph shows it, in [0,1]; 0 off the face's skin.
+        position, normal: the base in the camera's axes (x right, y up, z to the camera), millimetres.
+        places: `[R,R,3]` u, v and depth in pixels of the photograph.
+    """
+
+    photo: NDArray[np.float32]
+    albedo: NDArray[np.float32]
+    shaded: NDArray[np.float32]
+    tilt: NDArray[np.float32]
+    seen: NDArray[np.float32]
+    position: NDArray[np.float32]
+    normal: NDArray[np.float32]
+    places: NDArray[np.float32]
+
+    def inputs(self) -> NDArray[np.float32]:
+        """`[R,R,12]` photo, shaded, albedo, tilt, seen."""
+        parts = (self.photo, self.shaded, self.albedo, self.tilt, self.seen[..., None])
+        return np.concatenate(parts, axis=-1, dtype=np.float32)
+
+
+@lru_cache(maxsize=2)
+def chart(resolution: int) -> PositionMap:
+    """The face's chart at a resolution."""
+    return PositionMap(load_open_face(), resolution)
+
+
+@lru_cache(maxsize=2)
+def skin_of_chart(resolution: int) -> NDArray[np.float32]:
+    """`[R,R]` 1 on the face's skin, 0 on eyes, the mouth's inside, ears and neck; soft at its edges."""
+    face = load_open_face()
+    skin = (face.regions > 0) & (face.face(2).vertex_part == PART_NAMES.index("skin"))
+    mask = chart(resolution).from_vertices(np.float32(skin)[:, None])[..., 0]
+    inner = gaussian_filter(np.float32(mask > 0.99), resolution / 128)
+    return np.asarray(np.clip(2 * inner - 1, 0, 1), np.float32)
+
+
+def unwrap(image: NDArray[np.uint8], vertices: FloatArray, decoded: DecodedFace, resolution: int = 256) -> Unwrapped:
+    """The maps of a face.
+
+    Args:
+        image: `[H,W,3]` uint8 RGB.
+        vertices: `[53833,3]` u, v, depth in its pixels.
+        decoded: what the network says of it.
+        resolution: R.
+    """
+    tables = chart(resolution)
+    triangles = tables.surface.triangles
+    normals = vertex_normals(decoded.turned, triangles)
+    seen = visibility(vertices, triangles)[:, None]
+    packed = np.concatenate([vertices, seen, decoded.turned, normals, decoded.albedo], axis=1).astype(np.float32)
+    places, seen, position, normal, albedo = np.split(tables.from_vertices(packed), [3, 4, 7, 10], axis=-1)
+    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
+    inside = (places[..., :2] >= 0).all(-1) & (places[..., 0] <= image.shape[1]) & (places[..., 1] <= image.shape[0])
+    shading = decoded.shading(normal)
+    return Unwrapped(
+        sample_photo(image, places),
+        albedo,
+        np.asarray(np.clip(albedo * shading, 0, 1), np.float32),
+        _tilt(decoded, position, normal, shading),
+        np.asarray(seen[..., 0] * inside * skin_of_chart(resolution), np.float32),
+        position,
+        normal,
+        places,
+    )
+
+
+def slopes_to_normals(position: FloatArray, normal: FloatArray, along_u: FloatArray, along_v: FloatArray) -> FloatArray:
+    """Unit normals `[R,R,3]` of a surface that rises over another along its normals.
+
+    Args:
+        position, normal: `[R,R,3]` of the surface below.
+        along_u, along_v: `[R,R]` by how much it rises, mm a texel to the right and down.
+    """
+    dual_u, dual_v = _duals(position, normal)
+    bent = normal - along_u[..., None] * dual_u - along_v[..., None] * dual_v
+    return np.asarray(bent / np.maximum(np.linalg.norm(bent, axis=-1, keepdims=True), 1e-6), np.float32)
+
+
+def detailed_normals(position: FloatArray, normal: FloatArray, displacement: FloatArray) -> FloatArray:
+    """Unit normals `[R,R,3]` of a surface displaced by `[R,R]` mm along its normals."""
+    along_v, along_u = np.gradient(displacement)
+    return slopes_to_normals(position, normal, along_u, along_v)
+
+
+LEAST_SPAN = 0.02
+"""Of a texel's extent in mm^2: where the chart is folded or nearly so, nothing tilts."""
+
+
+def _duals(position: FloatArray, normal: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """The duals `[R,R,3]` of a texel's two tangents: the surface's gradient is `h_u dual_u + h_v dual_v`."""
+    down, right = np.gradient(position, axis=(0, 1))
+    dual_u, dual_v = np.cross(down, normal), np.cross(normal, right)
+    span = np.sum(right * dual_u, axis=-1, keepdims=True)
+    inverse = np.where(np.abs(span) > LEAST_SPAN, 1 / np.where(span == 0, 1, span), 0)
+    return dual_u * inverse, dual_v * inverse
+
+
+def _tilt(decoded: DecodedFace, position: FloatArray, normal: FloatArray, shading: FloatArray) -> NDArray[np.float32]:
+    step, grey = 0.1, shading.mean(-1)
+    parts = []
+    for dual in _duals(position, normal):
+        bent = normal - step * dual
+        bent = bent / np.linalg.norm(bent, axis=-1, keepdims=True)
+        parts.append((decoded.shading(bent).mean(-1) - grey) / step)
+    return np.asarray(np.clip(np.stack(parts, -1), -1, 1), np.float32)
