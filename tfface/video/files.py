@@ -43,8 +43,8 @@ FACE_CAPTURE_ORDER = (
 ANGLES = ("HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll")
 ANGLES += ("RightEyeYaw", "RightEyePitch", "RightEyeRoll")
 NOTE = (
-    "weights from 0 to 1; angles in radians: yaw > 0 to the picture's right, pitch > 0 down, roll > 0 counter-clockwise "
-    "in the picture; a frame without the face has no row"
+    "weights from 0 to 1; radians: yaw > 0 to the picture's right, pitch > 0 down, roll > 0 counter-clockwise in the "
+    "picture; a frame without the face has no row"
 )
 
 
