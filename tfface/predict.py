@@ -29,7 +29,7 @@ class Arguments:
     """Turns photographs of faces into textured 3D faces: .obj, .glb, overlay, sheet, depth and .json for each face."""
 
     photo: tyro.conf.Positional[Path]
-    """A photograph, or a folder of photographs."""
+    """A photograph, or a folder of photographs; or a video file, or a camera's number (docs/video.md)."""
     side_photo: tyro.conf.Positional[Path | None] = None
     """The same face at the same moment from another side: one shape and expression for both."""
     model: str | None = None
@@ -58,6 +58,10 @@ class Arguments:
     """What runs the network; without it what its files are for: onnx (ONNX Runtime) for presets."""
     mat: bool = False
     """Also write NAME.mat with Deep3DFaceReconstruction's fields (an R-Net's)."""
+    smooth: float = 1.0
+    """Of a video: how much expression and pose are smoothed; 0 is not at all."""
+    seconds: float | None = None
+    """Of a video or a camera: so much of it; without it all, of a camera until Ctrl-C."""
     overwrite: bool = False
     """Do again what is done in --out, and overwrite files there that tfface did not write."""
     files: tyro.conf.OmitArgPrefixes[FileOptions] = field(default_factory=FileOptions)
@@ -82,7 +86,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Arguments, console: Console) -> int:
     from tfface.io.image import unreadable_format
+    from tfface.video.source import is_video
 
+    if is_video(arguments.photo):
+        return _predict_video(arguments, console)
     batch = _batch(arguments)
     failed = 0
     for path in batch.unreadable:
@@ -107,6 +114,38 @@ def _run(arguments: Arguments, console: Console) -> int:
             progress.advance(task)
     _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), failed, done)
     return 1 if failed else 0
+
+
+def _predict_video(arguments: Arguments, console: Console) -> int:
+    """Follows the faces of a video or a camera."""
+    from tfface.detect.registry import load_detector
+    from tfface.inference import Reconstructor
+    from tfface.runtime import find_network
+    from tfface.video.run import Options, predict_video
+
+    files = arguments.files.check()
+    for name in ("side_photo", "box", "refine", "set", "mat"):
+        if getattr(arguments, name):
+            raise UserError(f"--{name.replace('_', '-')} goes with photographs, not with a video.")
+    detector = load_detector(arguments.detector, arguments.min_score)
+    network = find_network(arguments.model, True, arguments.runtime)
+    reconstructor = Reconstructor(network, detector, arguments.recrop or 0)
+    options = Options(
+        arguments.smooth, files.mesh, min(files.level, 1), files.formats, arguments.seconds, arguments.overwrite
+    )
+    with console.status("loading the network") as status:
+        paths = predict_video(
+            arguments.photo,
+            arguments.out,
+            reconstructor,
+            detector,
+            options,
+            lambda line: print(f"tfface predict: {line}", file=sys.stderr),
+            status.update,
+        )
+    for path in paths:
+        console.print(f"{arguments.photo} -> {path}", markup=False, soft_wrap=True)
+    return 0
 
 
 def _failure(photo: Path, error: Exception) -> int:

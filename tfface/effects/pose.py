@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tfface.face.head_mesh import head_mesh
 from tfface.face.open_model import load_open_face
 from tfface.result import FaceResult
+from tfface.viz.overlay import write_text
 
 FRONT, BACK = (255, 214, 92), (96, 150, 200)
 AXES = ((255, 110, 110), (120, 235, 140), (110, 170, 255))
@@ -53,20 +54,12 @@ def _draw_one(canvas: NDArray[np.uint8], result: FaceResult) -> None:
     for end, colour in zip(ends[1:], AXES, strict=True):
         _line(canvas, ends[0], end, colour, 2 * thick)
     yaw, pitch, roll = result.pose.degrees
-    _say(canvas, f"yaw {yaw:.0f}  pitch {pitch:.0f}  roll {roll:.0f}", corners, side)
+    large = max(min(side, canvas.shape[1]) / 420, 0.4)
+    left, bottom = corners[:, 0].mean() - 140 * large, corners[:, 1].max() + 40 * large
+    write_text(canvas, f"yaw {yaw:.0f}  pitch {pitch:.0f}  roll {roll:.0f}", left, bottom, large)
 
 
 def _line(canvas: NDArray[np.uint8], start: NDArray[np.floating], end: NDArray[np.floating], colour, thick) -> None:  # type: ignore[no-untyped-def]
     ends = [tuple(np.round((point - 0.5) * 16).astype(int).tolist()) for point in (start, end)]
     for ink, wide in (((20, 20, 20), thick + 2), (colour, thick)):
         cv2.line(canvas, *ends, ink, wide, cv2.LINE_AA, 4)
-
-
-def _say(canvas: NDArray[np.uint8], text: str, corners: NDArray[np.floating], side: float) -> None:
-    """Writes under the box, or inside the picture's border where there is no room."""
-    large = max(min(side / 420, canvas.shape[1] / 420), 0.4)
-    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, large, 1)
-    left = np.clip(corners[:, 0].mean() - width / 2, 2, max(canvas.shape[1] - width - 2, 2))
-    bottom = np.clip(corners[:, 1].max() + 1.8 * height, height + 2, canvas.shape[0] - 4)
-    for ink, wide in (((20, 20, 20), max(round(4 * large), 3)), ((255, 255, 255), max(round(1.5 * large), 1))):
-        cv2.putText(canvas, text, (int(left), int(bottom)), cv2.FONT_HERSHEY_SIMPLEX, large, ink, wide, cv2.LINE_AA)

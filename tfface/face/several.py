@@ -152,6 +152,18 @@ class Person:
 
     def add(self, found: Found, rounds: int = ROUNDS) -> NDArray[np.float32]:
         """Takes in a picture; its coefficients `[N]` with the identity that is known now."""
+        picture, identity = self._seen(found, rounds)
+        one = _reduced(picture, identity, self.model, self.model.layout.identity)
+        self.information = self.information + one.matrix
+        self._vector = self._vector + one.vector + one.matrix @ identity
+        return picture.coefficients(self.identity, self.model.layout)
+
+    def look(self, found: Found, rounds: int = ROUNDS) -> NDArray[np.float32]:
+        """The coefficients `[N]` of a picture with the identity that is known, which stays as it is."""
+        return self._seen(found, rounds)[0].coefficients(self.identity, self.model.layout)
+
+    def _seen(self, found: Found, rounds: int) -> tuple[_Picture, FloatArray]:
+        """A picture's own numbers, and the identity that it and those before it show."""
         picture, identity = _Picture.begin(found, self.model.layout), self._found
         for _ in range(rounds):
             one = _reduced(picture, identity, self.model, self.model.layout.identity)
@@ -159,10 +171,7 @@ class Person:
             change = _solution(self.information + one.matrix, vector)
             picture.move(one.own_change(change))
             identity = identity + change
-        one = _reduced(picture, identity, self.model, self.model.layout.identity)
-        self.information = self.information + one.matrix
-        self._vector = self._vector + one.vector + one.matrix @ identity
-        return picture.coefficients(self.identity, self.model.layout)
+        return picture, identity
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,12 @@ class GlbFile:
         return len(self._views) - 1
 
     def accessor(
-        self, values: NDArray[Any], kind: str, target: int = VERTICES, bounds: bool = False, normalized: bool = False
+        self,
+        values: NDArray[Any],
+        kind: str,
+        target: int | None = VERTICES,
+        bounds: bool = False,
+        normalized: bool = False,
     ) -> int:
         """Adds an array (of `COMPONENTS`); the number of its accessor."""
         view = self.view(np.ascontiguousarray(values).tobytes(), target)

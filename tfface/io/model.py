@@ -69,12 +69,30 @@ class NamedMesh:
 
 
 @dataclass(frozen=True, eq=False)
+class Animation:
+    """How a model's morph targets and its root move.
+
+    Attributes:
+        seconds: `[T]` float, rising.
+        weights: `[T,K]` of the morph targets, in their order.
+        rotations: `[T,4]` unit quaternions x, y, z, w.
+        positions: `[T,3]` mm.
+    """
+
+    seconds: NDArray[np.floating]
+    weights: NDArray[np.floating]
+    rotations: NDArray[np.floating]
+    positions: NDArray[np.floating]
+
+
+@dataclass(frozen=True, eq=False)
 class Model:
-    """Meshes under one name, and the weights (by target) with which its morph targets show it."""
+    """Meshes under one name, the weights (by target) with which its morph targets show it, and how it moves."""
 
     name: str
     meshes: Sequence[NamedMesh]
     weights: Mapping[str, float] = field(default_factory=dict)
+    animation: Animation | None = None
 
     def joined(self) -> Mesh:
         """One mesh of triangles with a colour a vertex, mm, as morph targets' weights show it."""
@@ -201,7 +219,26 @@ class _Glb:
         root = {"name": model.name, "children": list(range(len(nodes)))}
         scenes = [{"nodes": [len(nodes)]}]
         tree = {"scenes": scenes, "nodes": [*nodes, root], "meshes": meshes, "materials": described}
+        if model.animation is not None:
+            moving = [place for place, mesh in enumerate(model.meshes) if mesh.targets]
+            tree["animations"] = [self._animation(model.animation, moving, len(nodes))]
         return self.file.finished({**tree, **self._textures()})
+
+    def _animation(self, moves: Animation, moving: Sequence[int], root: int) -> dict[str, Any]:
+        """Linear steps from frame to frame: one track of weights for all meshes that have any, two for the root."""
+        times = self.file.accessor(np.asarray(moves.seconds, np.float32)[:, None], "SCALAR", None, bounds=True)
+        tracks = {
+            "weights": (np.asarray(moves.weights, np.float32).reshape(-1, 1), "SCALAR"),
+            "rotation": (np.asarray(moves.rotations, np.float32), "VEC4"),
+            "translation": (np.asarray(moves.positions * MM_TO_M, np.float32), "VEC3"),
+        }
+        samplers = [
+            {"input": times, "output": self.file.accessor(values, kind, None), "interpolation": "LINEAR"}
+            for values, kind in tracks.values()
+        ]
+        channels = [{"sampler": 0, "target": {"node": node, "path": "weights"}} for node in moving]
+        channels += [{"sampler": k, "target": {"node": root, "path": list(tracks)[k]}} for k in (1, 2)]
+        return {"name": "performance", "samplers": samplers, "channels": channels}
 
     def _textures(self) -> dict[str, Any]:
         if not self.images:

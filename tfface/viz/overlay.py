@@ -66,6 +66,24 @@ def blend(image: Image, rgba: FloatArray, opacity: float = 1.0) -> Image:
     return np.asarray(np.clip(mixed, 0, 1) * 255 + 0.5, np.uint8)
 
 
+def write_text(canvas: Image, text: str, left: float, bottom: float, large: float) -> None:
+    """Writes a line into a picture `[H,W,3]`, white with a shadow, inside its borders where it fits.
+
+    Args:
+        left, bottom: where the line begins, in pixels.
+        large: of OpenCV's font; 1 is some 22 pixels high.
+    """
+    import cv2
+
+    wide = max(round(1.5 * large), 1)
+    (width, height), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, large, wide)
+    x = int(np.clip(left, 2, max(canvas.shape[1] - width - 2, 2)))
+    y = int(np.clip(bottom, height + 2, max(canvas.shape[0] - 4, height + 2)))
+    for shift, ink in (((1, 1), (20, 20, 20)), ((-1, 1), (20, 20, 20)), ((0, 0), (255, 255, 255))):
+        place = (x + shift[0] * wide, y + shift[1] * wide)
+        cv2.putText(canvas, text, place, cv2.FONT_HERSHEY_SIMPLEX, large, ink, wide, cv2.LINE_AA)
+
+
 def draw_landmarks(image: Image, points: FloatArray, thickness: float = 1.6) -> Image:
     """The 68 points `[68, 2 or 3]` with the lines of jaw, brows, nose, eyes and lips on a copy of the picture."""
     import cv2

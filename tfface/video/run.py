@@ -1,0 +1,167 @@
+"""A video from its frames to its files."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tfface.detect.base import Detector
+from tfface.errors import UserError
+from tfface.inference import Reconstructor
+from tfface.io.files import refuse_foreign, written_by_us
+from tfface.io.film import film
+from tfface.video.draw import draw_over
+from tfface.video.files import save_performer
+from tfface.video.person import Performer
+from tfface.video.source import Frame, Video, open_video
+from tfface.video.track import Tracker
+
+LEAST_FRAMES = 5
+"""A face seen in fewer is none, or nobody's of the performance."""
+MOST_TOLD = 5
+Say = Callable[[str], None]
+
+
+@dataclass
+class Options:
+    """What is made of a video.
+
+    Attributes:
+        smooth: 0 for none, 1 is usual.
+        kind, level: of the animated mesh.
+        formats: `glb` and `png` (here the overlay's MP4); the CSV and JSON are always written.
+        seconds: so much of the video, or of the camera; None: all.
+    """
+
+    smooth: float = 1.0
+    kind: str = "face"
+    level: int = 1
+    formats: tuple[str, ...] = ("glb", "png")
+    seconds: float | None = None
+    overwrite: bool = False
+
+
+@dataclass
+class _Counts:
+    frames: int = 0
+    broken: list[int] = field(default_factory=list)
+    faceless: int = 0
+
+
+def predict_video(
+    source: Path, out: Path, reconstructor: Reconstructor, detector: Detector, options: Options, say: Say, show: Say
+) -> list[Path]:
+    """Follows the faces of a video, and writes what comes of them.
+
+    Args:
+        source: a video file, or a camera's number.
+        out: folder for the results.
+        reconstructor, detector: the network, best one that finds points; what finds faces.
+        options: of the results.
+        say: takes sentences for people.
+        show: takes the line that says how far it is.
+
+    Returns:
+        the results' paths.
+
+    Raises:
+        UserError: the video cannot be read, shows no face, or a result may not be written.
+    """
+    if not 0 <= options.smooth <= 100:
+        raise UserError(f"--smooth {options.smooth:g} is out of range: give 0 (none) to 100; 1 is usual.")
+    counts, people, start = _Counts(), {}, time.perf_counter()
+    with ExitStack() as stack:
+        video = stack.enter_context(open_video(source))
+        film_path = out / f"{video.name}_overlay.mp4"
+        if not options.overwrite:
+            refuse_foreign([film_path])
+        add = stack.enter_context(film(film_path, video.fps)) if "png" in options.formats else None
+        tracker, size = Tracker(detector), (0, 0)
+        try:
+            for frame in video.frames():
+                if options.seconds is not None and frame.seconds >= options.seconds:
+                    break
+                picture = _one_frame(frame, reconstructor, tracker, people, options, counts, say)
+                if picture is not None:
+                    size = picture.shape[1], picture.shape[0]
+                    if add is not None:
+                        add(picture)
+                rate = counts.frames / max(time.perf_counter() - start, 1e-6)
+                show(f"frame {counts.frames} of {video.count or '?'}, {rate:.1f} a second, {len(people)} people")
+        except KeyboardInterrupt:
+            if not video.camera:
+                raise
+        _tell(counts, video, time.perf_counter() - start, say)
+        people = {number: each for number, each in people.items() if len(each.moments) >= LEAST_FRAMES}
+        if not people:
+            raise UserError(f"{source} shows no face that can be followed: give a video in which faces are larger.")
+    told: dict[str, Any] = {
+        "name": video.name,
+        "fps": video.fps,
+        "width": size[0],
+        "height": size[1],
+        "frames": counts.frames,
+    }
+    return ([film_path] if add is not None else []) + _save(
+        people, out, video.name, {**told, "broken": counts.broken}, options
+    )
+
+
+def _one_frame(
+    frame: Frame,
+    reconstructor: Reconstructor,
+    tracker: Tracker,
+    people: dict[int, Performer],
+    options: Options,
+    counts: _Counts,
+    say: Say,
+) -> Any:
+    """Takes in a frame; the picture with what was found drawn over it, None of a broken one."""
+    counts.frames += 1
+    if frame.image is None:
+        counts.broken.append(frame.number)
+        if len(counts.broken) <= MOST_TOLD:
+            say(f"frame {frame.number} is broken and is passed over")
+        return None
+    tracks = tracker.faces(frame.image, frame.seconds)
+    results = reconstructor.reconstruct([(frame.image, track.found) for track in tracks]) if tracks else []
+    canvas, sure = np.array(frame.image), tracker.seen(tracks, results, frame.seconds)
+    for track, result, seen in zip(tracks, results, sure, strict=True):
+        if seen:
+            performer = people.setdefault(track.number, Performer(reconstructor.points, options.smooth))
+            draw_over(canvas, performer, performer.add(result, frame.number, frame.seconds), track.number)
+    counts.faceless += not any(sure)
+    return canvas
+
+
+def _tell(counts: _Counts, video: Video, seconds: float, say: Say) -> None:
+    say(f"{video.name}: {counts.frames} frames in {seconds:.1f} s, {counts.frames / max(seconds, 1e-6):.1f} a second")
+    if len(counts.broken) > MOST_TOLD:
+        say(f"{len(counts.broken)} frames are broken and were passed over")
+    if counts.faceless:
+        say(f"{counts.faceless} frames show no face")
+
+
+def _save(people: dict[int, Performer], out: Path, name: str, told: dict[str, Any], options: Options) -> list[Path]:
+    """The files of each person, numbered where there are several."""
+    written: list[Path] = []
+    for place, performer in enumerate(people[number] for number in sorted(people)):
+        base = out / (name if len(people) == 1 else f"{name}_{place}")
+        if not options.overwrite:
+            _refuse(base)
+        written += save_performer(performer, base, told, options.kind, options.level, "glb" in options.formats)
+    return written
+
+
+def _refuse(base: Path) -> None:
+    """A CSV has no room for our mark: it is ours where the JSON beside it is."""
+    ends = [base.with_name(f"{base.name}{end}") for end in (".glb", ".json", ".csv")]
+    refuse_foreign(ends[:2])
+    if ends[2].exists() and not written_by_us(ends[1]):
+        refuse_foreign(ends[2:])
