@@ -77,6 +77,8 @@ class Reconstructor:
     ) -> None:
         network = model if isinstance(model, Network) else find_network(model, runtime=runtime)
         self.card = network.card
+        if self.card["model"] == "detail":
+            raise UserError(f"{network.folder} gives detail to a face, and finds none: name it with --detail-model.")
         self.model_name = str(self.card["model"])
         self.preset = re.sub("-[0-9a-f]{16}$", "", network.folder.name)  # the cache's exports are named by a digest too
         self.num_views, self.image_size = int(self.card["views"]), int(self.card["image_size"])

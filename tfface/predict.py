@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -62,6 +62,11 @@ class Arguments:
     """Of a video: how much expression and pose are smoothed; 0 is not at all."""
     seconds: float | None = None
     """Of a video or a camera: so much of it; without it all, of a camera until Ctrl-C."""
+    detail: bool = False
+    """Wrinkles and folds too: a displaced mesh with normal map and albedo, and NAME_normal.png, NAME_albedo.png and
+    NAME_displacement.png and .npy (docs/detail.md)."""
+    detail_model: str = "detail"
+    """With --detail: the network, a preset's name or a folder."""
     overwrite: bool = False
     """Do again what is done in --out, and overwrite files there that tfface did not write."""
     files: tyro.conf.OmitArgPrefixes[FileOptions] = field(default_factory=FileOptions)
@@ -216,10 +221,14 @@ def _batch(arguments: Arguments) -> Batch:
 
 def _made_with(arguments: Arguments, network: Network) -> dict[str, Any]:
     """What decides how a photograph's results come out, beside the photograph."""
-    chosen = ("detector", "min_score", "box", "side_box", "recrop", "refine", "set", "strict", "mat")
+    chosen = ("detector", "min_score", "box", "side_box", "recrop", "refine", "set", "strict", "mat", "detail")
     told = {name: getattr(arguments, name) for name in chosen}
     if told["recrop"] is None:
         told["recrop"] = network.looks - 1
+    if arguments.detail:
+        from tfface.runtime import find_network
+
+        told["detail"] = find_network(arguments.detail_model, runtime=arguments.runtime).digest()
     return {"model": network.digest(), **told, "files": asdict(arguments.files)}
 
 
@@ -253,7 +262,7 @@ def _network(arguments: Arguments) -> Network:
     from tfface.runtime import find_network
 
     several = arguments.set or arguments.side_photo is not None
-    coefficients = several or arguments.mat or "mat" in arguments.files.formats
+    coefficients = several or arguments.mat or arguments.detail or "mat" in arguments.files.formats
     return find_network(arguments.model, coefficients, arguments.runtime)
 
 
@@ -308,6 +317,7 @@ class _Saver:
 
     def __init__(self, arguments: Arguments, made_with: dict[str, Any]) -> None:
         self.arguments, self.made_with = arguments, made_with
+        self._detailed = _detailer(arguments)
         self._names = threading.Lock()
         self._taken: set[str] = set()
 
@@ -320,8 +330,16 @@ class _Saver:
             self._taken.update(names)
         for number, (name, result) in enumerate(zip(names, results, strict=True)):
             told = about(source, number, len(results), self.made_with)
-            result.save(given.out, name, given.mat, given.overwrite, told, given.files)
+            self._detailed(result).save(given.out, name, given.mat, given.overwrite, told, given.files)
         return [Saved(photo, given.out / name, result) for name, result in zip(names, results, strict=True)]
+
+
+def _detailer(arguments: Arguments) -> Callable[[FaceResult], FaceResult]:
+    if not arguments.detail:
+        return lambda result: result
+    from tfface.detailing import Detailer
+
+    return Detailer(arguments.detail_model, arguments.runtime)
 
 
 def _tell_results(saved: list[Saved], console: Console) -> None:

@@ -32,7 +32,8 @@ from tfface.io.image import warp_image, write_image
 from tfface.io.mesh import Mesh
 from tfface.io.model import WRITERS, Model
 from tfface.io.results import refuse_foreign_results
-from tfface.viz.head_model import head_model, iris_colour
+from tfface.viz.detail import DISPLACEMENT_NOTE, Detail, write_maps
+from tfface.viz.head_model import head_model, iris_colour, with_detail
 from tfface.viz.model_view import model_view
 from tfface.viz.overlay import blend, depth_view, face_window, overlay_window, render_colored
 from tfface.viz.sheet import contact_sheet
@@ -92,6 +93,7 @@ class FaceResult:
         strangeness, worth: of a photograph in a set, how likely it shows somebody else and how much it says of the
             shape (`tfface.face.several.Together`).
         preset: the name of the weights: a preset's, or that of the folder that they lie in.
+        detail: what a detail network adds (`tfface.detailing`).
     """
 
     image: NDArray[np.uint8]
@@ -108,6 +110,7 @@ class FaceResult:
     strangeness: float | None = None
     worth: float | None = None
     preset: str | None = None
+    detail: Detail | None = None
 
     @cached_property
     def vertices(self) -> NDArray[np.float32]:
@@ -200,9 +203,26 @@ class FaceResult:
             level: of subdivision, 0 to 2.
             texture_size: side of the skin's texture.
             blend_shapes: the 52 ARKit expressions as morph targets.
+
+        With `detail` its skin is displaced, has a normal map, and for a texture its albedo.
         """
-        skin = self.skin(texture_size)
-        return head_model(head_mesh(kind, level), *self.shape, skin, self.iris, blend_shapes, name)
+        mesh, skin = head_mesh(kind, level), self.skin(texture_size)
+        if self.detail is None:
+            return head_model(mesh, *self.shape, skin, self.iris, blend_shapes, name)
+        maps = self.detail_maps(texture_size)
+        plain = SkinTexture(maps["albedo"], skin.origin, np.ones(3, np.float32))
+        model = head_model(mesh, *self.shape, plain, self.iris, blend_shapes, name)
+        return with_detail(model, mesh, self.detail, maps["normal"])
+
+    def detail_maps(self, size: int = TEXTURE_SIZE) -> dict[str, NDArray[Any]]:
+        """`albedo` and `normal` `[T,T,3]` uint8, `displacement` `[T,T]` float32 mm, in the chart of the whole head.
+
+        Raises:
+            UserError: no detail was asked for.
+        """
+        if self.detail is None or self.decoded is None:
+            raise UserError("This face has no detail: give it some with tfface.detailing.Detailer.")
+        return self.detail.maps(self.decoded.parts["albedo"], *self.shape, size)
 
     def mesh(self, textured: bool) -> Mesh:
         """The face crop in the face frame in millimetres, with its texture or with vertex colours."""
@@ -248,7 +268,8 @@ class FaceResult:
         points = decoded.camera.project(decoded.vertices_mm)
         points[:, 2] -= points[:, 2].min()
         placed = transform_points(invert_transform(self._crop_matrix), points)
-        return replace(self, decoded=decoded, position_map=position_tables(CROP_SIZE).from_vertices(placed))
+        placed_map = position_tables(CROP_SIZE).from_vertices(placed)
+        return replace(self, decoded=decoded, position_map=placed_map, detail=None)
 
     def colours(self, size: int = SHEET_PIXELS) -> NDArray[np.uint8]:
         """Photograph, the face in its predicted light over it and alone, and its albedo, side by side."""
@@ -358,6 +379,9 @@ class FaceResult:
             for name, picture in pictures.items():
                 written.append(target / f"{stem}_{name}.png")
                 write_image(written[-1], picture, result=True)
+        if self.detail is not None:
+            written += write_maps(self.detail_maps(wanted.texture_size), target, stem)
+            note["detail"] = {"network": self.detail.network, "displacement_png": DISPLACEMENT_NOTE}
         spent = {"meshes": (meshes - begin) * 1000, "pictures": (time.perf_counter() - meshes) * 1000}
         said = {"software": MARK, **(about or {}), **self.summary(), **note}
         said["timings_ms"] = {**said["timings_ms"], **{name: round(value, 2) for name, value in spent.items()}}

@@ -75,7 +75,7 @@ class Network:
 
         def checked(crops: NDArray[np.float32]) -> Answers:
             answers = serve(crops) if size is None else _in_batches(serve, crops, size)
-            _check_answers(self.folder, answers, len(crops))
+            _check_answers(self.folder, answers, len(crops), self.card["model"] == "detail")
             return answers
 
         return checked
@@ -161,14 +161,17 @@ def _in_batches(serve: Serve, crops: NDArray[np.float32], size: int) -> Answers:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _check_answers(folder: Path, answers: Answers, count: int) -> None:
+def _check_answers(folder: Path, answers: Answers, count: int, detail: bool = False) -> None:
     """Sees to it that a model says what `docs/conventions.md` asks of it.
 
     Raises:
-        UserError: it gives no position maps, of another shape, or numbers that are not finite.
+        UserError: it gives no position maps (detail: no albedo), of another shape, or numbers that are not finite.
     """
     maps = answers.get("position_map")
-    if maps is None or maps.shape != (count, MAP_PIXELS, MAP_PIXELS, 3):
+    if detail:
+        if "albedo" not in answers:
+            raise UserError(f"{folder} should give the albedo's offset, but gives {', '.join(answers)}: {AGAIN}.")
+    elif maps is None or maps.shape != (count, MAP_PIXELS, MAP_PIXELS, 3):
         found = "none" if maps is None else f"one of shape {maps.shape}"
         raise UserError(f"{folder} should give a position map [{count},256,256,3], but gives {found}: {AGAIN}.")
     for name, values in answers.items():

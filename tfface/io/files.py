@@ -9,6 +9,10 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from tfface.errors import UserError
 
@@ -73,6 +77,16 @@ def disk_trouble(error: Exception) -> str | None:
         if os.strerror(number) in said or f"errno = {number}," in said:
             return os.strerror(number)
     return said or type(error).__name__ if isinstance(error, OSError) else None
+
+
+def write_array(path: Path, values: NDArray[Any]) -> None:
+    """Writes a result as NumPy's `.npy`, whole or not at all; `MARK` stands as a comment in its header."""
+    told = {"descr": values.dtype.str, "fortran_order": False, "shape": values.shape}
+    text = f"{told!r} # {MARK}"
+    text += " " * (-(len(text) + 11) % 64) + "\n"  # the format aligns the data to 64 bytes
+    header = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode("latin-1")
+    with atomic_path(path) as beside:
+        beside.write_bytes(header + np.ascontiguousarray(values).tobytes())
 
 
 def sweep_leftovers(folder: Path, names: Iterable[str]) -> None:

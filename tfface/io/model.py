@@ -32,6 +32,7 @@ class Material:
     Attributes:
         color: sRGB in [0,1]; multiplies nothing where there is a texture.
         texture: `[T,T,3]` uint8 RGB or None.
+        normals: `[T,T,3]` uint8, a normal map in tangent space, green up; or None.
         roughness: 0 is a mirror, 1 is chalk.
         double_sided: its back is seen too.
     """
@@ -41,6 +42,7 @@ class Material:
     texture: NDArray[np.uint8] | None = None
     roughness: float = 0.9
     double_sided: bool = False
+    normals: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,7 +143,7 @@ def write_obj(path: Path, model: Model) -> list[Path]:
         first, first_uv = first + len(vertices), first_uv + (0 if mesh.uv is None else len(mesh.uv))
     _write_text(path, "".join(lines))
     materials = path.with_name(f"{path.stem}.mtl")
-    _write_text(materials, _mtl(model, pictures))
+    _write_text(materials, _mtl(model, pictures, path))
     return [path, materials, *(path.with_name(picture) for picture in pictures.values())]
 
 
@@ -175,7 +177,7 @@ def _write_pictures(path: Path, model: Model) -> dict[str, str]:
     return names
 
 
-def _mtl(model: Model, pictures: Mapping[str, str]) -> str:
+def _mtl(model: Model, pictures: Mapping[str, str], path: Path) -> str:
     lines = [f"# {MARK}\n"]
     for material in _materials(model):
         gloss, shine = 0.3 * (1 - material.roughness), round((1 - material.roughness) * 500)
@@ -184,6 +186,8 @@ def _mtl(model: Model, pictures: Mapping[str, str]) -> str:
         lines.append(f"Ks{f' {gloss:.3f}' * 3}\nNs {shine}\nillum 2\n")
         if material.name in pictures:
             lines.append(f"map_Kd {pictures[material.name]}\n")
+        if material.normals is not None:
+            lines.append(f"norm {path.stem}_normal.png\n")
     return "".join(lines)
 
 
@@ -255,8 +259,12 @@ class _Glb:
             looks["baseColorTexture"] = {"index": len(self.images)}
             view = self.file.view(png_bytes(material.texture))
             self.images.append({"name": material.name, "bufferView": view, "mimeType": "image/png"})
-        double = {"doubleSided": True} if material.double_sided else {}
-        return {"name": material.name, "pbrMetallicRoughness": looks, **double}
+        more: dict[str, Any] = {"doubleSided": True} if material.double_sided else {}
+        if material.normals is not None:
+            more["normalTexture"] = {"index": len(self.images)}
+            view = self.file.view(png_bytes(material.normals))
+            self.images.append({"name": f"{material.name}_normal", "bufferView": view, "mimeType": "image/png"})
+        return {"name": material.name, "pbrMetallicRoughness": looks, **more}
 
     def _mesh(self, mesh: NamedMesh, material: int, weights: Mapping[str, float]) -> dict[str, Any]:
         vertices = np.asarray(mesh.vertices, np.float32)

@@ -24,7 +24,8 @@ from tfface.io.files import MARK, refuse_foreign, written_by_us
 from tfface.io.reading import must_exist, reading
 
 PICTURES = ("overlay", "sheet", "depth", "colours", "stages", "texture", "eye", "tooth", "origin")
-ENDS = (".json", ".obj", ".mtl", ".glb", ".ply", ".mat", *(f"_{name}.png" for name in PICTURES))
+DETAIL = ("_normal.png", "_albedo.png", "_displacement.png", "_displacement.npy")
+ENDS = (".json", ".obj", ".mtl", ".glb", ".ply", ".mat", *(f"_{name}.png" for name in PICTURES), *DETAIL)
 LONGEST_STEM = 200
 """Bytes; file systems allow 255 with what is appended."""
 _MOST_NAMES = 10_000

@@ -52,6 +52,8 @@ def describe(model: keras.Model, config: ModelConfig) -> dict[str, Any]:
             from tfface.models.points import described
 
             coefficients["points"] = described(model, config)
+    if config.name == "detail":
+        coefficients = {"space": config.space, "inputs": models.input_shape(config)[-1]}
     return {
         "model": config.name,
         "views": config.views,

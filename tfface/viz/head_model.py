@@ -17,6 +17,7 @@ from tfface.face.head_mesh import HeadMesh, Piece, head_mesh
 from tfface.face.open_model import MAX_LEVEL, PART_NAMES, load_open_face
 from tfface.geometry.camera import Camera
 from tfface.io.model import Material, Model, NamedMesh
+from tfface.viz.detail import Detail
 from tfface.viz.skin import SkinTexture, seen_vertices
 from tfface.viz.texture import sample_photo
 
@@ -73,6 +74,14 @@ def head_model(
         for piece in mesh.pieces
     ]
     return Model(name, meshes, dict(zip(names, expression.tolist(), strict=True)) if blend_shapes else {})
+
+
+def with_detail(model: Model, mesh: HeadMesh, detail: Detail, normals: NDArray[np.uint8]) -> Model:
+    """The model with its skin displaced and a normal map."""
+    skin = model.meshes[0]
+    moved = detail.displaced(mesh, skin.vertices)
+    own = replace(skin, vertices=moved, material=replace(skin.material, normals=normals, roughness=0.6))
+    return replace(model, meshes=[own, *model.meshes[1:]])
 
 
 def _middle(ball: NDArray[np.float32]) -> tuple[float, float, float]:

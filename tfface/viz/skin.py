@@ -203,18 +203,29 @@ def _completed(
 
     What is made up goes by what is surely `skin` alone: hair and collar say nothing of it.
     """
-    own = colours - guide
+    difference, from_mirror = completed(colours - guide, seen, skin + 1e-4)
+    origin = np.concatenate([1 - seen - from_mirror, seen, from_mirror], axis=-1)
+    return _bytes(guide + difference), _bytes(origin)
+
+
+def completed(own: FloatArray, seen: FloatArray, trusted: FloatArray) -> tuple[NDArray[np.float32], FloatArray]:
+    """A map of a symmetric chart made whole: what is seen, then its mirror image, then what is smooth.
+
+    Args:
+        own: `[T,T,C]`, T a power of two; seen: `[T,T,1]` how far it counts; trusted: `[T,T,1]` how far what is made up
+            goes by it.
+
+    Returns:
+        the whole map, and how far each texel comes from the mirrored one `[T,T,1]`.
+    """
     mirrored, mirror_seen = own[:, ::-1], seen[:, ::-1]
     both = seen * mirror_seen
     moved = mirrored + _spread(both * (own - mirrored), both)
     from_mirror = (1 - seen) * mirror_seen
     known = seen + from_mirror
     difference = seen * own + from_mirror * moved
-    trusted = skin + 1e-4
-    difference = difference + (1 - known) * _spread(trusted * difference, trusted * known)
-    origin = np.concatenate([1 - known, seen, from_mirror], axis=-1)
-    whole = guide + difference
-    return _bytes(whole), _bytes(origin)
+    whole = difference + (1 - known) * _spread(trusted * difference, trusted * known)
+    return np.asarray(whole, np.float32), from_mirror
 
 
 def _bytes(values: FloatArray) -> NDArray[np.uint8]:
@@ -310,6 +321,11 @@ def _chart_radius(size: int) -> NDArray[np.float64]:
     """How far each texel is from the middle of the face's chart: 1 on its border."""
     middle = np.abs(2 * to_face_chart(np.arange(size) / (size - 1)) - 1)
     return np.maximum(middle[:, None], middle[None, :])
+
+
+def chart_values(values: FloatArray, size: int) -> NDArray[np.float32]:
+    """Values `[61129,C]` at the head's vertices in its chart `[T,T,C]`."""
+    return _tables(size).gather(np.asarray(values, np.float32))
 
 
 @dataclass(frozen=True, eq=False)

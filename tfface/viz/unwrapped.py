@@ -83,7 +83,7 @@ def unwrap(image: NDArray[np.uint8], vertices: FloatArray, decoded: DecodedFace,
     seen = visibility(vertices, triangles)[:, None]
     packed = np.concatenate([vertices, seen, decoded.turned, normals, decoded.albedo], axis=1).astype(np.float32)
     places, seen, position, normal, albedo = np.split(tables.from_vertices(packed), [3, 4, 7, 10], axis=-1)
-    normal /= np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
+    normal = unit(normal)
     inside = (places[..., :2] >= 0).all(-1) & (places[..., 0] <= image.shape[1]) & (places[..., 1] <= image.shape[0])
     shading = decoded.shading(normal)
     return Unwrapped(
@@ -106,8 +106,7 @@ def slopes_to_normals(position: FloatArray, normal: FloatArray, along_u: FloatAr
         along_u, along_v: `[R,R]` by how much it rises, mm a texel to the right and down.
     """
     dual_u, dual_v = _duals(position, normal)
-    bent = normal - along_u[..., None] * dual_u - along_v[..., None] * dual_v
-    return np.asarray(bent / np.maximum(np.linalg.norm(bent, axis=-1, keepdims=True), 1e-6), np.float32)
+    return unit(normal - along_u[..., None] * dual_u - along_v[..., None] * dual_v)
 
 
 def detailed_normals(position: FloatArray, normal: FloatArray, displacement: FloatArray) -> FloatArray:
@@ -116,8 +115,14 @@ def detailed_normals(position: FloatArray, normal: FloatArray, displacement: Flo
     return slopes_to_normals(position, normal, along_u, along_v)
 
 
+def unit(vectors: FloatArray) -> NDArray[np.float32]:
+    """`[...,3]` of length 1."""
+    length = np.sqrt(np.sum(vectors * vectors, axis=-1, keepdims=True))
+    return np.asarray(vectors / np.maximum(length, 1e-6), np.float32)
+
+
 LEAST_SPAN = 0.02
-"""Of a texel's extent in mm^2: where the chart is folded or nearly so, nothing tilts."""
+"""Of a texel's extent in mm^2 where 256 make the chart: where it is folded or nearly so, nothing tilts."""
 
 
 def _duals(position: FloatArray, normal: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -125,7 +130,8 @@ def _duals(position: FloatArray, normal: FloatArray) -> tuple[FloatArray, FloatA
     down, right = np.gradient(position, axis=(0, 1))
     dual_u, dual_v = np.cross(down, normal), np.cross(normal, right)
     span = np.sum(right * dual_u, axis=-1, keepdims=True)
-    inverse = np.where(np.abs(span) > LEAST_SPAN, 1 / np.where(span == 0, 1, span), 0)
+    least = LEAST_SPAN * (256 / len(position)) ** 2
+    inverse = np.where(np.abs(span) > least, 1 / np.where(span == 0, 1, span), 0)
     return dual_u * inverse, dual_v * inverse
 
 
@@ -133,7 +139,5 @@ def _tilt(decoded: DecodedFace, position: FloatArray, normal: FloatArray, shadin
     step, grey = 0.1, shading.mean(-1)
     parts = []
     for dual in _duals(position, normal):
-        bent = normal - step * dual
-        bent = bent / np.linalg.norm(bent, axis=-1, keepdims=True)
-        parts.append((decoded.shading(bent).mean(-1) - grey) / step)
+        parts.append((decoded.shading(unit(normal - step * dual)).mean(-1) - grey) / step)
     return np.asarray(np.clip(np.stack(parts, -1), -1, 1), np.float32)

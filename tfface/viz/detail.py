@@ -1,0 +1,177 @@
+"""What a detail network says of a face, and the mesh and maps that come of it.
+
+The network says how far the true surface lies from the base along its normals, and what its albedo lacks, in the face's
+chart. Where the photograph does not show a texel the mirrored one is taken, shifted by a smooth field so that it meets
+its neighbours (`tfface.viz.skin.completed`): symmetry of the face, not of the picture. Towards the chart's rim and the
+eyeballs detail fades away. The mesh is displaced by what its vertices can carry; the rest goes into a normal map in the
+mesh's tangent space, as glTF has it (red along +u, green up in the picture of the texture, blue outwards).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.face.head_mesh import HeadMesh
+from tfface.face.head_uv import FRAME, to_face_chart
+from tfface.face.open_model import PART_NAMES, load_albedo_basis, load_open_face
+from tfface.geometry.raster import vertex_normals
+from tfface.io.files import write_array
+from tfface.io.image import write_image
+from tfface.viz.skin import chart_albedo, chart_values, completed
+from tfface.viz.unwrapped import chart, detailed_normals, skin_of_chart, unit
+
+FloatArray = NDArray[np.floating]
+CARRIED_TEXELS = 1.6
+"""Detail finer than this (standard deviation, texels of 256) is left to the normal map."""
+RIM_TEXELS, EYES_TEXELS = 22.0, 7.0
+"""Over so many texels of 256 detail fades towards the face's rim, and towards the eyes."""
+MIDDLE_LEVEL, MM_PER_LEVEL = 32768, 0.001
+"""Of the picture of the displacement: no displacement, and a level."""
+DISPLACEMENT_NOTE = {
+    "mm_per_level": MM_PER_LEVEL,
+    "level_of_none": MIDDLE_LEVEL,
+    "convention": "along the base's normal, outwards positive, in the chart of the mesh's skin; the .npy has mm",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Detail:
+    """A face's detail, `[R,R,*]` in the face's chart, whole.
+
+    Attributes:
+        displacement: mm along the base's normals.
+        albedo: `[R,R,3]` offset, sRGB values.
+        network: which one said so.
+    """
+
+    displacement: NDArray[np.float32]
+    albedo: NDArray[np.float32]
+    network: str
+
+    @classmethod
+    def of(cls, displacement: FloatArray, albedo: FloatArray, seen: FloatArray, network: str) -> Detail:
+        """What a network said `[R,R]` and `[R,R,3]`, with `seen` `[R,R]` how well the photograph shows each texel."""
+        own = np.concatenate([displacement[..., None], albedo], axis=-1).astype(np.float32)
+        known = np.float32(seen)[..., None]
+        whole = completed(own, known, known)[0] * fading(len(seen))[..., None]
+        return cls(np.ascontiguousarray(whole[..., 0]), np.ascontiguousarray(whole[..., 1:]), network)
+
+    @cached_property
+    def carried(self) -> NDArray[np.float32]:
+        """`[R,R]` mm, what a mesh's vertices can carry of the displacement."""
+        sigma = CARRIED_TEXELS * len(self.displacement) / 256
+        return np.asarray(cv2.GaussianBlur(self.displacement, (0, 0), sigma), np.float32)
+
+    def displaced(self, mesh: HeadMesh, vertices: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The skin's vertices of a head's mesh `[N,3]` in mm moved along their normals by `carried`."""
+        skin = mesh.pieces[0]
+        assert skin.uv is not None
+        places = to_face_chart(skin.uv).astype(np.float32) * (len(self.carried) - 1)
+        inside = ((places >= 0) & (places <= len(self.carried) - 1)).all(1)
+        at = [np.ascontiguousarray(part) for part in np.clip(places, 0, None).T]
+        along = np.concatenate(  # OpenCV's remap takes pictures less than 32,768 wide
+            [cv2.remap(self.carried, u, v, cv2.INTER_LINEAR).ravel() for u, v in _halves(*at)]
+        )
+        moved = vertices + (along * inside)[:, None] * vertex_normals(vertices, skin.triangles)
+        return np.asarray(moved, np.float32)
+
+    def maps(
+        self, albedo: FloatArray, identity: FloatArray, expression: FloatArray, size: int
+    ) -> dict[str, NDArray[Any]]:
+        """`albedo` and `normal` `[T,T,3]` uint8, `displacement` `[T,T]` float32 mm, of a face with these coefficients,
+        in the chart of the whole head."""
+        if size not in self._maps:
+            self._maps[size] = {
+                "albedo": self.albedo_texture(albedo, size),
+                "normal": self.normal_texture(identity, expression, size),
+                "displacement": self.displacement_texture(size),
+            }
+        return self._maps[size]
+
+    @cached_property
+    def _maps(self) -> dict[int, dict[str, NDArray[Any]]]:
+        return {}
+
+    def displacement_texture(self, size: int) -> NDArray[np.float32]:
+        """`[T,T]` mm in the chart of the whole head, as the skin's texture is."""
+        return _in_head(self.displacement, size)
+
+    def normal_texture(self, identity: FloatArray, expression: FloatArray, size: int) -> NDArray[np.uint8]:
+        """`[T,T,3]` tangent-space normals of what the vertices do not carry, level = 127.5 n + 127.5."""
+        fine = _in_head(self.displacement - self.carried, size)
+        face = load_open_face()
+        surface = face.head(2)
+        vertices = surface.vertices(face.cage(identity, expression))
+        normals = vertex_normals(vertices, surface.triangles)
+        maps = chart_values(np.concatenate([vertices, normals], axis=1), size)
+        position, normal = maps[..., :3], unit(maps[..., 3:])
+        bent = detailed_normals(position, normal, fine)
+        right = np.gradient(position, axis=1)
+        right = unit(right - np.sum(right * normal, axis=-1, keepdims=True) * normal)
+        up = np.stack([_cross(normal, right, k) for k in range(3)], axis=-1)
+        told = np.stack([np.sum(bent * axis, axis=-1) for axis in (right, up, normal)], axis=-1)
+        told[..., 2] = np.maximum(told[..., 2], 0.05)
+        return np.asarray(np.round(np.clip(unit(told), -1, 1) * 127.5 + 127.5), np.uint8)
+
+    def albedo_texture(self, coefficients: FloatArray | None, size: int) -> NDArray[np.uint8]:
+        """`[T,T,3]` sRGB albedo in the chart of the whole head: the base's of `coefficients` and the offset."""
+        base = chart_albedo(load_albedo_basis(), coefficients, size)
+        offset = np.stack([_in_head(np.ascontiguousarray(self.albedo[..., k]), size) for k in range(3)], axis=-1)
+        return np.asarray(np.round(np.clip(base + offset, 0, 1) * 255), np.uint8)
+
+
+def displacement_levels(displacement: FloatArray) -> NDArray[np.uint16]:
+    """A displacement in mm as 16-bit levels: `MIDDLE_LEVEL` is none, `MM_PER_LEVEL` a step."""
+    return np.asarray(np.clip(np.round(displacement / MM_PER_LEVEL) + MIDDLE_LEVEL, 0, 65535), np.uint16)
+
+
+def write_maps(maps: Mapping[str, NDArray[Any]], folder: Path, stem: str) -> list[Path]:
+    """Writes `Detail.maps` as STEM_normal.png, STEM_albedo.png and STEM_displacement.png and .npy; their paths."""
+    levels = {**maps, "displacement": displacement_levels(maps["displacement"])}
+    written = [folder / f"{stem}_{name}.png" for name in levels]
+    for path, picture in zip(written, levels.values(), strict=True):
+        write_image(path, picture, result=True)
+    written.append(folder / f"{stem}_displacement.npy")
+    write_array(written[-1], maps["displacement"])
+    return written
+
+
+@lru_cache(maxsize=2)
+def fading(resolution: int) -> NDArray[np.float32]:
+    """`[R,R]` how much of the detail counts: 1 on the face, 0 on its rim and on the eyes."""
+    face, scale = load_open_face(), resolution / 256
+    part = face.face(2).vertex_part
+    eyes = np.isin(part, [PART_NAMES.index("left eye"), PART_NAMES.index("right eye")])
+    masks = np.stack([face.regions > 0, eyes], axis=1).astype(np.float32)
+    inner, eye = np.moveaxis(chart(resolution).from_vertices(masks), -1, 0)
+    shape = np.uint8(np.pad((inner > 0.5) | (skin_of_chart(resolution) > 0), 1))
+    filled = cv2.morphologyEx(shape, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    from_rim = cv2.distanceTransform(filled, cv2.DIST_L2, 5)[1:-1, 1:-1] / (RIM_TEXELS * scale)
+    from_eye = cv2.distanceTransform(np.uint8(eye < 0.5), cv2.DIST_L2, 5) / (EYES_TEXELS * scale)
+    share = np.clip(from_rim, 0, 1) * np.clip(from_eye, 0, 1)
+    return np.asarray(share * share * (3 - 2 * share), np.float32)
+
+
+def _in_head(values: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """A map of the face's chart `[R,R]` in the head's `[T,T]`; 0 outside it."""
+    zoom = (1 - 2 * FRAME) * (size - 1) / (len(values) - 1)
+    moved = np.array([[zoom, 0, FRAME * (size - 1)], [0, zoom, FRAME * (size - 1)]])
+    return np.asarray(cv2.warpAffine(values, moved, (size, size), flags=cv2.INTER_CUBIC), np.float32)
+
+
+def _halves(u: NDArray[np.float32], v: NDArray[np.float32]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    count = len(u) // 30000 + 1
+    return list(zip(np.array_split(u[None], count, axis=1), np.array_split(v[None], count, axis=1), strict=True))
+
+
+def _cross(first: FloatArray, second: FloatArray, axis: int) -> FloatArray:
+    i, j = (axis + 1) % 3, (axis + 2) % 3
+    return first[..., i] * second[..., j] - first[..., j] * second[..., i]
