@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tfface.errors import UserError
 from tfface.evaluation.person_sets import People, Shape, look, measure, noise, summary
 from tfface.evaluation.person_sets_report import pair_rows, set_rows, write_sets_report
-from tfface.errors import UserError
 from tfface.inference import Reconstructor
 from tfface.io.formats import FileOptions
 from tfface.one_person import doubts, save_neutral

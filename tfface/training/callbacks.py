@@ -112,7 +112,7 @@ class KeepBest(keras.callbacks.Callback):
             raise diverged(self.folder, state.step, "the validation loss is")
         if loss < state.best:
             save_best(self.folder, self.model)
-            state.best, state.best_nme68 = loss, float(logs["nme68"])
+            state.best, state.best_nme68 = loss, float(logs.get("nme68", math.nan))
             state.best_epoch, state.waited = epoch, 0
         else:
             state.waited += 1

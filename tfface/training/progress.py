@@ -46,10 +46,10 @@ class ProgressLine(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs, state = logs or {}, self.state
         best = " (best so far)" if state.waited == 0 else f" (best was epoch {state.best_epoch})"
+        nme = f"nme68 {logs['val_nme68']:.2f} %" if "val_nme68" in logs else ""
         self._times.clear()  # validation is no training time
         self.console.print(
-            f"epoch {epoch + 1}/{self.epochs}  loss {state.loss:.4g}  validation {logs['val_loss']:.4g}  "
-            f"nme68 {logs['val_nme68']:.2f} %{best}",
+            f"epoch {epoch + 1}/{self.epochs}  loss {state.loss:.4g}  validation {logs['val_loss']:.4g}  {nme}{best}",
             highlight=False,
         )
 
