@@ -17,14 +17,14 @@ from rich.progress import track
 
 from tfface import weights
 from tfface.cli import run
+from tfface.data.people import CALIBRATION_SEED, People
 from tfface.errors import UserError
-from tfface.evaluation.person_sets import SETS_SEED, People, Shape, look
+from tfface.evaluation.person_sets import Shape, look
 from tfface.face.found import Found, PointModel, Trust
 from tfface.face.several import solve_together
 from tfface.inference import Reconstructor
 from tfface.io.files import TRUST_FILE
 
-CALIBRATION_SEED = SETS_SEED + (1 << 32)
 RIDGE = (3.0, 10.0, 30.0)
 
 
@@ -51,10 +51,9 @@ def main(argv: list[str] | None = None) -> int:
     people = People(CALIBRATION_SEED, options.pictures)
     found, true = [], []
     for number in track(range(options.people), description="looking"):
-        person = people(number)
-        results = look(network, person.occasions)
-        found.append([result.found for result in results if result.found is not None])
-        true.append(person.identity)
+        identity, occasions = people.photographs(number)
+        found.append([result.found for result in look(network, occasions) if result.found is not None])
+        true.append(identity)
     best = calibrated(network.points, found, np.array(true), options.inflation)
     path = source.file().parent / TRUST_FILE
     best.write(path)

@@ -165,7 +165,11 @@ class Reconstructor:
         ]
 
     def as_set(
-        self, results: Sequence[FaceResult], weights: Sequence[float] | None = None, same_moment: bool = False
+        self,
+        results: Sequence[FaceResult],
+        weights: Sequence[float] | None = None,
+        same_moment: bool = False,
+        way: str | None = None,
     ) -> list[FaceResult]:
         """The same person in several photographs: each face with the set's identity and albedo.
 
@@ -175,15 +179,21 @@ class Reconstructor:
             results: of this model, a face a photograph.
             weights: `[N]` confidence in each, at least 0, for a weighted mean.
             same_moment: the expression is one, too.
+            way: one of `tfface.one_person.WAYS`; None: the best that the model can.
 
         Raises:
-            UserError: weights that do not fit, or a model without coefficients.
+            UserError: weights that do not fit, a model without coefficients, or one that cannot go that way.
         """
         if any(result.decoded is None for result in results):
             raise UserError(
                 f"The model {self.model_name} predicts no coefficients to average: choose an R-Net with --model."
             )
-        return of_one_person(results, self.points, weights, same_moment)
+        return of_one_person(results, self.points, weights, same_moment, way)
+
+    def crops(self, faces: Sequence[FaceResult]) -> NDArray[np.float32]:
+        """What the network saw of faces in its last look, `[N,S,S,3]`."""
+        rolls = [float(np.radians(face.crop_roll_deg)) for face in faces]
+        return np.stack([self._crop(face.image, face.box, roll)[0] for face, roll in zip(faces, rolls, strict=True)])
 
     def predict_crops(
         self,
@@ -307,7 +317,8 @@ class Reconstructor:
         if deviations is not None:
             deviations = deviations[index] * np.float32((box[2] - box[0]) / MAP_PIXELS)
         found = None if self.points is None else Found.of(said, index)
-        return _Answer(said["position_map"][index], decoded, deviations, box, roll_rad, found)
+        confidences = said["confidences"][index] if "confidences" in said else None
+        return _Answer(said["position_map"][index], decoded, deviations, box, roll_rad, found, confidences)
 
     def _next(
         self, position_map: NDArray[np.float32], box: NDArray[np.float64], roll_rad: float
@@ -356,6 +367,7 @@ class Reconstructor:
             landmark_deviations_px=answer.deviations_px,
             doubtful=face.doubtful,
             found=answer.found,
+            confidences=answer.confidences,
             preset=self.preset,
         )
 
@@ -390,3 +402,4 @@ class _Answer:
     box: NDArray[np.float64]
     roll_rad: float
     found: Found | None = None
+    confidences: NDArray[np.float32] | None = None

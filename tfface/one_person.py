@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tfface.errors import UserError
 from tfface.face.decoded import averaged
 from tfface.face.found import PointModel
 from tfface.face.head_mesh import head_mesh
-from tfface.face.several import solve_together, useful
+from tfface.face.several import solve_alone, solve_together, useful
 from tfface.io.formats import FileOptions
 from tfface.io.model import WRITERS
 from tfface.io.results import refuse_foreign_results
@@ -20,39 +22,81 @@ from tfface.result import FaceResult
 from tfface.viz.head_model import head_model
 from tfface.viz.skin import merged_skin
 
+FloatArray = NDArray[np.floating]
+WAYS = {
+    "together": "solved from all photographs' points together",
+    "cnet": "mean weighted by C-Net's confidences",
+    "both": "solved from all points together, weighted by C-Net's confidences",
+    "mean": "mean",
+}
+"""How photographs share an identity."""
+SOLVED, WEIGHED = ("together", "both"), ("cnet", "both")
+"""Those that need points, and C-Net."""
+
+
+def best_way(result: FaceResult, points: PointModel | None) -> str:
+    """The best of `WAYS` by measurement (docs/several.md) that the network of a result can go."""
+    if points is not None:
+        return "together"
+    return "mean" if result.confidences is None else "cnet"
+
 
 def of_one_person(
     results: Sequence[FaceResult],
     points: PointModel | None,
     weights: Sequence[float] | None = None,
     same_moment: bool = False,
+    way: str | None = None,
 ) -> list[FaceResult]:
     """The same person in several photographs: each face with the set's identity and albedo.
 
-    Identity is solved from the points that the network found in all of them (`tfface.face.several`), and
-    `FaceResult.strangeness` says which photographs may show somebody else; without points, or with weights, it is the
-    photographs' mean. Albedo is the mean.
+    Identity is solved from the points that the network found in all of them (`tfface.face.several`), or what `way`
+    says, and `FaceResult.strangeness` says which photographs may show somebody else; without points, or with weights,
+    it is the photographs' mean. Albedo is the mean.
 
     Args:
         results: of one network with coefficients, a face a photograph.
         points: of the network, if it finds any.
         weights: `[N]` confidence in each, at least 0, for a weighted mean.
         same_moment: the expression is one, too.
+        way: one of `WAYS`; None: the best.
 
     Raises:
-        UserError: weights that do not fit, or no results.
+        UserError: weights that do not fit, no results, or a way that the network cannot go.
     """
+    way = "mean" if weights is not None or not results else way or best_way(results[0], points)
+    if way not in WAYS:
+        raise UserError(f"There is no way {way!r} to one identity: choose from {', '.join(WAYS)}.")
+    unsure = any(each.confidences is None for each in results)
+    if (points is None and way in SOLVED) or (unsure and way in WEIGHED):
+        raise UserError(f"This network cannot go the way {way!r} to one identity (docs/several.md): choose mean.")
     decoded = [result.decoded for result in results if result.decoded is not None]
     means = averaged(decoded, None if weights is None else np.asarray(weights, np.float64))
     found = [result.found for result in results if result.found is not None]
-    if points is None or weights is not None or len(found) < len(results):
+    if points is None or way == "mean":
+        if way == "cnet":
+            means = [mean.with_identity(weighed(results, None)) for mean in means]
         return [result.with_coefficients(mean) for result, mean in zip(results, means, strict=True)]
-    solved = solve_together(found, points, same_moment)
+    confidences = np.array([result.confidences for result in results]) if way in WEIGHED else None
+    solved = solve_together(found, points, same_moment, confidences=confidences if way == "both" else None)
+    if way == "cnet":
+        solved = solved.with_identity(weighed(results, points), points.layout)
     every = zip(results, means, solved.coefficients, solved.strangeness, solved.worth, strict=True)
     return [
         replace(result.with_coefficients(mean.moved_to(numbers)), strangeness=float(strange), worth=float(worth))
         for result, mean, numbers, strange, worth in every
     ]
+
+
+def weighed(results: Sequence[FaceResult], points: PointModel | None) -> FloatArray:
+    """The identity `[I]` that C-Net makes of results of one network: the mean, weighted by its confidences, of what
+    each photograph's points show alone, or of what the network says (as it was trained)."""
+    if points is None or points.confidences_of == "heads":
+        each = [result.decoded.parts["identity"] for result in results if result.decoded is not None]
+    else:
+        each = [solve_alone(result.found, points) for result in results if result.found is not None]
+    confidences = np.array([result.confidences for result in results], np.float64)
+    return np.asarray((confidences * np.array(each)).sum(axis=0) / confidences.sum(axis=0))
 
 
 @dataclass(frozen=True)

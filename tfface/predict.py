@@ -52,6 +52,8 @@ class Arguments:
     set: bool = False
     """The folder holds photographs of one person: one identity and albedo for all, solved from all together (an
     R-Net's; docs/several.md), and FOLDER_neutral.obj and .glb, the face without expression."""
+    way: Annotated[str | None, tyro.conf.arg(metavar="{together,cnet,both,mean}")] = None
+    """How several photographs share an identity; without it the best by measurement (docs/several.md)."""
     strict: bool = True
     """With --set, leave out photographs that seem to show another person; --no-strict takes them."""
     runtime: Annotated[str | None, tyro.conf.arg(metavar="{onnx,tflite,tensorflow}")] = None
@@ -221,7 +223,7 @@ def _batch(arguments: Arguments) -> Batch:
 
 def _made_with(arguments: Arguments, network: Network) -> dict[str, Any]:
     """What decides how a photograph's results come out, beside the photograph."""
-    chosen = ("detector", "min_score", "box", "side_box", "recrop", "refine", "set", "strict", "mat", "detail")
+    chosen = ("detector", "min_score", "box", "side_box", "recrop", "refine", "set", "way", "strict", "mat", "detail")
     told = {name: getattr(arguments, name) for name in chosen}
     if told["recrop"] is None:
         told["recrop"] = network.looks - 1
@@ -370,7 +372,7 @@ def _warn_of_doubt(result: FaceResult, photo: Path) -> None:
 def _predict_person(arguments: Arguments, batch: Batch, network: Network, console: Console) -> int:
     """All photographs of one person at once: a folder's, where one that fails is told and left out, or a pair."""
     from tfface.io.image import read_image
-    from tfface.one_person import doubts, save_neutral
+    from tfface.one_person import WAYS, best_way, doubts, save_neutral
 
     reconstructor, made_with = _reconstructor(arguments, network), _made_with(arguments, network)
     boxes = [None] * len(batch.photos) if arguments.set else [arguments.box, arguments.side_box]
@@ -394,9 +396,10 @@ def _predict_person(arguments: Arguments, batch: Batch, network: Network, consol
             failed += _failure(photo, error)
     name = arguments.photo.resolve().name if arguments.set else batch.stems[0]
     neutral = save_neutral(together, arguments.out, name, arguments.overwrite, arguments.files)
-    how = "mean identity" if reconstructor.points is None else "identity solved from the points"
+    how = WAYS[arguments.way or best_way(together[0], reconstructor.points)]
     counted = len(together) - len(doubts(together, reconstructor.points).useless)
-    said = f"{neutral}  {how} of {counted} photographs ({reconstructor.model_name})"
+    where = neutral[0] if neutral else arguments.out
+    said = f"{where}  identity of {counted} photographs: {how} ({reconstructor.preset})"
     console.print(said, markup=False, soft_wrap=True)
     if arguments.set:
         _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), failed, 0)
@@ -414,7 +417,8 @@ def _of_one_person(
 
     left_out = 0
     while True:
-        together = reconstructor.as_set([result for _, _, result in read], same_moment=not arguments.set)
+        results = [result for _, _, result in read]
+        together = reconstructor.as_set(results, same_moment=not arguments.set, way=arguments.way)
         doubt = doubts(together, reconstructor.points)
         leave = arguments.set and arguments.strict and len(read) > 2
         for number in doubt.strangers:

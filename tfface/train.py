@@ -22,6 +22,7 @@ DESCRIPTION = """Train a network on synthetic faces, or with --data.records on T
 
 --model NAME starts from a network's own configuration: mnv2_prn, mnv2_light, or a preset. --config FILE starts from a
 run's config.yaml; --resume DIR goes on with the run in DIR, --config FILE --resume with the one in its run.out.
+--model cnet trains C-Net, what weighs several pictures of a person, on the R-Net that --init names (rnet_points).
 --recipe lium2020 or zhou2021 sets that seed's losses, augmentation and rates; autoencoder or base_branch (--preset
 means the same) makes the R-Net of Du 2020 or 001. --stages refiner or transfer trains in stages. Any value can be
 given as well; the same --out goes on where it stopped. --device, --precision, --strategy, --out, --resume and --init
@@ -61,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
 def _regime(config: Config) -> str:
     if config.model.name == "detail":
         return "detail" if config.model.space == "uv" else "detail_in_picture"
-    return "staged" if config.run.stages else "weak" if config.run.regime == "weak" else "position_map"
+    return "staged" if config.run.stages else {"map": "position_map"}.get(config.run.regime, config.run.regime)
 
 
 def check_places(config: Config) -> None:
@@ -74,6 +75,10 @@ def check_places(config: Config) -> None:
     from tfface.io.records import find_shards, read_dataset_card
 
     data, run_ = config.data, config.run
+    if config.model.confidences and run_.regime != "sets":
+        raise UserError("model.confidences: C-Net learns by itself, on an R-Net that stays: --model cnet --init RUN.")
+    if config.sets.photos and not Path(config.sets.photos).is_dir():
+        raise UserError(f"--sets.photos {config.sets.photos} is not a folder; name one that holds a folder a person.")
     if run_.init:
         weights.find(run_.init).file()
     for folder in filter(None, (data.records, data.transfer)):
@@ -118,6 +123,10 @@ def _base(named: dict[str, str]) -> Config:
         if named["--run.resume"]:
             config = configuration.load(folder / "config.yaml")
         config = dataclasses.replace(config, run=dataclasses.replace(config.run, out=str(folder)))
+    if named.get("--model") == "cnet":
+        named["--model"] = "rnet_points"
+        config = configuration.override(config, {"run.init": "rnet_points"})
+        named.setdefault("--recipe", "cnet")
     if "--model" in named:
         config = dataclasses.replace(config, model=_named_model(named["--model"]))
     if "--recipe" in named:
@@ -132,7 +141,7 @@ def _named_model(name: str) -> ModelConfig:
     from tfface.models import presets
 
     if name in presets.available():
-        return presets.model_config(name)
+        return dataclasses.replace(presets.model_config(name), confidences=0)  # C-Net is trained by itself
     return configuration.override(Config(), {"model.name": name}).model  # says which names are near
 
 

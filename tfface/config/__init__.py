@@ -14,6 +14,7 @@ from tfface.config.sections import (
     ModelConfig,
     OptimConfig,
     RunConfig,
+    SetsConfig,
     WeakConfig,
 )
 from tfface.config.tree import flatten, from_dict, load, override, read_yaml, save, to_dict, validated
@@ -28,6 +29,7 @@ __all__ = [
     "ModelConfig",
     "OptimConfig",
     "RunConfig",
+    "SetsConfig",
     "WeakConfig",
     "flatten",
     "from_dict",

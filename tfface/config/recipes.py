@@ -66,9 +66,16 @@ RECIPES: dict[str, dict[str, Any]] = {
         "optim": {"learning_rate": 3e-5, "schedule": "constant", "epochs": 20},
         "run": {"regime": "weak"},
     },
+    "cnet": {
+        "model": {"confidences": 16},
+        "data": {"batch": 32, "steps_per_epoch": 150, "validation_size": 100},
+        "optim": {"learning_rate": 2e-3, "schedule": "cosine", "epochs": 10, "weight_decay": 1e-3},
+        "run": {"regime": "sets", "init": "rnet_points", "pictures": 0},
+    },
 }
 """lium2020: section 4.3 of that thesis. zhou2021: sections 3.2.3, 3.4.4 and 4.2 of that one. These two leave the
-network alone."""
+network alone. cnet is what `--model cnet` means: C-Net (Deng et al. 2019, section 4) on the R-Net that `run.init`
+names."""
 
 
 def recipe(name: str) -> dict[str, Any]:

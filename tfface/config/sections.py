@@ -52,6 +52,11 @@ class ModelConfig:
     points: int = 0
     """mnv2_basis, and rnet on mobilenet_v2: how many points of the face are found in the picture, to which the face
     then moves inside the network; 128 is a good number, 0 finds none."""
+    confidences: int = 0
+    """rnet only: units of C-Net, which says how far each identity coefficient of a picture may be trusted among several
+    pictures of one person (`--model cnet`); 0: none."""
+    confidences_of: Literal["points", "heads"] = "points"
+    """Which identities C-Net weighs: solved from each picture's points, or what the network says (Deng et al. 2019)."""
     light: Literal[27, 9, 0] = 27
     """rnet only: spherical-harmonic coefficients, 9 for each colour, 9 for white light, or 0: even light."""
     colours: Literal["heads", "picture"] = "heads"
@@ -244,6 +249,22 @@ class DetailConfig:
 
 
 @dataclass(frozen=True)
+class SetsConfig:
+    """Sets of pictures of one person, from which C-Net learns (`run.regime sets`)."""
+
+    people: int = 800
+    """Synthetic people to train on; `data.validation_size` more are held out."""
+    pictures: int = 6
+    """The most pictures of a set; the least is 2."""
+    bad: float = 0.25
+    """Share of synthetic pictures that are nearly black, blurred beyond recognition, or more than half covered."""
+    photos: str = ""
+    """A folder with a folder of photographs for each person: these instead of synthetic people."""
+    prior: float = 1.0
+    """Photographs only: weight of the squared identity, in standard deviations."""
+
+
+@dataclass(frozen=True)
 class OptimConfig:
     """Adam, its learning rate, and when to stop."""
 
@@ -283,8 +304,9 @@ class RunConfig:
     """Several runs, one after the other, each in a folder of its own under `out`. refiner (Zhou 2021, prn_res): the
     brief map (left out where `init` names a prn), the refiner alone, both. transfer (Lium 2020): `data.records`, then
     `data.transfer` at a tenth of the learning rate."""
-    regime: Literal["map", "weak"] = "map"
-    """map: supervised by true maps. weak: R-Net learns from pictures, as `weak.*` says; photographs imply it."""
+    regime: Literal["map", "weak", "sets"] = "map"
+    """map: supervised by true maps. weak: R-Net learns from pictures, as `weak.*` says; photographs imply it. sets:
+    C-Net learns from several pictures of a person, as `sets.*` says; R-Net stays as `run.init` has it."""
     device: Literal["auto", "cpu", "gpu"] = "auto"
     """auto: a GPU where there is one."""
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
@@ -320,6 +342,8 @@ class Config:
     """What is minimised in the weakly supervised regime."""
     detail: DetailConfig = field(default_factory=DetailConfig)
     """What is minimised for detail."""
+    sets: SetsConfig = field(default_factory=SetsConfig)
+    """From what C-Net learns."""
     optim: OptimConfig = field(default_factory=OptimConfig)
     """How it is minimised."""
     run: RunConfig = field(default_factory=RunConfig)

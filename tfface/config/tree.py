@@ -144,6 +144,12 @@ def validated(config: Config) -> Config:
         raise UserError("model.points: must lie between 0 and 1000.")
     if config.run.regime == "weak":
         _check_weak(config)
+    if model.confidences and model.name != "rnet":
+        raise UserError(f"model.confidences: {model.name} has no coefficients to trust; only rnet has.")
+    if config.run.regime == "sets" and not (model.confidences and config.run.init and config.sets.pictures > 1):
+        raise UserError(
+            "run.regime sets needs model.confidences, run.init (an R-Net) and sets.pictures of 2 or more: --model cnet."
+        )
     any_size = model.name == "rnet" and model.trunk == "resnet50"
     if model.image_size < 32 or (model.image_size % 32 and not any_size):
         raise UserError(
@@ -168,9 +174,14 @@ _LEAST = {
     **dict.fromkeys(("optim.halve_every_epochs", "optim.patience"), 1),
     **dict.fromkeys(("data.workers", "data.chunk", "optim.warmup_steps", "optim.clipnorm", "optim.weight_decay"), 0),
     **dict.fromkeys(("optim.learning_rate", "optim.ema"), 0),
+    **dict.fromkeys(("model.confidences", "sets.bad", "sets.prior"), 0),
+    **dict.fromkeys(("sets.people", "sets.pictures"), 1),
     **dict.fromkeys(("run.pictures", "run.max_minutes", "run.checkpoint_minutes"), 0),
 }
-_MOST = {"optim.learning_rate": 3e38, "optim.ema": 0.9999999, "model.width": 64, "model.decoder_width": 64}
+_MOST = {
+    **{"sets.bad": 1, "sets.pictures": 1000, "optim.learning_rate": 3e38, "optim.ema": 0.9999999},
+    **{"model.width": 64, "model.decoder_width": 64},
+}
 
 
 def _check_ranges(config: Config) -> None:

@@ -9,81 +9,29 @@ their true partners, after the best similarity.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.data.synthetic.sample import SyntheticSettings, stream
-from tfface.data.synthetic.scene import FaceGenerator, SyntheticView
+from tfface.data.people import STEP, People, Seen, SyntheticPerson, noise, spoilt
+from tfface.data.synthetic.sample import stream
 from tfface.face.found import Trust
 from tfface.face.open_model import load_open_face
 from tfface.face.several import LEAST_WORTH, Together, solve_together
-from tfface.geometry.align import box_from_landmarks
-from tfface.geometry.rotation import matrix_to_euler
 from tfface.inference import Reconstructor
 from tfface.metrics.reconstruction import known_correspondence
+from tfface.one_person import weighed
 from tfface.result import FaceResult
 
 FloatArray = NDArray[np.floating]
-SETS_SEED = (3 << 40) + (1 << 32)
-"""Far from the seeds of training, validation and `evaluation.synthetic`."""
-SET_SIZE = 16
 SIZES = (1, 2, 4, 8, 16)
-STEP = 64
-"""Seeds that belong to one person: the person's own, then the occasions'."""
 SIDE_BINS_DEG = (0, 15, 30, 45, 60, 75, 90, 100)
 MOST_FRONT_DEG = 45.0
 NUM_POINTS = 4000
 PAIR = ("front", "pair", "front, as the network says")
 PROTOCOL = __doc__
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A picture, the square crop of its true landmarks, and its yaw."""
-
-    image: NDArray[np.uint8]
-    box: NDArray[np.float64]
-    yaw_deg: float
-
-    def with_picture(self, image: NDArray[np.uint8]) -> Seen:
-        """Another picture in its place."""
-        return replace(self, image=image)
-
-
-@dataclass(frozen=True)
-class SyntheticPerson:
-    """One person's pictures and true identity `[I]`."""
-
-    identity: FloatArray
-    occasions: list[Seen]
-    front: Seen
-    side: Seen
-
-
-class People:
-    """Draws people; number n is always the same."""
-
-    def __init__(self, seed: int = SETS_SEED, occasions: int = SET_SIZE) -> None:
-        self.seed, self.occasions = seed, occasions
-        self._any = FaceGenerator(SyntheticSettings(front_yaw_deg=90.0))
-        self._pairs = FaceGenerator(SyntheticSettings(side_yaw_deg=(0.0, 100.0)), self._any.face)
-
-    def __call__(self, number: int) -> SyntheticPerson:
-        seed = self.seed + STEP * number
-        views = [self._any.photograph(seed, seed + 1 + occasion) for occasion in range(self.occasions)]
-        pair = self._pairs.pair(seed)
-        both = [_seen(view, self._pairs.landmarks(pair, view)) for view in (pair.front, pair.side)]
-        occasions = [_seen(view, view.camera.project(person.landmarks)) for view, person in views]
-        return SyntheticPerson(pair.identity, occasions, *both)
-
-
-def _seen(view: SyntheticView, landmarks: FloatArray) -> Seen:
-    yaw = float(np.degrees(matrix_to_euler(view.camera.rotation)[0]))
-    return Seen(view.image, box_from_landmarks(landmarks), yaw)
 
 
 class Shape:
@@ -98,26 +46,6 @@ class Shape:
     def __call__(self, found: FloatArray, true: FloatArray) -> float:
         found_mm, true_mm = (self._linear[0] + np.tensordot(who, self._linear[1:], 1) for who in (found, true))
         return float(known_correspondence(found_mm, true_mm).mean())
-
-
-def spoilt(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A bad picture: nearly black, blurred beyond recognition, or more than half covered."""
-    size = len(image)
-    kind = rng.integers(3)
-    if kind == 0:
-        return np.clip(image * 0.06 + rng.normal(0, 6, image.shape), 0, 255).astype(np.uint8)
-    if kind == 1:
-        small = cv2.resize(image, (10, 10), interpolation=cv2.INTER_AREA)
-        return np.asarray(cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR))
-    covered, from_px = image.copy(), int(rng.uniform(0.3, 0.45) * size)
-    place = [slice(from_px, None), slice(None, size - from_px)][rng.integers(2)]
-    covered[(place, slice(None)) if rng.random() < 0.5 else (slice(None), place)] = rng.integers(0, 256, 3)
-    return covered
-
-
-def noise(image: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """A picture of nothing."""
-    return rng.integers(0, 256, image.shape).astype(np.uint8)
 
 
 def measure(
@@ -161,9 +89,27 @@ def _row(
         means = np.cumsum([_identity(result) for result in results], axis=0) / np.arange(1, len(results) + 1)[:, None]
         for size in (size for size in SIZES if size <= len(results)):
             told = {"mean": shape(means[size - 1], true), "together": error(results[:size])}
+            told |= _by_confidences(network, results[:size], shape, true)
             told |= {"one of them": float(np.mean(alone[:size])), "best of them": float(np.min(alone[:size]))}
             sets |= {f"{name} {size} {method}": value for method, value in told.items()}
     return {**sets, **_pair_row(network, person, other, error, rng, shape), "side_yaw_deg": abs(person.side.yaw_deg)}
+
+
+def _by_confidences(
+    network: Reconstructor, results: list[FaceResult], shape: Shape, true: FloatArray
+) -> dict[str, float]:
+    """Errors of what C-Net says, and of the mean of what it weighs; nothing of a network without it."""
+    points = network.points
+    if points is None or points.confidences_of is None:
+        return {}
+    found = [each.found for each in results if each.found]
+    confidences = np.array([each.confidences for each in results], np.float64)
+    alike = [replace(each, confidences=np.ones_like(each.confidences)) for each in results]
+    return {
+        "mean of what C-Net weighs": shape(weighed(alike, points), true),
+        "C-Net": shape(weighed(results, points), true),
+        "both": shape(solve_together(found, points, confidences=confidences).identity, true),
+    }
 
 
 def _pair_row(

@@ -11,7 +11,8 @@ from tfface.evaluation.person_sets import PAIR, PROTOCOL, SIZES
 from tfface.io.files import MARK, atomic_path
 
 PICTURES = {"sets.png": "Error by number of pictures", "pairs.png": "Front and side, by the side's yaw"}
-METHODS = ("one of them", "best of them", "mean", "together")
+METHODS = ("one of them", "best of them", "mean", "mean of what C-Net weighs", "C-Net", "together", "both")
+"""Those of C-Net only of networks that have it."""
 
 
 def write_sets_report(out: Path, results: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -42,10 +43,14 @@ def set_rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         [f"{method}, {'a third of them bad' if kind == 'bad' else 'all good'}"]
         + ["{:.3f} ({:.3f})".format(*result["mm"][f"{kind} {size} {method}"]) for size in sizes]
         for kind in ("good", "bad")
-        for method in METHODS
+        for method in _methods(result)
     ]
     usual = "{:.3f} ({:.3f})".format(*result["mm"]["usual"])
     return ["mm (standard error)", *map(str, sizes)], [["the usual face", *[usual] * len(sizes)], *rows]
+
+
+def _methods(result: dict[str, Any]) -> list[str]:
+    return [method for method in METHODS if f"good 1 {method}" in result["mm"]]
 
 
 def pair_rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -80,7 +85,7 @@ def _plot_sizes(results: dict[str, dict[str, Any]], path: Path) -> None:
     for name, result in results.items():
         for kind, line in (("good", "-"), ("bad", "--")):
             sizes = [size for size in SIZES if f"{kind} {size} mean" in result["mm"]]
-            for method in METHODS[1:]:
+            for method in _methods(result)[1:]:
                 label = f"{name}: {method}" + ", a third bad" * (kind == "bad")
                 axes.plot(sizes, [result["mm"][f"{kind} {n} {method}"][0] for n in sizes], line, label=label)
     axes.set(xlabel="pictures", ylabel="mean error of the neutral face (mm)", xscale="log", xticks=SIZES)

@@ -90,6 +90,11 @@ class DecodedFace:
         parts = {**self.layout.split(coefficients), **colours}
         return DecodedFace(self.layout, np.concatenate([*parts.values()]).astype(np.float32))
 
+    def with_identity(self, identity: NDArray[np.floating]) -> DecodedFace:
+        """The same with another identity `[I]`."""
+        parts = {**self.parts, "identity": identity}
+        return DecodedFace(self.layout, np.concatenate([*parts.values()]).astype(np.float32))
+
     def named(self) -> dict[str, Any]:
         """The coefficients as a person reads them, for JSON."""
         parts = {name: np.round(part.astype(np.float64), 5).tolist() for name, part in self.parts.items()}

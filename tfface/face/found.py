@@ -118,6 +118,7 @@ class PointModel:
         deviations: how far the heads err in expression, turn (3) and camera.
         looks: in how many pictures each point was looked for (2: in the mirrored one too).
         trust: in points.
+        confidences_of: which identities C-Net weighs, where the network has it (`ModelConfig.confidences_of`).
     """
 
     layout: Layout
@@ -127,6 +128,7 @@ class PointModel:
     deviations: FloatArray
     looks: int
     trust: Trust = field(default_factory=Trust)
+    confidences_of: str | None = None
 
     @classmethod
     def from_card(cls, card: Mapping[str, Any], trust: Path | None = None) -> PointModel | None:
@@ -148,4 +150,5 @@ class PointModel:
             pairs, looks = np.asarray(told["pairs"], np.int64), int(told["looks"])
         basis = np.ascontiguousarray(parts[1:].transpose(1, 0, 2))
         known = Trust.read(trust) if trust is not None and trust.is_file() else Trust()
-        return cls(layout, parts[0], basis, pairs, deviations, looks, known)
+        weighs = card.get("confidences_of")
+        return cls(layout, parts[0], basis, pairs, deviations, looks, known, None if weighs is None else str(weighs))

@@ -20,7 +20,7 @@ a face is fitted are those of Wood et al. 2022.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -101,9 +101,19 @@ class Together:
     strangeness: FloatArray
     worth: FloatArray
 
+    def with_identity(self, identity: FloatArray, layout: Layout) -> Together:
+        """The same with another shared identity `[I]`."""
+        whole = [{**layout.split(numbers), "identity": identity} for numbers in self.coefficients]
+        moved = [np.concatenate([*parts.values()]).astype(np.float32) for parts in whole]
+        return replace(self, identity=identity, coefficients=moved)
+
 
 def solve_together(
-    pictures: Sequence[Found], model: PointModel, same_expression: bool = False, rounds: int = ROUNDS
+    pictures: Sequence[Found],
+    model: PointModel,
+    same_expression: bool = False,
+    rounds: int = ROUNDS,
+    confidences: FloatArray | None = None,
 ) -> Together:
     """The shape that one person's pictures show together; what shows next to nothing of a face is not counted.
 
@@ -111,18 +121,23 @@ def solve_together(
         pictures: one or more, of the network of `model`.
         same_expression: they were taken at one moment.
         rounds: how often everything is linearised anew.
+        confidences: `[P,I]` of each picture in each identity coefficient, by whose ratios its information counts.
     """
     layout = model.layout
     identity, each = np.zeros(layout.identity), [_Picture.begin(found, layout) for found in pictures]
     size = layout.identity + layout.expression * same_expression
     if same_expression:
         _share_expression(each)
+    shares = np.ones((len(each), size))
+    if confidences is not None:
+        shares[:, : layout.identity] = np.sqrt(confidences / confidences.mean(axis=0))
     for _ in range(rounds):
         reduced = [_reduced(picture, identity, model, size) for picture in each]
         counted = np.flatnonzero(useful(_worth(reduced, layout.identity)))
         matrix, vector = _prior(identity, each[0], len(counted), model, size)
         for index in counted:
-            matrix, vector = matrix + reduced[index].matrix, vector + reduced[index].vector
+            share, one = shares[index], reduced[index]
+            matrix, vector = matrix + share[:, None] * one.matrix * share, vector + share * one.vector
         change = _solution(matrix, vector)
         for picture, one in zip(each, reduced, strict=True):
             picture.move(np.concatenate([change[layout.identity :], one.own_change(change)]))
@@ -133,13 +148,25 @@ def solve_together(
     return Together(meant, identity, coefficients, _strangeness(ended, identity), _worth(ended, layout.identity))
 
 
+def solve_alone(found: Found, model: PointModel) -> FloatArray:
+    """The identity `[I]` that one picture's points show and what that means (`Trust.meant`)."""
+    person = Person(model)
+    person.add(found)
+    return person.identity
+
+
 class Person:
-    """The running form: a picture at a time, each linearised where it was added, nothing kept but the sums."""
+    """The running form: a picture at a time, each linearised where it was added, nothing kept but the sums.
+
+    Attributes:
+        information: `[I,I]` of identity so far, the unit matrix (people differ by a deviation) included.
+        vector: `[I]` such that `information @ identity = vector`, before what that means.
+    """
 
     def __init__(self, model: PointModel) -> None:
         self.model = model
         self.information: FloatArray = np.eye(model.layout.identity)
-        self._vector = np.zeros(model.layout.identity)
+        self.vector: FloatArray = np.zeros(model.layout.identity)
 
     @property
     def identity(self) -> FloatArray:
@@ -148,14 +175,14 @@ class Person:
 
     @property
     def _found(self) -> FloatArray:
-        return _solution(self.information, self._vector)
+        return _solution(self.information, self.vector)
 
     def add(self, found: Found, rounds: int = ROUNDS) -> NDArray[np.float32]:
         """Takes in a picture; its coefficients `[N]` with the identity that is known now."""
         picture, identity = self._seen(found, rounds)
         one = _reduced(picture, identity, self.model, self.model.layout.identity)
         self.information = self.information + one.matrix
-        self._vector = self._vector + one.vector + one.matrix @ identity
+        self.vector = self.vector + one.vector + one.matrix @ identity
         return picture.coefficients(self.identity, self.model.layout)
 
     def look(self, found: Found, rounds: int = ROUNDS) -> NDArray[np.float32]:
@@ -167,7 +194,7 @@ class Person:
         picture, identity = _Picture.begin(found, self.model.layout), self._found
         for _ in range(rounds):
             one = _reduced(picture, identity, self.model, self.model.layout.identity)
-            vector = self._vector - self.information @ identity + one.vector
+            vector = self.vector - self.information @ identity + one.vector
             change = _solution(self.information + one.matrix, vector)
             picture.move(one.own_change(change))
             identity = identity + change

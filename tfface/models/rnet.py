@@ -23,7 +23,7 @@ import keras
 from keras import layers
 
 from tfface.config import ModelConfig
-from tfface.models import blocks, maps, points
+from tfface.models import blocks, confidences, maps, points
 from tfface.models.coefficients import Coefficients, PosedMap, layout_of, mirror_raw
 from tfface.models.colours import ColoursFromPicture
 
@@ -39,18 +39,28 @@ def build(config: ModelConfig) -> keras.Model:
     def posed(raw: Any, name: str) -> Any:
         return PosedMap(config.map_size, config.output, layout, name=name)(raw)
 
+    def answered(answer: Any) -> keras.Model:
+        if config.confidences:
+            answer = confidences.beside(answer, shallow, features, config.confidences, layout["identity"])
+        return keras.Model(images, answer, name=config.name)
+
     if config.trunk == "resnet50":
-        features = resnet50(images)
+        features, shallow = resnet50(images)
     else:
         last, skips = blocks.mobilenet_v2(images, config.width, config.features)
-        features = blocks.whole(last)
+        features, shallow = blocks.whole(last), skips[1:]
     said = heads(features, config, "said" if config.points else "raw")
     if not config.points:
-        return keras.Model(images, posed(said, "map"), name=config.name)
+        return answered(posed(said, "map"))
     found = points.found_in(last, skips, config)
     raw = points.MoveToPoints(config.map_size, config.points, layout, name="raw")([said, *found])
     answers = [posed(said, "said_map"), *found, posed(raw, "moved_map")]
-    return keras.Model(images, points.JoinedMaps(config.output, name="map")(answers), name=config.name)
+    return answered(points.JoinedMaps(config.output, name="map")(answers))
+
+
+def _same(x: Any) -> Any:
+    """What a mirrored picture says of what has no sides."""
+    return x
 
 
 def heads(features: Any, config: ModelConfig, name: str) -> Any:
@@ -63,24 +73,27 @@ def heads(features: Any, config: ModelConfig, name: str) -> Any:
     return layers.Concatenate(name=name, dtype="float32")(answers)
 
 
-def resnet50(images: Any) -> Any:
-    """ResNet-50's averaged features `[B,2048]` of images scaled to [-1,1]."""
+def resnet50(images: Any) -> tuple[Any, list[Any]]:
+    """ResNet-50's averaged features `[B,2048]` of images scaled to [-1,1], and those of its first stages."""
     x = layers.Rescaling(2.0, -1.0, name="centred")(images)
-    return keras.applications.ResNet50(include_top=False, weights=None, pooling="avg", input_tensor=x).output
+    trunk = keras.applications.ResNet50(include_top=False, weights=None, pooling="avg", input_tensor=x)
+    return trunk.output, [trunk.get_layer(f"conv{stage}_out").output for stage in ("2_block3", "3_block4")]
 
 
 def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
     """`{"position_map": [B,256,256,3] pixels, "coefficients": [B,N]}`, averaged over the mirrored picture if asked; and
-    where it knows them `"landmark_deviations"` `[B,68]` (`points.landmark_deviations`) and what several pictures'
-    shape is solved from (`points.sighting`)."""
+    where it knows them `"landmark_deviations"` `[B,68]` (`points.landmark_deviations`), what several pictures'
+    shape is solved from (`points.sighting`), and C-Net's `"confidences"` `[B,identity]`."""
     layout, images = layout_of(config), model.input
     sighting = points.sighting(model, config)
     answers = {"numbers": model.get_layer("raw").output, **points.landmark_deviations(model, config), **sighting}
     if sighting:
         answers["said"] = model.get_layer("said").output
+    if config.confidences:
+        answers["confidences"] = model.get_layer(confidences.LAYER).output
     if config.mirror_average:
         turned = partial(mirror_raw, layout=layout)
-        mirrors = {"numbers": turned, "said": turned, **points.SIGHTING_MIRRORS}
+        mirrors = {"numbers": turned, "said": turned, "confidences": _same, **points.SIGHTING_MIRRORS}
         images, answers = maps.averaged_with_mirror(images, answers, mirrors, sighting)
     numbers = answers.pop("numbers")
     units = PosedMap(config.map_size, config.output, asdict(layout), name="posed")(numbers)

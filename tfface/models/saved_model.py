@@ -43,11 +43,14 @@ def describe(model: keras.Model, config: ModelConfig) -> dict[str, Any]:
     """What `tfface.json` says about any network; of an R-Net also what its coefficients mean."""
     from tfface.face.open_model import load_open_face
 
-    face, coefficients = load_open_face(), {}
+    coefficients: dict[str, Any] = {}
+    face = load_open_face()
     if config.name == "rnet":
         from tfface.models.coefficients import layout_of
 
         coefficients = {"coefficients": layout_of(config).described()}
+        if config.confidences:
+            coefficients["confidences_of"] = config.confidences_of
         if config.points:
             from tfface.models.points import described
 

@@ -135,15 +135,16 @@ HDF5_ROOM = 1 << 20
 
 
 def save_best(folder: Path, model: keras.Model) -> None:
-    """Writes `folder/best.weights.h5`."""
+    """Writes `folder/best.weights.h5`: of a network that is a part of another one (`whole`), that one's."""
+    saved = model.whole.network if hasattr(model, "whole") else model
     with atomic_path(folder / BEST) as beside:
         named = beside.with_name(beside.stem + ".weights.h5")  # Keras insists on the ending
-        size = sum(int(np.prod(weight.shape)) * 4 for weight in model.weights)
+        size = sum(int(np.prod(weight.shape)) * 4 for weight in saved.weights)
         try:
             # HDF5 cannot close a file that it could not write, and crashes when the process ends: is there room?
             named.write_bytes(bytes(size + size // 4 + HDF5_ROOM))
             # A view without the optimiser, which Keras would save too.
-            keras.Model(model.inputs, model.outputs).save_weights(named)
+            keras.Model(saved.inputs, saved.outputs).save_weights(named)
             named.replace(beside)
         finally:
             named.unlink(missing_ok=True)
