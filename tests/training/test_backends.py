@@ -100,6 +100,19 @@ def test_weights_are_one_file_and_answers_agree(backend: str, shards: Path, whol
     np.testing.assert_allclose(np.load(folder / "answer.npy"), np.load(whole / "answer.npy"), atol=1e-4)
 
 
+@pytest.mark.parametrize("backend", OTHERS)
+def test_a_small_rnet_answers_the_same_and_learns(backend: str, tmp_path: Path) -> None:
+    script, said = Path(__file__).with_name("backend_rnet.py"), {}
+    for name in ("tensorflow", backend):
+        variables = {**os.environ, "KERAS_BACKEND": name, "PYTHONPATH": str(script.parents[2])}
+        subprocess.run([sys.executable, str(script), str(tmp_path / f"{name}.npz")], env=variables, check=True)
+        said[name] = np.load(tmp_path / f"{name}.npz")
+    np.testing.assert_allclose(said[backend]["answer"], said["tensorflow"]["answer"], atol=1e-4)
+    if backend != "jax":  # which would compile for minutes
+        assert np.isfinite(said[backend]["losses"]).all()
+        assert said[backend]["losses"][0] == pytest.approx(said["tensorflow"]["losses"][0], rel=0.02)
+
+
 def test_the_loader_imports_no_tensorflow(python, shards: Path) -> None:  # type: ignore[no-untyped-def]
     script = WITHOUT + (
         "from tfface.config import Config, override\n"
@@ -118,7 +131,6 @@ def test_the_loader_imports_no_tensorflow(python, shards: Path) -> None:  # type
     [
         ("jacks", [], "there is no such backend here"),
         ("jax", ["--model", "rnet", "--run.regime", "weak"], "needs TensorFlow: leave KERAS_BACKEND=jax out"),
-        ("torch", ["--model", "rnet"], "R-Net does not train with PyTorch"),
         ("jax", ["--strategy", "mirrored"], "run.strategy mirrored needs TensorFlow"),
     ],
 )

@@ -56,13 +56,13 @@ class People:
 
     def __call__(self, number: int) -> SyntheticPerson:
         seed = self.seed + STEP * number
-        identity, occasions = self.photographs(number)
+        occasions = self.photographs(number)[1] if self.occasions else []
         pair = self._pairs.pair(seed)
         both = [_seen(view, self._pairs.landmarks(pair, view)) for view in (pair.front, pair.side)]
-        return SyntheticPerson(identity, occasions, *both)
+        return SyntheticPerson(pair.identity, occasions, *both)
 
     def photographs(self, number: int) -> tuple[FloatArray, list[Seen]]:
-        """A person's true identity `[I]` and occasions alone."""
+        """A person's true identity `[I]` and one or more occasions alone."""
         seed = self.seed + STEP * number
         views = [self._any.photograph(seed, seed + 1 + occasion) for occasion in range(self.occasions)]
         return views[0][1].identity, [_seen(view, view.camera.project(person.landmarks)) for view, person in views]

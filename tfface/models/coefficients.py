@@ -145,7 +145,8 @@ class PosedMap(keras.layers.Layer):
     def call(self, raw: Any) -> Any:
         parts = self.layout.split(ops.cast(raw, "float32"), raw=True)
         weights = expression_weights(parts["expression"])
-        flat = ops.concatenate([ops.ones_like(raw[:, :1]), parts["identity"], weights], axis=-1) @ self.linear
+        factors = ops.concatenate([ops.ones_like(raw[:, :1]), parts["identity"], weights], axis=-1)
+        flat = ops.matmul(factors, ops.convert_to_tensor(self.linear))
         vertices = ops.reshape(flat, (-1, self.resolution**2, 3))
         rotation = rotation_matrix(parts["angles"], self.layout.rotation)
         points = project(ops.matmul(vertices, ops.swapaxes(rotation, 1, 2)), parts["camera"], self.layout.camera)

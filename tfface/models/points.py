@@ -160,7 +160,7 @@ class MoveToPoints(keras.layers.Layer):
     def build(self, input_shape: Any) -> None:
         components = map_components(self.resolution)
         chosen = components.reshape(len(components), -1, 3)[:, point_texels(self.resolution, self.count)]
-        self.mean, self.basis = chosen[0], chosen[1:]  # [N,3], [identity + expression, N, 3]
+        self.mean, self.basis = chosen[0], chosen[1:]  # [N,3], [identity + expression, N, 3], NumPy's
         _, self.pairs = point_pairs(self.resolution, self.count)
         moving = self._camera_columns()
         start = [*[TAU["identity"]] * self.layout.identity, *[TAU["expression"]] * self.layout.expression]
@@ -183,8 +183,9 @@ class MoveToPoints(keras.layers.Layer):
         """The points as the raw numbers have them `[B,N,2]`, and their derivatives `[B,N,2,K]`."""
         slope = ops.sigmoid(EXPRESSION_SHARPNESS * (parts["expression"] + EXPRESSION_START))
         weights = ops.concatenate([parts["identity"], expression_weights(parts["expression"])], axis=-1)
-        flat = ops.reshape(self.basis, (self.basis.shape[0], -1))
-        shape = self.mean + ops.reshape(ops.matmul(weights, flat), (-1, self.count, 3))
+        mean, basis = ops.convert_to_tensor(self.mean), ops.convert_to_tensor(self.basis)
+        flat = ops.reshape(basis, (basis.shape[0], -1))
+        shape = mean + ops.reshape(ops.matmul(weights, flat), (-1, self.count, 3))
         turned = ops.matmul(shape, ops.swapaxes(rotation, 1, 2))
         focal, distance, centre, shift = pinhole_of(parts["camera"], self.layout.camera)
         x, y, z = ops.unstack(turned + shift[:, None], 3, axis=-1)
@@ -196,7 +197,7 @@ class MoveToPoints(keras.layers.Layer):
         turned_back = ops.reshape(
             ops.matmul(ops.reshape(before, (-1, 2 * self.count, 3)), rotation), (-1, self.count, 2, 3)
         )
-        shapes = ops.einsum("bncd,ind->bnci", turned_back, self.basis)
+        shapes = ops.einsum("bncd,ind->bnci", turned_back, basis)
         ones = ops.ones_like(parts["identity"])
         shapes = shapes * ops.concatenate([ones, slope], axis=-1)[:, None, None]
         tx, ty, tz = ops.unstack(turned, 3, axis=-1)

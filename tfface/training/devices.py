@@ -38,7 +38,6 @@ def choose_backend(config: Config) -> None:
     for what, asked in (
         ("run.regime weak renders faces, and that", config.run.regime == "weak"),
         (f"run.strategy {config.run.strategy}", config.run.strategy != "none"),
-        ("R-Net does not train with PyTorch; it", config.model.name == "rnet" and wanted == "torch"),
     ):
         if asked:
             raise UserError(f"{what} needs TensorFlow: leave KERAS_BACKEND={wanted} out.")
