@@ -70,7 +70,8 @@ def sets_of(config: Config, folder: Path, network: keras.Model, track: Track) ->
         arrays = read_arrays(path, "features of sets", ("digest", "shown"), "remove it, and it is made again")
         if str(arrays.pop("digest")) != digest:
             raise UserError(
-                f"{folder} was begun with other sets, or another R-Net than {config.run.init} is now: take another --out."
+                f"{folder} was begun with other sets, or another R-Net than {config.run.init} is now: "
+                "take another --out."
             )
     else:
         arrays = _looked_at(config, network, track)
