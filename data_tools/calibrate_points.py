@@ -2,13 +2,15 @@
 
 Draws synthetic people, lets the network look at a few pictures of each, and writes what was found to `trust.npz` beside
 its weights, from where every export takes it (`tfface.face.found`). Without it, pictures are solved together with
-what was found for the first such network.
+what was found for the first such network. With `--cnet FOLDER` C-Net is trained anew as well, in that run's folder, and
+the preset written with it: one command after a network with points was trained anew.
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import tyro
@@ -39,6 +41,8 @@ class Options:
     """Of each."""
     inflation: tuple[float, ...] = (1.5, 2.0, 3.0)
     """Candidates; the one that leaves the least error is taken."""
+    cnet: Path | None = None
+    """Then train C-Net on the preset, in this folder, and write the preset with it."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -58,6 +62,11 @@ def main(argv: list[str] | None = None) -> int:
     path = source.file().parent / TRUST_FILE
     best.write(path)
     print(f"wrote {path}")
+    if options.cnet is not None:
+        from tfface import export, train
+
+        train.main(["--model", "cnet", "--init", options.source, "--out", str(options.cnet)])
+        export.main([str(options.cnet), "--preset", options.source])
     return 0
 
 

@@ -64,14 +64,13 @@ def sets_of(config: Config, folder: Path, network: keras.Model, track: Track) ->
         UserError: the run was begun with other weights or data, or there are no people.
     """
     source, path = weights.find(config.run.init), folder / FILE
-    told = repr((config.sets, config.data.validation_size, config.data.seed, config.model, "1"))
+    told = repr((config.sets, config.data.validation_size, config.data.seed, config.model))
     digest = hashlib.sha256(told.encode() + linked(source.file()).read_bytes()).hexdigest()
     if path.is_file():
         arrays = read_arrays(path, "features of sets", ("digest", "shown"), "remove it, and it is made again")
         if str(arrays.pop("digest")) != digest:
             raise UserError(
-                f"{folder} was begun with other sets, or another R-Net than {config.run.init} is now: "
-                "take another --out."
+                f"{folder} was begun with other sets or weights than {config.run.init} has now: take another --out."
             )
     else:
         arrays = _looked_at(config, network, track)
@@ -139,7 +138,7 @@ class _Eye:
         config, points = self._config, self._reconstructor.points
         crops = self._reconstructor.crops(results)
         sides = [crops, crops[:, :, ::-1]] if config.model.mirror_average else [crops]
-        seen = [np.asarray(self._features(np.ascontiguousarray(side), training=False)) for side in sides]
+        seen = [self._features.predict_on_batch(np.ascontiguousarray(side)) for side in sides]
         if config.model.confidences_of == "heads":
             identities = np.stack([face.decoded.parts["identity"] for face in results if face.decoded is not None])
         else:

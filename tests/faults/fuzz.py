@@ -1,0 +1,110 @@
+"""Fuzzes every reader of ours with atheris, guided by coverage: `python tests/faults/fuzz.py --seconds 30`.
+
+Each reader begins from a small good file (`test_readers.WRITERS`), for so many seconds. It may read what comes or
+say `UserError`; anything else is a crash, whose input is kept in `--out` and is worth a test. atheris has no
+wheel for every Python: `pip install atheris` into an environment of one that it has (3.11), with tfface's packages on
+its path.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import atheris
+import tyro
+
+with atheris.instrument_imports(include=["tfface"], enable_loader_override=False):
+    from tests.faults import test_readers as readers
+    from tests.faults.inputs import picture
+    from tfface.data import facegen
+    from tfface.errors import UserError
+    from tfface.face.found import Trust
+    from tfface.io.files import written_by_us
+    from tfface.io.image import image_size, read_image
+
+
+def _facegen(path: Path) -> Any:
+    camera = path.with_name("camera.xml")
+    camera.write_text(readers.CAMERA_XML)
+    return facegen.read_view(path, camera)
+
+
+READERS: dict[str, tuple[str, Callable[[Path], object], Callable[[Path], Any]]] = {
+    **readers.WRITERS,
+    "png": ("a.png", lambda path: path.write_bytes(picture("PNG")), read_image),
+    "jpeg": ("a.jpg", lambda path: path.write_bytes(picture("JPEG")), read_image),
+    "size of a picture": ("a.tif", lambda path: path.write_bytes(picture("TIFF")), image_size),
+    "facegen": ("pose.xml", lambda path: path.write_text(readers.POSE_XML.format(0.1)), _facegen),
+    "trust": ("trust.npz", lambda path: Trust().write(path), Trust.read),
+    "mark": ("a.json", lambda path: path.write_text('{"software": "x"}'), written_by_us),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Fuzz readers."""
+
+    seconds: int = 30
+    """For each."""
+    only: tuple[str, ...] = ()
+    out: Path = Path("out/fuzz")
+    """Where inputs that crash are kept."""
+
+
+def main() -> int:
+    """Fuzzes; 1 when something crashed."""
+    options = tyro.cli(Options, prog="fuzz")
+    options.out.mkdir(parents=True, exist_ok=True)
+    crashed = 0
+    for name in options.only or READERS:
+        log = options.out / f"{name.replace(' ', '_')}.log"
+        pid = os.fork()
+        if pid == 0:
+            _fuzz(name, options, log)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        text = log.read_text(errors="replace")
+        runs = re.findall(r"Done (\d+) runs in (\d+)|stat::number_of_executed_units: (\d+)", text)
+        tried = max((int(n) for row in runs for n in (row[0], row[2]) if n), default=0)
+        coverage = re.findall(r"cov: (\d+)", text)
+        told = {"reader": name, "inputs": tried, "coverage": int(coverage[-1]) if coverage else 0, "exit_code": code}
+        print(json.dumps(told), flush=True)
+        crashed += code != 0
+    return int(crashed > 0)
+
+
+def _fuzz(name: str, options: Options, log: Path) -> None:
+    """In a child: libFuzzer ends the process."""
+    file, write, read = READERS[name]
+    folder, corpus = Path(tempfile.mkdtemp(dir="/dev/shm")), Path(tempfile.mkdtemp(dir="/dev/shm"))
+    path = folder / file
+    write(path)
+    (corpus / "good").write_bytes(path.read_bytes())
+    stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(stream, 1)
+    os.dup2(stream, 2)
+
+    def once(data: bytes) -> None:
+        path.write_bytes(data)
+        try:
+            read(path)
+        except UserError as error:
+            assert "\n" not in str(error), "a sentence is one line"
+
+    limits = [f"-max_total_time={options.seconds}", "-timeout=20", "-rss_limit_mb=4096", "-print_final_stats=1"]
+    atheris.Setup(
+        [sys.argv[0], *limits, f"-artifact_prefix={options.out / name.replace(' ', '_')}-", str(corpus)], once
+    )
+    atheris.Fuzz()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
