@@ -96,7 +96,16 @@ class DetailShards(_Shards):
         self.shapes = {}
 
     def _sample(self, features: Features, view: str | None) -> Sample:
-        return Sample((), decode(features))
+        """Maps as large as the network has them, each texel the mean of those that it covers."""
+        told, size = decode(features), self.config.model.image_size
+        if self.config.model.space == "uv" and size != MAP_SIZE:
+            told |= {name: pooled(told[name], size) for name in (*MAPS, *_TRUTH)}
+        return Sample((), told)
+
+
+def pooled(levels: NDArray[Any], size: int) -> NDArray[Any]:
+    """Maps `[R,R]` or `[R,R,C]` as `[size,size]`, by the means over areas."""
+    return np.asarray(cv2.resize(levels, (size, size), interpolation=cv2.INTER_AREA))
 
 
 class DetailBatches:

@@ -3,7 +3,7 @@
 `config.space` picture, as seed 001 has it: photograph and base render `[B,224,224,6]` in, two maps `[B,224,224,3]` out,
 offsets of albedo (in [0,1]) and of shape (decimetres in the camera's axes), read bilinearly where a vertex lands.
 
-`config.space` uv: both unrolled into the face's chart, `[B,256,256,12]` (`tfface.viz.unwrapped`), and out come the
+`config.space` uv: both unrolled into the face's chart, `[B,S,S,12]` (`tfface.viz.unwrapped`), and out come the
 albedo's offset and one number a texel, the displacement along the base's normal in millimetres.
 
 Both begin as the base: the last convolutions start at zero.

@@ -58,8 +58,9 @@ class Detail:
 
     @classmethod
     def of(cls, displacement: FloatArray, albedo: FloatArray, seen: FloatArray, network: str) -> Detail:
-        """What a network said `[R,R]` and `[R,R,3]`, with `seen` `[R,R]` how well the photograph shows each texel."""
+        """What a network said `[S,S]` and `[S,S,3]`, with `seen` `[R,R]` how well the photograph shows each texel."""
         own = np.concatenate([displacement[..., None], albedo], axis=-1).astype(np.float32)
+        own = cv2.resize(own, seen.shape, interpolation=cv2.INTER_CUBIC)  # its texels are means over areas
         known = np.float32(seen)[..., None]
         whole = completed(own, known, known)[0] * fading(len(seen))[..., None]
         return cls(np.ascontiguousarray(whole[..., 0]), np.ascontiguousarray(whole[..., 1:]), network)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
@@ -46,10 +47,11 @@ class Unwrapped:
     normal: NDArray[np.float32]
     places: NDArray[np.float32]
 
-    def inputs(self) -> NDArray[np.float32]:
-        """`[R,R,12]` photo, shaded, albedo, tilt, seen."""
+    def inputs(self, size: int) -> NDArray[np.float32]:
+        """`[size,size,12]` photo, shaded, albedo, tilt, seen; means over areas where that is less than R."""
         parts = (self.photo, self.shaded, self.albedo, self.tilt, self.seen[..., None])
-        return np.concatenate(parts, axis=-1, dtype=np.float32)
+        small = [cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA) for part in parts]
+        return np.concatenate([part.reshape(size, size, -1) for part in small], axis=-1, dtype=np.float32)
 
 
 @lru_cache(maxsize=2)

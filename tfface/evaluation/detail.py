@@ -1,0 +1,160 @@
+"""`evaluate --benchmark detail`: what detail adds to a base, on synthetic people with wrinkles who were never seen.
+
+For each face, base and detailed surface alike: the angle between its normals and the true ones (wrinkles included) on
+the skin that the photograph shows, after the similarity that fits the surface to the true one best; how far it lies from
+the true surface there; how far all of the face's vertices lie from the true ones after a similarity; and how far the
+photograph's colours are from albedo times light.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.detailing import Detailer
+from tfface.evaluation.synthetic import EVALUATION_SEED
+from tfface.face.open_model import load_open_face
+from tfface.geometry.raster import vertex_normals
+from tfface.metrics.reconstruction import known_correspondence
+from tfface.result import FaceResult
+from tfface.training.detail_shards import DETAIL_SETTINGS, DetailMaker
+from tfface.training.detail_truth import DetailTruth, TrueFace, angle_deg
+from tfface.viz.detail import Detail
+from tfface.viz.unwrapped import Unwrapped, chart, detailed_normals, unit, unwrap
+
+FloatArray = NDArray[np.floating]
+FIGURES = ("normal_deg", "surface_mm", "shape_mm", "photometric")
+Sheet = list[NDArray[np.uint8]]
+
+
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """A face on trial: the base, the true face, and what photograph and base are.
+
+    Attributes:
+        base: unrolled; truth: of it.
+        result: the base's answer.
+        true: looks truth up for other surfaces.
+        vertices: `[53833,3]` true ones, mm.
+    """
+
+    base: Unwrapped
+    result: FaceResult
+    true: TrueFace
+    vertices: NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Surface:
+    """A surface on trial: a base moved in the camera's axes.
+
+    Attributes:
+        unwrapped: where it lies, its normals, its albedo.
+        vertices: `[53833,3]` the same as vertices, mm.
+    """
+
+    unwrapped: Unwrapped
+    vertices: FloatArray
+
+
+Method = Callable[[Shown], Surface]
+
+
+def people(maker: DetailMaker, count: int) -> Iterable[Shown]:
+    """Held-out people and what the base says of their photographs."""
+    face = load_open_face()
+    for seed in range(EVALUATION_SEED, EVALUATION_SEED + count):
+        view, person, result = maker.seen(seed)
+        assert result.decoded is not None
+        base = unwrap(view.image, result.vertices, result.decoded)
+        vertices = face.face(2).vertices(face.cage(person.identity, person.expression))
+        yield Shown(base, result, TrueFace(person, view.camera, len(view.image)), vertices)
+
+
+def as_it_is(shown: Shown) -> Surface:
+    """The base alone."""
+    assert shown.result.decoded is not None
+    return Surface(shown.base, shown.result.decoded.turned)
+
+
+def with_detailer(detailer: Detailer) -> Method:
+    """The base with what a network in the chart says."""
+    return lambda shown: displaced(shown, detailer.of(shown.base))
+
+
+def displaced(shown: Shown, detail: Detail) -> Surface:
+    """The base with a detail."""
+    base, along = shown.base, detail.displacement
+    normal = detailed_normals(base.position, base.normal, along)
+    turned = as_it_is(shown).vertices
+    share = chart(len(along)).to_vertices(along[..., None])
+    moved = turned + share * vertex_normals(turned, load_open_face().face(2).triangles)
+    return Surface(_moved(shown, base.normal * along[..., None], normal, detail.albedo), moved)
+
+
+def offset(shown: Shown, albedo: FloatArray, shape_mm: FloatArray) -> Surface:
+    """The base with offsets of maps in its crop `[S,S,3]` (Fan): of albedo, and of shape in mm in the camera's axes."""
+    base, box = shown.base, shown.result.box
+    at = [np.float32((base.places[..., k] - box[k]) / (box[2] - box[0]) * len(albedo) - 0.5) for k in range(2)]
+    colours, moves = (
+        cv2.remap(np.float32(part), *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        for part in (albedo, shape_mm)
+    )
+    down, right = np.gradient(base.position + moves, axis=(0, 1))
+    normal = unit(np.cross(right, -down))
+    normal = normal * np.where(np.sum(normal * base.normal, axis=-1, keepdims=True) < 0, -1, 1)
+    return Surface(
+        _moved(shown, moves, normal, colours), as_it_is(shown).vertices + chart(len(moves)).to_vertices(moves)
+    )
+
+
+def _moved(shown: Shown, moves: FloatArray, normal: FloatArray, albedo: FloatArray) -> Unwrapped:
+    base, decoded = shown.base, shown.result.decoded
+    assert decoded is not None
+    per_mm = decoded.camera.pixels_per_mm * (shown.result.box[2] - shown.result.box[0]) / 256
+    return replace(
+        base,
+        position=np.float32(base.position + moves),
+        normal=np.float32(normal),
+        places=np.float32(base.places + per_mm * moves * [1, -1, 1]),
+        albedo=np.float32(np.clip(base.albedo + albedo, 0, 1)),
+    )
+
+
+def measured(shown: Shown, surface: Surface) -> tuple[dict[str, float], DetailTruth]:
+    """The figures of a surface, and its truth."""
+    there, decoded = surface.unwrapped, shown.result.decoded
+    assert decoded is not None
+    truth = shown.true.seen_by(there)
+    weight = truth.weight
+    colours = np.clip(there.albedo * decoded.shading(there.normal), 0, 1)
+    face = load_open_face().regions > 0
+    figures = {
+        "normal_deg": _mean(angle_deg(there.normal, truth.normal), weight),
+        "surface_mm": _mean(np.abs(truth.displacement), weight),
+        "shape_mm": float(known_correspondence(surface.vertices[face], shown.vertices[face]).mean()),
+        "photometric": _mean(np.linalg.norm(colours - there.photo, axis=-1), weight),
+    }
+    return figures, truth
+
+
+def _mean(values: FloatArray, weight: FloatArray) -> float:
+    return float((values * weight).sum() / max(float(weight.sum()), 1e-6))
+
+
+def run(
+    methods: dict[str, Method], count: int, base: str, track: Callable[[Iterable[Any], int], Iterable[Any]]
+) -> tuple[dict[str, dict[str, float]], dict[str, list[dict[str, float]]]]:
+    """Each method's means over `count` people, the base's first, and the figures of each person."""
+    tried: dict[str, Method] = {"base": as_it_is, **methods}
+    rows: dict[str, list[dict[str, float]]] = {name: [] for name in tried}
+    for shown in track(people(DetailMaker(base, DETAIL_SETTINGS), count), count):
+        for name, method in tried.items():
+            rows[name].append(measured(shown, method(shown))[0])
+    means = {name: {key: float(np.mean([row[key] for row in each])) for key in FIGURES} for name, each in rows.items()}
+    return means, rows
