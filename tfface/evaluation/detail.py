@@ -1,15 +1,17 @@
 """`evaluate --benchmark detail`: what detail adds to a base, on synthetic people with wrinkles who were never seen.
 
 For each face, base and detailed surface alike: the angle between its normals and the true ones (wrinkles included) on
-the skin that the photograph shows, after the similarity that fits the surface to the true one best; how far it lies from
-the true surface there; how far all of the face's vertices lie from the true ones after a similarity; and how far the
-photograph's colours are from albedo times light.
+the skin that the photograph shows, after the similarity that fits the surface to the true one best; how far it lies
+from the true surface there; how far all of the face's vertices lie from the true ones after a similarity; and how far
+the photograph's colours are from albedo times light.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -17,19 +19,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.detailing import Detailer
+from tfface.evaluation import page
 from tfface.evaluation.synthetic import EVALUATION_SEED
 from tfface.face.open_model import load_open_face
+from tfface.geometry.align import crop_transform
 from tfface.geometry.raster import vertex_normals
+from tfface.io.files import MARK, atomic_path
+from tfface.io.image import warp_image, write_image
 from tfface.metrics.reconstruction import known_correspondence
 from tfface.result import FaceResult
+from tfface.runtime import Network, find_network
 from tfface.training.detail_shards import DETAIL_SETTINGS, DetailMaker
 from tfface.training.detail_truth import DetailTruth, TrueFace, angle_deg
+from tfface.viz.base_crop import MM_PER_UNIT, base_of
 from tfface.viz.detail import Detail
+from tfface.viz.detail_view import DetailView
+from tfface.viz.sheet import contact_sheet
 from tfface.viz.unwrapped import Unwrapped, chart, detailed_normals, unit, unwrap
 
 FloatArray = NDArray[np.floating]
+SHOWN = 6
+"""People in the picture."""
 FIGURES = ("normal_deg", "surface_mm", "shape_mm", "photometric")
-Sheet = list[NDArray[np.uint8]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +124,29 @@ def offset(shown: Shown, albedo: FloatArray, shape_mm: FloatArray) -> Surface:
     )
 
 
+def with_offsets(network: Network) -> Method:
+    """The base with what a network of `model.space` picture says."""
+    serve, size = network.open(), int(network.card["image_size"])
+
+    def method(shown: Shown) -> Surface:
+        result = shown.result
+        assert result.decoded is not None
+        crop = warp_image(result.image, crop_transform(result.box, size), size, size) / np.float32(255)
+        inputs = np.concatenate([crop, base_of(result.decoded, size)["render"]], axis=-1)[None]
+        said = serve(np.asarray(inputs, np.float32))
+        return offset(shown, said["albedo"][0], MM_PER_UNIT * said["shape"][0])
+
+    return method
+
+
+def method_of(name: str) -> Method:
+    """The method that a network's name or folder means."""
+    network = find_network(name)
+    if network.card.get("space") == "picture":
+        return with_offsets(network)
+    return with_detailer(Detailer(network))
+
+
 def _moved(shown: Shown, moves: FloatArray, normal: FloatArray, albedo: FloatArray) -> Unwrapped:
     base, decoded = shown.base, shown.result.decoded
     assert decoded is not None
@@ -147,14 +181,74 @@ def _mean(values: FloatArray, weight: FloatArray) -> float:
     return float((values * weight).sum() / max(float(weight.sum()), 1e-6))
 
 
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What an evaluation comes to.
+
+    Attributes:
+        rows: the figures of each person, by method; the base's first.
+        pictures: a few people: photograph, then the surface and the albedo of each method, and the true surface.
+    """
+
+    rows: dict[str, list[dict[str, float]]]
+    pictures: NDArray[np.uint8]
+
+    def means(self) -> dict[str, dict[str, float]]:
+        """Over people."""
+        return {
+            n: {key: float(np.mean([row[key] for row in each])) for key in FIGURES} for n, each in self.rows.items()
+        }
+
+
 def run(
-    methods: dict[str, Method], count: int, base: str, track: Callable[[Iterable[Any], int], Iterable[Any]]
-) -> tuple[dict[str, dict[str, float]], dict[str, list[dict[str, float]]]]:
-    """Each method's means over `count` people, the base's first, and the figures of each person."""
+    methods: dict[str, Method],
+    count: int,
+    base: str,
+    track: Callable[[Iterable[Any], int], Iterable[Any]] = lambda items, _: items,
+) -> Outcome:
+    """Tries the base, and each method on it, on `count` people."""
     tried: dict[str, Method] = {"base": as_it_is, **methods}
     rows: dict[str, list[dict[str, float]]] = {name: [] for name in tried}
-    for shown in track(people(DetailMaker(base, DETAIL_SETTINGS), count), count):
+    cells: list[NDArray[np.uint8]] = []
+    for number, shown in enumerate(track(people(DetailMaker(base, DETAIL_SETTINGS), count), count)):
+        view = DetailView(shown.result.image, shown.result.vertices) if number < SHOWN else None
+        cells += [] if view is None else [view.photograph]
         for name, method in tried.items():
-            rows[name].append(measured(shown, method(shown))[0])
-    means = {name: {key: float(np.mean([row[key] for row in each])) for key in FIGURES} for name, each in rows.items()}
-    return means, rows
+            surface = method(shown)
+            figures, truth = measured(shown, surface)
+            rows[name].append(figures)
+            if view is not None:
+                cells += [view.clay(surface.unwrapped.normal), view.colours(surface.unwrapped.albedo)]
+        if view is not None:
+            weight = truth.weight[..., None]
+            cells.append(view.clay(weight * truth.normal + (1 - weight) * shown.base.normal))
+    names = ["photograph", *(f"{name}{part}" for name in tried for part in ("", ", albedo")), "true"]
+    sheet = contact_sheet(cells, names * min(count, SHOWN), len(names), len(cells[0]))
+    return Outcome(rows, sheet)
+
+
+def write_report(out: Path, outcome: Outcome, base: str, count: int) -> dict[str, Any]:
+    """Writes results.json, detail.jpg and report.html into `out`; what results.json holds."""
+    protocol = (
+        f"{count} synthetic persons with wrinkles from seed {EVALUATION_SEED} on, one photograph each; base {base}, "
+        "one look at the true landmarks' box, jittered; normals and surface on the skin that is seen, shape on all "
+        "vertices of the face; photometric: mean length of the colour difference, in [0,1]"
+    )
+    means = outcome.means()
+    told = {"benchmark": "detail", "models": means, "people": outcome.rows, "protocol": protocol}
+    with atomic_path(out / "results.json") as beside:
+        beside.write_text(json.dumps({"software": MARK, **told, "versions": page.versions()}, indent=1))
+    write_image(out / "detail.jpg", outcome.pictures, result=True)
+    head, rows = table(means)
+    with atomic_path(out / "report.html") as beside:
+        beside.write_text(page.page("detail", page.table(head, rows), page.paragraph(protocol)))
+    return told
+
+
+def table(means: dict[str, dict[str, float]]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows; in brackets by how much less than the base's."""
+    base, rows = means["base"], []
+    for name, figures in means.items():
+        change = {key: 100 * (figures[key] / base[key] - 1) for key in FIGURES}
+        rows.append([name, *(f"{figures[key]:.3f} ({change[key]:+.1f} %)" for key in FIGURES)])
+    return ["", "normals, degrees", "seen surface, mm", "shape, mm", "photometric"], rows

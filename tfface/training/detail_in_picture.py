@@ -1,16 +1,15 @@
 """The regime of `--model detail` with maps in the picture: seed 001's augmented branch (Fan, equations 4 to 12).
 
 A frozen base's face, as shards have it (`tfface.data.detail_records`), gets an offset of its albedo and one of its
-shape at each vertex, read bilinearly in two maps where the vertex lands. The sum is rendered and compared with the photograph
-by the losses of weak supervision (`weak.*`: pixels, landmarks, recognition); `detail.*` keeps the maps small, symmetric
-in the picture, and the mesh smooth. TensorFlow only: it renders.
+shape at each vertex, read bilinearly in two maps where the vertex lands. The sum is rendered and compared with the
+photograph by the losses of weak supervision (`weak.*`: pixels, landmarks, recognition); `detail.*` keeps the maps
+small, symmetric in the picture, and the mesh smooth. TensorFlow only: it renders.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import Any
 
 import keras
@@ -26,7 +25,6 @@ from tfface.face.decoded import DecodedFace
 from tfface.face.layout import CROP_SIZE, Layout
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.geometry.raster import interpolate, rasterize
 from tfface.losses import detail as regularisers
 from tfface.losses.identity import Network
 from tfface.losses.sampling import sample
@@ -38,9 +36,8 @@ from tfface.training.position_map import MakeDatasets, joined, start_from
 from tfface.training.schedule import make_optimizer
 from tfface.training.weak_face import FaceMaker, PosedFace
 from tfface.training.weak_losses import Truth, WeakLosses, active
+from tfface.viz.base_crop import MM_PER_UNIT, base_of
 
-MM_PER_UNIT = 100.0
-"""Shape offsets are decimetres."""
 OWN = ("small", "symmetry", "smooth_shape", "smooth_albedo")
 
 
@@ -171,29 +168,3 @@ def base_layout(count: int, layout: Layout) -> Layout:
     """The layout of `count` coefficients: `framed`, as the points' R-Nets have it, else with Deep3D's camera."""
     sizes = {camera: sum(replace(layout, camera=camera).sizes(raw=False).values()) for camera in ("framed", "deep3d")}
     return replace(layout, camera=next(camera for camera, size in sizes.items() if size == count))
-
-
-def base_of(decoded: DecodedFace, size: int, level: int = 1) -> dict[str, NDArray[np.float32]]:
-    """A base's face at a level: `vertices` `[V,3]` mm, `points` `[V,2]` in the 256-pixel crop, `albedo`, `light`
-    `[27]`, `camera` (focal length, distance, centre) and the `render` `[S,S,3]`."""
-    surface, camera = load_open_face().face(level), decoded.camera
-    count = len(surface.uv)
-    points = camera.project(decoded.vertices_mm[:count])
-    placed = np.float32(points * (size / CROP_SIZE))
-    hit, weights, _ = rasterize(placed, _face_triangles(level), size, size)
-    return {
-        "vertices": decoded.turned[:count],
-        "points": points[:, :2],
-        "albedo": decoded.albedo[:count],
-        "light": np.float32(decoded.parts["light"]),
-        "camera": np.array([camera.focal_px, camera.distance_mm, *camera.centre_px], np.float32),
-        "render": interpolate(hit, weights, _face_triangles(level), decoded.shaded[:count]),
-    }
-
-
-@lru_cache(maxsize=2)
-def _face_triangles(level: int) -> NDArray[np.int32]:
-    """Those of the face itself, without ears and neck."""
-    face = load_open_face()
-    triangles = face.face(level).triangles
-    return np.ascontiguousarray(triangles[(face.regions[triangles] > 0).all(1)])
