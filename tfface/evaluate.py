@@ -36,7 +36,8 @@ class Options:
     )
     """aflw2000, 300w_lp: 68 points by yaw. photos: any with .pts files of 68 points. synthetic: exact truth. sets:
     pictures of one synthetic person, together and alone, in mm (of networks with coefficients that find points).
-    detail: --model are networks of detail, on faces with wrinkles. florence, scans: textured scans, drawn from the front and the side, in mm. now: the NoW challenge."""
+    detail: networks of detail on synthetic faces with wrinkles, beside their base. florence, scans: textured scans,
+    drawn from the front and the side, in mm. now: the NoW challenge."""
     model: tuple[str, ...] = field(default=())
     """Presets, or folders of exported models or training runs, a row each (default: the default preset, unless --peers
     is given)."""

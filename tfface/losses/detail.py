@@ -3,7 +3,7 @@
 Supervised, in the chart: differences of displacement (mm) and albedo, L1, and of the displacement's slopes from texel
 to texel, which are what a normal is made of. Texels count by their weight.
 
-Seed 001's regularisers (equations 8 to 11): a map's mean square, its mean squared difference from its mirror image, and
+Fan's regularisers (equations 8 to 11): a map's mean square, its mean squared difference from its mirror image, and
 the mean over vertices of the mean squared difference from their neighbours.
 """
 

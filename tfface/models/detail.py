@@ -1,6 +1,6 @@
 """Detail on top of a frozen R-Net: a U-Net with one encoder and two heads, split after the second up-sampling (Fan).
 
-`config.space` picture, as seed 001 has it: photograph and base render `[B,224,224,6]` in, two maps `[B,224,224,3]` out,
+`config.space` picture, as Fan has it: photograph and base render `[B,224,224,6]` in, two maps `[B,224,224,3]` out,
 offsets of albedo (in [0,1]) and of shape (decimetres in the camera's axes), read bilinearly where a vertex lands.
 
 `config.space` uv: both unrolled into the face's chart, `[B,S,S,12]` (`tfface.viz.unwrapped`), and out come the

@@ -1,4 +1,4 @@
-"""The regime of `--model detail` with maps in the picture: seed 001's augmented branch (Fan, equations 4 to 12).
+"""The regime of `--model detail` with maps in the picture: Fan's augmented branch (equations 4 to 12).
 
 A frozen base's face, as shards have it (`tfface.data.detail_records`), gets an offset of its albedo and one of its
 shape at each vertex, read bilinearly in two maps where the vertex lands. The sum is rendered and compared with the

@@ -1,4 +1,4 @@
-"""Pictures of detail: a face's surface as clay with the normals of a map, and its colours, where it was photographed."""
+"""Pictures of detail: a face's surface as clay with the normals of a map, and its colours, as photographed."""
 
 from __future__ import annotations
 
