@@ -35,12 +35,15 @@ from tfface.viz.base_crop import MM_PER_UNIT, base_of
 from tfface.viz.detail import Detail
 from tfface.viz.detail_view import DetailView
 from tfface.viz.sheet import contact_sheet
+from tfface.viz.texture import sample_photo
 from tfface.viz.unwrapped import Unwrapped, chart, detailed_normals, unit, unwrap
 
 FloatArray = NDArray[np.floating]
 SHOWN = 6
 """People in the picture."""
-FIGURES = ("normal_deg", "surface_mm", "shape_mm", "photometric")
+FIGURES = ("normal_deg", "surface_mm", "shape_mm", "photometric", "freckle_deg")
+SPOTS, SPOT_TEXELS, SPOT_DARKER = 60, 2.0, 0.35
+"""Painted freckles: how many a chart, their radius in texels of 256, and how much darker than the skin."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +180,29 @@ def measured(shown: Shown, surface: Surface) -> tuple[dict[str, float], DetailTr
     return figures, truth
 
 
+def spotted(shown: Shown, seed: int) -> tuple[Shown, NDArray[np.float32]]:
+    """The same face with freckles painted into the photograph, and where they are `[R,R]`."""
+    base, rng = shown.base, np.random.default_rng(seed)
+    rows, columns = np.nonzero(base.seen > 0.9)
+    chosen = rng.choice(len(rows), min(SPOTS, len(rows)), replace=False)
+    where, image = np.zeros(base.seen.shape, np.float32), shown.result.image.copy()
+    per_texel = np.linalg.norm(np.gradient(base.places[..., :2], axis=1), axis=-1)
+    for row, column in zip(rows[chosen], columns[chosen], strict=True):
+        cv2.circle(where, (int(column), int(row)), round(SPOT_TEXELS), 1.0, -1)
+        _darken(image, base.places[row, column, :2], max(SPOT_TEXELS * float(per_texel[row, column]), 0.8))
+    photo = sample_photo(image, base.places)
+    return replace(shown, base=replace(base, photo=photo), result=replace(shown.result, image=image)), where
+
+
+def _darken(image: NDArray[np.uint8], place: FloatArray, radius: float) -> None:
+    """A round spot at a place (u, v), in the image itself."""
+    rows, columns = (slice(max(int(c - radius - 2), 0), max(int(c + radius + 3), 0)) for c in place[::-1])
+    part = image[rows, columns]
+    v, u = np.mgrid[: part.shape[0], : part.shape[1]] + 0.5
+    inside = np.clip(radius + 0.5 - np.hypot(u + columns.start - place[0], v + rows.start - place[1]), 0, 1)
+    image[rows, columns] = np.uint8(part * (1 - SPOT_DARKER * inside[..., None]))
+
+
 def _mean(values: FloatArray, weight: FloatArray) -> float:
     return float((values * weight).sum() / max(float(weight.sum()), 1e-6))
 
@@ -213,9 +239,12 @@ def run(
     for number, shown in enumerate(track(people(DetailMaker(base, DETAIL_SETTINGS), count), count)):
         view = DetailView(shown.result.image, shown.result.vertices) if number < SHOWN else None
         cells += [] if view is None else [view.photograph]
+        freckled, where = spotted(shown, number)
         for name, method in tried.items():
             surface = method(shown)
             figures, truth = measured(shown, surface)
+            normals = surface.unwrapped.normal, method(freckled).unwrapped.normal
+            figures["freckle_deg"] = _mean(angle_deg(*normals), where * truth.weight)
             rows[name].append(figures)
             if view is not None:
                 cells += [view.clay(surface.unwrapped.normal), view.colours(surface.unwrapped.albedo)]
@@ -232,7 +261,8 @@ def write_report(out: Path, outcome: Outcome, base: str, count: int) -> dict[str
     protocol = (
         f"{count} synthetic persons with wrinkles from seed {EVALUATION_SEED} on, one photograph each; base {base}, "
         "one look at the true landmarks' box, jittered; normals and surface on the skin that is seen, shape on all "
-        "vertices of the face; photometric: mean length of the colour difference, in [0,1]"
+        "vertices of the face; photometric: mean length of the colour difference, in [0,1]; freckles: by how much normals "
+        "turn where spots are painted into the photograph"
     )
     means = outcome.means()
     told = {"benchmark": "detail", "models": means, "people": outcome.rows, "protocol": protocol}
@@ -246,9 +276,9 @@ def write_report(out: Path, outcome: Outcome, base: str, count: int) -> dict[str
 
 
 def table(means: dict[str, dict[str, float]]) -> tuple[list[str], list[list[str]]]:
-    """Head and rows; in brackets by how much less than the base's."""
+    """Head and rows; in brackets the difference from the base."""
     base, rows = means["base"], []
     for name, figures in means.items():
-        change = {key: 100 * (figures[key] / base[key] - 1) for key in FIGURES}
-        rows.append([name, *(f"{figures[key]:.3f} ({change[key]:+.1f} %)" for key in FIGURES)])
-    return ["", "normals, degrees", "seen surface, mm", "shape, mm", "photometric"], rows
+        told = [f"{figures[key]:.3f} ({100 * (figures[key] / base[key] - 1):+.1f} %)" for key in FIGURES[:-1]]
+        rows.append([name, *told, f"{figures['freckle_deg']:.2f}"])
+    return ["", "normals, degrees", "seen surface, mm", "shape, mm", "photometric", "freckles, degrees"], rows

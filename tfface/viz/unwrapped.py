@@ -13,7 +13,6 @@ from functools import lru_cache
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from tfface.face.decoded import DecodedFace
 from tfface.face.open_model import PART_NAMES, load_open_face
@@ -66,7 +65,7 @@ def skin_of_chart(resolution: int) -> NDArray[np.float32]:
     face = load_open_face()
     skin = (face.regions > 0) & (face.face(2).vertex_part == PART_NAMES.index("skin"))
     mask = chart(resolution).from_vertices(np.float32(skin)[:, None])[..., 0]
-    inner = gaussian_filter(np.float32(mask > 0.99), resolution / 128)
+    inner = cv2.GaussianBlur(np.float32(mask > 0.99), (0, 0), resolution / 128)
     return np.asarray(np.clip(2 * inner - 1, 0, 1), np.float32)
 
 
