@@ -261,8 +261,8 @@ def write_report(out: Path, outcome: Outcome, base: str, count: int) -> dict[str
     protocol = (
         f"{count} synthetic persons with wrinkles from seed {EVALUATION_SEED} on, one photograph each; base {base}, "
         "one look at the true landmarks' box, jittered; normals and surface on the skin that is seen, shape on all "
-        "vertices of the face; photometric: mean length of the colour difference, in [0,1]; freckles: by how much normals "
-        "turn where spots are painted into the photograph"
+        "vertices of the face; photometric: mean length of the colour difference, in [0,1]; freckles: how much "
+        "normals turn where spots are painted into the photograph"
     )
     means = outcome.means()
     told = {"benchmark": "detail", "models": means, "people": outcome.rows, "protocol": protocol}
