@@ -249,9 +249,8 @@ class FaceResult:
         points = decoded.camera.project(decoded.vertices_mm)
         points[:, 2] -= points[:, 2].min()
         placed = transform_points(invert_transform(self._crop_matrix), points)
-        return replace(
-            self, decoded=decoded, position_map=position_tables(CROP_SIZE).from_vertices(placed), detail=None
-        )
+        maps = position_tables(CROP_SIZE).from_vertices(placed)
+        return replace(self, decoded=decoded, position_map=maps, detail=None)
 
     def colours(self, size: int = SHEET_PIXELS) -> NDArray[np.uint8]:
         """Photograph, the face in its predicted light over it and alone, and its albedo, side by side."""
@@ -278,7 +277,7 @@ class FaceResult:
 
     def summary(self) -> dict[str, Any]:
         """What NAME.json holds."""
-        pose, face, camera = self.pose, load_open_face(), self.camera
+        pose, face, camera, known = self.pose, load_open_face(), self.camera, self.landmark_deviations_px
         beside_px = np.linalg.norm((camera.project(self.vertices_mm) - self.vertices)[:, :2], axis=1)
         angles = dict(zip(("yaw_deg", "pitch_deg", "roll_deg"), _rounded(pose.degrees, 3), strict=True))
         identity, expression = self.shape
@@ -307,11 +306,7 @@ class FaceResult:
             },
             "landmarks5_px": _rounded(self.landmarks5, 3),
             "landmarks68_px": _rounded(self.landmarks68, 3),
-            **(
-                {}
-                if (known := self.landmark_deviations_px) is None
-                else {"landmarks68_deviation_px": _rounded(known, 3)}
-            ),
+            **({} if known is None else {"landmarks68_deviation_px": _rounded(known, 3)}),
             **({} if self.decoded is None else {"coefficients": self.decoded.named()}),
             "timings_ms": {name: round(value, 2) for name, value in self.timings_ms.items()},
         }
