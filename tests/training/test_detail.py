@@ -12,7 +12,7 @@ from rich.console import Console
 
 from tfface import export
 from tfface.config import Config, override
-from tfface.data.detail_records import DetailBatches, make_batches, pooled
+from tfface.data.detail_records import DetailBatches, freckle, make_batches, pooled
 from tfface.detailing import Detailer
 from tfface.errors import UserError
 from tfface.inference import Reconstructor
@@ -69,6 +69,19 @@ def test_batches_are_mirrored_whole_and_the_same_again(shards: Path, run: Path) 
     assert np.allclose(turned_truth, truth[:, :, ::-1])
     assert np.allclose(turned[..., 9], -inputs[:, :, ::-1, 9])  # a slope along u is the other way in the mirror
     assert np.allclose(turned[..., [0, 8, 10, 11]], inputs[:, :, ::-1][..., [0, 8, 10, 11]])
+
+
+def test_a_freckle_is_darker_and_flat(shards: Path, run: Path) -> None:
+    plain = next(iter(DetailBatches(config(shards, run, model__image_size=128)).validation()))
+    spotted = {name: np.array(levels) for name, levels in plain.items()}
+    freckle(spotted, np.random.default_rng(3))
+    (inputs, truth), (darker, still) = (map(np.asarray, detail.finished(each)) for each in (plain, spotted))
+    change = inputs[..., :3] - darker[..., :3]
+    assert change.min() >= 0 and 1e-4 < (change > 0.02).mean() < 0.2
+    assert np.array_equal(truth[..., 3:], still[..., 3:]) and np.array_equal(inputs[..., 3:], darker[..., 3:])
+    albedo, own = inputs[..., 6:9] + truth[..., :3], inputs[..., 6:9] + still[..., :3]
+    lit = (inputs[..., :3].min(-1) > 0.2) & (albedo.min(-1) > 0.2) & (change.max(-1) > 0.02)
+    assert np.abs(darker[..., :3] / inputs[..., :3] - own / albedo)[lit].mean() < 0.02  # the same share of both
 
 
 def test_a_record_says_what_unrolling_the_photograph_says(shards: Path, run: Path) -> None:
