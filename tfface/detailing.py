@@ -6,15 +6,29 @@ import os
 import time
 from dataclasses import replace
 
-import numpy as np
-
 from tfface.errors import UserError
 from tfface.result import FaceResult
 from tfface.runtime import AGAIN, Network, find_network
 from tfface.viz.detail import Detail
-from tfface.viz.unwrapped import CHANNELS, unwrap
+from tfface.viz.unwrapped import CHANNELS, Unwrapped, unwrap
 
 DETAIL_PRESET = "detail"
+
+
+def find_detail(model: str | os.PathLike[str] = DETAIL_PRESET, runtime: str | None = None) -> Network:
+    """The network of detail that a name means.
+
+    Raises:
+        UserError: there is none of it; without a name: none ships.
+    """
+    try:
+        return find_network(model, runtime=runtime)
+    except UserError as error:
+        if model != DETAIL_PRESET:
+            raise
+        raise UserError(
+            "No network of detail ships with this tfface: train one (docs/detail.md), and name it with --detail-model."
+        ) from error
 
 
 class Detailer:
@@ -30,7 +44,7 @@ class Detailer:
     """
 
     def __init__(self, model: str | os.PathLike[str] | Network = DETAIL_PRESET, runtime: str | None = None) -> None:
-        network = model if isinstance(model, Network) else find_network(model, runtime=runtime)
+        network = model if isinstance(model, Network) else find_detail(model, runtime)
         if network.card["model"] != "detail" or network.card.get("inputs", CHANNELS) != CHANNELS:
             raise UserError(
                 f"{network.folder} is no network of detail in the face's chart: train one with --model detail, or "
@@ -48,10 +62,14 @@ class Detailer:
         if result.decoded is None:
             raise UserError(f"The model {result.model} says no albedo and light: detail needs an R-Net with --model.")
         start = time.perf_counter()
-        base = unwrap(result.image, result.vertices, result.decoded, self.size)
-        said = self._serve(base.inputs()[None])
-        if said["displacement"].shape != (1, self.size, self.size):
-            raise UserError(f"{self.name} gives no displacement of {self.size} texels a side: {AGAIN}.")
-        detail = Detail.of(said["displacement"][0], np.asarray(said["albedo"][0]), base.seen, self.name)
+        base = unwrap(result.image, result.vertices, result.decoded)
+        detail = self.of(base)
         spent = {"detail": (time.perf_counter() - start) * 1000}
         return replace(result, detail=detail, timings_ms={**result.timings_ms, **spent})
+
+    def of(self, base: Unwrapped) -> Detail:
+        """The detail of a base that is unrolled already."""
+        said = self._serve(base.inputs(self.size)[None])
+        if said["displacement"].shape != (1, self.size, self.size):
+            raise UserError(f"{self.name} gives no displacement of {self.size} texels a side: {AGAIN}.")
+        return Detail.of(said["displacement"][0], said["albedo"][0], base.seen, self.name)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tfface.evaluation.networks import NetworkPredictor
 
 
-DRAWN = ("synthetic", "sets")
+DRAWN = ("synthetic", "sets", "detail")
 """Benchmarks without a folder."""
 
 
@@ -31,10 +31,13 @@ class Options:
     """Folder for the results."""
     data: Path | None = None
     """The benchmark's folder (docs/evaluation.md says what lies in it); synthetic needs none."""
-    benchmark: Literal["aflw2000", "300w_lp", "photos", "synthetic", "sets", "florence", "scans", "now"] = "aflw2000"
+    benchmark: Literal["aflw2000", "300w_lp", "photos", "synthetic", "sets", "detail", "florence", "scans", "now"] = (
+        "aflw2000"
+    )
     """aflw2000, 300w_lp: 68 points by yaw. photos: any with .pts files of 68 points. synthetic: exact truth. sets:
     pictures of one synthetic person, together and alone, in mm (of networks with coefficients that find points).
-    florence, scans: textured scans, drawn from the front and the side, in mm. now: the NoW challenge."""
+    detail: networks of detail on synthetic faces with wrinkles, beside their base. florence, scans: textured scans,
+    drawn from the front and the side, in mm. now: the NoW challenge."""
     model: tuple[str, ...] = field(default=())
     """Presets, or folders of exported models or training runs, a row each (default: the default preset, unless --peers
     is given)."""
@@ -78,6 +81,8 @@ def main(argv: list[str] | None = None) -> int:
         return _now(options)
     if options.benchmark == "sets":
         return _sets(options)
+    if options.benchmark == "detail":
+        return _detail(options)
     return _landmarks(options)
 
 
@@ -165,6 +170,28 @@ def _sets(options: Options) -> int:
     write_sets_report(options.out, results)
     print_sets(results)
     print(f"wrote {options.out / 'results.json'}, {', '.join(PICTURES)} and report.html")
+    return 0
+
+
+def _detail(options: Options) -> int:
+    from rich.console import Console
+    from rich.progress import track
+    from rich.table import Table
+
+    from tfface.evaluation import detail
+    from tfface.models import presets
+
+    _draws_its_own(options)
+    count, base = options.limit or 200, presets.DEFAULT_WITH_COEFFICIENTS
+    methods = {Path(name).name: detail.method_of(name) for name in options.model or ("detail",)}
+    outcome = detail.run(methods, count, base, lambda items, total: track(items, "measuring", total))
+    detail.write_report(options.out, outcome, base, count)
+    head, rows = detail.table(outcome.means())
+    shown = Table(*head, title=f"{count} synthetic people with wrinkles")
+    for row in rows:
+        shown.add_row(*row)
+    Console().print(shown)
+    print(f"wrote {options.out / 'results.json'}, detail.jpg and report.html")
     return 0
 
 

@@ -108,23 +108,28 @@ def _write(
     crops, what = _crops(config, options.photos)
     write_export(model, config, out, about, form, beside)
     away = _largest_difference(model, config, out, crops)
-    agreement = {"largest_difference_px": round(away, 4), "from": "Keras, of 256 a crop", "on": what}
+    unit = "mm" if config.name == "detail" else "px"
+    agreement = {f"largest_difference_{unit}": round(away, 4), "from": "Keras, of 256 a crop", "on": what}
     write_about(out, {**read_json_object(out / "tfface.json"), "agreement": agreement})
-    print(f"{options.format} in {out}: at most {away:.2g} pixels of 256 from Keras, on {what}")
+    told = {"px": "pixels of 256", "mm": "mm"}[unit]
+    print(f"{options.format} in {out}: at most {away:.2g} {told} from Keras, on {what}")
 
 
 def _largest_difference(model: keras.Model, config: ModelConfig, out: Path, crops: NDArray[np.float32]) -> float:
-    """Over all texels of the maps, in pixels of the 256-pixel crop."""
+    """Over all texels of the maps, in pixels of the 256-pixel crop; of detail in mm."""
     from tfface import models
     from tfface.runtime import find_network
 
-    got = find_network(out).open()(crops)["position_map"]
-    return float(np.abs(got - np.asarray(models.predictor(model, config)(crops)["position_map"])).max())
+    name, scale = "position_map", 1.0
+    if config.name == "detail":
+        name, scale = ("displacement", 1.0) if config.space == "uv" else ("shape", 100.0)
+    got = find_network(out).open()(crops)[name]
+    return scale * float(np.abs(got - np.asarray(models.predictor(model, config)(crops)[name])).max())
 
 
 def _crops(config: ModelConfig, photos: Path | None) -> tuple[NDArray[np.float32], str]:
     """Crops `[N,S,S,3*views]` to compare on, and what they are of."""
-    if photos is None:
+    if photos is None or config.name == "detail":
         return _synthetic(config, CALIBRATION_FACES, CHECK_FACES), f"{CHECK_FACES} synthetic faces"
     from tfface.detect.registry import load_detector
     from tfface.geometry.align import crop_transform
@@ -143,7 +148,11 @@ def _crops(config: ModelConfig, photos: Path | None) -> tuple[NDArray[np.float32
 
 
 def _synthetic(config: ModelConfig, first: int, count: int) -> NDArray[np.float32]:
-    """Crops `[N,S,S,3*views]` of the face model's random faces."""
+    """Crops `[N,S,S,3*views]` of the face model's random faces; of detail what it is shown of them."""
+    if config.name == "detail":
+        from tfface.training.detail_shards import shown_to
+
+        return shown_to(config, range(first, first + count))
     from tfface.data.synthetic.sample import SyntheticSettings
     from tfface.data.synthetic.scene import FaceGenerator
 

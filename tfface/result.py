@@ -205,25 +205,14 @@ class FaceResult:
             level: of subdivision, 0 to 2.
             texture_size: side of the skin's texture.
             blend_shapes: the 52 ARKit expressions as morph targets.
-
-        With `detail` its skin is displaced, has a normal map, and for a texture its albedo.
         """
         mesh, skin = head_mesh(kind, level), self.skin(texture_size)
-        if self.detail is None:
-            return head_model(mesh, *self.shape, skin, self.iris, blend_shapes, name)
-        maps = self.detail_maps(texture_size)
-        plain = SkinTexture(maps["albedo"], skin.origin, np.ones(3, np.float32))
-        model = head_model(mesh, *self.shape, plain, self.iris, blend_shapes, name)
-        return with_detail(model, mesh, self.detail, maps["normal"])
+        model = head_model(mesh, *self.shape, skin, self.iris, blend_shapes, name)
+        return model if self.detail is None else with_detail(model, mesh, self.detail, self.detail_maps(texture_size))
 
     def detail_maps(self, size: int = TEXTURE_SIZE) -> dict[str, NDArray[Any]]:
-        """`albedo` and `normal` `[T,T,3]` uint8, `displacement` `[T,T]` float32 mm, in the chart of the whole head.
-
-        Raises:
-            UserError: no detail was asked for.
-        """
-        if self.detail is None or self.decoded is None:
-            raise UserError("This face has no detail: give it some with tfface.detailing.Detailer.")
+        """`Detail.maps` of a face that has `detail`."""
+        assert self.detail and self.decoded
         return self.detail.maps(self.decoded.parts["albedo"], *self.shape, size)
 
     def mesh(self, textured: bool) -> Mesh:
@@ -243,14 +232,10 @@ class FaceResult:
         window = face_window(self.vertices)
         pair = overlay_window(self.image, self.vertices, self.triangles, self.landmarks68, window, size)
         views = [
-            model_view(self._plain_head, size, 45.0, skin_as_clay=True),
+            model_view(head_model(head_mesh("face", 2), *self.shape, None), size, 45.0, skin_as_clay=True),
             depth_view(self.vertices, self.triangles, window, size),
         ]
         return contact_sheet([*pair, *views], ["photograph", "overlay", "turned by 45 degrees", "depth"], 4, size)
-
-    @property
-    def _plain_head(self) -> Model:
-        return head_model(head_mesh("face", 2), *self.shape, None)
 
     def depth_image(self) -> tuple[NDArray[np.uint16], float]:
         """The photograph's depth `[H,W]` uint16 (0 where there is no face, 65535 nearest), and pixels per level."""
@@ -270,8 +255,8 @@ class FaceResult:
         points = decoded.camera.project(decoded.vertices_mm)
         points[:, 2] -= points[:, 2].min()
         placed = transform_points(invert_transform(self._crop_matrix), points)
-        placed_map = position_tables(CROP_SIZE).from_vertices(placed)
-        return replace(self, decoded=decoded, position_map=placed_map, detail=None)
+        maps = position_tables(CROP_SIZE).from_vertices(placed)
+        return replace(self, decoded=decoded, position_map=maps, detail=None)
 
     def colours(self, size: int = SHEET_PIXELS) -> NDArray[np.uint8]:
         """Photograph, the face in its predicted light over it and alone, and its albedo, side by side."""
@@ -298,7 +283,7 @@ class FaceResult:
 
     def summary(self) -> dict[str, Any]:
         """What NAME.json holds."""
-        pose, face, camera = self.pose, load_open_face(), self.camera
+        pose, face, camera, known = self.pose, load_open_face(), self.camera, self.landmark_deviations_px
         beside_px = np.linalg.norm((camera.project(self.vertices_mm) - self.vertices)[:, :2], axis=1)
         angles = dict(zip(("yaw_deg", "pitch_deg", "roll_deg"), _rounded(pose.degrees, 3), strict=True))
         identity, expression = self.shape
@@ -327,14 +312,10 @@ class FaceResult:
             },
             "landmarks5_px": _rounded(self.landmarks5, 3),
             "landmarks68_px": _rounded(self.landmarks68, 3),
-            **self._deviations(),
+            **({} if known is None else {"landmarks68_deviation_px": _rounded(known, 3)}),
             **({} if self.decoded is None else {"coefficients": self.decoded.named()}),
             "timings_ms": {name: round(value, 2) for name, value in self.timings_ms.items()},
         }
-
-    def _deviations(self) -> dict[str, Any]:
-        known = self.landmark_deviations_px
-        return {} if known is None else {"landmarks68_deviation_px": _rounded(known, 3)}
 
     def save(
         self,

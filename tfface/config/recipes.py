@@ -1,6 +1,7 @@
 """Losses, augmentation and rates of published systems (docs/sources.md): `--recipe NAME` (or `--preset NAME`).
 
-autoencoder (Du 2020) and base_branch (Fan) are R-Nets that learn from photographs. Du's network gives 230
+autoencoder (Du 2020) and base_branch (Fan) are R-Nets that learn from photographs; augmented_branch (Fan) adds detail
+to a frozen one. Du's network gives 230
 numbers: 80 identity, 64 expression, 80 albedo, 2 that add up to the elevation, 2 to the azimuth, 2 unused. The recipe's
 gives the same for whatever the face model has: 248 for the open model, with its 150 identity, 52 expression and 40
 albedo. No light and no scale is predicted: surfaces have their albedo's colour, and the render is moved onto the
@@ -71,6 +72,17 @@ RECIPES: dict[str, dict[str, Any]] = {
         "data": {"batch": 32, "steps_per_epoch": 150, "validation_size": 100},
         "optim": {"learning_rate": 2e-3, "schedule": "cosine", "epochs": 10, "weight_decay": 1e-3},
         "run": {"regime": "sets", "init": "rnet_points", "pictures": 0},
+    },
+    "augmented_branch": {
+        "model": {"name": "detail", "space": "picture", "image_size": 224, "map_size": 224, "width": 1.0},
+        "augment": {"enabled": False},
+        "weak": {
+            **_OFF,
+            **{"photometric": 1.0, "photometric_kind": "masked", "mask": "none"},
+            **{"landmarks": 1.0, "landmarks_kind": "l1", "identity": 20.0, "identity_kind": "l1"},
+        },
+        "detail": {"small": 1e-4, "symmetry": 1e-4, "smooth_shape": 0.08, "smooth_albedo": 0.1},
+        "optim": {"learning_rate": 3e-5, "schedule": "constant", "epochs": 7},
     },
 }
 """lium2020: section 4.3 of that thesis. zhou2021: sections 3.2.3, 3.4.4 and 4.2 of that one. These two leave the

@@ -360,6 +360,6 @@ MODELS: dict[str, ModelConfig] = {
     "prn_res": ModelConfig(name="prn_res", views=1, output="tanh"),
     "dual_prn": ModelConfig(name="dual_prn", views=1),
     "rnet": ModelConfig(name="rnet", views=1, image_size=224, map_size=64, output="linear"),
-    "detail": ModelConfig(name="detail", views=1, width=0.5, output="linear"),
+    "detail": ModelConfig(name="detail", views=1, width=0.5, image_size=128, map_size=128, output="linear"),
 }
 """Each architecture's starting configuration, which `--model NAME` chooses."""

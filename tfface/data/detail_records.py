@@ -96,7 +96,16 @@ class DetailShards(_Shards):
         self.shapes = {}
 
     def _sample(self, features: Features, view: str | None) -> Sample:
-        return Sample((), decode(features))
+        """Maps as large as the network has them, each texel the mean of those that it covers."""
+        told, size = decode(features), self.config.model.image_size
+        if self.config.model.space == "uv" and size != MAP_SIZE:
+            told |= {name: pooled(told[name], size) for name in (*MAPS, *_TRUTH)}
+        return Sample((), told)
+
+
+def pooled(levels: NDArray[Any], size: int) -> NDArray[Any]:
+    """Maps `[R,R]` or `[R,R,C]` as `[size,size]`, by the means over areas."""
+    return np.asarray(cv2.resize(levels, (size, size), interpolation=cv2.INTER_AREA))
 
 
 class DetailBatches:
@@ -128,8 +137,12 @@ class DetailBatches:
 
         def make(numbered: tuple[int, list[Any]]) -> Batch:
             number, group = numbered
-            mirrored = np.random.default_rng([data.seed, number]).random(len(group)) < 0.5
-            return self._batch(group, mirrored & self.config.augment.mirror & self.config.augment.enabled)
+            rng = np.random.default_rng([data.seed, number])
+            mirrored = rng.random(len(group)) < 0.5
+            batch = self._batch(group, mirrored & self.config.augment.mirror & self.config.augment.enabled)
+            if self.config.augment.enabled and self.config.model.space == "uv":
+                freckle(batch, rng)
+            return batch
 
         return in_threads(make, enumerate(groups, start_step))
 
@@ -151,6 +164,25 @@ class DetailBatches:
 
 
 _TRUTH = ("weight", "displacement")
+MOST_SPOTS, SPOT_TEXELS, DARKEST = 80, (0.8, 3.0), 0.5
+"""Of freckles: how many a chart, their radius in texels of 256, and how much light they take."""
+
+
+def freckle(batch: Batch, rng: np.random.Generator) -> None:
+    """Paints freckles into half of a batch, in place: photograph and true albedo are darker there; nothing moves."""
+    size = batch["photo"].shape[1]
+    for index in np.flatnonzero(rng.random(len(batch["photo"])) < 0.5):
+        darker = np.zeros((size, size), np.float32)
+        for _ in range(rng.integers(1, MOST_SPOTS)):
+            place, radius = rng.uniform(0, size, 2), rng.uniform(*SPOT_TEXELS) * size / MAP_SIZE
+            rows, columns = (slice(max(int(c - 4), 0), int(c + 5)) for c in place)
+            v, u = np.mgrid[rows.start : min(rows.stop, size), columns.start : min(columns.stop, size)]
+            inside = np.clip(radius + 0.5 - np.hypot(v - place[0], u - place[1]), 0, 1) * rng.uniform(0.1, DARKEST)
+            darker[rows, columns] = np.maximum(darker[rows, columns], inside)
+        share = 1 - darker[..., None]
+        batch["photo"][index] = batch["photo"][index] * share
+        true = batch["albedo"][index] + (batch["albedo_offset"][index] - 128.0)
+        batch["albedo_offset"][index] = _levels(true * share - batch["albedo"][index] + 128)
 
 
 def make_batches(config: Config, start_step: int = 0) -> tuple[Iterator[Batch], KeptValidation]:

@@ -3,7 +3,7 @@
 Supervised, in the chart: differences of displacement (mm) and albedo, L1, and of the displacement's slopes from texel
 to texel, which are what a normal is made of. Texels count by their weight.
 
-Seed 001's regularisers (equations 8 to 11): a map's mean square, its mean squared difference from its mirror image, and
+Fan's regularisers (equations 8 to 11): a map's mean square, its mean squared difference from its mirror image, and
 the mean over vertices of the mean squared difference from their neighbours.
 """
 
@@ -20,6 +20,8 @@ from tfface.config import DetailConfig
 
 RADIAN_DEG = 57.29578
 TINY = 1e-6
+CHART = 256.0
+"""Texels a side, about a millimetre each."""
 
 
 class DetailObjective(keras.losses.Loss):
@@ -42,13 +44,13 @@ def displacement_mm(y_true: Any, y_pred: Any) -> Any:
 
 
 def slope_deg(y_true: Any, y_pred: Any) -> Any:
-    """How far slopes are off on average, in degrees where a texel is a millimetre wide: about the normals' error."""
+    """How far slopes are off on average, in degrees where a texel of 256 is a millimetre: about the normals' error."""
     return RADIAN_DEG * _mean(ops.arctan(_slopes(y_true, y_pred)), _inner(y_true[..., 4]))
 
 
 def _slopes(y_true: Any, y_pred: Any) -> Any:
-    """The length of the difference of slopes, `[B,R-1,R-1]` mm a texel."""
-    off = y_pred[..., 3] - y_true[..., 3]
+    """The length of the difference of slopes, `[B,R-1,R-1]` mm a texel of 256."""
+    off = (y_pred[..., 3] - y_true[..., 3]) * (y_true.shape[1] / CHART)
     across, down = off[:, :-1, 1:] - off[:, :-1, :-1], off[:, 1:, :-1] - off[:, :-1, :-1]
     return ops.sqrt(ops.square(across) + ops.square(down) + TINY)
 

@@ -1,9 +1,9 @@
 """Detail on top of a frozen R-Net: a U-Net with one encoder and two heads, split after the second up-sampling (Fan).
 
-`config.space` picture, as seed 001 has it: photograph and base render `[B,224,224,6]` in, two maps `[B,224,224,3]` out,
+`config.space` picture, as Fan has it: photograph and base render `[B,224,224,6]` in, two maps `[B,224,224,3]` out,
 offsets of albedo (in [0,1]) and of shape (decimetres in the camera's axes), read bilinearly where a vertex lands.
 
-`config.space` uv: both unrolled into the face's chart, `[B,256,256,12]` (`tfface.viz.unwrapped`), and out come the
+`config.space` uv: both unrolled into the face's chart, `[B,S,S,12]` (`tfface.viz.unwrapped`), and out come the
 albedo's offset and one number a texel, the displacement along the base's normal in millimetres.
 
 Both begin as the base: the last convolutions start at zero.
@@ -14,6 +14,7 @@ from __future__ import annotations
 from typing import Any
 
 import keras
+import numpy as np
 from keras import layers, ops
 
 from tfface.config import ModelConfig
@@ -56,9 +57,29 @@ def _head(x: Any, skips: list[Any], channels: list[int], size: int, name: str) -
 
 
 def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
-    """`{"albedo": [B,S,S,3], "displacement": [B,S,S]}`, of the picture's space `"shape": [B,S,S,3]` in its place."""
+    """`{"albedo": [B,S,S,3], "displacement": [B,S,S]}`, of the picture's space `"shape": [B,S,S,3]` in its place;
+    averaged over the mirrored face if asked."""
     name, _ = GEOMETRY[config.space]
-    said = model.output[..., 3:] if config.space == "picture" else ops.squeeze(model.output[..., 3:], axis=-1)
-    named = {"albedo": model.output[..., :3], name: said}
+    offsets = model.output
+    if config.mirror_average:
+        inputs, outputs = _mirror_signs(config.space)
+        other = model(ops.flip(model.input, axis=2) * inputs)
+        offsets = (offsets + ops.flip(other, axis=2) * outputs) / 2
+    said = offsets[..., 3:] if config.space == "picture" else ops.squeeze(offsets[..., 3:], axis=-1)
+    named = {"albedo": offsets[..., :3], name: said}
     told = {key: layers.Activation("linear", dtype="float32", name=f"{key}_told")(x) for key, x in named.items()}
     return keras.Model(model.input, told, name=f"{config.name}_predictor")
+
+
+TILT_U = 9
+"""The channel of the chart's inputs that changes its sign in the mirror."""
+
+
+def _mirror_signs(space: str) -> tuple[Any, Any]:
+    """By what each channel of inputs and of offsets is multiplied in the mirror."""
+    inputs, outputs = np.ones(INPUTS[space], np.float32), np.ones(3 + GEOMETRY[space][1], np.float32)
+    if space == "uv":
+        inputs[TILT_U] = -1
+    else:
+        outputs[3] = -1  # the shape's x
+    return inputs, outputs

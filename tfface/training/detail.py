@@ -24,6 +24,7 @@ from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.io.image import write_image
 from tfface.losses.detail import DetailObjective, displacement_mm, slope_deg
+from tfface.models.detail import INPUTS, TILT_U
 from tfface.training import devices, run_folder
 from tfface.training.checkpoint import RunState
 from tfface.training.feed import FinishingModel
@@ -101,8 +102,8 @@ def finished(batch: Any) -> tuple[Any, Any]:
     displacement = (levels["displacement"] - records.MIDDLE) / records.MM_LEVELS
     inputs = ops.concatenate([*colours, tilt, seen], axis=-1)
     truth = [(levels["albedo_offset"] - 128) / 255, displacement[..., None], levels["weight"][..., None] / 255]
-    signs = np.ones(12, np.float32)
-    signs[9] = -1  # a slope along u is one the other way in the mirror
+    signs = np.ones(INPUTS["uv"], np.float32)
+    signs[TILT_U] = -1  # a slope along u is one the other way in the mirror
     flipped = ops.flip(inputs, axis=2) * signs
     truth = ops.concatenate(truth, axis=-1)
     return ops.where(turned, flipped, inputs), ops.where(turned, ops.flip(truth, axis=2), truth)

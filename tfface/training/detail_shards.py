@@ -6,12 +6,15 @@ and scaled a little: about what prediction's second look has.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tfface.config import ModelConfig
 from tfface.data import detail_records
 from tfface.data.shards import ShardSet
 from tfface.data.synthetic.sample import SyntheticSettings
@@ -24,6 +27,7 @@ from tfface.io.image import warp_image
 from tfface.result import FaceResult
 from tfface.runtime import find_network
 from tfface.training.detail_truth import TrueFace
+from tfface.viz.base_crop import base_of
 from tfface.viz.unwrapped import unwrap
 
 DETAIL_SETTINGS = SyntheticSettings(
@@ -74,6 +78,21 @@ class DetailMaker:
         maps["crop"] = warp_image(view.image, crop_transform(face.box, size), size, size)
         landmarks = transform_points(crop_transform(face.box, 256), view.camera.project(person.landmarks))
         return detail_records.encode(maps, face.decoded.coefficients, landmarks[:, :2])
+
+
+def shown_to(config: ModelConfig, seeds: Iterable[int], base: str = "rnet_points") -> NDArray[np.float32]:
+    """What a network of detail is shown of people `[N,S,S,C]`."""
+    maker = DetailMaker(base, replace(DETAIL_SETTINGS, bank_size=8))
+    return np.stack([_shown(config, *maker.seen(seed)[::2]) for seed in seeds])
+
+
+def _shown(config: ModelConfig, view: SyntheticView, face: FaceResult) -> NDArray[np.float32]:
+    assert face.decoded is not None
+    size = config.image_size
+    if config.space == "uv":
+        return unwrap(view.image, face.vertices, face.decoded).inputs(size)
+    crop = warp_image(view.image, crop_transform(face.box, size), size, size) / np.float32(255)
+    return np.asarray(np.concatenate([crop, base_of(face.decoded, size)["render"]], axis=-1), np.float32)
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ from tfface.viz.unwrapped import chart, detailed_normals, skin_of_chart, unit
 FloatArray = NDArray[np.floating]
 CARRIED_TEXELS = 1.6
 """Detail finer than this (standard deviation, texels of 256) is left to the normal map."""
-RIM_TEXELS, EYES_TEXELS = 22.0, 7.0
-"""Over so many texels of 256 detail fades towards the face's rim, and towards the eyes."""
+RIM_TEXELS, EYES_TEXELS, END_TEXELS = 24.0, 4.0, 8.0
+"""Over so many texels of 256 detail fades outside the face, towards the eyes, and towards the end of the chart."""
 MIDDLE_LEVEL, MM_PER_LEVEL = 32768, 0.001
 """Of the picture of the displacement: no displacement, and a level."""
 DISPLACEMENT_NOTE = {
@@ -58,8 +58,9 @@ class Detail:
 
     @classmethod
     def of(cls, displacement: FloatArray, albedo: FloatArray, seen: FloatArray, network: str) -> Detail:
-        """What a network said `[R,R]` and `[R,R,3]`, with `seen` `[R,R]` how well the photograph shows each texel."""
+        """What a network said `[S,S]` and `[S,S,3]`, with `seen` `[R,R]` how well the photograph shows each texel."""
         own = np.concatenate([displacement[..., None], albedo], axis=-1).astype(np.float32)
+        own = cv2.resize(own, seen.shape, interpolation=cv2.INTER_CUBIC)  # its texels are means over areas
         known = np.float32(seen)[..., None]
         whole = completed(own, known, known)[0] * fading(len(seen))[..., None]
         return cls(np.ascontiguousarray(whole[..., 0]), np.ascontiguousarray(whole[..., 1:]), network)
@@ -146,7 +147,7 @@ def write_maps(maps: Mapping[str, NDArray[Any]], folder: Path, stem: str) -> lis
 
 @lru_cache(maxsize=2)
 def fading(resolution: int) -> NDArray[np.float32]:
-    """`[R,R]` how much of the detail counts: 1 on the face, 0 on its rim and on the eyes."""
+    """`[R,R]` how much of the detail counts: 1 on the face, 0 well outside it and on the eyes."""
     face, scale = load_open_face(), resolution / 256
     part = face.face(2).vertex_part
     eyes = np.isin(part, [PART_NAMES.index("left eye"), PART_NAMES.index("right eye")])
@@ -154,9 +155,11 @@ def fading(resolution: int) -> NDArray[np.float32]:
     inner, eye = np.moveaxis(chart(resolution).from_vertices(masks), -1, 0)
     shape = np.uint8(np.pad((inner > 0.5) | (skin_of_chart(resolution) > 0), 1))
     filled = cv2.morphologyEx(shape, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
-    from_rim = cv2.distanceTransform(filled, cv2.DIST_L2, 5)[1:-1, 1:-1] / (RIM_TEXELS * scale)
+    outside = cv2.distanceTransform(1 - filled, cv2.DIST_L2, 5)[1:-1, 1:-1] / (RIM_TEXELS * scale)
+    line = np.minimum(np.arange(resolution), np.arange(resolution)[::-1]) / (END_TEXELS * scale)
+    from_end = np.minimum(line[:, None], line[None])
     from_eye = cv2.distanceTransform(np.uint8(eye < 0.5), cv2.DIST_L2, 5) / (EYES_TEXELS * scale)
-    share = np.clip(from_rim, 0, 1) * np.clip(from_eye, 0, 1)
+    share = np.clip(1 - outside, 0, 1) * np.clip(from_eye, 0, 1) * np.clip(from_end, 0, 1)
     return np.asarray(share * share * (3 - 2 * share), np.float32)
 
 

@@ -7,7 +7,9 @@ the expression is in the vertices.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,11 +78,11 @@ def head_model(
     return Model(name, meshes, dict(zip(names, expression.tolist(), strict=True)) if blend_shapes else {})
 
 
-def with_detail(model: Model, mesh: HeadMesh, detail: Detail, normals: NDArray[np.uint8]) -> Model:
-    """The model with its skin displaced and a normal map."""
+def with_detail(model: Model, mesh: HeadMesh, detail: Detail, maps: Mapping[str, NDArray[Any]]) -> Model:
+    """The model with its skin displaced, a normal map, and its albedo for a texture (`Detail.maps`)."""
     skin = model.meshes[0]
-    moved = detail.displaced(mesh, skin.vertices)
-    own = replace(skin, vertices=moved, material=replace(skin.material, normals=normals, roughness=0.6))
+    material = replace(skin.material, texture=maps["albedo"], normals=maps["normal"], roughness=0.6)
+    own = replace(skin, vertices=detail.displaced(mesh, skin.vertices), material=material)
     return replace(model, meshes=[own, *model.meshes[1:]])
 
 

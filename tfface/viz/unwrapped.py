@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
 
 from tfface.face.decoded import DecodedFace
 from tfface.face.open_model import PART_NAMES, load_open_face
@@ -46,10 +46,11 @@ class Unwrapped:
     normal: NDArray[np.float32]
     places: NDArray[np.float32]
 
-    def inputs(self) -> NDArray[np.float32]:
-        """`[R,R,12]` photo, shaded, albedo, tilt, seen."""
+    def inputs(self, size: int) -> NDArray[np.float32]:
+        """`[size,size,12]` photo, shaded, albedo, tilt, seen; means over areas where that is less than R."""
         parts = (self.photo, self.shaded, self.albedo, self.tilt, self.seen[..., None])
-        return np.concatenate(parts, axis=-1, dtype=np.float32)
+        small = [cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA) for part in parts]
+        return np.concatenate([part.reshape(size, size, -1) for part in small], axis=-1, dtype=np.float32)
 
 
 @lru_cache(maxsize=2)
@@ -64,7 +65,7 @@ def skin_of_chart(resolution: int) -> NDArray[np.float32]:
     face = load_open_face()
     skin = (face.regions > 0) & (face.face(2).vertex_part == PART_NAMES.index("skin"))
     mask = chart(resolution).from_vertices(np.float32(skin)[:, None])[..., 0]
-    inner = gaussian_filter(np.float32(mask > 0.99), resolution / 128)
+    inner = cv2.GaussianBlur(np.float32(mask > 0.99), (0, 0), resolution / 128)
     return np.asarray(np.clip(2 * inner - 1, 0, 1), np.float32)
 
 

@@ -1,0 +1,46 @@
+"""Losses of detail against their formulas, written out."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+
+from tfface.config import DetailConfig
+from tfface.losses.detail import DetailObjective, Smoothness, displacement_mm, slope_deg, small, symmetry
+
+
+def test_only_what_counts_and_differs_costs() -> None:
+    truth = np.random.default_rng(0).normal(size=(2, 8, 8, 5)).astype(np.float32)
+    truth[..., 4] = 1.0
+    truth[:, :, 4:, 4] = 0.0
+    said = truth[..., :4].copy()
+    loss = DetailObjective(DetailConfig())
+    at_truth = float(loss(truth, said))
+    assert at_truth < 0.02
+    said[:, :, 5:] += 1.0
+    assert float(loss(truth, said)) == pytest.approx(at_truth, abs=1e-3)
+    said[:, :, :4, 3] += 0.5
+    assert displacement_mm(truth, said).numpy() == pytest.approx(0.5 * 32 / 33, rel=1e-3)
+    assert np.max(slope_deg(truth, said).numpy()) < 0.2  # all of it by as much: no normal changes
+
+
+def test_a_slope_is_told_in_degrees_of_a_millimetre_a_texel_of_256() -> None:
+    truth = np.zeros((1, 128, 128, 5), np.float32)
+    truth[..., 4] = 1.0
+    said = np.zeros((1, 128, 128, 4), np.float32)
+    said[..., 3] = 2 * np.arange(128)  # a texel of 128 is as wide as two
+    assert slope_deg(truth, said).numpy() == pytest.approx(45.0, abs=0.1)
+
+
+def test_the_published_regularisers() -> None:
+    maps = np.random.default_rng(1).normal(size=(1, 4, 6, 3)).astype(np.float32)
+    assert float(small(maps)[0]) == pytest.approx((maps**2).sum(-1).mean(), rel=1e-5)
+    assert float(symmetry(maps)[0]) == pytest.approx(((maps - maps[:, :, ::-1]) ** 2).sum(-1).mean(), rel=1e-5)
+    triangles = np.array([[0, 1, 2], [0, 2, 3]])
+    values = np.random.default_rng(2).normal(size=(1, 4, 3)).astype(np.float32)
+    neighbours = {0: (1, 2, 3), 1: (0, 2), 2: (0, 1, 3), 3: (0, 2)}
+    known = np.mean(
+        [np.mean([((values[0, i] - values[0, j]) ** 2).sum() for j in near]) for i, near in neighbours.items()]
+    )
+    assert float(Smoothness(triangles, 4)(keras.ops.convert_to_tensor(values))[0]) == pytest.approx(known, rel=1e-5)

@@ -1,0 +1,121 @@
+"""Detail learns from its shards, goes on after a stop, becomes a preset, and shows on a face that is predicted."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from tfface import export
+from tfface.config import Config, override
+from tfface.data.detail_records import DetailBatches, freckle, make_batches, pooled
+from tfface.detailing import Detailer
+from tfface.errors import UserError
+from tfface.inference import Reconstructor
+from tfface.io.files import written_by_us
+from tfface.training import detail
+from tfface.training.detail_shards import DETAIL_SETTINGS, DetailMaker, DetailSet
+from tfface.viz.unwrapped import unwrap
+
+SMALL = DETAIL_SETTINGS.__class__(**{**DETAIL_SETTINGS.__dict__, "bank_size": 4, "image_size": 160, "relief_size": 128})
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = DetailSet(tmp_path_factory.mktemp("detail"), 6, 3, 40, SMALL)
+    made.claim()
+    for index in made.missing():
+        made.make(index)
+    assert not made.missing()
+    return made.folder
+
+
+def config(shards: Path, out: Path, **changes: Any) -> Config:
+    base = {
+        "model": {"name": "detail", "width": 0.125, "image_size": 32, "map_size": 32},
+        "data": {"records": str(shards), "batch": 2, "steps_per_epoch": 2, "validation_size": 3},
+        "optim": {"epochs": 2, "learning_rate": 1e-3},
+        "run": {"out": str(out), "tensorboard": True, "pictures": 2, "device": "cpu"},
+    }
+    return override(override(Config(), base), {key.replace("__", "."): value for key, value in changes.items()})
+
+
+@pytest.fixture(scope="module")
+def run(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run")
+    quiet = Console(quiet=True)
+    assert not detail.train(config(shards, out, optim__epochs=1), console=quiet).step % 2
+    assert detail.train(config(shards, out), console=quiet).step == 4  # goes on where the first one ended
+    return out
+
+
+def test_a_run_goes_on_and_leaves_what_runs_leave(run: Path) -> None:
+    with (run / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert 2 < float(rows[0]["val_slope_deg"]) < 40
+    assert (run / "best.weights.h5").is_file() and written_by_us(run / "pictures.png")
+
+
+def test_batches_are_mirrored_whole_and_the_same_again(shards: Path, run: Path) -> None:
+    first, again = (next(make_batches(config(shards, run))[0]) for _ in range(2))
+    assert all(np.array_equal(first[name], again[name]) for name in first)
+    plain, flipped = ({**first, "mirrored": np.full(2, value)} for value in (False, True))
+    (inputs, truth), (turned, turned_truth) = (map(np.asarray, detail.finished(each)) for each in (plain, flipped))
+    assert np.allclose(turned_truth, truth[:, :, ::-1])
+    assert np.allclose(turned[..., 9], -inputs[:, :, ::-1, 9])  # a slope along u is the other way in the mirror
+    assert np.allclose(turned[..., [0, 8, 10, 11]], inputs[:, :, ::-1][..., [0, 8, 10, 11]])
+
+
+def test_a_freckle_is_darker_and_flat(shards: Path, run: Path) -> None:
+    plain = next(iter(DetailBatches(config(shards, run, model__image_size=128)).validation()))
+    spotted = {name: np.array(levels) for name, levels in plain.items()}
+    freckle(spotted, np.random.default_rng(3))
+    (inputs, truth), (darker, still) = (map(np.asarray, detail.finished(each)) for each in (plain, spotted))
+    change = inputs[..., :3] - darker[..., :3]
+    assert change.min() >= 0 and 1e-4 < (change > 0.02).mean() < 0.2
+    assert np.array_equal(truth[..., 3:], still[..., 3:]) and np.array_equal(inputs[..., 3:], darker[..., 3:])
+    albedo, own = inputs[..., 6:9] + truth[..., :3], inputs[..., 6:9] + still[..., :3]
+    lit = (inputs[..., :3].min(-1) > 0.2) & (albedo.min(-1) > 0.2) & (change.max(-1) > 0.02)
+    assert np.abs(darker[..., :3] / inputs[..., :3] - own / albedo)[lit].mean() < 0.02  # the same share of both
+
+
+def test_a_record_says_what_unrolling_the_photograph_says(shards: Path, run: Path) -> None:
+    maker = DetailMaker("rnet_points", SMALL)
+    view, _, face = maker.seen(40)
+    assert face.decoded is not None
+    base = unwrap(view.image, face.vertices, face.decoded)
+    stored = next(iter(DetailBatches(config(shards, run)).validation()))
+    inputs = np.asarray(detail.finished(stored)[0])[0]
+    assert np.abs(inputs - base.inputs(32)).mean() < 0.02
+    assert pooled(np.ones((8, 8), np.uint16), 4).shape == (4, 4)
+
+
+def test_other_shards_are_refused(tmp_path: Path, shards: Path) -> None:
+    with pytest.raises(UserError, match="synthesize --detail"):
+        DetailBatches(override(config(shards, tmp_path), {"data.records": ""}))
+
+
+def test_a_preset_of_it_adds_detail_to_a_face_and_its_files(run: Path, tmp_path: Path) -> None:
+    assert export.main([str(run), "--preset", str(tmp_path / "own")]) == 0
+    maker = DetailMaker("rnet_points", SMALL)
+    _, _, face = maker.seen(41)
+    detailed = Detailer(tmp_path / "own")(face)
+    assert detailed.detail is not None and detailed.detail.displacement.shape == (256, 256)
+    written = {path.name for path in detailed.save(tmp_path, "x")}
+    assert {"x_normal.png", "x_albedo.png", "x_displacement.png", "x_displacement.npy", "x.glb"} <= written
+    assert (
+        b"normalTexture" in (tmp_path / "x.glb").read_bytes()
+        and "norm x_normal.png" in (tmp_path / "x.mtl").read_text()
+    )
+    assert all(written_by_us(tmp_path / name) for name in written)
+    millimetres = np.load(tmp_path / "x_displacement.npy", allow_pickle=False)
+    assert millimetres.shape == (1024, 1024) and millimetres.dtype == np.float32
+    with pytest.raises(UserError, match="--detail-model"):
+        Reconstructor(tmp_path / "own")
+    with pytest.raises(UserError, match="no network of detail"):
+        Detailer("rnet_points")
