@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -14,7 +13,7 @@ import tyro
 
 from tfface.cli import progress_bar, run, tell
 from tfface.errors import UserError, item_error
-from tfface.io.formats import FileOptions
+from tfface.io.formats import REPORT, FileOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from tfface.inference import Reconstructor
     from tfface.result import FaceResult
     from tfface.runtime import Network
+    from tfface.stream import SavedFace, Saver
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,8 @@ class Arguments:
     """Of a video: how much expression and pose are smoothed; 0 is not at all."""
     seconds: float | None = None
     """Of a video or a camera: so much of it; without it all, of a camera until Ctrl-C."""
+    report: bool = True
+    """Of a folder: also report.html, one page with every face, its numbers, a mesh to turn, and what failed."""
     overwrite: bool = False
     """Do again what is done in --out, and overwrite files there that tfface did not write."""
     files: tyro.conf.OmitArgPrefixes[FileOptions] = field(default_factory=FileOptions)
@@ -86,14 +88,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Arguments, console: Console) -> int:
     from tfface.io.image import unreadable_format
+    from tfface.video.run import follow
     from tfface.video.source import is_video
 
     if is_video(arguments.photo):
-        return _predict_video(arguments, console)
+        return follow(arguments, console)
     batch = _batch(arguments)
-    failed = 0
+    failures: list[str] = []
     for path in batch.unreadable:
-        failed += _failure(path, UserError(unreadable_format(path)))
+        _failure(path, UserError(unreadable_format(path)), failures)
     network = _network(arguments)
     if arguments.set or (arguments.side_photo is not None and network.card["views"] == 1):
         return _predict_person(arguments, batch, network, console)
@@ -101,6 +104,7 @@ def _run(arguments: Arguments, console: Console) -> int:
     if arguments.side_photo is not None:  # a network of two views makes one face of them
         batch = replace(batch, photos=batch.photos[:1], stems=batch.stems[:1])
     todo, done = _left(arguments, batch, made_with)
+    names = dict(done)
     with progress_bar(console, transient=True) as progress:
         task = progress.add_task("loading the network", total=len(todo))
         for (photo, _), said in _predicted(arguments, network, made_with, todo) if todo else ():
@@ -108,50 +112,31 @@ def _run(arguments: Arguments, console: Console) -> int:
             if isinstance(said, Exception):
                 if not arguments.photo.is_dir():
                     raise UserError(_naming(photo, said)) from said
-                failed += _failure(photo, said)
+                _failure(photo, said, failures)
             else:
                 _tell_results(said, console)
+                names[photo] = [each.base.name for each in said]
             progress.advance(task)
-    _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), failed, done)
-    return 1 if failed else 0
+    _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), len(failures), len(done))
+    if arguments.photo.is_dir() and arguments.report and (todo or not (arguments.out / REPORT).is_file()):
+        faces = [(photo, name) for photo in batch.photos for name in names.get(photo, [])]
+        _write_report(arguments, faces, failures)
+    return 1 if failures else 0
 
 
-def _predict_video(arguments: Arguments, console: Console) -> int:
-    """Follows the faces of a video or a camera."""
-    from tfface.detect.registry import load_detector
-    from tfface.inference import Reconstructor
-    from tfface.runtime import find_network
-    from tfface.video.run import Options, predict_video
+def _write_report(arguments: Arguments, faces: list[tuple[Path, str]], failures: list[str]) -> None:
+    """Writes the folder's page."""
+    from tfface.report.page import write_report
 
-    files = arguments.files.check()
-    for name in ("side_photo", "box", "refine", "set", "mat"):
-        if getattr(arguments, name):
-            raise UserError(f"--{name.replace('_', '-')} goes with photographs, not with a video.")
-    detector = load_detector(arguments.detector, arguments.min_score)
-    network = find_network(arguments.model, True, arguments.runtime)
-    reconstructor = Reconstructor(network, detector, arguments.recrop or 0)
-    options = Options(
-        arguments.smooth, files.mesh, min(files.level, 1), files.formats, arguments.seconds, arguments.overwrite
-    )
-    with console.status("loading the network") as status:
-        paths = predict_video(
-            arguments.photo,
-            arguments.out,
-            reconstructor,
-            detector,
-            options,
-            lambda line: print(f"tfface predict: {line}", file=sys.stderr),
-            status.update,
-        )
-    for path in paths:
-        console.print(f"{arguments.photo} -> {path}", markup=False, soft_wrap=True)
-    return 0
+    title = f"tfface predict {arguments.photo.resolve().name}"
+    page = write_report(arguments.out, faces, failures, title, arguments.overwrite)
+    print(f"{page}: {len(faces)} faces, {len(failures)} failures")
 
 
-def _failure(photo: Path, error: Exception) -> int:
-    """Tells that a photograph failed; 1."""
-    print(f"tfface predict: {_naming(photo, error)}", file=sys.stderr)
-    return 1
+def _failure(photo: Path, error: Exception, told: list[str]) -> None:
+    """Tells that a photograph failed."""
+    told.append(_naming(photo, error))
+    print(f"tfface predict: {told[-1]}", file=sys.stderr)
 
 
 def _say_how_it_went(arguments: Arguments, count: int, failed: int, done: int) -> None:
@@ -223,14 +208,17 @@ def _made_with(arguments: Arguments, network: Network) -> dict[str, Any]:
     return {"model": network.digest(), **told, "files": asdict(arguments.files)}
 
 
-def _left(arguments: Arguments, batch: Batch, made_with: dict[str, Any]) -> tuple[list[tuple[Path, str]], int]:
-    """The photographs that are not done yet, and how many are; a photograph named by itself is done anew."""
+def _left(
+    arguments: Arguments, batch: Batch, made_with: dict[str, Any]
+) -> tuple[list[tuple[Path, str]], dict[Path, list[str]]]:
+    """The photographs that are not done yet, and the results' names of those that are; a photograph named by itself is
+    done anew."""
     from tfface.io.results import finished, photograph
 
     pairs = list(zip(batch.photos, batch.stems, strict=True))
     if arguments.overwrite or not arguments.photo.is_dir() or not arguments.out.is_dir():
-        return pairs, 0
-    left = []
+        return pairs, {}
+    left, finished_names = [], {}
     for photo, stem in pairs:
         try:
             done = finished(arguments.out, stem, photograph(photo), made_with)
@@ -238,7 +226,9 @@ def _left(arguments: Arguments, batch: Batch, made_with: dict[str, Any]) -> tupl
             done = None  # it will be told when it is its turn
         if done is None:
             left.append((photo, stem))
-    return left, len(pairs) - len(left)
+        else:
+            finished_names[photo] = done
+    return left, finished_names
 
 
 def _reconstructor(arguments: Arguments, network: Network) -> Reconstructor:
@@ -259,12 +249,12 @@ def _network(arguments: Arguments) -> Network:
 
 def _predicted(
     arguments: Arguments, network: Network, made_with: dict[str, Any], todo: list[tuple[Path, str]]
-) -> Iterator[tuple[tuple[Path, str], list[Saved] | Exception]]:
+) -> Iterator[tuple[tuple[Path, str], list[SavedFace] | Exception]]:
     """Each photograph and what its results are called, with what was saved or what went wrong."""
     from tfface.io.image import image_size, read_image
     from tfface.stream import Searched, stream, together
 
-    reconstructor, saver = _reconstructor(arguments, network), _Saver(arguments, made_with)
+    reconstructor, saver = _reconstructor(arguments, network), _saver(arguments, made_with)
     single = arguments.side_photo is None and reconstructor.num_views == 1
 
     def find(item: tuple[Path, str]) -> Searched:
@@ -294,37 +284,13 @@ def _predicted(
     yield from stream(reconstruct, todo, find, lambda item, results: saver(*item, results), pixels)
 
 
-@dataclass(frozen=True)
-class Saved:
-    """A face that was saved, and the name of its results."""
+def _saver(arguments: Arguments, made_with: dict[str, Any]) -> Saver:
+    from tfface.stream import Saver
 
-    photo: Path
-    base: Path
-    result: FaceResult
+    return Saver(arguments.out, arguments.files, arguments.mat, arguments.overwrite, made_with)
 
 
-class _Saver:
-    """Writes the faces of photographs, under names that are free or their own; in any thread."""
-
-    def __init__(self, arguments: Arguments, made_with: dict[str, Any]) -> None:
-        self.arguments, self.made_with = arguments, made_with
-        self._names = threading.Lock()
-        self._taken: set[str] = set()
-
-    def __call__(self, photo: Path, stem: str, results: list[FaceResult]) -> list[Saved]:
-        from tfface.io.results import about, free_names, photograph
-
-        given, source = self.arguments, photograph(photo)
-        with self._names:
-            names = free_names(given.out, stem, len(results), source, given.overwrite, self._taken)
-            self._taken.update(names)
-        for number, (name, result) in enumerate(zip(names, results, strict=True)):
-            told = about(source, number, len(results), self.made_with)
-            result.save(given.out, name, given.mat, given.overwrite, told, given.files)
-        return [Saved(photo, given.out / name, result) for name, result in zip(names, results, strict=True)]
-
-
-def _tell_results(saved: list[Saved], console: Console) -> None:
+def _tell_results(saved: list[SavedFace], console: Console) -> None:
     for each in saved:
         ends = (".obj", ".glb", ".ply", ".json")
         suffix = next(end for end in ends if each.base.with_name(each.base.name + end).is_file())
@@ -351,29 +317,31 @@ def _warn_of_doubt(result: FaceResult, photo: Path) -> None:
 
 def _predict_person(arguments: Arguments, batch: Batch, network: Network, console: Console) -> int:
     """All photographs of one person at once: a folder's, where one that fails is told and left out, or a pair."""
-    from tfface.io.image import read_image
+    from tfface.io.image import read_image, unreadable_format
     from tfface.one_person import doubts, save_neutral
 
     reconstructor, made_with = _reconstructor(arguments, network), _made_with(arguments, network)
     boxes = [None] * len(batch.photos) if arguments.set else [arguments.box, arguments.side_box]
-    read, failed = [], len(batch.unreadable)
+    read, failures = [], [unreadable_format(path) for path in batch.unreadable]
     for photo, stem, box in zip(batch.photos, batch.stems, boxes, strict=True):
         try:
             read.append((photo, stem, reconstructor(read_image(photo), box)[0]))
         except Exception as error:  # whatever one photograph does, the others are done
             if not arguments.set:
                 raise UserError(_naming(photo, error)) from error
-            failed += _failure(photo, error)
+            _failure(photo, error, failures)
     if not read:
         raise UserError(f"None of the {len(batch.photos)} photographs in {arguments.photo} shows a face.")
     read, together, left_out = _of_one_person(reconstructor, read, arguments)
-    failed += left_out
-    saver = _Saver(arguments, made_with)
+    failures += [f"{photo} seems to show another person" for photo in left_out]
+    saver, faces = _saver(arguments, made_with), []
     for (photo, stem, _), result in zip(read, together, strict=True):
         try:
-            _tell_results(saver(photo, stem, [result]), console)
+            saved = saver(photo, stem, [result])
+            _tell_results(saved, console)
+            faces.append((photo, saved[0].base.name))
         except Exception as error:
-            failed += _failure(photo, error)
+            _failure(photo, error, failures)
     name = arguments.photo.resolve().name if arguments.set else batch.stems[0]
     neutral = save_neutral(together, arguments.out, name, arguments.overwrite)[0]
     how = "mean identity" if reconstructor.points is None else "identity solved from the points"
@@ -381,8 +349,10 @@ def _predict_person(arguments: Arguments, batch: Batch, network: Network, consol
     said = f"{neutral}  {how} of {counted} photographs ({reconstructor.model_name})"
     console.print(said, markup=False, soft_wrap=True)
     if arguments.set:
-        _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), failed, 0)
-    return 1 if failed else 0
+        _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), len(failures), 0)
+        if arguments.report:
+            _write_report(arguments, faces, failures)
+    return 1 if failures else 0
 
 
 Read = list[tuple[Path, str, "FaceResult"]]
@@ -390,11 +360,11 @@ Read = list[tuple[Path, str, "FaceResult"]]
 
 def _of_one_person(
     reconstructor: Reconstructor, read: Read, arguments: Arguments
-) -> tuple[Read, list[FaceResult], int]:
-    """The photographs that are taken, their faces with the shared identity, and how many strangers are left out."""
+) -> tuple[Read, list[FaceResult], list[Path]]:
+    """The photographs that are taken, their faces with the shared identity, and the strangers', which are left out."""
     from tfface.one_person import doubts
 
-    left_out = 0
+    left_out: list[Path] = []
     while True:
         together = reconstructor.as_set([result for _, _, result in read], same_moment=not arguments.set)
         doubt = doubts(together, reconstructor.points)
@@ -403,7 +373,7 @@ def _of_one_person(
             _warn(read[number][0], f"seems to show another person than the {'rest' if arguments.set else 'other'}")
         if not (doubt.strangers and leave):
             break
-        left_out += 1
+        left_out.append(read[doubt.strangers[0]][0])
         print("tfface predict: it is left out; --no-strict takes it.", file=sys.stderr)
         del read[doubt.strangers[0]]
     for number in doubt.useless:

@@ -6,10 +6,12 @@ of them does is its own: neither an unreadable file nor a full disk keeps the ot
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -17,7 +19,9 @@ from numpy.typing import NDArray
 
 from tfface.detect.base import Detection
 from tfface.inference import Reconstructor
+from tfface.io.formats import FileOptions
 from tfface.io.onnx_file import available_cores
+from tfface.io.results import about, free_names, photograph
 from tfface.result import FaceResult
 
 Item = TypeVar("Item")
@@ -117,3 +121,38 @@ def together(reconstructor: Reconstructor, photographs: Sequence[Searched]) -> l
     spent = [found.seconds for found in photographs for _ in found.faces]
     results = iter(reconstructor.reconstruct(pairs, spent))
     return [[next(results) for _ in found.faces] for found in photographs]
+
+
+@dataclass(frozen=True)
+class SavedFace:
+    """A face that was saved, and the name of its results."""
+
+    photo: Path
+    base: Path
+    result: FaceResult
+
+
+class Saver:
+    """Writes the faces of photographs, under names that are free or their own; in any thread.
+
+    Args:
+        out: folder for the results.
+        files, mat, overwrite: as `FaceResult.save` takes them.
+        made_with: how they were made, for NAME.json.
+    """
+
+    def __init__(self, out: Path, files: FileOptions, mat: bool, overwrite: bool, made_with: Mapping[str, Any]) -> None:
+        self._out, self._files, self._mat, self._overwrite, self._made_with = out, files, mat, overwrite, made_with
+        self._names = threading.Lock()
+        self._taken: set[str] = set()
+
+    def __call__(self, photo: Path, stem: str, results: list[FaceResult]) -> list[SavedFace]:
+        """Writes the faces of a photograph whose results are called `stem`."""
+        source = photograph(photo)
+        with self._names:
+            names = free_names(self._out, stem, len(results), source, self._overwrite, self._taken)
+            self._taken.update(names)
+        for number, (name, result) in enumerate(zip(names, results, strict=True)):
+            told = about(source, number, len(results), self._made_with)
+            result.save(self._out, name, self._mat, self._overwrite, told, self._files)
+        return [SavedFace(photo, self._out / name, result) for name, result in zip(names, results, strict=True)]

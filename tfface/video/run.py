@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from tfface.detect.base import Detector
+from tfface.detect.registry import load_detector
 from tfface.errors import UserError
 from tfface.inference import Reconstructor
 from tfface.io.files import refuse_foreign, written_by_us
 from tfface.io.film import film
+from tfface.runtime import find_network
 from tfface.video.draw import draw_over
 from tfface.video.files import save_performer
 from tfface.video.person import Performer
@@ -165,3 +168,28 @@ def _refuse(base: Path) -> None:
     refuse_foreign(ends[:2])
     if ends[2].exists() and not written_by_us(ends[1]):
         refuse_foreign(ends[2:])
+
+
+def follow(given: Any, console: Any) -> int:
+    """`tfface predict VIDEO`, with what that command was given and the console that it speaks to; 0.
+
+    Raises:
+        UserError: as `predict_video`, or an option that goes with photographs only.
+    """
+    files = given.files.check()
+    for name in ("side_photo", "box", "refine", "set", "mat"):
+        if getattr(given, name):
+            raise UserError(f"--{name.replace('_', '-')} goes with photographs, not with a video.")
+    detector = load_detector(given.detector, given.min_score)
+    network = find_network(given.model, True, given.runtime)
+    reconstructor = Reconstructor(network, detector, given.recrop or 0)
+    options = Options(given.smooth, files.mesh, min(files.level, 1), files.formats, given.seconds, given.overwrite)
+    with console.status("the first frame") as status:
+        paths = predict_video(given.photo, given.out, reconstructor, detector, options, _tell_people, status.update)
+    for path in paths:
+        console.print(f"{given.photo} -> {path}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _tell_people(line: str) -> None:
+    print(f"tfface predict: {line}", file=sys.stderr)
