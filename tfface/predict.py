@@ -135,8 +135,9 @@ def _write_report(arguments: Arguments, faces: list[tuple[Path, str]], failures:
 
 def _failure(photo: Path, error: Exception, told: list[str]) -> None:
     """Tells that a photograph failed."""
-    told.append(_naming(photo, error))
-    print(f"tfface predict: {told[-1]}", file=sys.stderr)
+    said = _naming(photo, error)
+    told.append(said.replace(str(photo), photo.name))
+    print(f"tfface predict: {said}", file=sys.stderr)
 
 
 def _say_how_it_went(arguments: Arguments, count: int, failed: int, done: int) -> None:

@@ -190,5 +190,5 @@ if (named >= 0) { // report.html#NAME opens NAME's mesh
   refresh();
   const opened = document.querySelectorAll(".mesh")[named % PAGE];
   opened.click();
-  opened.scrollIntoView({ block: "center" });
+  opened.scrollIntoView({ block: "nearest" });
 }
