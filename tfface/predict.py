@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from tfface.inference import Reconstructor
     from tfface.result import FaceResult
     from tfface.runtime import Network
-    from tfface.stream import SavedFace, Saver
+    from tfface.stream import Batch
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,8 @@ def _run(arguments: Arguments, console: Console) -> int:
     made_with = _made_with(arguments, network)
     if arguments.side_photo is not None:  # a network of two views makes one face of them
         batch = replace(batch, photos=batch.photos[:1], stems=batch.stems[:1])
-    todo, done = _left(arguments, batch, made_with)
+    anew = arguments.overwrite or not arguments.photo.is_dir()
+    todo, done = (batch.pairs, {}) if anew else batch.left(arguments.out, made_with)
     names = dict(done)
     with progress_bar(console, transient=True) as progress:
         task = progress.add_task("loading the network", total=len(todo))
@@ -157,21 +159,13 @@ def _naming(photo: Path, error: Exception) -> str:
     return said if photo.name in said else f"{photo}: {said}"
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Photographs to do, what their results are called, and pictures that cannot be read."""
-
-    photos: list[Path]
-    stems: list[str]
-    unreadable: list[Path]
-
-
 def _batch(arguments: Arguments) -> Batch:
     """The photographs to do; checks what can be checked before the network is loaded."""
     from tfface.detect.registry import DETECTORS, load_detector
     from tfface.geometry.align import check_box
     from tfface.io.image import no_pictures, read_image, survey
     from tfface.io.results import stems
+    from tfface.stream import Batch
 
     if arguments.detector not in DETECTORS:
         load_detector(arguments.detector)
@@ -209,29 +203,6 @@ def _made_with(arguments: Arguments, network: Network) -> dict[str, Any]:
     return {"model": network.digest(), **told, "files": asdict(arguments.files)}
 
 
-def _left(
-    arguments: Arguments, batch: Batch, made_with: dict[str, Any]
-) -> tuple[list[tuple[Path, str]], dict[Path, list[str]]]:
-    """The photographs that are not done yet, and the results' names of those that are; a photograph named by itself is
-    done anew."""
-    from tfface.io.results import finished, photograph
-
-    pairs = list(zip(batch.photos, batch.stems, strict=True))
-    if arguments.overwrite or not arguments.photo.is_dir() or not arguments.out.is_dir():
-        return pairs, {}
-    left, finished_names = [], {}
-    for photo, stem in pairs:
-        try:
-            done = finished(arguments.out, stem, photograph(photo), made_with)
-        except UserError:
-            done = None  # it will be told when it is its turn
-        if done is None:
-            left.append((photo, stem))
-        else:
-            finished_names[photo] = done
-    return left, finished_names
-
-
 def _reconstructor(arguments: Arguments, network: Network) -> Reconstructor:
     from tfface.detect.registry import load_detector
     from tfface.inference import Reconstructor
@@ -250,12 +221,12 @@ def _network(arguments: Arguments) -> Network:
 
 def _predicted(
     arguments: Arguments, network: Network, made_with: dict[str, Any], todo: list[tuple[Path, str]]
-) -> Iterator[tuple[tuple[Path, str], list[SavedFace] | Exception]]:
+) -> Iterator[tuple[tuple[Path, str], list[Saved] | Exception]]:
     """Each photograph and what its results are called, with what was saved or what went wrong."""
     from tfface.io.image import image_size, read_image
     from tfface.stream import Searched, stream, together
 
-    reconstructor, saver = _reconstructor(arguments, network), _saver(arguments, made_with)
+    reconstructor, saver = _reconstructor(arguments, network), _Saver(arguments, made_with)
     single = arguments.side_photo is None and reconstructor.num_views == 1
 
     def find(item: tuple[Path, str]) -> Searched:
@@ -285,13 +256,37 @@ def _predicted(
     yield from stream(reconstruct, todo, find, lambda item, results: saver(*item, results), pixels)
 
 
-def _saver(arguments: Arguments, made_with: dict[str, Any]) -> Saver:
-    from tfface.stream import Saver
+@dataclass(frozen=True)
+class Saved:
+    """A face that was saved, and the name of its results."""
 
-    return Saver(arguments.out, arguments.files, arguments.mat, arguments.overwrite, made_with)
+    photo: Path
+    base: Path
+    result: FaceResult
 
 
-def _tell_results(saved: list[SavedFace], console: Console) -> None:
+class _Saver:
+    """Writes the faces of photographs, under names that are free or their own; in any thread."""
+
+    def __init__(self, arguments: Arguments, made_with: dict[str, Any]) -> None:
+        self.arguments, self.made_with = arguments, made_with
+        self._names = threading.Lock()
+        self._taken: set[str] = set()
+
+    def __call__(self, photo: Path, stem: str, results: list[FaceResult]) -> list[Saved]:
+        from tfface.io.results import about, free_names, photograph
+
+        given, source = self.arguments, photograph(photo)
+        with self._names:
+            names = free_names(given.out, stem, len(results), source, given.overwrite, self._taken)
+            self._taken.update(names)
+        for number, (name, result) in enumerate(zip(names, results, strict=True)):
+            told = about(source, number, len(results), self.made_with)
+            result.save(given.out, name, given.mat, given.overwrite, told, given.files)
+        return [Saved(photo, given.out / name, result) for name, result in zip(names, results, strict=True)]
+
+
+def _tell_results(saved: list[Saved], console: Console) -> None:
     for each in saved:
         ends = (".obj", ".glb", ".ply", ".json")
         suffix = next(end for end in ends if each.base.with_name(each.base.name + end).is_file())
@@ -335,7 +330,7 @@ def _predict_person(arguments: Arguments, batch: Batch, network: Network, consol
         raise UserError(f"None of the {len(batch.photos)} photographs in {arguments.photo} shows a face.")
     read, together, left_out = _of_one_person(reconstructor, read, arguments)
     failures += [f"{photo} seems to show another person" for photo in left_out]
-    saver, faces = _saver(arguments, made_with), []
+    saver, faces = _Saver(arguments, made_with), []
     for (photo, stem, _), result in zip(read, together, strict=True):
         try:
             saved = saver(photo, stem, [result])

@@ -6,7 +6,6 @@ of them does is its own: neither an unreadable file nor a full disk keeps the ot
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.detect.base import Detection
+from tfface.errors import UserError
 from tfface.inference import Reconstructor
-from tfface.io.formats import FileOptions
 from tfface.io.onnx_file import available_cores
-from tfface.io.results import about, free_names, photograph
+from tfface.io.results import finished, photograph
 from tfface.result import FaceResult
 
 Item = TypeVar("Item")
@@ -30,6 +29,36 @@ AT_ONCE = 6
 """Photographs whose faces share a batch."""
 MOST_PIXELS = 40_000_000
 """Of photographs that are in memory at once, unless a single one has more."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Photographs to do, what their results are called, and pictures that cannot be read."""
+
+    photos: list[Path]
+    stems: list[str]
+    unreadable: list[Path]
+
+    @property
+    def pairs(self) -> list[tuple[Path, str]]:
+        """Each photograph with what its results are called."""
+        return list(zip(self.photos, self.stems, strict=True))
+
+    def left(self, out: Path, made_with: Mapping[str, Any]) -> tuple[list[tuple[Path, str]], dict[Path, list[str]]]:
+        """The photographs that are not done yet in the same way, and the results' names of those that are."""
+        if not out.is_dir():
+            return self.pairs, {}
+        todo, names = [], {}
+        for photo, stem in self.pairs:
+            try:
+                done = finished(out, stem, photograph(photo), made_with)
+            except UserError:
+                done = None  # it will be told when it is its turn
+            if done is None:
+                todo.append((photo, stem))
+            else:
+                names[photo] = done
+        return todo, names
 
 
 @dataclass
@@ -121,38 +150,3 @@ def together(reconstructor: Reconstructor, photographs: Sequence[Searched]) -> l
     spent = [found.seconds for found in photographs for _ in found.faces]
     results = iter(reconstructor.reconstruct(pairs, spent))
     return [[next(results) for _ in found.faces] for found in photographs]
-
-
-@dataclass(frozen=True)
-class SavedFace:
-    """A face that was saved, and the name of its results."""
-
-    photo: Path
-    base: Path
-    result: FaceResult
-
-
-class Saver:
-    """Writes the faces of photographs, under names that are free or their own; in any thread.
-
-    Args:
-        out: folder for the results.
-        files, mat, overwrite: as `FaceResult.save` takes them.
-        made_with: how they were made, for NAME.json.
-    """
-
-    def __init__(self, out: Path, files: FileOptions, mat: bool, overwrite: bool, made_with: Mapping[str, Any]) -> None:
-        self._out, self._files, self._mat, self._overwrite, self._made_with = out, files, mat, overwrite, made_with
-        self._names = threading.Lock()
-        self._taken: set[str] = set()
-
-    def __call__(self, photo: Path, stem: str, results: list[FaceResult]) -> list[SavedFace]:
-        """Writes the faces of a photograph whose results are called `stem`."""
-        source = photograph(photo)
-        with self._names:
-            names = free_names(self._out, stem, len(results), source, self._overwrite, self._taken)
-            self._taken.update(names)
-        for number, (name, result) in enumerate(zip(names, results, strict=True)):
-            told = about(source, number, len(results), self._made_with)
-            result.save(self._out, name, self._mat, self._overwrite, told, self._files)
-        return [SavedFace(photo, self._out / name, result) for name, result in zip(names, results, strict=True)]
