@@ -59,12 +59,12 @@ class Arguments:
     """What runs the network; without it what its files are for: onnx (ONNX Runtime) for presets."""
     mat: bool = False
     """Also write NAME.mat with Deep3DFaceReconstruction's fields (an R-Net's)."""
+    report: bool = True
+    """Of a folder: also report.html, one page with every face, its numbers, a mesh to turn, and what failed."""
     smooth: float = 1.0
     """Of a video: how much expression and pose are smoothed; 0 is not at all."""
     seconds: float | None = None
     """Of a video or a camera: so much of it; without it all, of a camera until Ctrl-C."""
-    report: bool = True
-    """Of a folder: also report.html, one page with every face, its numbers, a mesh to turn, and what failed."""
     overwrite: bool = False
     """Do again what is done in --out, and overwrite files there that tfface did not write."""
     files: tyro.conf.OmitArgPrefixes[FileOptions] = field(default_factory=FileOptions)
@@ -100,7 +100,7 @@ def _run(arguments: Arguments, console: Console) -> int:
         _failure(path, UserError(unreadable_format(path)), failures)
     network = _network(arguments)
     if arguments.set or (arguments.side_photo is not None and network.card["views"] == 1):
-        return _predict_person(arguments, batch, network, console)
+        return _predict_person(arguments, batch, network, console, failures)
     made_with = _made_with(arguments, network)
     if arguments.side_photo is not None:  # a network of two views makes one face of them
         batch = replace(batch, photos=batch.photos[:1], stems=batch.stems[:1])
@@ -311,14 +311,14 @@ def _warn_of_doubt(result: FaceResult, photo: Path) -> None:
         )
 
 
-def _predict_person(arguments: Arguments, batch: Batch, network: Network, console: Console) -> int:
+def _predict_person(arguments: Arguments, batch: Batch, network: Network, console: Console, failures: list[str]) -> int:
     """All photographs of one person at once: a folder's, where one that fails is told and left out, or a pair."""
-    from tfface.io.image import read_image, unreadable_format
+    from tfface.io.image import read_image
     from tfface.one_person import doubts, save_neutral
 
     reconstructor, made_with = _reconstructor(arguments, network), _made_with(arguments, network)
     boxes = [None] * len(batch.photos) if arguments.set else [arguments.box, arguments.side_box]
-    read, failures = [], [unreadable_format(path) for path in batch.unreadable]
+    read = []
     for photo, stem, box in zip(batch.photos, batch.stems, boxes, strict=True):
         try:
             read.append((photo, stem, reconstructor(read_image(photo), box)[0]))
