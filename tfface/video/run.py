@@ -17,7 +17,7 @@ from tfface.detect.registry import load_detector
 from tfface.errors import UserError
 from tfface.inference import Reconstructor
 from tfface.io.files import refuse_foreign, written_by_us
-from tfface.io.film import film
+from tfface.io.film import FAST, film
 from tfface.runtime import find_network
 from tfface.video.draw import draw_over
 from tfface.video.files import save_performer
@@ -40,6 +40,7 @@ class Options:
         kind, level: of the animated mesh.
         formats: `glb` and `png` (here the overlay's MP4); the CSV and JSON are always written.
         seconds: so much of the video, or of the camera; None: all.
+        codec: of the overlay (`tfface.io.film`).
     """
 
     smooth: float = 1.0
@@ -48,6 +49,7 @@ class Options:
     formats: tuple[str, ...] = ("glb", "png")
     seconds: float | None = None
     overwrite: bool = False
+    codec: str = FAST
 
 
 @dataclass
@@ -84,7 +86,7 @@ def predict_video(
         film_path = out / f"{video.name}_overlay.mp4"
         if not options.overwrite:
             refuse_foreign([film_path])
-        add = stack.enter_context(film(film_path, video.fps)) if "png" in options.formats else None
+        add = stack.enter_context(film(film_path, video.fps, options.codec)) if "png" in options.formats else None
         tracker, size = Tracker(detector), (0, 0)
         try:
             for frame in video.frames():
