@@ -27,7 +27,7 @@ from tfface.video.track import Tracker
 
 LEAST_FRAMES = 5
 """A face seen in fewer is none, or nobody's of the performance."""
-MOST_TOLD = 5
+MOST_TOLD, MOST_PEOPLE = 5, 64
 Say = Callable[[str], None]
 
 
@@ -80,12 +80,16 @@ def predict_video(
     """
     if not 0 <= options.smooth <= 100:
         raise UserError(f"--smooth {options.smooth:g} is out of range: give 0 (none) to 100; 1 is usual.")
+    if options.seconds is not None and not options.seconds > 0:
+        raise UserError(f"--seconds {options.seconds:g} is none: give more than 0.")
     counts, people, start = _Counts(), {}, time.perf_counter()
     with ExitStack() as stack:
         video = stack.enter_context(open_video(source))
         film_path = out / f"{video.name}_overlay.mp4"
         if not options.overwrite:
             refuse_foreign([film_path])
+            for end in ("", *(f"_{place}" for place in range(MOST_PEOPLE))):
+                _refuse(out / f"{video.name}{end}")
         add = stack.enter_context(film(film_path, video.fps, options.codec)) if "png" in options.formats else None
         tracker, size = Tracker(detector), (0, 0)
         try:
@@ -103,19 +107,13 @@ def predict_video(
             if not video.camera:
                 raise
         _tell(counts, video, time.perf_counter() - start, say)
-        people = {number: each for number, each in people.items() if len(each.moments) >= LEAST_FRAMES}
+        lasting = [number for number, each in people.items() if len(each.moments) >= LEAST_FRAMES]
+        people = {number: people[number] for number in sorted(lasting)[:MOST_PEOPLE]}
         if not people:
             raise UserError(f"{source} shows no face that can be followed: give a video in which faces are larger.")
-    told: dict[str, Any] = {
-        "name": video.name,
-        "fps": video.fps,
-        "width": size[0],
-        "height": size[1],
-        "frames": counts.frames,
-    }
-    return ([film_path] if add is not None else []) + _save(
-        people, out, video.name, {**told, "broken": counts.broken}, options
-    )
+    told = {"name": video.name, "fps": video.fps, "width": size[0], "height": size[1]}
+    told |= {"frames": counts.frames, "broken": counts.broken}
+    return ([film_path] if add is not None else []) + _save(people, out, video.name, told, options)
 
 
 def _one_frame(
@@ -158,8 +156,6 @@ def _save(people: dict[int, Performer], out: Path, name: str, told: dict[str, An
     written: list[Path] = []
     for place, performer in enumerate(people[number] for number in sorted(people)):
         base = out / (name if len(people) == 1 else f"{name}_{place}")
-        if not options.overwrite:
-            _refuse(base)
         written += save_performer(performer, base, told, options.kind, options.level, "glb" in options.formats)
     return written
 
