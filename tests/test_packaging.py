@@ -58,6 +58,7 @@ def test_metadata_says_what_readers_ask(built):
     assert classified == set(SUPPORTED)
     assert found["Requires-Python"] in (">=3.10,<3.14", "<3.14,>=3.10")
     assert set(found.get_all("Provides-Extra")) == {
+        "app",
         "detect",
         "landmarks",
         "tune",

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tfface.detect.base import Detection
 from tfface.face.metric import DISTANCE_MM
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
@@ -74,3 +76,16 @@ def disc_photo(height: int, width: int, centre: tuple[float, float], radius: flo
     v, u = np.mgrid[:height, :width] + 0.5
     inside = np.clip(radius - np.hypot(u - centre[0], v - centre[1]) + 0.5, 0, 1)[..., None]
     return np.uint8(np.round(inside * [255, 0, 0] + (1 - inside) * [90, 90, 90]))
+
+
+class Discs:
+    """Finds the red discs of a picture."""
+
+    def detect(self, image: np.ndarray) -> list[Detection]:
+        red = ((image[..., 0] > 150) & (image[..., 1] < 80)).astype(np.uint8)
+        found = []
+        for left, top, width, height, area in cv2.connectedComponentsWithStats(red)[2][1:]:
+            if area > 200:
+                half, u, v = max(width, height), left + width / 2, top + height / 2
+                found.append(Detection((u - half, v - half, u + half, v + half), 0.9, "blazeface"))
+        return sorted(found, key=lambda each: -each.area)

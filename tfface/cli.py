@@ -33,6 +33,7 @@ COMMANDS = {
     "sweep": "find out which hyperparameters work (Ray Tune)",
     "evaluate": "measure a network on a benchmark",
     "export": "a training run to a SavedModel, Keras, ONNX or TFLite file, or a preset",
+    "app": "a page on this machine: drop photographs or a short video (needs the extra `app`)",
     "info": "versions, devices, face model, networks, presets",
 }
 

@@ -14,7 +14,7 @@ import tyro
 
 from tfface.cli import progress_bar, run, tell
 from tfface.errors import UserError, item_error
-from tfface.io.formats import FileOptions
+from tfface.io.formats import REPORT, FileOptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tfface.inference import Reconstructor
     from tfface.result import FaceResult
     from tfface.runtime import Network
+    from tfface.stream import Batch
 
 
 @dataclass(frozen=True)
@@ -60,6 +61,8 @@ class Arguments:
     """What runs the network; without it what its files are for: onnx (ONNX Runtime) for presets."""
     mat: bool = False
     """Also write NAME.mat with Deep3DFaceReconstruction's fields (an R-Net's)."""
+    report: bool = True
+    """Of a folder: also report.html, one page with every face, its numbers, a mesh to turn, and what failed."""
     smooth: float = 1.0
     """Of a video: how much expression and pose are smoothed; 0 is not at all."""
     seconds: float | None = None
@@ -93,21 +96,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Arguments, console: Console) -> int:
     from tfface.io.image import unreadable_format
+    from tfface.video.run import follow
     from tfface.video.source import is_video
 
     if is_video(arguments.photo):
-        return _predict_video(arguments, console)
+        return follow(arguments, console)
     batch = _batch(arguments)
-    failed = 0
+    failures: list[str] = []
     for path in batch.unreadable:
-        failed += _failure(path, UserError(unreadable_format(path)))
+        _failure(path, UserError(unreadable_format(path)), failures)
     network = _network(arguments)
     if arguments.set or (arguments.side_photo is not None and network.card["views"] == 1):
-        return _predict_person(arguments, batch, network, console)
+        return _predict_person(arguments, batch, network, console, failures)
     made_with = _made_with(arguments, network)
     if arguments.side_photo is not None:  # a network of two views makes one face of them
         batch = replace(batch, photos=batch.photos[:1], stems=batch.stems[:1])
-    todo, done = _left(arguments, batch, made_with)
+    anew = arguments.overwrite or not arguments.photo.is_dir()
+    todo, done = (batch.pairs, {}) if anew else batch.left(arguments.out, made_with)
+    names = dict(done)
     with progress_bar(console, transient=True) as progress:
         task = progress.add_task("loading the network", total=len(todo))
         for (photo, _), said in _predicted(arguments, network, made_with, todo) if todo else ():
@@ -115,50 +121,32 @@ def _run(arguments: Arguments, console: Console) -> int:
             if isinstance(said, Exception):
                 if not arguments.photo.is_dir():
                     raise UserError(_naming(photo, said)) from said
-                failed += _failure(photo, said)
+                _failure(photo, said, failures)
             else:
                 _tell_results(said, console)
+                names[photo] = [each.base.name for each in said]
             progress.advance(task)
-    _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), failed, done)
-    return 1 if failed else 0
+    _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), len(failures), len(done))
+    if arguments.photo.is_dir() and arguments.report and (todo or not (arguments.out / REPORT).is_file()):
+        faces = [(photo, name) for photo in batch.photos for name in names.get(photo, [])]
+        _write_report(arguments, faces, failures)
+    return 1 if failures else 0
 
 
-def _predict_video(arguments: Arguments, console: Console) -> int:
-    """Follows the faces of a video or a camera."""
-    from tfface.detect.registry import load_detector
-    from tfface.inference import Reconstructor
-    from tfface.runtime import find_network
-    from tfface.video.run import Options, predict_video
+def _write_report(arguments: Arguments, faces: list[tuple[Path, str]], failures: list[str]) -> None:
+    """Writes the folder's page."""
+    from tfface.report.page import write_report
 
-    files = arguments.files.check()
-    for name in ("side_photo", "box", "refine", "set", "mat"):
-        if getattr(arguments, name):
-            raise UserError(f"--{name.replace('_', '-')} goes with photographs, not with a video.")
-    detector = load_detector(arguments.detector, arguments.min_score)
-    network = find_network(arguments.model, True, arguments.runtime)
-    reconstructor = Reconstructor(network, detector, arguments.recrop or 0)
-    options = Options(
-        arguments.smooth, files.mesh, min(files.level, 1), files.formats, arguments.seconds, arguments.overwrite
-    )
-    with console.status("loading the network") as status:
-        paths = predict_video(
-            arguments.photo,
-            arguments.out,
-            reconstructor,
-            detector,
-            options,
-            lambda line: print(f"tfface predict: {line}", file=sys.stderr),
-            status.update,
-        )
-    for path in paths:
-        console.print(f"{arguments.photo} -> {path}", markup=False, soft_wrap=True)
-    return 0
+    title = f"tfface predict {arguments.photo.resolve().name}"
+    page = write_report(arguments.out, faces, failures, title, arguments.overwrite)
+    print(f"{page}: {len(faces)} faces, {len(failures)} failures")
 
 
-def _failure(photo: Path, error: Exception) -> int:
-    """Tells that a photograph failed; 1."""
-    print(f"tfface predict: {_naming(photo, error)}", file=sys.stderr)
-    return 1
+def _failure(photo: Path, error: Exception, told: list[str]) -> None:
+    """Tells that a photograph failed."""
+    said = _naming(photo, error)
+    told.append(said.replace(str(photo), photo.name))
+    print(f"tfface predict: {said}", file=sys.stderr)
 
 
 def _say_how_it_went(arguments: Arguments, count: int, failed: int, done: int) -> None:
@@ -178,21 +166,13 @@ def _naming(photo: Path, error: Exception) -> str:
     return said if photo.name in said else f"{photo}: {said}"
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Photographs to do, what their results are called, and pictures that cannot be read."""
-
-    photos: list[Path]
-    stems: list[str]
-    unreadable: list[Path]
-
-
 def _batch(arguments: Arguments) -> Batch:
     """The photographs to do; checks what can be checked before the network is loaded."""
     from tfface.detect.registry import DETECTORS, load_detector
     from tfface.geometry.align import check_box
     from tfface.io.image import no_pictures, read_image, survey
     from tfface.io.results import stems
+    from tfface.stream import Batch
 
     if arguments.detector not in DETECTORS:
         load_detector(arguments.detector)
@@ -232,24 +212,6 @@ def _made_with(arguments: Arguments, network: Network) -> dict[str, Any]:
 
         told["detail"] = find_detail(arguments.detail_model, arguments.runtime).digest()
     return {"model": network.digest(), **told, "files": asdict(arguments.files)}
-
-
-def _left(arguments: Arguments, batch: Batch, made_with: dict[str, Any]) -> tuple[list[tuple[Path, str]], int]:
-    """The photographs that are not done yet, and how many are; a photograph named by itself is done anew."""
-    from tfface.io.results import finished, photograph
-
-    pairs = list(zip(batch.photos, batch.stems, strict=True))
-    if arguments.overwrite or not arguments.photo.is_dir() or not arguments.out.is_dir():
-        return pairs, 0
-    left = []
-    for photo, stem in pairs:
-        try:
-            done = finished(arguments.out, stem, photograph(photo), made_with)
-        except UserError:
-            done = None  # it will be told when it is its turn
-        if done is None:
-            left.append((photo, stem))
-    return left, len(pairs) - len(left)
 
 
 def _reconstructor(arguments: Arguments, network: Network) -> Reconstructor:
@@ -369,31 +331,33 @@ def _warn_of_doubt(result: FaceResult, photo: Path) -> None:
         )
 
 
-def _predict_person(arguments: Arguments, batch: Batch, network: Network, console: Console) -> int:
+def _predict_person(arguments: Arguments, batch: Batch, network: Network, console: Console, failures: list[str]) -> int:
     """All photographs of one person at once: a folder's, where one that fails is told and left out, or a pair."""
     from tfface.io.image import read_image
     from tfface.one_person import WAYS, best_way, doubts, save_neutral
 
     reconstructor, made_with = _reconstructor(arguments, network), _made_with(arguments, network)
     boxes = [None] * len(batch.photos) if arguments.set else [arguments.box, arguments.side_box]
-    read, failed = [], len(batch.unreadable)
+    read = []
     for photo, stem, box in zip(batch.photos, batch.stems, boxes, strict=True):
         try:
             read.append((photo, stem, reconstructor(read_image(photo), box)[0]))
         except Exception as error:  # whatever one photograph does, the others are done
             if not arguments.set:
                 raise UserError(_naming(photo, error)) from error
-            failed += _failure(photo, error)
+            _failure(photo, error, failures)
     if not read:
         raise UserError(f"None of the {len(batch.photos)} photographs in {arguments.photo} shows a face.")
     read, together, left_out = _of_one_person(reconstructor, read, arguments)
-    failed += left_out
-    saver = _Saver(arguments, made_with)
+    failures += [f"{photo} seems to show another person" for photo in left_out]
+    saver, faces = _Saver(arguments, made_with), []
     for (photo, stem, _), result in zip(read, together, strict=True):
         try:
-            _tell_results(saver(photo, stem, [result]), console)
+            saved = saver(photo, stem, [result])
+            _tell_results(saved, console)
+            faces.append((photo, saved[0].base.name))
         except Exception as error:
-            failed += _failure(photo, error)
+            _failure(photo, error, failures)
     name = arguments.photo.resolve().name if arguments.set else batch.stems[0]
     neutral = save_neutral(together, arguments.out, name, arguments.overwrite, arguments.files)
     how = WAYS[arguments.way or best_way(together[0], reconstructor.points)]
@@ -402,8 +366,10 @@ def _predict_person(arguments: Arguments, batch: Batch, network: Network, consol
     said = f"{where}  identity of {counted} photographs: {how} ({reconstructor.preset})"
     console.print(said, markup=False, soft_wrap=True)
     if arguments.set:
-        _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), failed, 0)
-    return 1 if failed else 0
+        _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), len(failures), 0)
+        if arguments.report:
+            _write_report(arguments, faces, failures)
+    return 1 if failures else 0
 
 
 Read = list[tuple[Path, str, "FaceResult"]]
@@ -411,11 +377,11 @@ Read = list[tuple[Path, str, "FaceResult"]]
 
 def _of_one_person(
     reconstructor: Reconstructor, read: Read, arguments: Arguments
-) -> tuple[Read, list[FaceResult], int]:
-    """The photographs that are taken, their faces with the shared identity, and how many strangers are left out."""
+) -> tuple[Read, list[FaceResult], list[Path]]:
+    """The photographs that are taken, their faces with the shared identity, and the strangers', which are left out."""
     from tfface.one_person import doubts
 
-    left_out = 0
+    left_out: list[Path] = []
     while True:
         results = [result for _, _, result in read]
         together = reconstructor.as_set(results, same_moment=not arguments.set, way=arguments.way)
@@ -425,7 +391,7 @@ def _of_one_person(
             _warn(read[number][0], f"seems to show another person than the {'rest' if arguments.set else 'other'}")
         if not (doubt.strangers and leave):
             break
-        left_out += 1
+        left_out.append(read[doubt.strangers[0]][0])
         print("tfface predict: it is left out; --no-strict takes it.", file=sys.stderr)
         del read[doubt.strangers[0]]
     for number in doubt.useless:

@@ -7,17 +7,20 @@ of them does is its own: neither an unreadable file nor a full disk keeps the ot
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfface.detect.base import Detection
+from tfface.errors import UserError
 from tfface.inference import Reconstructor
 from tfface.io.onnx_file import available_cores
+from tfface.io.results import finished, photograph
 from tfface.result import FaceResult
 
 Item = TypeVar("Item")
@@ -26,6 +29,36 @@ AT_ONCE = 6
 """Photographs whose faces share a batch."""
 MOST_PIXELS = 40_000_000
 """Of photographs that are in memory at once, unless a single one has more."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Photographs to do, what their results are called, and pictures that cannot be read."""
+
+    photos: list[Path]
+    stems: list[str]
+    unreadable: list[Path]
+
+    @property
+    def pairs(self) -> list[tuple[Path, str]]:
+        """Each photograph with what its results are called."""
+        return list(zip(self.photos, self.stems, strict=True))
+
+    def left(self, out: Path, made_with: Mapping[str, Any]) -> tuple[list[tuple[Path, str]], dict[Path, list[str]]]:
+        """The photographs that are not done yet in the same way, and the results' names of those that are."""
+        if not out.is_dir():
+            return self.pairs, {}
+        todo, names = [], {}
+        for photo, stem in self.pairs:
+            try:
+                done = finished(out, stem, photograph(photo), made_with)
+            except UserError:
+                done = None  # it will be told when it is its turn
+            if done is None:
+                todo.append((photo, stem))
+            else:
+                names[photo] = done
+        return todo, names
 
 
 @dataclass

@@ -12,6 +12,7 @@ import pytest
 from tests.toy_network import disc_photo, save_toy_network
 from tfface.cli import run
 from tfface.io.files import written_by_us
+from tfface.io.formats import REPORT
 from tfface.io.image import write_image
 from tfface.io.results import about, finished, free_names, photograph, stems
 from tfface.predict import main
@@ -90,9 +91,10 @@ def test_a_folder_done_in_part_goes_on(model: str, portrait: np.ndarray, tmp_pat
     arguments = [str(photos), "--model", model, "--detector", "dlib", "--out", str(out)]
     assert run(main, arguments) == 0
     write_image(photos / "b.png", portrait[:320, 80:400])
-    stamps = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    stamps = {path.name: path.stat().st_mtime_ns for path in out.iterdir() if path.name != REPORT}
     assert run(main, arguments) == 0
     assert (out / "b.json").is_file()
+    assert all(f'"name":"{name}"' in (out / REPORT).read_text(encoding="utf-8") for name in "ab")
     assert all((out / name).stat().st_mtime_ns == stamp for name, stamp in stamps.items())
     assert run(main, [*arguments, "--recrop", "0"]) == 0  # made otherwise: done again
     assert (out / "a.json").stat().st_mtime_ns > stamps["a.json"]

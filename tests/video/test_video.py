@@ -14,8 +14,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from tests.effects.heads import photographed
-from tests.toy_network import disc_photo, save_toy_network
-from tfface.detect.base import Detection
+from tests.toy_network import Discs, disc_photo, save_toy_network
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.inference import Reconstructor
@@ -27,19 +26,6 @@ from tfface.video.smooth import OneEuro, OneEuroTurn
 from tfface.video.source import is_video, open_video
 
 TIMES = np.arange(90) / 30
-
-
-class Discs:
-    """Finds the red discs of a picture."""
-
-    def detect(self, image: np.ndarray) -> list[Detection]:
-        red = ((image[..., 0] > 150) & (image[..., 1] < 80)).astype(np.uint8)
-        found = []
-        for left, top, width, height, area in cv2.connectedComponentsWithStats(red)[2][1:]:
-            if area > 200:
-                half, u, v = max(width, height), left + width / 2, top + height / 2
-                found.append(Detection((u - half, v - half, u + half, v + half), 0.9, "blazeface"))
-        return sorted(found, key=lambda each: -each.area)
 
 
 def _film(path: Path, frames: list[np.ndarray]) -> Path:

@@ -9,6 +9,8 @@ from tfface.errors import UserError
 
 MESHES = ("face", "head", "full")
 FORMATS = ("obj", "glb", "ply", "png", "mat", "json")
+REPORT = "report.html"
+"""What a folder's page is called."""
 TEXTURE_SIZES = (256, 512, 1024, 2048, 4096)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -12,10 +13,12 @@ from typing import Any
 import numpy as np
 
 from tfface.detect.base import Detector
+from tfface.detect.registry import load_detector
 from tfface.errors import UserError
 from tfface.inference import Reconstructor
 from tfface.io.files import refuse_foreign, written_by_us
-from tfface.io.film import film
+from tfface.io.film import FAST, film
+from tfface.runtime import find_network
 from tfface.video.draw import draw_over
 from tfface.video.files import save_performer
 from tfface.video.person import Performer
@@ -24,7 +27,7 @@ from tfface.video.track import Tracker
 
 LEAST_FRAMES = 5
 """A face seen in fewer is none, or nobody's of the performance."""
-MOST_TOLD = 5
+MOST_TOLD, MOST_PEOPLE = 5, 64
 Say = Callable[[str], None]
 
 
@@ -37,6 +40,7 @@ class Options:
         kind, level: of the animated mesh.
         formats: `glb` and `png` (here the overlay's MP4); the CSV and JSON are always written.
         seconds: so much of the video, or of the camera; None: all.
+        codec: of the overlay (`tfface.io.film`).
     """
 
     smooth: float = 1.0
@@ -45,6 +49,7 @@ class Options:
     formats: tuple[str, ...] = ("glb", "png")
     seconds: float | None = None
     overwrite: bool = False
+    codec: str = FAST
 
 
 @dataclass
@@ -75,13 +80,17 @@ def predict_video(
     """
     if not 0 <= options.smooth <= 100:
         raise UserError(f"--smooth {options.smooth:g} is out of range: give 0 (none) to 100; 1 is usual.")
+    if options.seconds is not None and not options.seconds > 0:
+        raise UserError(f"--seconds {options.seconds:g} is none: give more than 0.")
     counts, people, start = _Counts(), {}, time.perf_counter()
     with ExitStack() as stack:
         video = stack.enter_context(open_video(source))
         film_path = out / f"{video.name}_overlay.mp4"
         if not options.overwrite:
             refuse_foreign([film_path])
-        add = stack.enter_context(film(film_path, video.fps)) if "png" in options.formats else None
+            for end in ("", *(f"_{place}" for place in range(MOST_PEOPLE))):
+                _refuse(out / f"{video.name}{end}")
+        add = stack.enter_context(film(film_path, video.fps, options.codec)) if "png" in options.formats else None
         tracker, size = Tracker(detector), (0, 0)
         try:
             for frame in video.frames():
@@ -98,19 +107,13 @@ def predict_video(
             if not video.camera:
                 raise
         _tell(counts, video, time.perf_counter() - start, say)
-        people = {number: each for number, each in people.items() if len(each.moments) >= LEAST_FRAMES}
+        lasting = [number for number, each in people.items() if len(each.moments) >= LEAST_FRAMES]
+        people = {number: people[number] for number in sorted(lasting)[:MOST_PEOPLE]}
         if not people:
             raise UserError(f"{source} shows no face that can be followed: give a video in which faces are larger.")
-    told: dict[str, Any] = {
-        "name": video.name,
-        "fps": video.fps,
-        "width": size[0],
-        "height": size[1],
-        "frames": counts.frames,
-    }
-    return ([film_path] if add is not None else []) + _save(
-        people, out, video.name, {**told, "broken": counts.broken}, options
-    )
+    told = {"name": video.name, "fps": video.fps, "width": size[0], "height": size[1]}
+    told |= {"frames": counts.frames, "broken": counts.broken}
+    return ([film_path] if add is not None else []) + _save(people, out, video.name, told, options)
 
 
 def _one_frame(
@@ -153,8 +156,6 @@ def _save(people: dict[int, Performer], out: Path, name: str, told: dict[str, An
     written: list[Path] = []
     for place, performer in enumerate(people[number] for number in sorted(people)):
         base = out / (name if len(people) == 1 else f"{name}_{place}")
-        if not options.overwrite:
-            _refuse(base)
         written += save_performer(performer, base, told, options.kind, options.level, "glb" in options.formats)
     return written
 
@@ -165,3 +166,28 @@ def _refuse(base: Path) -> None:
     refuse_foreign(ends[:2])
     if ends[2].exists() and not written_by_us(ends[1]):
         refuse_foreign(ends[2:])
+
+
+def follow(given: Any, console: Any) -> int:
+    """`tfface predict VIDEO`, with what that command was given and the console that it speaks to; 0.
+
+    Raises:
+        UserError: as `predict_video`, or an option that goes with photographs only.
+    """
+    files = given.files.check()
+    for name in ("side_photo", "box", "refine", "set", "mat"):
+        if getattr(given, name):
+            raise UserError(f"--{name.replace('_', '-')} goes with photographs, not with a video.")
+    detector = load_detector(given.detector, given.min_score)
+    network = find_network(given.model, True, given.runtime)
+    reconstructor = Reconstructor(network, detector, given.recrop or 0)
+    options = Options(given.smooth, files.mesh, min(files.level, 1), files.formats, given.seconds, given.overwrite)
+    with console.status("the first frame") as status:
+        paths = predict_video(given.photo, given.out, reconstructor, detector, options, _tell_people, status.update)
+    for path in paths:
+        console.print(f"{given.photo} -> {path}", markup=False, soft_wrap=True)
+    return 0
+
+
+def _tell_people(line: str) -> None:
+    print(f"tfface predict: {line}", file=sys.stderr)

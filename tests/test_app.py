@@ -1,0 +1,56 @@
+"""What the page makes of what is dropped on it, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.toy_network import Discs, disc_photo, save_toy_network
+from tfface import app
+from tfface.errors import UserError
+from tfface.inference import Reconstructor
+from tfface.io.image import write_image
+
+
+@pytest.fixture(scope="module")
+def reconstructor(tmp_path_factory: pytest.TempPathFactory) -> Reconstructor:
+    return Reconstructor(str(save_toy_network(tmp_path_factory.mktemp("app_model"))), Discs(), 0)
+
+
+def test_a_photograph_becomes_files_and_a_model(reconstructor: Reconstructor, tmp_path: Path) -> None:
+    write_image(tmp_path / "disc.png", disc_photo(160, 200, (100, 80), 30))
+    shares: list[float] = []
+    made = app.make([tmp_path / "disc.png"], tmp_path / "out", reconstructor, lambda share, _: shares.append(share))
+    assert "yaw" in made.said and made.film is None
+    assert made.model is not None and made.model.is_file() and made.picture is not None and made.picture.is_file()
+    assert {".glb", ".obj", ".json", ".png"} <= {path.suffix for path in made.files} and made.model not in made.files
+    assert shares == sorted(shares) and shares[0] >= 0 and shares[-1] < 1
+
+
+def test_what_is_too_much_is_refused(
+    reconstructor: Reconstructor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photo, film = tmp_path / "a.png", tmp_path / "b.mp4"
+    write_image(photo, np.full((100, 100, 3), 90, np.uint8))
+    film.write_bytes(b"x")
+    for uploads, says in (
+        ([], "Nothing was dropped"),
+        ([photo] * 13, "13 files are too many"),
+        ([photo, film], "A video goes alone"),
+        ([film], "cannot be read as a video"),
+        ([photo], "No face was found"),
+    ):
+        with pytest.raises(UserError, match=says):
+            app.make(uploads, tmp_path / "out", reconstructor, lambda *_: None)
+    monkeypatch.setattr(app, "MOST_PIXELS", 5000)
+    with pytest.raises(UserError, match="100 x 100 pixels"):
+        app.make([photo], tmp_path / "out", reconstructor, lambda *_: None)
+    monkeypatch.setattr(app, "MOST_BYTES", 10)
+    with pytest.raises(UserError, match="a.png is too large"):
+        app.make([photo], tmp_path / "out", reconstructor, lambda *_: None)
+
+
+def test_it_listens_on_this_machine_alone() -> None:
+    assert app.HOST == "127.0.0.1"

@@ -1,0 +1,1 @@
+"""A folder's results as one page that needs no network."""
