@@ -102,7 +102,6 @@ def make(uploads: Sequence[Path], folder: Path, reconstructor: Reconstructor, pr
 def _of_photographs(uploads: Sequence[Path], folder: Path, reconstructor: Reconstructor, progress: Progress) -> Made:
     from tfface.io.formats import FileOptions
     from tfface.io.image import read_image
-    from tfface.io.model import write_glb
     from tfface.io.results import stems
     from tfface.one_person import doubts
 
@@ -124,9 +123,7 @@ def _of_photographs(uploads: Sequence[Path], folder: Path, reconstructor: Recons
         yaw, pitch, roll = result.pose.degrees
         doubt = " It may be no face." if result.doubtful else ""
         said.append(f"{stem}: yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} degrees.{doubt}")
-    # Babylon, which Gradio shows models with, does not mix 52 blend shapes: it is shown one without.
-    shown = write_glb(folder / "shown.glb", results[0].head("head", 1))[0]
-    sheet = next(path for path in files if path.name.endswith("_sheet.png"))
+    shown, sheet = (next(path for path in files if path.name.endswith(end)) for end in (".glb", "_sheet.png"))
     return Made("\n\n".join(said), shown, sheet, None, files)
 
 
@@ -180,7 +177,7 @@ def page(reconstructor: Reconstructor, room: Path) -> Any:
                 said = gradio.Markdown()
                 files = gradio.Files(label="download")
             with gradio.Column():
-                model = gradio.Model3D(label="the head: drag to turn", height=480)
+                model = gradio.Model3D(label="the head: drag to turn", height=480, camera_position=(90, 90, 0.5))
                 picture = gradio.Image(label="what was found", type="filepath")
                 film = gradio.Video(label="the video with the mesh")
         button.click(reconstruct, uploads, [said, model, picture, film, files], concurrency_limit=1)
