@@ -1,8 +1,8 @@
 """Draws the pictures of docs/detail.md.
 
-`python scripts/draw_detail.py docs/pictures` writes wrinkles.jpg (synthetic people at rest, brows raised, smiling,
-frowning, and the last one's relief) and detail.jpg (the astronaut, NASA's portrait of Eileen Collins, public domain,
-and two synthetic people: photograph, base, detail, its albedo, and both meshes turned).
+`python scripts/draw_detail.py docs/pictures NETWORK` writes wrinkles.jpg (synthetic people at rest, brows raised,
+smiling, frowning, and the last one's relief) and detail.jpg (the astronaut, NASA's portrait of Eileen Collins, public
+domain, and two synthetic people: photograph, base, detail, its albedo, and both meshes turned).
 """
 
 from __future__ import annotations
@@ -97,11 +97,11 @@ def detailed(result: FaceResult, detailer: Detailer, size: int) -> list[NDArray[
     return [view.photograph, view.clay(base.normal), view.clay(normals), albedo, *sides]
 
 
-def main(folder: Path, size: int = 300) -> None:
-    """Writes both pictures."""
+def main(folder: Path, network: str, size: int = 300) -> None:
+    """Writes both pictures; `network` is of detail."""
     faces = generator()
     write_image(folder / "wrinkles.jpg", wrinkles(faces, size), result=True)
-    reconstruct, detailer = Reconstructor("rnet_points"), Detailer()
+    reconstruct, detailer = Reconstructor("rnet_points"), Detailer(network)
     raised, smiling = (list(FACES.values())[number] for number in (1, 2))
     photographs = [data.astronaut(), photographed(faces, 8, raised), photographed(faces, 4, smiling)]
     cells = [cell for photo in photographs for cell in detailed(reconstruct(photo)[0], detailer, size)]
@@ -110,4 +110,4 @@ def main(folder: Path, size: int = 300) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2])
