@@ -194,7 +194,7 @@ def test_only_what_is_asked_for_is_written(tmp_path: Path, capsys: pytest.Captur
     for name in "abcdefghij":
         write_image(photos / f"{name}.jpg", data.astronaut())
     (photos / "e.jpg").write_text("no picture")
-    arguments = [str(photos), "--model", "rnet_points", "--out", str(out), "--formats", "glb", "json"]
+    arguments = [str(photos), "--model", "rnet_points", "--out", str(out), "--formats", "glb", "json", "--no-report"]
     assert predict(arguments) == 1
     said = capsys.readouterr()
     assert [line.split(" -> ")[0][-5:] for line in said.out.split("\n") if line] == [
