@@ -65,7 +65,8 @@ class People:
         """A person's true identity `[I]` and occasions alone."""
         seed = self.seed + STEP * number
         views = [self._any.photograph(seed, seed + 1 + occasion) for occasion in range(self.occasions)]
-        return views[0][1].identity, [_seen(view, view.camera.project(person.landmarks)) for view, person in views]
+        identity = self._any.person(seed).identity if not views else views[0][1].identity
+        return identity, [_seen(view, view.camera.project(person.landmarks)) for view, person in views]
 
 
 def _seen(view: SyntheticView, landmarks: FloatArray) -> Seen:
