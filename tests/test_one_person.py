@@ -46,7 +46,7 @@ def test_the_report_has_a_row_for_each_method_and_each_wrong_side(
     assert json.loads((tmp_path / "results.json").read_text())["models"]["net"] == told["models"]["net"]
     assert (tmp_path / "sets.png").stat().st_size > 5000 < (tmp_path / "pairs.png").stat().st_size
     head, lines = set_rows(result)
-    assert head[1:] == ["1", "2", "4"] and len(lines) == 9
+    assert head[1:] == ["1", "2", "4"] and len(lines) == 15
     shown = {line[0]: line for line in pair_rows(result)[1]}
     assert shown["side: black"][4] == "100 %" and shown["pair"][3] == "0 %"
 

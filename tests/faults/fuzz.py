@@ -13,6 +13,7 @@ import os
 import re
 import sys
 import tempfile
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,10 @@ from typing import Any
 import atheris
 import tyro
 
-with atheris.instrument_imports(include=["tfface"], enable_loader_override=False):
+COMPILED = ["tfface.geometry.raster", "tfface.data.synthetic.shade", "tfface.io.examples"]
+"""Numba's: it cannot compile what is instrumented."""
+
+with atheris.instrument_imports(include=["tfface"], exclude=COMPILED, enable_loader_override=False):
     from tests.faults import test_readers as readers
     from tests.faults.inputs import picture
     from tfface.data import facegen
@@ -68,7 +72,11 @@ def main() -> int:
         log = options.out / f"{name.replace(' ', '_')}.log"
         pid = os.fork()
         if pid == 0:
-            _fuzz(name, options, log)
+            try:
+                _fuzz(name, options, log)
+            except BaseException:
+                traceback.print_exc()
+            os._exit(70)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         text = log.read_text(errors="replace")
         runs = re.findall(r"Done (\d+) runs in (\d+)|stat::number_of_executed_units: (\d+)", text)
@@ -82,14 +90,14 @@ def main() -> int:
 
 def _fuzz(name: str, options: Options, log: Path) -> None:
     """In a child: libFuzzer ends the process."""
+    stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(stream, 1)
+    os.dup2(stream, 2)
     file, write, read = READERS[name]
     folder, corpus = Path(tempfile.mkdtemp(dir="/dev/shm")), Path(tempfile.mkdtemp(dir="/dev/shm"))
     path = folder / file
     write(path)
     (corpus / "good").write_bytes(path.read_bytes())
-    stream = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(stream, 1)
-    os.dup2(stream, 2)
 
     def once(data: bytes) -> None:
         path.write_bytes(data)
@@ -103,7 +111,6 @@ def _fuzz(name: str, options: Options, log: Path) -> None:
         [sys.argv[0], *limits, f"-artifact_prefix={options.out / name.replace(' ', '_')}-", str(corpus)], once
     )
     atheris.Fuzz()
-    os._exit(0)
 
 
 if __name__ == "__main__":

@@ -107,6 +107,16 @@ def test_a_damaged_file_is_read_or_told(name: str, tmp_path: Path) -> None:
         read(path)
 
 
+def test_a_texture_whose_name_no_file_can_have_is_none(tmp_path: Path) -> None:
+    """Found by `fuzz.py`: it was an OSError."""
+    path = tmp_path / "face.obj"
+    _texture(path)
+    for name in ("face.mtl", "face_texture.png"):
+        for file in (path, path.with_suffix(".mtl")):
+            file.write_text(file.read_text().replace(name, "x" * 300))
+    assert read_mesh(path).texture is None
+
+
 def write_face3d(folder: Path) -> None:
     write_struct(folder / "BFM.mat")
 

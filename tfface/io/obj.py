@@ -135,12 +135,12 @@ def texture_file(path: Path, obj: ObjFile) -> Path | None:
     pictures: dict[str, str] = {}
     for library in obj.libraries:
         file = path.parent / library.replace("\\", "/")
-        if file.is_file():
+        if _is_file(file):
             with reading(file, "a material file (.mtl)"):
                 pictures.update(_pictures(file.read_text(encoding="utf-8-sig", errors="replace")))
     order = [name for name in obj.materials if name in pictures] or list(pictures)
     files = [path.parent / pictures[name].replace("\\", "/") for name in order]
-    return next((file for file in files if file.is_file()), None)
+    return next((file for file in files if _is_file(file)), None)
 
 
 def _pictures(text: str) -> dict[str, str]:
@@ -170,3 +170,11 @@ def _without_options(words: list[str]) -> list[str]:
 
 def _is_value(word: Any) -> bool:
     return word in ("on", "off") or word.replace(".", "").replace("-", "").isdigit()
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file; none has a name that is too long, which Python would raise for."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
