@@ -157,7 +157,7 @@ def test_decoded_colours_are_the_renderers() -> None:
     of = layout()
     decoded = DecodedFace(of, np.asarray(coefficients.coefficients(some_raw(of, 1, 0.2), of))[0])
     triangles = load_open_face().face(2).triangles
-    normals = shade.vertex_normals(tf.constant(decoded._turned[None]), triangles)
+    normals = shade.vertex_normals(tf.constant(decoded.turned[None]), triangles)
     light = tf.constant(decoded.parts["light"][None])
     expected = shade.shade(tf.constant(decoded.albedo[None]), normals, light).numpy()[0]
     np.testing.assert_allclose(decoded.shaded, np.clip(expected, 0, 1), atol=2e-3)
