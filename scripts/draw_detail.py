@@ -15,28 +15,21 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
-from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.data.synthetic.scene import FaceGenerator
 from tfface.detailing import Detailer
 from tfface.inference import Reconstructor
 from tfface.io.image import write_image
 from tfface.result import FaceResult
+from tfface.training.detail_shards import DETAIL_SETTINGS
 from tfface.viz.detail_view import DetailView
 from tfface.viz.model_view import model_view
 from tfface.viz.sheet import contact_sheet
 from tfface.viz.unwrapped import detailed_normals, unwrap
 
-SETTINGS = SyntheticSettings(
-    image_size=384,
-    level=2,
-    wrinkles=True,
-    front_yaw_deg=12.0,
-    enlarge=1.0,
-    pitch_std_deg=4.0,
-    roll_std_deg=3.0,
-    centre_jitter=0.0,
-    size_jitter=(1.0, 1.0),
-).clean()
+SETTINGS = replace(
+    DETAIL_SETTINGS.clean(), **{"front_yaw_deg": 12.0, "pitch_std_deg": 4.0, "roll_std_deg": 3.0},
+    **{"enlarge": 1.0, "centre_jitter": 0.0, "size_jitter": (1.0, 1.0)},
+)  # fmt: skip
 FACES = {
     "at rest": {},
     "brows raised": {"browInnerUp": 0.9, "browOuterUp": 0.8},

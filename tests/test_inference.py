@@ -14,13 +14,14 @@ from tfface.detect.base import Detection
 from tfface.errors import UserError
 from tfface.face.head_mesh import head_mesh
 from tfface.face.open_model import load_open_face
+from tfface.face.position_map import position_tables
 from tfface.geometry.align import box_from_landmarks
 from tfface.geometry.camera import Camera
 from tfface.inference import Reconstructor
 from tfface.io.formats import FileOptions
 from tfface.io.image import read_image
 from tfface.io.mesh import read_mesh
-from tfface.result import FaceResult, position_tables
+from tfface.result import FaceResult
 from tfface.runtime import read_card
 
 CENTRE, RADIUS = (233.3, 161.7), 47.0

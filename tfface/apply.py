@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +32,7 @@ class Film:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Common:
+class Common(ABC):
     """What every use of a face takes."""
 
     photo: tyro.conf.Positional[Path]
@@ -57,10 +58,11 @@ class Common:
 
     def prepare(self, reconstructor: Reconstructor) -> Any:
         """What is read once, before any photograph."""
+        return None
 
+    @abstractmethod
     def make(self, faces: list[FaceResult], prepared: Any) -> Made:
         """The results of faces of one photograph (of one face, unless `whole`)."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)

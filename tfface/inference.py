@@ -26,18 +26,13 @@ from tfface.errors import UserError
 from tfface.face.decoded import DecodedFace
 from tfface.face.found import Found, PointModel
 from tfface.face.layout import Layout
-from tfface.geometry.align import (
-    Box,
-    check_box,
-    crop_transform,
-    invert_transform,
-    transform_scale,
-)
+from tfface.face.position_map import position_tables
+from tfface.geometry.align import Box, check_box, crop_transform, invert_transform, transform_scale
 from tfface.geometry.upright import QUARTER_TURNS_RAD, WIGGLE_RAD, landmark_instability, next_crop
 from tfface.io.files import TRUST_FILE
 from tfface.io.image import warp_image
 from tfface.one_person import of_one_person
-from tfface.result import FaceResult, position_tables
+from tfface.result import FaceResult
 from tfface.runtime import AGAIN, MAP_PIXELS, Network, find_network
 
 RECROP_SIZE_RATIO = (0.4, 2.5)

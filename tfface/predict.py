@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
     from tfface.inference import Reconstructor
     from tfface.result import FaceResult
     from tfface.runtime import Network
+    from tfface.saver import Saved, Saver
     from tfface.stream import Batch
 
 
@@ -96,10 +96,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Arguments, console: Console) -> int:
     from tfface.io.image import unreadable_format
-    from tfface.video.run import follow
     from tfface.video.source import is_video
 
     if is_video(arguments.photo):
+        from tfface.video.run import follow
+
         return follow(arguments, console)
     batch = _batch(arguments)
     failures: list[str] = []
@@ -237,7 +238,7 @@ def _predicted(
     from tfface.io.image import image_size, read_image
     from tfface.stream import Searched, stream, together
 
-    reconstructor, saver = _reconstructor(arguments, network), _Saver(arguments, made_with)
+    reconstructor, saver = _reconstructor(arguments, network), _saver(arguments, made_with)
     single = arguments.side_photo is None and reconstructor.num_views == 1
 
     def find(item: tuple[Path, str]) -> Searched:
@@ -267,43 +268,15 @@ def _predicted(
     yield from stream(reconstruct, todo, find, lambda item, results: saver(*item, results), pixels)
 
 
-@dataclass(frozen=True)
-class Saved:
-    """A face that was saved, and the name of its results."""
+def _saver(arguments: Arguments, made_with: dict[str, Any]) -> Saver:
+    from tfface.saver import Saver
 
-    photo: Path
-    base: Path
-    result: FaceResult
+    detailed = None
+    if arguments.detail:
+        from tfface.detailing import Detailer
 
-
-class _Saver:
-    """Writes the faces of photographs, under names that are free or their own; in any thread."""
-
-    def __init__(self, arguments: Arguments, made_with: dict[str, Any]) -> None:
-        self.arguments, self.made_with = arguments, made_with
-        self._detailed = _detailer(arguments)
-        self._names = threading.Lock()
-        self._taken: set[str] = set()
-
-    def __call__(self, photo: Path, stem: str, results: list[FaceResult]) -> list[Saved]:
-        from tfface.io.results import about, free_names, photograph
-
-        given, source = self.arguments, photograph(photo)
-        with self._names:
-            names = free_names(given.out, stem, len(results), source, given.overwrite, self._taken)
-            self._taken.update(names)
-        for number, (name, result) in enumerate(zip(names, results, strict=True)):
-            told = about(source, number, len(results), self.made_with)
-            self._detailed(result).save(given.out, name, given.mat, given.overwrite, told, given.files)
-        return [Saved(photo, given.out / name, result) for name, result in zip(names, results, strict=True)]
-
-
-def _detailer(arguments: Arguments) -> Callable[[FaceResult], FaceResult]:
-    if not arguments.detail:
-        return lambda result: result
-    from tfface.detailing import Detailer
-
-    return Detailer(arguments.detail_model, arguments.runtime)
+        detailed = Detailer(arguments.detail_model, arguments.runtime)
+    return Saver(arguments.out, made_with, arguments.files, arguments.mat, arguments.overwrite, detailed)
 
 
 def _tell_results(saved: list[Saved], console: Console) -> None:
@@ -350,7 +323,7 @@ def _predict_person(arguments: Arguments, batch: Batch, network: Network, consol
         raise UserError(f"None of the {len(batch.photos)} photographs in {arguments.photo} shows a face.")
     read, together, left_out = _of_one_person(reconstructor, read, arguments)
     failures += [f"{photo} seems to show another person" for photo in left_out]
-    saver, faces = _Saver(arguments, made_with), []
+    saver, faces = _saver(arguments, made_with), []
     for (photo, stem, _), result in zip(read, together, strict=True):
         try:
             saved = saver(photo, stem, [result])

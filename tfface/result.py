@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from tfface.face.head_mesh import head_mesh
 from tfface.face.layout import CROP_SIZE
 from tfface.face.metric import metric_coefficients
 from tfface.face.open_model import load_albedo_basis, load_open_face
-from tfface.face.position_map import PositionMap
+from tfface.face.position_map import position_tables
 from tfface.geometry.align import Pose, crop_transform, fit_pose, invert_transform, transform_points
 from tfface.geometry.camera import Camera
 from tfface.geometry.pos import five_points
@@ -32,6 +32,7 @@ from tfface.io.image import warp_image, write_image
 from tfface.io.mesh import Mesh
 from tfface.io.model import WRITERS, Model
 from tfface.io.results import refuse_foreign_results
+from tfface.summary import summary_of
 from tfface.viz.detail import DISPLACEMENT_NOTE, Detail, write_maps
 from tfface.viz.head_model import head_model, iris_colour, with_detail
 from tfface.viz.model_view import model_view
@@ -44,27 +45,6 @@ RIGID_REGIONS = (1, 2, 3)  # face, eyes, nose: what the expression moves least
 TEXTURE_SIZE = 1024
 SHEET_PIXELS = 640
 OVERLAY_PIXELS = 960
-SCHEMA = {"name": "tfface face", "version": 2}
-"""Of NAME.json. 2: coordinates are about the head's centre, `coefficients` is the same for predict, fit and refine."""
-FRAME_NOTE = (
-    "x to the picture's right for a face that looks at us, y up, z out of the face; the origin is the head's centre, "
-    "between the ears; .obj and .ply in millimetres, .glb in metres"
-)
-POSE_NOTE = (
-    "R = Rz(roll) Ry(yaw) Rx(pitch) in the face frame (x to the picture's right, y up, z to the camera); "
-    "yaw > 0: nose to the picture's right, pitch > 0: nose down, roll > 0: counter-clockwise in the picture"
-)
-CAMERA_NOTE = (
-    "X = rotation @ (V_mm - origin_mm) of the files' mm; k = focal_px / (distance_mm - X.z); u = centre_px[0] + k X.x, "
-    "v = centre_px[1] - k X.y, pixel centres at +0.5, v down; misses the vertices seen by mean_error_px; "
-    "the distance is a usual one, not this photograph's"
-)
-
-
-@lru_cache(maxsize=4)
-def position_tables(resolution: int) -> PositionMap:
-    """The open face's position-map tables, built once per resolution."""
-    return PositionMap(load_open_face(), resolution)
 
 
 def reference_pose(vertices: NDArray[np.floating]) -> Pose:
@@ -283,39 +263,7 @@ class FaceResult:
 
     def summary(self) -> dict[str, Any]:
         """What NAME.json holds."""
-        pose, face, camera, known = self.pose, load_open_face(), self.camera, self.landmark_deviations_px
-        beside_px = np.linalg.norm((camera.project(self.vertices_mm) - self.vertices)[:, :2], axis=1)
-        angles = dict(zip(("yaw_deg", "pitch_deg", "roll_deg"), _rounded(pose.degrees, 3), strict=True))
-        identity, expression = self.shape
-        weights = dict(zip(face.expression_names, _rounded(expression, 4), strict=True))
-        return {
-            "schema": SCHEMA,
-            "model": self.model,
-            "preset": self.preset,
-            "face_model": {"name": face.name, "checksum": face.checksum},
-            "image_size": {"width": self.image.shape[1], "height": self.image.shape[0]},
-            "box_px": _rounded(self.box, 3),
-            "crop_roll_deg": round(self.crop_roll_deg, 3),
-            "detection_score": self.score,
-            "detection_doubtful": self.doubtful,
-            "frame": {"convention": FRAME_NOTE, "origin_in_face_frame_mm": _rounded(face.centre, 4)},
-            "shape": {"identity_sigma": _rounded(identity, 4), "expression_weights": weights},
-            "pose": {**angles, "convention": POSE_NOTE},
-            "camera": {
-                "rotation": _rounded(camera.rotation, 7),
-                "focal_px": camera.focal_px,
-                "distance_mm": camera.distance_mm,
-                "centre_px": _rounded(camera.centre_px, 4),
-                "origin_mm": _rounded(camera.origin_mm - face.centre, 4),
-                "mean_error_px": round(float(beside_px.mean()), 3),
-                "convention": CAMERA_NOTE,
-            },
-            "landmarks5_px": _rounded(self.landmarks5, 3),
-            "landmarks68_px": _rounded(self.landmarks68, 3),
-            **({} if known is None else {"landmarks68_deviation_px": _rounded(known, 3)}),
-            **({} if self.decoded is None else {"coefficients": self.decoded.named()}),
-            "timings_ms": {name: round(value, 2) for name, value in self.timings_ms.items()},
-        }
+        return summary_of(self)
 
     def save(
         self,
@@ -398,7 +346,3 @@ class FaceResult:
             "depth_png": {"px_per_level": step, "convention": "0: no face; larger is nearer"},
             "origin_png": "where the texture comes from: green seen, blue mirrored, red made up",
         }
-
-
-def _rounded(values: Any, digits: int) -> Any:
-    return np.round(np.asarray(values, np.float64), digits).tolist()

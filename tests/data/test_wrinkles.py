@@ -12,9 +12,10 @@ from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.data.synthetic.scene import FaceGenerator
 from tfface.data.synthetic.wrinkles import MOST_MM, Relief, WrinkleMaker, relief_slopes
 from tfface.face.open_model import load_open_face
+from tfface.face.position_map import position_tables
 from tfface.geometry.raster import vertex_normals
 from tfface.training.detail_truth import TrueFace, angle_deg
-from tfface.viz.unwrapped import Unwrapped, chart, detailed_normals, skin_of_chart, unit
+from tfface.viz.unwrapped import Unwrapped, detailed_normals, skin_of_chart, unit
 
 SIZE = 192
 
@@ -86,7 +87,7 @@ def test_behind_a_perfect_base_there_is_the_relief_alone(generator: FaceGenerato
     vertices = surface.vertices(load_open_face().cage(person.identity, person.expression))
     turned = np.float32((vertices - camera.origin_mm) @ camera.rotation.T)
     normals = vertex_normals(turned, surface.triangles)
-    maps = chart(256).from_vertices(np.concatenate([camera.project(vertices), turned, normals], axis=1))
+    maps = position_tables(256).from_vertices(np.concatenate([camera.project(vertices), turned, normals], axis=1))
     grey, seen = np.full((256, 256, 3), 0.5, np.float32), skin_of_chart(256) * (maps[..., 8] > 0.5)
     base = Unwrapped(
         grey, grey, grey, grey[..., :2], np.float32(seen), maps[..., 3:6], unit(maps[..., 6:]), maps[..., :3]

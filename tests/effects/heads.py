@@ -8,11 +8,12 @@ import numpy as np
 
 from tfface.face.head_uv import head_uv
 from tfface.face.open_model import load_albedo_basis, load_open_face
+from tfface.face.position_map import position_tables
 from tfface.geometry.camera import Camera
 from tfface.geometry.harmonics import harmonic_functions
 from tfface.geometry.raster import interpolate, rasterize, vertex_normals
 from tfface.geometry.rotation import euler_to_matrix
-from tfface.result import FaceResult, position_tables
+from tfface.result import FaceResult
 from tfface.viz.skin import chart_albedo, posed_head
 
 PIXELS = 400

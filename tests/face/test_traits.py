@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tfface.data.synthetic.sample import sample_identity, sample_traits
+from tfface.data.synthetic.sample import NARROWER, SyntheticSettings, narrower_jaw, sample_identity, sample_traits
+from tfface.data.synthetic.scene import FaceGenerator
 from tfface.face.build import population
 from tfface.face.open_model import load_open_face
 from tfface.face.traits import NAMES, fit_traits, load_traits
@@ -73,3 +74,18 @@ def test_the_fit_finds_what_people_were_made_with() -> None:
 def test_neither_the_old_nor_the_bearded_are_children(age: float, beard: float) -> None:
     child = NAMES.index("child")
     assert all(sample_traits(np.random.default_rng(seed), True, 40.0, age, beard)[child] == 0 for seed in range(200))
+
+
+def test_synthetic_jaws_are_as_narrow_as_told() -> None:
+    """The mean lower jaw: narrower by what `NARROWER` says, and nothing else moves."""
+    face = load_open_face()
+    rows = face.face(2).matrix[face.landmarks68]
+    wide = rows @ face.mean
+    narrow = rows @ face.cage(narrower_jaw(face), np.zeros(len(face.expression_names)))
+    for landmark, share in NARROWER.items():
+        width = [shape[16 - landmark, 0] - shape[landmark, 0] for shape in (wide, narrow)]
+        assert 1 - width[1] / width[0] == pytest.approx(share, rel=0.2)
+    assert np.linalg.norm((narrow - wide)[17:], axis=1).max() < 0.3
+    plain, jaws = (FaceGenerator(SyntheticSettings(image_size=32, level=1, bank_size=2, narrow_jaw=x)) for x in (0, 1))
+    step = jaws.person(3).identity - plain.person(3).identity
+    np.testing.assert_allclose(step, narrower_jaw(face), atol=1e-5)

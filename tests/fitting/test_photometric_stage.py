@@ -6,8 +6,9 @@ import numpy as np
 
 from tests.fitting.people import SIZE, landmarks, nme, person, photo_of
 from tfface.face.open_model import load_open_face
+from tfface.face.position_map import position_tables
 from tfface.fitting.person import fit_person, refine
-from tfface.result import FaceResult, position_tables
+from tfface.result import FaceResult
 
 
 def test_a_known_face_is_found_and_colour_says_more_than_points() -> None:

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.face.open_model import load_open_face
+from tfface.face.position_map import position_tables
 from tfface.geometry.raster import interpolate, rasterize, vertex_normals
-from tfface.result import FaceResult, position_tables
+from tfface.result import FaceResult
 from tfface.viz.texture import visibility
 
 LEVELS = 65535

@@ -22,6 +22,7 @@ from tfface.detailing import Detailer
 from tfface.evaluation import page
 from tfface.evaluation.synthetic import EVALUATION_SEED
 from tfface.face.open_model import load_open_face
+from tfface.face.position_map import position_tables
 from tfface.geometry.align import crop_transform
 from tfface.geometry.raster import vertex_normals
 from tfface.io.files import MARK, atomic_path
@@ -36,7 +37,7 @@ from tfface.viz.detail import Detail
 from tfface.viz.detail_view import DetailView
 from tfface.viz.sheet import contact_sheet
 from tfface.viz.texture import sample_photo
-from tfface.viz.unwrapped import Unwrapped, chart, detailed_normals, unit, unwrap
+from tfface.viz.unwrapped import Unwrapped, detailed_normals, unit, unwrap
 
 FloatArray = NDArray[np.floating]
 SHOWN = 6
@@ -106,7 +107,7 @@ def displaced(shown: Shown, detail: Detail) -> Surface:
     base, along = shown.base, detail.displacement
     normal = detailed_normals(base.position, base.normal, along)
     turned = as_it_is(shown).vertices
-    share = chart(len(along)).to_vertices(along[..., None])
+    share = position_tables(len(along)).to_vertices(along[..., None])
     moved = turned + share * vertex_normals(turned, load_open_face().face(2).triangles)
     return Surface(_moved(shown, base.normal * along[..., None], normal, detail.albedo), moved)
 
@@ -123,7 +124,7 @@ def offset(shown: Shown, albedo: FloatArray, shape_mm: FloatArray) -> Surface:
     normal = unit(np.cross(right, -down))
     normal = normal * np.where(np.sum(normal * base.normal, axis=-1, keepdims=True) < 0, -1, 1)
     return Surface(
-        _moved(shown, moves, normal, colours), as_it_is(shown).vertices + chart(len(moves)).to_vertices(moves)
+        _moved(shown, moves, normal, colours), as_it_is(shown).vertices + position_tables(len(moves)).to_vertices(moves)
     )
 
 

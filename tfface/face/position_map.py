@@ -8,13 +8,13 @@ barycentric weights known once and for all, `map = sum_k w_k vertices[triangle_k
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from tfface.face.open_model import REGION_NAMES, OpenFace
+from tfface.face.open_model import REGION_NAMES, OpenFace, load_open_face
 from tfface.geometry.raster import rasterize
 from tfface.geometry.uv import bilinear_weights
 
@@ -124,6 +124,12 @@ class PositionMap:
         column, row = np.round(self.surface.uv[np.asarray(vertices)] * (self.resolution - 1)).astype(int).T
         marked[row, column] = True
         return marked | marked[:, ::-1]  # the middle line lies between two texels
+
+
+@lru_cache(maxsize=6)
+def position_tables(resolution: int) -> PositionMap:
+    """The open face's position-map tables, built once per resolution."""
+    return PositionMap(load_open_face(), resolution)
 
 
 def _blending(which: NDArray[np.integer], weights: NDArray[np.floating], columns: int) -> sp.csr_array:

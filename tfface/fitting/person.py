@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
+from tfface.face.position_map import position_tables
 from tfface.fitting.coefficients import Coefficients
 from tfface.fitting.landmarks import checked, fit_landmarks
 from tfface.fitting.maps import fit_vertices
 from tfface.fitting.result import FittedFace
 from tfface.geometry.align import box_from_landmarks, crop_transform, invert_transform, transform_points
 from tfface.io.image import warp_image
-from tfface.result import FaceResult, position_tables
+from tfface.result import FaceResult
 
 CROP_PX = 224
 MAP_PIXELS = 256

@@ -8,6 +8,7 @@ every backend.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,14 @@ from rich.console import Console
 from tfface import models
 from tfface.config import Config
 from tfface.data import detail_records as records
-from tfface.face.open_model import load_open_face
-from tfface.face.position_map import PositionMap
+from tfface.face.position_map import position_tables
 from tfface.io.image import write_image
 from tfface.losses.detail import DetailObjective, displacement_mm, slope_deg
 from tfface.models.detail import INPUTS, TILT_U
-from tfface.training import devices, run_folder
+from tfface.training import devices
 from tfface.training.checkpoint import RunState
 from tfface.training.feed import FinishingModel
-from tfface.training.position_map import MakeDatasets, Session, joined, start_from
+from tfface.training.position_map import MakeDatasets, Session, run_session
 from tfface.training.schedule import make_optimizer
 from tfface.viz.sheet import contact_sheet
 
@@ -54,17 +54,9 @@ def train(
     Raises:
         UserError: the folder holds another run, or there is nothing to train on.
     """
-    console = console or Console()
-    with joined(config) as (config, workers):
-        folder = run_folder.claim(config)
-        with devices.prepare(config.run):
-            model = compiled(config)
-        if not (folder / "checkpoint.npz").is_file():
-            start_from(model, config)
-        topology = PositionMap(load_open_face(), config.model.map_size)
-        session = DetailSession(config, folder, model, topology, make_datasets or records.make_batches, console)
-        session.extra_callbacks, session.workers = extra_callbacks, workers
-        return session.run()
+    topology, datasets = position_tables(config.model.map_size), make_datasets or records.make_batches
+    begin = partial(DetailSession, topology=topology, make_datasets=datasets, console=console or Console())
+    return run_session(config, compiled, begin, extra_callbacks)
 
 
 def compiled(config: Config) -> keras.Model:

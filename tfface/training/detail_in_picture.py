@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import keras
@@ -23,16 +24,14 @@ from tfface.config import Config
 from tfface.data import detail_records as records
 from tfface.face.decoded import DecodedFace
 from tfface.face.layout import CROP_SIZE, Layout
-from tfface.face.open_model import load_open_face
-from tfface.face.position_map import PositionMap
+from tfface.face.position_map import position_tables
 from tfface.losses import detail as regularisers
 from tfface.losses.identity import Network
 from tfface.losses.sampling import sample
 from tfface.models import coefficients
-from tfface.training import devices, run_folder
 from tfface.training.checkpoint import RunState
 from tfface.training.detail import DetailSession
-from tfface.training.position_map import MakeDatasets, joined, start_from
+from tfface.training.position_map import MakeDatasets, run_session
 from tfface.training.schedule import make_optimizer
 from tfface.training.weak_face import FaceMaker, PosedFace
 from tfface.training.weak_losses import Truth, WeakLosses, active
@@ -54,17 +53,9 @@ def train(
     Raises:
         UserError: the folder holds another run, or there is nothing to train on.
     """
-    with joined(config) as (config, workers):
-        folder = run_folder.claim(config)
-        with devices.prepare(config.run):
-            model = compiled(config, identity_network)
-        if not (folder / "checkpoint.npz").is_file():
-            start_from(model, config)
-        topology = PositionMap(load_open_face(), 16)
-        datasets = make_datasets or make_batches
-        session = PictureSession(config, folder, model, topology, datasets, console or Console())
-        session.extra_callbacks, session.workers = extra_callbacks, workers
-        return session.run()
+    topology, datasets = position_tables(16), make_datasets or make_batches
+    begin = partial(PictureSession, topology=topology, make_datasets=datasets, console=console or Console())
+    return run_session(config, partial(compiled, identity_network=identity_network), begin, extra_callbacks)
 
 
 def compiled(config: Config, identity_network: Network | None = None) -> keras.Model:
@@ -108,7 +99,7 @@ class OffsetNetwork(keras.Model):
     def __init__(self, network: keras.Model, config: Config, identity_network: Network | None = None) -> None:
         super().__init__(inputs=network.input, outputs=network.output, name=network.name)
         maker = OffsetMaker(config)
-        self._losses_of = WeakLosses(config, maker, PositionMap(load_open_face(), 16), identity_network)
+        self._losses_of = WeakLosses(config, maker, position_tables(16), identity_network)
         self._smooth = regularisers.Smoothness(maker.triangles, maker.model.num_vertices)
         weights = {name: float(getattr(config.weak, name)) for name in self._losses_of.names}
         self._weights_of = weights | {name: float(getattr(config.detail, name)) for name in OWN}

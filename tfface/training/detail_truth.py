@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 from tfface.data.synthetic.colour import linear_to_srgb
 from tfface.data.synthetic.scene import Person
 from tfface.face.open_model import load_open_face
+from tfface.face.position_map import position_tables
 from tfface.geometry.align import fit_similarity
 from tfface.geometry.camera import Camera
 from tfface.geometry.icp import move
 from tfface.geometry.raster import interpolate, rasterize, vertex_normals
-from tfface.viz.unwrapped import Unwrapped, chart, detailed_normals, skin_of_chart
+from tfface.viz.unwrapped import Unwrapped, detailed_normals, skin_of_chart
 
 FloatArray = NDArray[np.floating]
 STEP_PX = 6.0
@@ -70,7 +71,7 @@ class TrueFace:
         filled = np.where(hit >= 0, depth, -1e4).astype(np.float32)
         kernel = np.ones((3, 3), np.uint8)
         self.whole = np.float32((cv2.dilate(filled, kernel) - cv2.erode(filled, kernel) < STEP_PX) & (hit >= 0))
-        maps = chart(resolution).from_vertices(np.concatenate([turned, normals], axis=1))
+        maps = position_tables(resolution).from_vertices(np.concatenate([turned, normals], axis=1))
         position, normal = maps[..., :3], maps[..., 3:]
         normal = normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
         shape = (resolution, resolution)

@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,15 +67,27 @@ def train(
     Raises:
         UserError: the folder holds another run, or there is nothing to train on.
     """
-    console = console or Console()
+    topology = PositionMap(load_open_face(), config.model.map_size)
+    datasets = make_datasets or make_batches
+    begin = partial(Session, topology=topology, make_datasets=datasets, console=console or Console())
+    return run_session(config, partial(compiled, topology=topology), begin, extra_callbacks)
+
+
+def run_session(
+    config: Config,
+    make_model: Callable[[Config], keras.Model],
+    begin: Callable[[Config, Path, keras.Model], Session],
+    extra_callbacks: Sequence[keras.callbacks.Callback],
+) -> RunState:
+    """What all regimes do: claims the run's folder, makes the network where it is to compute, with the weights that the
+    run begins from if it is new, and trains it in the session that `begin` gives, beside other workers if there are."""
     with joined(config) as (config, workers):
         folder = run_folder.claim(config)
         with devices.prepare(config.run):
-            topology = PositionMap(load_open_face(), config.model.map_size)
-            model = compiled(config, topology)
+            model = make_model(config)
         if not (folder / "checkpoint.npz").is_file():
             start_from(model, config)
-        session = Session(config, folder, model, topology, make_datasets or make_batches, console)
+        session = begin(config, folder, model)
         session.extra_callbacks, session.workers = extra_callbacks, workers
         return session.run()
 

@@ -9,6 +9,7 @@ it had not stopped, schedule, early stopping, files) is the position-map regime'
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +27,10 @@ from tfface.io.reading import reason
 from tfface.io.records import damaged_shard
 from tfface.losses.identity import Network
 from tfface.models import maps, rnet
-from tfface.training import devices, run_folder
 from tfface.training.checkpoint import RunState
 from tfface.training.feed import Feed
 from tfface.training.metrics import landmark_errors
-from tfface.training.position_map import MakeDatasets, Session, joined, start_from
+from tfface.training.position_map import MakeDatasets, Session, run_session
 from tfface.training.schedule import make_optimizer
 from tfface.training.weak_face import FaceMaker
 from tfface.training.weak_losses import Truth, WeakLosses, active
@@ -64,17 +64,10 @@ def train(
         from tfface.data.weak_batches import make_datasets as from_pictures
 
         make_datasets = from_pictures
-    console = console or Console()
-    with joined(config) as (config, workers):
-        folder = run_folder.claim(config)
-        topology = PositionMap(load_open_face(), config.model.map_size)
-        with devices.prepare(config.run):
-            model = compiled(config, topology, identity_network)
-        if not (folder / "checkpoint.npz").is_file():
-            start_from(model, config)
-        session = WeakSession(config, folder, model, topology, make_datasets, console)
-        session.extra_callbacks, session.workers = extra_callbacks, workers
-        return session.run()
+    topology = PositionMap(load_open_face(), config.model.map_size)
+    make_model = partial(compiled, topology=topology, identity_network=identity_network)
+    begin = partial(WeakSession, topology=topology, make_datasets=make_datasets, console=console or Console())
+    return run_session(config, make_model, begin, extra_callbacks)
 
 
 def compiled(config: Config, topology: PositionMap, identity_network: Network | None = None) -> keras.Model:

@@ -22,11 +22,12 @@ from numpy.typing import NDArray
 from tfface.face.head_mesh import HeadMesh
 from tfface.face.head_uv import FRAME, to_face_chart
 from tfface.face.open_model import PART_NAMES, load_albedo_basis, load_open_face
+from tfface.face.position_map import position_tables
 from tfface.geometry.raster import vertex_normals
 from tfface.io.files import write_array
 from tfface.io.image import write_image
 from tfface.viz.skin import chart_albedo, chart_values, completed
-from tfface.viz.unwrapped import chart, detailed_normals, skin_of_chart, unit
+from tfface.viz.unwrapped import detailed_normals, skin_of_chart, unit
 
 FloatArray = NDArray[np.floating]
 CARRIED_TEXELS = 1.6
@@ -152,7 +153,7 @@ def fading(resolution: int) -> NDArray[np.float32]:
     part = face.face(2).vertex_part
     eyes = np.isin(part, [PART_NAMES.index("left eye"), PART_NAMES.index("right eye")])
     masks = np.stack([face.regions > 0, eyes], axis=1).astype(np.float32)
-    inner, eye = np.moveaxis(chart(resolution).from_vertices(masks), -1, 0)
+    inner, eye = np.moveaxis(position_tables(resolution).from_vertices(masks), -1, 0)
     shape = np.uint8(np.pad((inner > 0.5) | (skin_of_chart(resolution) > 0), 1))
     filled = cv2.morphologyEx(shape, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
     outside = cv2.distanceTransform(1 - filled, cv2.DIST_L2, 5)[1:-1, 1:-1] / (RIM_TEXELS * scale)

@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tfface.face.position_map import position_tables
 from tfface.geometry.align import crop_transform, transform_points
 from tfface.geometry.raster import interpolate, rasterize
 from tfface.io.image import warp_image
 from tfface.viz.overlay import CLAY, face_window
-from tfface.viz.unwrapped import chart, unit
+from tfface.viz.unwrapped import unit
 
 FloatArray = NDArray[np.floating]
 LAMPS = (((-0.65, 0.45, 0.6), 0.75), ((0.8, 0.1, 0.6), 0.2))
@@ -29,7 +30,7 @@ class DetailView:
     def __init__(self, image: NDArray[np.uint8], vertices: FloatArray, size: int = 384) -> None:
         matrix = crop_transform(face_window(vertices, 1.1), size)
         self.photograph = np.asarray(warp_image(image, matrix, size, size), np.uint8)
-        surface = chart(256).surface
+        surface = position_tables(256).surface
         points = np.asarray(transform_points(matrix, vertices), np.float32)
         hit, weights, _ = rasterize(points, surface.triangles, size, size)
         uv = interpolate(hit, weights, surface.triangles, np.asarray(surface.uv, np.float32))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tfface.face.decoded import DecodedFace
 from tfface.face.open_model import PART_NAMES, load_open_face
-from tfface.face.position_map import PositionMap
+from tfface.face.position_map import position_tables
 from tfface.geometry.raster import vertex_normals
 from tfface.viz.texture import sample_photo, visibility
 
@@ -54,17 +54,11 @@ class Unwrapped:
 
 
 @lru_cache(maxsize=2)
-def chart(resolution: int) -> PositionMap:
-    """The face's chart at a resolution."""
-    return PositionMap(load_open_face(), resolution)
-
-
-@lru_cache(maxsize=2)
 def skin_of_chart(resolution: int) -> NDArray[np.float32]:
     """`[R,R]` 1 on the face's skin, 0 on eyes, the mouth's inside, ears and neck; soft at its edges."""
     face = load_open_face()
     skin = (face.regions > 0) & (face.face(2).vertex_part == PART_NAMES.index("skin"))
-    mask = chart(resolution).from_vertices(np.float32(skin)[:, None])[..., 0]
+    mask = position_tables(resolution).from_vertices(np.float32(skin)[:, None])[..., 0]
     inner = cv2.GaussianBlur(np.float32(mask > 0.99), (0, 0), resolution / 128)
     return np.asarray(np.clip(2 * inner - 1, 0, 1), np.float32)
 
@@ -78,7 +72,7 @@ def unwrap(image: NDArray[np.uint8], vertices: FloatArray, decoded: DecodedFace,
         decoded: what the network says of it.
         resolution: R.
     """
-    tables = chart(resolution)
+    tables = position_tables(resolution)
     triangles = tables.surface.triangles
     normals = vertex_normals(decoded.turned, triangles)
     seen = visibility(vertices, triangles)[:, None]

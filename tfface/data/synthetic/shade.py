@@ -193,6 +193,16 @@ def _wrinkled(relief, a, b, c, w0, w1, w2, uv, points, x, y, z, bent):
 
 
 @numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+def _shadow_taps():
+    """`[8,2]` where around a point the shadow map is read."""
+    taps = np.empty((8, 2))
+    for tap in range(8):
+        taps[tap, 0] = np.cos(0.785398 * tap) * (0.5 + 0.5 * (tap & 1))
+        taps[tap, 1] = np.sin(0.785398 * tap) * (0.5 + 0.5 * (tap & 1))
+    return taps
+
+
+@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
 def shade_pixels(
     triangle_id, barycentric, triangles, material, attributes, uv, eye_direction, normals, light_points,
     shadow, texture, tone, colours, gloss, strands, eye, iris, sh, key, key_colour, softness, hollow, scalp, out,
@@ -203,10 +213,7 @@ def shade_pixels(
     tex = np.zeros(4, np.float32)
     bent = np.zeros(4)
     albedo = np.zeros(3, np.float32)
-    taps = np.empty((8, 2))
-    for tap in range(8):
-        taps[tap, 0] = np.cos(0.785398 * tap) * (0.5 + 0.5 * (tap & 1))
-        taps[tap, 1] = np.sin(0.785398 * tap) * (0.5 + 0.5 * (tap & 1))
+    taps = _shadow_taps()
     half = np.array([key[0], key[1], key[2] + 1.0])
     half /= np.sqrt((half * half).sum()) + 1e-9
     for row in range(triangle_id.shape[0]):
