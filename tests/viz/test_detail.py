@@ -1,0 +1,63 @@
+"""Detail of a face in the files that people take away: a known bump on the forehead."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from skimage import data
+
+from tfface.face.head_mesh import head_mesh
+from tfface.face.head_uv import to_face_chart
+from tfface.geometry.raster import vertex_normals
+from tfface.inference import Reconstructor
+from tfface.io.formats import FileOptions
+from tfface.result import FaceResult
+from tfface.viz.detail import MIDDLE_LEVEL, MM_PER_LEVEL, Detail
+
+SIZE, AT, RADIUS = 256, (0.5, 0.3), 14
+"""Of the chart; u and v of the bump, and its standard deviation in texels."""
+FILES = FileOptions(formats=("glb", "json"), texture_size=512, level=1)
+
+
+@pytest.fixture(scope="module")
+def bumped() -> FaceResult:
+    """A photograph's face with 2 mm of bump, ripples of .2 mm on it, and a darker albedo there."""
+    row, column = np.mgrid[:SIZE, :SIZE]
+    away = np.hypot(column - AT[0] * (SIZE - 1), row - AT[1] * (SIZE - 1)) / RADIUS
+    bump = np.exp(-(away**2) / 2)
+    displacement = np.float32(bump * (2 + 0.2 * np.sin(1.2 * column)))
+    detail = Detail(displacement, np.float32(-0.3 * bump[..., None].repeat(3, -1)), "known")
+    return replace(Reconstructor("rnet_points")(data.astronaut())[0], detail=detail)
+
+
+def test_the_mesh_carries_the_bump_and_nothing_else_moves(bumped: FaceResult) -> None:
+    with_it, without = (face.head("face", 1, 256).meshes[0] for face in (bumped, replace(bumped, detail=None)))
+    skin = head_mesh("face", 1).pieces[0]
+    moved = with_it.vertices - without.vertices
+    along = (moved * vertex_normals(without.vertices, skin.triangles)).sum(-1)
+    away = np.linalg.norm(to_face_chart(skin.uv) - AT, axis=1) * (SIZE - 1) / RADIUS
+    np.testing.assert_allclose(along[away < 0.3], 2.0, atol=0.2)
+    assert np.abs(moved[away > 5]).max() < 1e-3
+
+
+def test_maps_hold_what_the_mesh_does_not_carry(bumped: FaceResult, tmp_path: Path) -> None:
+    names = {path.name for path in bumped.save(tmp_path, "a", files=FILES)}
+    assert {"a.glb", "a.json", "a_normal.png", "a_albedo.png", "a_displacement.png", "a_displacement.npy"} <= names
+    levels = cv2.imread(str(tmp_path / "a_displacement.png"), cv2.IMREAD_UNCHANGED)
+    mm = (levels.astype(float) - MIDDLE_LEVEL) * MM_PER_LEVEL
+    np.testing.assert_allclose(mm, np.load(tmp_path / "a_displacement.npy"), atol=MM_PER_LEVEL)
+    assert mm.max() == pytest.approx(2.2, abs=0.1) and (levels == MIDDLE_LEVEL).mean() > 0.5
+    maps, still = bumped.detail_maps(512), mm < 1e-3
+    assert np.array_equal(bumped.head("face", 1, 512).meshes[0].material.normals, maps["normal"])
+    bent = np.abs(maps["normal"][..., :2].astype(int) - 128).max(-1)
+    assert bent[still].max() <= 1 < 12 < bent[mm > 1].max()  # ripples are bent, the rest is flat
+    plain = replace(bumped, detail=replace(bumped.detail, albedo=0 * bumped.detail.albedo)).detail_maps(512)["albedo"]
+    darker = plain.astype(int) - maps["albedo"]
+    assert darker[mm > 1.5].mean() > 50 and np.abs(darker[still]).max() <= 1
+    said = json.loads((tmp_path / "a.json").read_text())["detail"]
+    assert said["network"] == "known" and said["displacement_png"]["mm_per_level"] == MM_PER_LEVEL
