@@ -127,13 +127,6 @@ def unreadable_results(folder: Path) -> list[str]:
     return bad
 
 
-def trials(folder: Path) -> dict[str, object]:
-    """Of a sweep: how many trials ended, and what each was given."""
-    with (folder / "trials.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    return {"trials": sorted(row.get("trial", "") for row in rows), "count": len(rows)}
-
-
 TRAINING = ("tfface.training.position_map", "tfface.config", "tfface.data.pipeline")
 SCENARIOS = {
     "faces": Scenario(
@@ -160,13 +153,6 @@ SCENARIOS = {
         unreadable_results,
         ("tfface.predict", "tfface.inference", "tfface.stream"),
     ),
-    "sweep": Scenario(
-        "sweep",
-        "--out OUT --trials 2",
-        trials,
-        lambda folder: [],
-        ("tfface.sweep",),
-    ),
 }
 
 
@@ -175,7 +161,7 @@ class Options:
     """Kill a command again and again."""
 
     scenarios: tyro.conf.Positional[tuple[str, ...]] = tuple(SCENARIOS)
-    """Which of faces, shards, data, predict, sweep."""
+    """Which of faces, shards, data, predict."""
     times: int = 50
     """Kills of each."""
     place: Path = Path("out/kills")
