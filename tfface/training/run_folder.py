@@ -62,6 +62,7 @@ def _check_same(before: Config, now: Config, folder: Path) -> None:
         "data.batch",
         "optim.ema",
         "optim.learns",
+        "optim.frozen",
         "optim.weight_decay",
         "run.precision",
     ):
