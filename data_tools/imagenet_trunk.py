@@ -163,7 +163,9 @@ def _layer(
     yield f"{conv}/kernel", kernel
     yield f"{conv}/bias", np.zeros(len(gamma))
     spread = variance * scale**2
-    yield from _norm(conv.removesuffix("_conv") + "_bn", gamma * np.sqrt(spread + OUR_EPSILON), beta, mean * scale, spread)
+    yield from _norm(
+        conv.removesuffix("_conv") + "_bn", gamma * np.sqrt(spread + OUR_EPSILON), beta, mean * scale, spread
+    )
 
 
 def _norm(name: str, gamma: Any, beta: Any, mean: Any, variance: Any) -> Iterator[tuple[str, NDArray[np.floating]]]:

@@ -287,8 +287,8 @@ class OptimConfig:
     learns: Literal["all", "refiner"] = "all"
     """refiner: prn_res's refiner alone; the rest is frozen, its batch statistics too."""
     frozen: tuple[str, ...] = ()
-    """Beginnings of the names of layers that stay as they are, their batch statistics too: `stem stage1 stage2` keep what
-    a trunk has learnt from photographs (`data_tools/imagenet_trunk.py`)."""
+    """Beginnings of the names of layers that stay as they are, their batch statistics too: `stem stage1 stage2` keep
+    what a trunk has learnt from photographs (`data_tools/imagenet_trunk.py`)."""
     ema: float = 0.0
     """Momentum of a moving average of the weights that is validated and kept instead of them; 0: none."""
 

@@ -219,7 +219,7 @@ def _field_type(config: Config, section: str, name: str, key: str) -> Any:
 
 
 def _checked(key: str, value: Any, kind: Any) -> Any:
-    """`value` as `kind`, one of str, bool, int, float, Literal and tuples of floats."""
+    """`value` as `kind`, one of str, bool, int, float, Literal, tuples of them and lists of any length."""
     if typing.get_origin(kind) is Literal:
         choices = typing.get_args(kind)
         if value not in choices or isinstance(value, bool):
@@ -227,6 +227,10 @@ def _checked(key: str, value: Any, kind: Any) -> Any:
         return value
     if typing.get_origin(kind) is tuple:
         kinds = typing.get_args(kind)
+        if kinds[-1] is Ellipsis:
+            if not isinstance(value, (list, tuple)):
+                raise UserError(f"{key}: {value!r} should be a list.")
+            return tuple(_checked(key, part, kinds[0]) for part in value)
         if not isinstance(value, (list, tuple)) or len(value) != len(kinds):
             raise UserError(f"{key}: {value!r} should be {len(kinds)} numbers, such as [0.9, 1.2].")
         return tuple(_checked(key, part, part_kind) for part, part_kind in zip(value, kinds, strict=True))
