@@ -27,6 +27,7 @@ from tfface.geometry.camera import Camera
 from tfface.geometry.harmonics import harmonic_functions
 from tfface.geometry.raster import interpolate, rasterize, vertex_normals
 from tfface.geometry.subdivide import triangulate
+from tfface.viz.cover import skin_share
 from tfface.viz.texture import pull_push, sample_photo
 
 FloatArray = NDArray[np.floating]
@@ -143,9 +144,9 @@ def skin_texture(
     texels = tables.gather(packed)
     guide = own * _calmed(np.ascontiguousarray(texels[..., 3:]), tables.beyond)
     colours = sample_photo(image, texels)
-    unlike = _unlike(colours, guide)
-    weight = texels[..., 2] * (1 - _outwards(unlike * tables.rim)) * tables.inside
-    skin = (1 - tables.rim) * (1 - unlike)
+    covered = 1 - _skin_share(colours * own / np.maximum(guide, 0.02), texels[..., 2])
+    weight = texels[..., 2] * (1 - _outwards(covered)) * tables.inside
+    skin = (1 - covered) * (1 - _unlike(colours, guide))
     whole, origin = _completed(colours, guide, weight[..., None], skin[..., None])
     return SkinTexture(whole, origin, light)
 
@@ -194,6 +195,15 @@ def merged_skin(skins: Sequence[SkinTexture]) -> SkinTexture:
     mirrored = np.maximum(np.minimum(seen[:, ::-1], 1 - seen), 0)
     origin = np.concatenate([1 - seen - mirrored, seen, mirrored], axis=-1)
     return SkinTexture(_bytes(total / shares / 255), _bytes(origin), skins[0].light)
+
+
+def _skin_share(unlit: FloatArray, seen: FloatArray) -> NDArray[np.float32]:
+    """`skin_share` in the head's chart `[T,T]`; 1 beyond the face's."""
+    start = round(FRAME * (len(seen) - 1))
+    inner = (slice(start, len(seen) - start),) * 2
+    share = np.ones(np.shape(seen), np.float32)
+    share[inner] = skin_share(unlit[inner], seen[inner])
+    return share
 
 
 def _completed(
