@@ -40,7 +40,9 @@ def skin_share(colours: FloatArray, seen: FloatArray) -> NDArray[np.float32]:
     """
     zones = _zones()
     size = (TEXELS, TEXELS)
-    own, weight = (cv2.resize(np.asarray(part, np.float32), size, interpolation=cv2.INTER_AREA) for part in (colours, seen))
+    own, weight = (
+        cv2.resize(np.asarray(part, np.float32), size, interpolation=cv2.INTER_AREA) for part in (colours, seen)
+    )
     mirrored = weight[:, ::-1] * (1 - weight)
     known = (weight + mirrored) > 0.5
     both = own * weight[..., None] + own[:, ::-1] * mirrored[..., None]
