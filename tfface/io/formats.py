@@ -9,8 +9,8 @@ from tfface.errors import UserError
 
 MESHES = ("face", "head", "full")
 FORMATS = ("obj", "glb", "ply", "png", "mat", "json")
-REPORT = "report.html"
-"""What a folder's page is called."""
+REPORT, VIEW = "report.html", "view.html"
+"""What a folder's pages are called."""
 TEXTURES = ("photo", "albedo")
 TEXTURE_SIZES = (256, 512, 1024, 2048, 4096)
 
