@@ -1,4 +1,4 @@
-"""Which parts of a head keep a light from others: shadows of nose, brows and chin, by a depth picture from the light."""
+"""Which parts of a head keep a light from others (nose, brows, chin), by a depth picture from the light."""
 
 from __future__ import annotations
 

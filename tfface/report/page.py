@@ -106,12 +106,13 @@ def _head(title: str, style: str, count: int, failures: Sequence[str]) -> str:
         rows = "".join(f"<li>{html.escape(each)}</li>" for each in failures)
         failed = f'<details id="failures" open><summary>{len(failures)} failed</summary><ul>{rows}</ul></details>'
     sorts = {"name": "by name", "yaw": "by yaw", "error": "by error", "score": "by score"}
+    heading = f"{html.escape(title)}: {count} face{'' if count == 1 else 's'}"
     options = "".join(f'<option value="{value}">{label}</option>' for value, label in sorts.items())
     return (
         f'<!doctype html>\n<!-- {MARK} -->\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f'<meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
-        f"<style>{style}</style></head><body><h1>{html.escape(title)}: {count} face{'' if count == 1 else 's'}</h1>{failed}"
+        f"<style>{style}</style></head><body><h1>{heading}</h1>{failed}"
         f'<nav><input id="search" placeholder="name"><select id="sort">{options}</select>'
         '<button id="before">before</button><span id="where"></span><button id="after">after</button></nav>'
         '<main id="cards"></main>\n'
