@@ -116,28 +116,36 @@ class Relight(Common):
     """Azimuth (90: from the picture's right) and elevation (90: from above) in degrees, instead of --light."""
     panorama: Path | None = None
     """An equirectangular picture of surroundings to light the head with: Radiance HDR, or JPEG, PNG and so on."""
+    shadows: bool = True
+    """The head's own shadows too, where the light comes from one direction."""
     strength: float = 1.0
     """0 leaves the photograph as it is, 1 is the new light."""
     whole: ClassVar[bool] = True
 
     def prepare(self, reconstructor: Reconstructor) -> Any:
-        from tfface.effects.relight import DIRECTIONS, directed_light, panorama_light
+        from tfface.effects.relight import directed_light, panorama_light
         from tfface.io.panorama import read_panorama
 
         if not 0 <= self.strength <= 2:
             raise UserError(f"--strength {self.strength} is out of range: give 0 to 2.")
         if self.panorama is not None:
             return panorama_light(read_panorama(self.panorama))
-        return directed_light(*(self.direction or DIRECTIONS[self.light]))
+        return directed_light(*self._from())
+
+    def _from(self) -> tuple[float, float]:
+        """Azimuth and elevation."""
+        from tfface.effects.relight import DIRECTIONS
+
+        return self.direction or DIRECTIONS[self.light]
 
     def make(self, faces: list[FaceResult], prepared: Any) -> Made:
         from dataclasses import replace
 
         from tfface.effects.relight import relit
 
-        picture = faces[0].image
+        picture, shadows_from = faces[0].image, self._from() if self.shadows and self.panorama is None else None
         for face in faces:
-            picture = relit(replace(face, image=picture), prepared, self.strength)
+            picture = relit(replace(face, image=picture), prepared, self.strength, shadows_from)
         return {"_relit.png": picture}
 
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "evaluate": "measure a network on a benchmark",
     "export": "a training run to a SavedModel, Keras, ONNX or TFLite file, or a preset",
     "app": "a page on this machine: drop photographs or a short video (needs the extra `app`)",
+    "view": "results in the browser: turn them, and move their expressions",
     "info": "versions, devices, face model, networks, presets",
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -12,6 +12,7 @@ import tyro
 
 from tfface.cli import progress_bar, run
 from tfface.errors import UserError
+from tfface.io.formats import FileOptions
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +55,7 @@ class Arguments:
     """Steps of the photometric stage; 0: landmarks only."""
     overwrite: bool = False
     """Overwrite files in --out that tfface did not write, and results of other photographs."""
+    files: tyro.conf.OmitArgPrefixes[FileOptions] = field(default_factory=FileOptions)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -78,6 +80,9 @@ def _check(arguments: Arguments) -> None:
     given, points = len(arguments.photos), len(arguments.landmarks)
     if not given:
         raise UserError("No photograph was given: name one, or several of one person.")
+    arguments.files.check()
+    if "mat" in arguments.files.formats:
+        raise UserError("--formats mat is of networks with coefficients: ask tfface predict --mat for it.")
     if points and arguments.landmarks_file:
         raise UserError("--landmarks and --landmarks-file exclude each other: give one of them.")
     if points not in (0, given):
@@ -106,16 +111,17 @@ def _fit(arguments: Arguments, console: Console) -> None:
         progress.update(task, description="fit", total=max(arguments.steps, 1), completed=0)
         faces = fit_person(found, arguments.steps, lambda done: progress.advance(task, done))
         progress.update(task, description="writing", total=len(faces), completed=0)
-        made_with = {"steps": arguments.steps, "photographs": len(faces)}
+        made_with = {"steps": arguments.steps, "photographs": len(faces), "files": asdict(arguments.files)}
         for photo, base, face in zip(arguments.photos, stems(arguments.photos), faces, strict=True):
             source = photograph(photo)
             (stem,) = free_names(arguments.out, base, 1, source, arguments.overwrite)
-            face.save(arguments.out, stem, overwrite=arguments.overwrite, about=about(source, 0, 1, made_with))
+            told = about(source, 0, 1, made_with)
+            face.save(arguments.out, stem, overwrite=arguments.overwrite, about=told, files=arguments.files)
             progress.advance(task)
             yaw, pitch, roll = face.pose.degrees
             took = sum(face.timings_ms.values()) / 1000
             line = (
-                f"{arguments.out / stem}.obj  yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} degrees, {took:.1f} s"
+                f"{arguments.out / stem}.json  yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} degrees, {took:.1f} s"
             )
             progress.console.print(line, markup=False, soft_wrap=True)
 

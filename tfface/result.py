@@ -154,15 +154,21 @@ class FaceResult:
         """`[61129,3]` the whole head in the photograph (u, v, depth in pixels)."""
         return posed_head(self.vertices, *self.shape, self.camera)
 
-    def skin(self, size: int = TEXTURE_SIZE) -> SkinTexture:
-        """The skin's texture in the chart of the whole head, and where each texel comes from."""
-        if size not in self._skins:
-            albedo = None if self.decoded is None else self.decoded.parts["albedo"]
-            self._skins[size] = skin_texture(self.image, self.head_points, load_albedo_basis(), albedo, size)
-        return self._skins[size]
+    @property
+    def albedo_coefficients(self) -> NDArray[np.floating] | None:
+        """`[A]` of the face model's albedo, where they are known."""
+        return None if self.decoded is None else self.decoded.parts["albedo"]
+
+    def skin(self, size: int = TEXTURE_SIZE, unlit: bool = False) -> SkinTexture:
+        """The skin's texture in the chart of the whole head, and where each texel comes from; `unlit` without the
+        photograph's light."""
+        if (size, unlit) not in self._skins:
+            basis, albedo = load_albedo_basis(), self.albedo_coefficients
+            self._skins[size, unlit] = skin_texture(self.image, self.head_points, basis, albedo, size, unlit)
+        return self._skins[size, unlit]
 
     @cached_property
-    def _skins(self) -> dict[int, SkinTexture]:
+    def _skins(self) -> dict[tuple[int, bool], SkinTexture]:
         return {}
 
     @cached_property
@@ -177,6 +183,7 @@ class FaceResult:
         texture_size: int = TEXTURE_SIZE,
         blend_shapes: bool = False,
         name: str = "head",
+        unlit: bool = False,
     ) -> Model:
         """The mesh that people take away: skin, eyes, teeth, gums, tongue and mouth, mm about the head's centre.
 
@@ -185,8 +192,9 @@ class FaceResult:
             level: of subdivision, 0 to 2.
             texture_size: side of the skin's texture.
             blend_shapes: the 52 ARKit expressions as morph targets.
+            unlit: a skin without the photograph's light.
         """
-        mesh, skin = head_mesh(kind, level), self.skin(texture_size)
+        mesh, skin = head_mesh(kind, level), self.skin(texture_size, unlit)
         model = head_model(mesh, *self.shape, skin, self.iris, blend_shapes, name)
         return model if self.detail is None else with_detail(model, mesh, self.detail, self.detail_maps(texture_size))
 
@@ -300,7 +308,8 @@ class FaceResult:
         formats = {*wanted.formats, *(["mat"] if mat else [])}
         written = [self._save_mat(target / f"{stem}.mat")] if "mat" in formats else []
         if formats & set(WRITERS):
-            model = self.head(wanted.mesh, wanted.level, wanted.texture_size, wanted.morphs, stem)
+            unlit = wanted.texture == "albedo"
+            model = self.head(wanted.mesh, wanted.level, wanted.texture_size, wanted.morphs, stem, unlit)
             for kind in WRITERS:
                 written += WRITERS[kind](target / f"{stem}.{kind}", model) if kind in formats else []
         meshes = time.perf_counter()

@@ -13,10 +13,11 @@ from tfface.effects.maps import face_maps
 from tfface.effects.on_photo import head_on_photo
 from tfface.effects.pose import head_box_mm, pose_drawn
 from tfface.effects.relight import directed_light, panorama_light, relit
+from tfface.effects.shadow import lit_share, to_light
 from tfface.effects.swap import face_mask, swapped
 from tfface.effects.views import frontal, model_with, turntable
 from tfface.errors import UserError
-from tfface.face.head_uv import from_face_chart
+from tfface.face.head_uv import crop_in_head, from_face_chart
 from tfface.face.open_model import load_open_face
 
 LEFT_CHEEK, RIGHT_CHEEK, NOSE, UPPER_LIP = 3, 13, 30, 50
@@ -69,6 +70,17 @@ def test_light_comes_from_where_it_is_put() -> None:
     np.testing.assert_array_equal(relit(result, directed_light(-70, 10), strength=0.0), result.image)
     far = ~head_on_photo(result).shows
     assert (from_left[:6] == GROUND).all() and far[:6].all()
+
+
+def test_a_nose_casts_its_shadow_on_the_far_cheek() -> None:
+    face = load_open_face()
+    surface = face.head(2)
+    mean = surface.vertices(face.mean)
+    from_left, ahead = (lit_share(mean, surface.triangles, to_light(*where)) for where in ((-75, 15), (0, 0)))
+    nose = mean[crop_in_head(face)[face.landmarks68[30]]]
+    beside = (np.abs(mean[:, 1] - nose[1]) < 6) & (np.abs(np.abs(mean[:, 0]) - 15) < 3) & (mean[:, 2] > 100)
+    near, far = (from_left[beside & (mean[:, 0] * sign > 0)].mean() for sign in (-1, 1))
+    assert near > 0.9 and far < 0.4 and ahead[beside].mean() > 0.9
 
 
 def test_a_panorama_lights_from_where_it_is_bright() -> None:

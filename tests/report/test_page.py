@@ -18,6 +18,7 @@ from tfface.io.files import written_by_us
 from tfface.io.formats import FileOptions
 from tfface.io.image import write_image
 from tfface.report.page import write_report
+from tfface.view import write_view
 
 EVIL = "</script><b>x"
 
@@ -49,7 +50,7 @@ def test_a_page_holds_its_faces_and_fetches_nothing(folder: Path) -> None:
     assert her["name"] == "her" and her["yaw"] == pytest.approx(20, abs=1.5) and plain["name"] == "plain"
     assert "mouthSmileLeft" in dict(her["expression"])
     assert base64.b64decode(blocks["face0"]["photo"])[:2] == b"\xff\xd8" and blocks["face0"]["texture"]
-    assert blocks["face1"]["overlay"] is None and blocks["face1"]["texture"] is None
+    assert blocks["face1"]["overlay"] is None and blocks["face1"]["texture"]  # out of the GLB
 
 
 def test_its_mesh_is_the_results(folder: Path) -> None:
@@ -63,6 +64,22 @@ def test_its_mesh_is_the_results(folder: Path) -> None:
     skin = blocks["shared"]["pieces"][0]
     triangles = np.frombuffer(base64.b64decode(skin["triangles"]), np.uint16)
     assert skin["name"] == "skin" and triangles.max() < len(points) // 3
+
+
+def test_a_view_moves_its_faces_as_morph_targets_do(folder: Path) -> None:
+    for given in (folder, folder / "her_texture.png", folder / "her.json"):
+        blocks = _blocks(write_view(given).read_text(encoding="utf-8"))
+        assert [face["name"] for face in blocks["list"]] == (["her", "plain"] if given == folder else ["her"])
+    names, targets = load_open_face().expression_names, head_mesh("face", 0).morph_targets()
+    jaw = blocks["shared"]["moves"][names.index("jawOpen")]
+    moved = np.zeros_like(targets["jawOpen"])
+    rows = np.frombuffer(base64.b64decode(jaw["rows"]), np.uint16)
+    moved[rows] = np.frombuffer(base64.b64decode(jaw["offsets"]), np.int8).reshape(-1, 3) * jaw["step"]
+    assert jaw["name"] == "jawOpen" and np.abs(moved - targets["jawOpen"]).max() < max(jaw["step"], 0.021)
+    assert blocks["face0"]["weights"][names.index("mouthSmileLeft")] == pytest.approx(0.8, abs=0.25)
+    for wrong in (folder / "photos", folder / "absent.glb", folder / "photos" / "her.png"):
+        with pytest.raises(UserError):
+            write_view(wrong)
 
 
 def test_a_report_of_others_is_not_overwritten(folder: Path, tmp_path: Path) -> None:

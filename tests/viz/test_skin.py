@@ -11,6 +11,7 @@ from tfface.face.open_model import AlbedoBasis, load_albedo_basis, load_open_fac
 from tfface.geometry.camera import Camera
 from tfface.geometry.raster import interpolate, rasterize, vertex_normals
 from tfface.geometry.rotation import euler_to_matrix
+from tfface.viz.cover import skin_share
 from tfface.viz.head_model import BROWN, eye_texture, iris_colour
 from tfface.viz.skin import SkinTexture, posed_head, seen_vertices, skin_texture
 
@@ -101,6 +102,42 @@ def test_lit_from_one_side_there_is_no_seam_where_the_mirror_image_begins() -> N
         np.testing.assert_allclose(sides, wanted, atol=0.06)
 
 
+def test_hair_and_a_cap_are_no_skin_a_beard_and_freckles_are() -> None:
+    """In the face's chart: skin with some grain, light from the right, dark hair above and at one side, a beard."""
+    rng, size = np.random.default_rng(1), 200
+    row, column = np.mgrid[0:size, 0:size] / size
+    skin = (np.array([0.75, 0.55, 0.45]) * (0.9 + 0.2 * column)[..., None]).astype(np.float32)
+    hair = (row < 0.3 - 0.15 * column) | ((column < 0.22) & (row < 0.7))
+    spots = (np.abs(row - 0.5) < 0.02) & (np.abs(column - 0.6) < 0.02)
+    beard = (row > 0.72) & (np.abs(column - 0.5) < 0.3)
+    painted = np.where((hair | spots)[..., None], [0.15, 0.1, 0.08], skin) + rng.normal(0, 0.02, (size, size, 3))
+    seen = ((column > 0.05) & (column < 0.95) & (row < 0.92)).astype(np.float32)
+    inner = (seen > 0) & (column > 0.1) & (column < 0.9)
+    bearded = np.where(beard[..., None], [0.2, 0.14, 0.1], painted)
+    for picture in (painted, bearded):
+        share = skin_share(picture.astype(np.float32), seen)
+        assert share[hair & inner].mean() < 0.05
+        assert share[inner & ~hair & (column > 0.4) & (row > 0.4)].mean() > 0.95
+        assert share[spots].min() > 0.9
+    assert skin_share(skin, seen)[inner].min() > 0.99
+
+
+def test_an_albedo_has_no_side_that_is_brighter() -> None:
+    face = load_open_face()
+    mean = face.head(2).vertices(face.mean)
+    lit = 1 + 0.35 * vertex_normals(mean, face.head(2).triangles)[:, :1]
+    points = _head(0.0)
+    drawn = rasterize(points.astype(np.float32), face.head(2).triangles, PIXELS, PIXELS)
+    picture = interpolate(drawn[0], drawn[1], face.head(2).triangles, (0.5 * lit * [1.0, 1.0, 1.0]).astype(np.float32))
+    image = np.asarray(picture * 255, np.uint8)
+    cheeks = (mean[:, 2] > 90) & (np.abs(mean[:, 0]) > 35) & (mean[:, 1] > 650) & (mean[:, 1] < 690)
+    ratio = []
+    for unlit in (False, True):
+        found = _at_vertices(skin_texture(image, points, PLAIN, None, SIZE, unlit).colours)
+        ratio.append(found[cheeks & (mean[:, 0] > 0)].mean() / found[cheeks & (mean[:, 0] < 0)].mean())
+    assert ratio[0] > 1.2 and abs(ratio[1] - 1) < 0.05
+
+
 def test_irises_tell_their_colour_where_they_are_large_enough() -> None:
     face, camera, head = load_open_face(), _camera(0), _head(0)
     image = np.full((PIXELS, PIXELS, 3), (40, 90, 160), np.uint8)
@@ -109,7 +146,7 @@ def test_irises_tell_their_colour_where_they_are_large_enough() -> None:
     far = posed_head(small.project(face.mean_face()), *NOBODY, small)
     assert iris_colour(image[:100, :100], *NOBODY, small, far) == BROWN
     eye = eye_texture((0.2, 0.4, 0.7)).astype(int)
-    assert eye[128, 128].max() < 20 and eye[128, 128 + 11, 2] > eye[128, 128 + 11, 0] and eye[128, 180].min() > 140
+    assert eye[128, 128].max() < 20 and eye[128, 128 + 11, 2] > eye[128, 128 + 11, 0] and eye[128, 180].min() > 120
 
 
 def test_the_models_albedo_has_its_own_place() -> None:

@@ -3,8 +3,8 @@
 The light of the photograph is what its skin's texture was fitted with (`tfface.viz.skin`): nine harmonics a colour.
 Another light is nine harmonics too, fitted to the irradiance that each direction of a surface gets: from a panorama
 (Ramamoorthi and Hanrahan 2001) or from one direction. The photograph is multiplied by the ratio of both on the head's
-surface; the ratio fades away beside the head, so hair is lit like the skull under it and no edge shows. Light is soft
-and casts no shadows.
+surface; the ratio fades away beside the head, so hair is lit like the skull under it and no edge shows. Light from one
+direction casts the head's own shadows on it (`tfface.effects.shadow`); hair casts none.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.effects.on_photo import HeadOnPhoto, head_on_photo
+from tfface.effects.shadow import lit_share, to_light
 from tfface.errors import UserError
 from tfface.face.open_model import MAX_LEVEL, load_albedo_basis, load_open_face
 from tfface.geometry.harmonics import harmonic_functions
@@ -57,10 +58,8 @@ def directed_light(azimuth_deg: float, elevation_deg: float, colour: FloatArray 
         elevation_deg: 90 is from straight above.
         colour: `[3]`, white by default.
     """
-    azimuth, elevation = np.radians([azimuth_deg, elevation_deg])
-    to_light = np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
     normals = _sphere(NUM_NORMALS)
-    amount = AMBIENT + np.clip(normals @ to_light, 0, None)
+    amount = AMBIENT + np.clip(normals @ to_light(azimuth_deg, elevation_deg), 0, None)
     return _fitted(normals, amount[:, None] * (np.ones(3) if colour is None else np.asarray(colour)))
 
 
@@ -86,16 +85,19 @@ def panorama_light(panorama: FloatArray) -> NDArray[np.float64]:
     return _fitted(normals, np.clip(normals @ directions.T, 0, None) @ radiance)
 
 
-def relit(result: FaceResult, light: FloatArray, strength: float = 1.0) -> NDArray[np.uint8]:
+def relit(
+    result: FaceResult, light: FloatArray, strength: float = 1.0, shadows_from: tuple[float, float] | None = None
+) -> NDArray[np.uint8]:
     """The photograph `[H,W,3]` with the head in another light of the same brightness.
 
     Args:
         light: `[9,3]` harmonics (`tfface.geometry.harmonics`) in the picture's frame (x right, y up, z to the camera),
             of linear light.
         strength: 0 leaves the photograph as it is, 1 is the new light.
+        shadows_from: azimuth and elevation of a `directed_light`, which then casts shadows.
     """
     where = head_on_photo(result)
-    ratio = where.values(np.log(_ratio(result, np.asarray(light, np.float64)))) * strength
+    ratio = where.values(np.log(_ratio(result, np.asarray(light, np.float64), shadows_from))) * strength
     ratio = _beside_too(ratio, where)
     picture = result.image.copy()
     lit = picture[where.window] / np.float32(255) * np.exp(ratio)
@@ -103,7 +105,7 @@ def relit(result: FaceResult, light: FloatArray, strength: float = 1.0) -> NDArr
     return picture
 
 
-def _ratio(result: FaceResult, light: FloatArray) -> NDArray[np.float64]:
+def _ratio(result: FaceResult, light: FloatArray, shadows_from: tuple[float, float] | None) -> NDArray[np.float64]:
     """By what the photograph's colours are multiplied on each vertex `[61129,3]`."""
     albedo = None if result.decoded is None else result.decoded.parts["albedo"]
     own = chart_albedo(load_albedo_basis(), albedo, SMOOTH_PIXELS)
@@ -112,6 +114,12 @@ def _ratio(result: FaceResult, light: FloatArray) -> NDArray[np.float64]:
     new = np.maximum(linear, 1e-3 * max(float(linear.max()), 1e-9)) ** (1 / GAMMA)
     chosen = seen > 0.5 if (seen > 0.5).any() else np.ones(len(seen), bool)
     new *= usual.mean() / new[chosen].mean()
+    if shadows_from is not None:
+        direction = to_light(*shadows_from)
+        direct = np.clip(normals @ direction, 0, None)
+        triangles = load_open_face().head(MAX_LEVEL).triangles
+        reached = lit_share(np.asarray(result.head_points * [1, -1, 1]), triangles, direction)
+        new *= ((AMBIENT + direct * reached) / (AMBIENT + direct))[:, None] ** (1 / GAMMA)
     return np.clip(new / old, *LIMITS) ** _above_the_neck()
 
 

@@ -57,6 +57,11 @@ class FittedFace(FaceResult):
         """The fit's, over the photograph."""
         return self.coefficients.camera
 
+    @property
+    def albedo_coefficients(self) -> NDArray[np.float64]:
+        """`[A]` of the fit."""
+        return self.coefficients.albedo
+
     def albedo(self) -> NDArray[np.float32]:
         """`[53833,3]` the fitted albedo of each vertex, sRGB values in [0,1]."""
         maps, surface = load_albedo_basis(), load_open_face().face(2)

@@ -9,8 +9,9 @@ from tfface.errors import UserError
 
 MESHES = ("face", "head", "full")
 FORMATS = ("obj", "glb", "ply", "png", "mat", "json")
-REPORT = "report.html"
-"""What a folder's page is called."""
+REPORT, VIEW = "report.html", "view.html"
+"""What a folder's pages are called."""
+TEXTURES = ("photo", "albedo")
 TEXTURE_SIZES = (256, 512, 1024, 2048, 4096)
 
 
@@ -27,6 +28,8 @@ class FileOptions:
     is always written."""
     texture_size: int = 1024
     """Side of the skin's texture: 256, 512, 1024, 2048 or 4096."""
+    texture: Literal["photo", "albedo"] = "photo"
+    """photo: as photographed; albedo: lit from all sides alike, for scenes with a light of their own."""
     blend_shapes: bool | None = None
     """The GLB moves by the 52 ARKit expressions; None: at level 0 (1 MB) and 1 (4 MB), not at 2 (16 MB)."""
 
@@ -40,6 +43,7 @@ class FileOptions:
             ("mesh", (self.mesh,), MESHES),
             ("level", (self.level,), (0, 1, 2)),
             ("formats", self.formats, FORMATS),
+            ("texture", (self.texture,), TEXTURES),
             ("texture_size", (self.texture_size,), TEXTURE_SIZES),
         )
         for name, given, known in choices:

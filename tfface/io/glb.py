@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import json
 import struct
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from tfface.io.files import MARK
 from tfface.io.image import PNG_LEVEL
+from tfface.io.reading import reading
 
 if TYPE_CHECKING:
     from tfface.io.mesh import Mesh
@@ -121,3 +123,23 @@ def png_bytes(texture: NDArray[np.uint8]) -> bytes:
     file = io.BytesIO()
     Image.fromarray(texture).save(file, "png", compress_level=PNG_LEVEL)
     return file.getvalue()
+
+
+def first_picture(path: Path) -> NDArray[np.uint8] | None:
+    """The first picture `[H,W,3]` in a GLB file: the skin's, of ours; None where there is none.
+
+    Raises:
+        UserError: it is no GLB file.
+    """
+    from PIL import Image
+
+    with reading(path, "a GLB file"):
+        data = path.read_bytes()
+        length = struct.unpack_from("<I", data, 12)[0]
+        tree = json.loads(data[20 : 20 + length])
+        if not tree.get("images"):
+            return None
+        view = tree["bufferViews"][tree["images"][0]["bufferView"]]
+        start = 20 + length + 8 + view.get("byteOffset", 0)
+        with Image.open(io.BytesIO(data[start : start + view["byteLength"]]), formats=("PNG",)) as picture:
+            return np.asarray(picture.convert("RGB"), np.uint8)

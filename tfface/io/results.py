@@ -138,6 +138,12 @@ def free_names(
     raise UserError(f"{folder} has no free name left for {stem}: choose another --out.")
 
 
+def faces_in(folder: Path) -> list[str]:
+    """What the results of faces in a folder are called, in order."""
+    told = {path.stem: _told(path) for path in sorted(folder.glob("*.json"))}
+    return [name for name, each in told.items() if each is not None and isinstance(each.get("shape"), dict)]
+
+
 def refuse_foreign_results(folder: Path, name: str) -> None:
     """Sees to it that results called `name` overwrite nothing that is not ours.
 

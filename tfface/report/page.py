@@ -25,12 +25,16 @@ from tfface.face.head_mesh import HeadMesh, head_mesh
 from tfface.face.open_model import load_open_face
 from tfface.geometry.align import crop_transform, square_box
 from tfface.io.files import MARK, atomic_path, refuse_foreign
-from tfface.io.formats import REPORT
+from tfface.io.formats import REPORT, VIEW
+from tfface.io.glb import first_picture
 from tfface.io.image import read_image, warp_image
+from tfface.io.model import LEAST_MOVE_MM
 from tfface.viz.head_model import BROWN, PLAIN, eye_texture, tooth_texture
 
 FEW, SIZES = 1000, (256, 144)
 """Pictures of up to so many faces, and of more, have sides of so many pixels."""
+FINE, MOST_FINE = 1024, 12
+"""Side of the textures of a viewer's faces, where these are so few."""
 STRONGEST = 5
 """Expressions that are told of each face."""
 COLOURS = {"skin": (0.80, 0.65, 0.56), "eye": (0.9, 0.9, 0.9), "tooth": (0.9, 0.87, 0.8)}
@@ -41,23 +45,29 @@ class Reported:
     """A face whose results are there.
 
     Attributes:
-        photo: its photograph.
+        photo: its photograph, if it is there.
         base: its results' path without their endings.
     """
 
-    photo: Path
+    photo: Path | None
     base: Path
 
 
 def write_report(
-    folder: Path, faces: Sequence[tuple[Path, str]], failures: Sequence[str], title: str, overwrite: bool = False
+    folder: Path,
+    faces: Sequence[tuple[Path | None, str]],
+    failures: Sequence[str],
+    title: str,
+    overwrite: bool = False,
+    viewer: bool = False,
 ) -> Path:
-    """Writes report.html into the folder of the results.
+    """Writes report.html into the folder of the results, or view.html.
 
     Args:
-        faces: each one's photograph, and what its results are called.
+        faces: each one's photograph, if it is there, and what its results are called.
         failures: a sentence for each photograph that failed.
         title: of the page.
+        viewer: write view.html: the 52 expressions have sliders, and few faces' textures are fine.
 
     Returns:
         its path.
@@ -65,7 +75,8 @@ def write_report(
     Raises:
         UserError: a file of this name is there that tfface did not write.
     """
-    path, size = folder / REPORT, SIZES[len(faces) > FEW]
+    path, size = folder / (VIEW if viewer else REPORT), SIZES[len(faces) > FEW]
+    texels = FINE if viewer and len(faces) <= MOST_FINE else size if size == SIZES[0] else 128
     if not overwrite:
         refuse_foreign([path])
     room = Path(__file__).parent
@@ -75,12 +86,12 @@ def write_report(
         for photo, name in faces:
             face = Reported(photo, folder / name)
             try:
-                numbers, pictures = _numbers(face), _pictures(face, size)
+                numbers, pictures = _numbers(face), _pictures(face, size, texels)
             except (UserError, OSError, KeyError, TypeError, ValueError):
                 continue  # results that were changed since, or are of an earlier schema
             file.write(_json(f"face{len(told)}", pictures))
             told.append(numbers)
-        file.write(_json("shared", _shared()))
+        file.write(_json("shared", {**_shared(), "moves": _moves() if viewer else None}))
         file.write(_json("list", told))
         script = (room / "viewer.js").read_text(encoding="utf-8")
         file.write(f"<script>\n{script}</script>\n</body></html>\n")
@@ -95,12 +106,13 @@ def _head(title: str, style: str, count: int, failures: Sequence[str]) -> str:
         rows = "".join(f"<li>{html.escape(each)}</li>" for each in failures)
         failed = f'<details id="failures" open><summary>{len(failures)} failed</summary><ul>{rows}</ul></details>'
     sorts = {"name": "by name", "yaw": "by yaw", "error": "by error", "score": "by score"}
+    heading = f"{html.escape(title)}: {count} face{'' if count == 1 else 's'}"
     options = "".join(f'<option value="{value}">{label}</option>' for value, label in sorts.items())
     return (
         f'<!doctype html>\n<!-- {MARK} -->\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         f'<meta name="viewport" content="width=device-width"><title>{html.escape(title)}</title>'
-        f"<style>{style}</style></head><body><h1>{html.escape(title)}: {count} faces</h1>{failed}"
+        f"<style>{style}</style></head><body><h1>{heading}</h1>{failed}"
         f'<nav><input id="search" placeholder="name"><select id="sort">{options}</select>'
         '<button id="before">before</button><span id="where"></span><button id="after">after</button></nav>'
         '<main id="cards"></main>\n'
@@ -134,15 +146,19 @@ def _numbers(face: Reported) -> dict[str, Any]:
     }
 
 
-def _pictures(face: Reported, size: int) -> dict[str, Any]:
+def _pictures(face: Reported, size: int, texels: int) -> dict[str, Any]:
     """JPEG files as base64, and the mesh."""
     summary = _summary(face)
     offsets, step = _offsets(summary["shape"])
-    overlay, texture = (face.base.with_name(f"{face.base.name}_{name}.png") for name in ("overlay", "texture"))
+    overlay, skin = (face.base.with_name(f"{face.base.name}_{name}.png") for name in ("overlay", "texture"))
+    glb = face.base.with_name(f"{face.base.name}.glb")
+    texture = read_image(skin) if skin.is_file() else first_picture(glb) if glb.is_file() else None
+    weights = summary["shape"]["expression_weights"]
     return {
-        "photo": _jpeg(_photo(face.photo, summary, size), size),
+        "photo": None if face.photo is None else _jpeg(_photo(face.photo, summary, size), size),
         "overlay": _jpeg(read_image(overlay), size) if overlay.is_file() else None,
-        "texture": _jpeg(read_image(texture), SIZES[0] if size == SIZES[0] else 128) if texture.is_file() else None,
+        "texture": None if texture is None else _jpeg(texture, texels),
+        "weights": [round(float(weights[name]), 3) for name in load_open_face().expression_names],
         "mesh": _base64(offsets),
         "step": step,
     }
@@ -186,6 +202,18 @@ def _offsets(shape: dict[str, Any]) -> tuple[NDArray[np.int8], float]:
     beside = points - mean / 100
     step = max(float(np.abs(beside).max()), 1e-3) / 127
     return np.asarray(np.round(beside / step), np.int8), step
+
+
+@lru_cache(maxsize=1)
+def _moves() -> list[dict[str, Any]]:
+    """Each expression's name, which vertices it moves, and by how many steps of so many millimetres at weight 1."""
+    told = []
+    for name, moves in _mean()[0].morph_targets().items():
+        rows = np.flatnonzero(np.abs(moves).max(1) > LEAST_MOVE_MM)
+        step = max(float(np.abs(moves).max()), 1e-3) / 127
+        offsets = np.asarray(np.round(moves[rows] / step), np.int8)
+        told.append({"name": name, "rows": _base64(rows.astype(np.uint16)), "offsets": _base64(offsets), "step": step})
+    return told
 
 
 @lru_cache(maxsize=1)

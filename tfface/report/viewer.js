@@ -23,6 +23,9 @@ const pieces = shared.pieces.map((piece) => ({
   uv: piece.uv && Float32Array.from(new Uint16Array(bytes(piece.uv).buffer), (value) => value / 65535),
 }));
 const mean = Float32Array.from(new Int16Array(bytes(shared.mean).buffer), (value) => value / 100);
+const moves = (shared.moves ?? []).map((move) => ({
+  ...move, rows: new Uint16Array(bytes(move.rows).buffer), offsets: new Int8Array(bytes(move.offsets).buffer),
+}));
 let program, turn = [0, 0], zoom = 1, shown = null;
 
 const VERTEX = `attribute vec3 p; attribute vec3 n; attribute vec2 t; uniform vec4 turn; uniform float scale;
@@ -96,14 +99,43 @@ function show(index, place) {
   if (!gl) { place.textContent = "This browser shows no WebGL."; return; }
   if (!program) build();
   const data = face(index), offsets = new Int8Array(bytes(data.mesh).buffer);
-  const points = Float32Array.from(mean, (value, i) => value + offsets[i] * data.step), normal = new Float32Array(points.length);
-  for (const piece of pieces) normals(points, piece.triangles, normal, piece.first);
-  shown = { points: buffer(gl.ARRAY_BUFFER, points), normals: buffer(gl.ARRAY_BUFFER, normal), skin: null };
+  shown = { own: Float32Array.from(mean, (value, i) => value + offsets[i] * data.step), weights: data.weights, skin: null };
+  pose(shown, data.weights);
   const mine = shown;
   if (data.texture) texture(data.texture, (made) => { mine.skin = made; draw(); });
   turn = [0.5, 0.1]; zoom = 1;
-  place.replaceChildren(canvas);
+  place.replaceChildren(canvas, ...(moves.length ? [sliders(shown)] : []));
   draw();
+}
+
+function pose(mine, weights) {
+  const points = Float32Array.from(mine.own), normal = new Float32Array(points.length);
+  moves.forEach((move, k) => {
+    const by = (weights[k] - mine.weights[k]) * move.step;
+    if (by) move.rows.forEach((row, i) => { for (let c = 0; c < 3; c++) points[3 * row + c] += by * move.offsets[3 * i + c]; });
+  });
+  for (const piece of pieces) normals(points, piece.triangles, normal, piece.first);
+  for (const old of [mine.points, mine.normals]) gl.deleteBuffer(old ?? null);
+  mine.points = buffer(gl.ARRAY_BUFFER, points);
+  mine.normals = buffer(gl.ARRAY_BUFFER, normal);
+}
+
+function sliders(mine) {
+  const panel = element("section"), now = [...mine.weights], inputs = [];
+  panel.onclick = (event) => event.stopPropagation();
+  for (const [text, wanted] of [["as photographed", mine.weights], ["at rest", mine.weights.map(() => 0)]]) {
+    element("button", text, panel).onclick = () => {
+      inputs.forEach((input, k) => { input.value = now[k] = wanted[k]; });
+      pose(mine, now); draw();
+    };
+  }
+  moves.forEach((move, k) => {
+    const label = element("label", move.name, panel), input = element("input", undefined, label);
+    Object.assign(input, { type: "range", min: 0, max: 1, step: 0.01, value: now[k] });
+    input.oninput = () => { now[k] = Number(input.value); pose(mine, now); draw(); };
+    inputs.push(input);
+  });
+  return panel;
 }
 
 function attribute(name, made, size, offset) {
@@ -158,9 +190,10 @@ function card(index) {
   element("h2", told.name, made);
   const row = element("div", undefined, made);
   for (const [base64, label] of [[data.photo, "photograph"], [data.overlay, "overlay"]]) {
+    if (!base64) continue;
     const image = element("img", undefined, row);
     image.alt = label;
-    if (base64) image.src = picture(base64);
+    image.src = picture(base64);
   }
   const place = element("div", "click to turn the mesh", row);
   place.className = "mesh";
@@ -184,7 +217,8 @@ $("search").oninput = $("sort").onchange = () => { page = 0; refresh(); };
 $("before").onclick = () => { page -= 1; refresh(); };
 $("after").onclick = () => { page += 1; refresh(); };
 refresh();
-const named = order.findIndex((index) => list[index].name === decodeURIComponent(location.hash.slice(1)));
+const asked = moves.length && list.length === 1 ? list[0].name : decodeURIComponent(location.hash.slice(1));
+const named = order.findIndex((index) => list[index].name === asked);
 if (named >= 0) { // report.html#NAME opens NAME's mesh
   page = Math.floor(named / PAGE);
   refresh();

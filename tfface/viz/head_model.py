@@ -124,18 +124,20 @@ def eye_texture(
     fibres = sum(np.sin(k * turn + k * k) for k in (9, 17, 29, 41)) / 4
     share = np.clip((degrees - PUPIL_DEG) / (IRIS_DEG - PUPIL_DEG), 0, 1)
     tone = 0.9 + 0.25 * (1 - share) + 0.12 * fibres - 0.55 * np.clip((share - 0.75) / 0.25, 0, 1) ** 2
-    white = (np.array([0.84, 0.82, 0.80]) - np.clip(degrees[..., None] / 90 - 0.3, 0, 1) * [0.1, 0.24, 0.24]) * light
+    white = (np.array([0.74, 0.72, 0.70]) - np.clip(degrees[..., None] / 90 - 0.3, 0, 1) * [0.2, 0.3, 0.3]) * light
     colour = white + inside(IRIS_DEG, 2 * soft) * (np.array(iris) * tone[..., None] - white)
     colour = colour * (1 - inside(PUPIL_DEG)) + 0.02 * inside(PUPIL_DEG)
     return np.asarray(np.clip(colour, 0, 1) * 255 + 0.5, np.uint8)
 
 
 def tooth_texture(light: FloatArray = WHITE) -> NDArray[np.uint8]:
-    """`[T,T,3]` a row of 14 teeth as `Piece.uv` of teeth unrolls them, dark between them, in the light `[3]`."""
-    place = (np.arange(TEETH_PIXELS) + 0.5) / TEETH_PIXELS * 14 % 1
-    gap = np.minimum(place, 1 - place)
-    tone = 0.45 + 0.55 * np.clip(gap / 0.08, 0, 1) ** 0.5
-    row = tone[:, None] * np.array([0.90, 0.87, 0.80]) * light
+    """`[T,T,3]` a row of 14 teeth as `Piece.uv` of teeth unrolls them, in the light `[3]`; darker between them, and
+    towards the molars."""
+    along = (np.arange(TEETH_PIXELS) + 0.5) / TEETH_PIXELS
+    gap = np.minimum(along * 14 % 1, 1 - along * 14 % 1)
+    tone = 0.62 + 0.38 * np.clip(gap / 0.12, 0, 1) ** 0.5
+    cheeks = 1 - 0.6 * np.abs(2 * along[:, None] - 1) ** 1.5  # keep the light from the molars, red least
+    row = tone[:, None] * cheeks ** [0.8, 1.1, 1.2] * [0.90, 0.87, 0.80] * light
     return np.repeat(np.asarray(np.clip(row, 0, 1) * 255 + 0.5, np.uint8)[None], TEETH_PIXELS, axis=0)
 
 

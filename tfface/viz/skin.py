@@ -7,7 +7,7 @@ field so that it meets its neighbours without a seam: cloning by a membrane (Per
 pull and push (Gortler et al. 1996).
 
 A texel counts as seen where the surface faces the camera, nothing stands before it, no silhouette is near (its pixels
-are mixed with what lies behind), and, towards hair, ears and collar, where the colour is skin's.
+are mixed with what lies behind), and neither hair nor cap nor collar lies on it (`tfface.viz.cover`).
 """
 
 from __future__ import annotations
@@ -18,15 +18,18 @@ from functools import lru_cache
 
 import cv2
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tfface.face.head_uv import FRAME, crop_in_head, head_uv, to_face_chart
 from tfface.face.open_model import MAX_LEVEL, AlbedoBasis, load_open_face
 from tfface.face.position_map import texel_tables
 from tfface.geometry.camera import Camera
+from tfface.geometry.cut import edges_of
 from tfface.geometry.harmonics import harmonic_functions
 from tfface.geometry.raster import interpolate, rasterize, vertex_normals
 from tfface.geometry.subdivide import triangulate
+from tfface.viz.cover import skin_share
 from tfface.viz.texture import pull_push, sample_photo
 
 FloatArray = NDArray[np.floating]
@@ -38,17 +41,13 @@ MARGIN = (0.006, 0.022)
 FACING = (0.2, 0.5)
 """How much a surface faces the camera (its normal's z) where its texels begin to count, and fully do."""
 UNLIKE = (0.2, 0.34)
-"""Colours that differ from the guide's by this share are half believed, and not at all, at the rim of the face."""
+"""What is made up goes by colours that differ from the guide's by less than this share, not by what differs more."""
 STRANDS = 0.05
 """Of the texture's side: so wide is the surrounding that goes with such colours."""
-RIM = (0.62, 0.74)
-"""Of the chart's half side from its middle: where the rim begins, and is fully one."""
-FOREHEAD = (0.23, 0.285)
-"""Of the chart's height from above: the forehead counts as rim, since hair hangs into it, down to above the brows."""
 END = (0.84, 0.97)
 """Beyond that of it the photograph does not count: networks know the face's outermost ring least."""
-OUTSIDE, CALM = (0.98, 1.04), 0.012
-"""Where the face's chart ends, and of the texture's side by how much the light is smoothed outside it."""
+CALM, CALM_STEPS = (0.93, 0.98), 40
+"""Outside that of it normals are smoothed, so often: round the face's border a network's answer is folded."""
 FADE_MM = 40.0
 SMOOTH_TEXELS = 256
 MADE_UP = 1e-3
@@ -126,7 +125,12 @@ def seen_vertices(points: FloatArray, triangles: NDArray[np.int32]) -> NDArray[n
 
 
 def skin_texture(
-    image: NDArray[np.uint8], points: FloatArray, albedo: AlbedoBasis, coefficients: FloatArray | None, size: int
+    image: NDArray[np.uint8],
+    points: FloatArray,
+    albedo: AlbedoBasis,
+    coefficients: FloatArray | None,
+    size: int,
+    unlit: bool = False,
 ) -> SkinTexture:
     """The texture of a head in a photograph.
 
@@ -135,19 +139,24 @@ def skin_texture(
         points: `[61129,3]` `posed_head`.
         albedo: the face model's, with `coefficients` `[A]` of the person; None is the mean.
         size: side in texels, a power of two.
+        unlit: the light that fits the photograph is taken out, but for its level and tint on the whole, which nothing
+            in one photograph tells from the skin's.
     """
     tables = _tables(size)
     own = chart_albedo(albedo, coefficients, size)
     seen, _, shading, light = head_light(image, points, own)
     packed = np.concatenate([points[:, :2], seen[:, None], shading], axis=1).astype(np.float32)
     texels = tables.gather(packed)
-    guide = own * _calmed(np.ascontiguousarray(texels[..., 3:]), tables.beyond)
+    lit = np.ascontiguousarray(texels[..., 3:])
+    guide = own * lit
     colours = sample_photo(image, texels)
-    unlike = _unlike(colours, guide)
-    weight = texels[..., 2] * (1 - _outwards(unlike * tables.rim)) * tables.inside
-    skin = (1 - tables.rim) * (1 - unlike)
+    covered = 1 - _skin_share(colours * own / np.maximum(guide, 0.02), texels[..., 2])
+    weight = texels[..., 2] * (1 - _outwards(covered)) * tables.inside
+    skin = (1 - covered) * (1 - _unlike(colours, guide))
     whole, origin = _completed(colours, guide, weight[..., None], skin[..., None])
-    return SkinTexture(whole, origin, light)
+    if not unlit:
+        return SkinTexture(whole, origin, light)
+    return SkinTexture(_bytes(whole / np.float32(255) * light / np.maximum(lit, 0.02)), origin, light)
 
 
 def head_light(
@@ -167,7 +176,7 @@ def head_light(
     triangles = load_open_face().head(MAX_LEVEL).triangles
     seen = seen_vertices(points, triangles)
     seen *= (points[:, :2] >= 0).all(1) & (points[:, 0] <= image.shape[1]) & (points[:, 1] <= image.shape[0])
-    normals = vertex_normals(np.asarray(points * [1, -1, 1], np.float32), triangles)
+    normals = _calmed(vertex_normals(np.asarray(points * [1, -1, 1], np.float32), triangles))
     shading, light = _shading(image, points, normals, seen, albedo)
     return seen, normals, shading, light
 
@@ -194,6 +203,15 @@ def merged_skin(skins: Sequence[SkinTexture]) -> SkinTexture:
     mirrored = np.maximum(np.minimum(seen[:, ::-1], 1 - seen), 0)
     origin = np.concatenate([1 - seen - mirrored, seen, mirrored], axis=-1)
     return SkinTexture(_bytes(total / shares / 255), _bytes(origin), skins[0].light)
+
+
+def _skin_share(unlit: FloatArray, seen: FloatArray) -> NDArray[np.float32]:
+    """`skin_share` in the head's chart `[T,T]`; 1 beyond the face's."""
+    start = round(FRAME * (len(seen) - 1))
+    inner = (slice(start, len(seen) - start),) * 2
+    share = np.ones(np.shape(seen), np.float32)
+    share[inner] = skin_share(unlit[inner], seen[inner])
+    return share
 
 
 def _completed(
@@ -252,12 +270,27 @@ def _unlike(colours: FloatArray, guide: FloatArray) -> NDArray[np.float32]:
     return np.asarray(cv2.resize(cv2.GaussianBlur(around, (0, 0), reach / 4), guide.shape[:2]), np.float32)
 
 
-def _calmed(shading: FloatArray, beyond: FloatArray) -> NDArray[np.float32]:
-    """The light beyond the face's chart made smooth: the ring's corners hold a few folded triangles."""
-    small = (min(len(shading), SMOOTH_TEXELS),) * 2
-    calm = cv2.GaussianBlur(cv2.resize(shading, small, interpolation=cv2.INTER_AREA), (0, 0), small[0] * CALM)
-    smooth = cv2.resize(calm, shading.shape[:2])
-    return np.asarray(shading + beyond[..., None] * (smooth - shading), np.float32)
+def _calmed(normals: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The head's normals `[61129,3]`, smoothed over the mesh from the face's border on."""
+    rows, near = _beyond()
+    calm = np.array(normals)
+    for _ in range(CALM_STEPS):
+        calm[rows] = near @ calm
+    return np.asarray(calm / np.maximum(np.linalg.norm(calm, axis=1, keepdims=True), 1e-9), np.float32)
+
+
+@lru_cache(maxsize=1)
+def _beyond() -> tuple[NDArray[np.int64], sp.csr_matrix]:
+    """The vertices beyond the face's border, and what each is after one step of smoothing `[R,61129]`."""
+    face = load_open_face()
+    edges, radius = edges_of(face.head(MAX_LEVEL).quads), np.abs(2 * to_face_chart(head_uv(face)) - 1).max(1)
+    links = sp.csr_matrix((np.ones(len(edges)), tuple(edges.T)), shape=(len(radius),) * 2)
+    links = ((links + links.T) > 0).astype(np.float32)
+    mean = sp.diags(1 / np.maximum(np.asarray(links.sum(1)).ravel(), 1)) @ links
+    share = _ramp(radius, *CALM)
+    step = sp.diags(1 - share) + sp.diags(share) @ mean
+    rows = np.flatnonzero(share)
+    return rows, step.tocsr()[rows].astype(np.float32)
 
 
 def _outwards(unlike: FloatArray) -> NDArray[np.float32]:
@@ -330,14 +363,12 @@ def chart_values(values: FloatArray, size: int) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, eq=False)
 class _HeadTables:
-    """Each texel's triangle and weights, and how much it is rim, inside the rim's end, and beyond the face's chart."""
+    """Each texel's triangle and weights, and how far it is inside the face's end."""
 
     triangles: NDArray[np.int32]
     triangle_id: NDArray[np.int32]
     weights: NDArray[np.float32]
-    rim: NDArray[np.float32]
     inside: NDArray[np.float32]
-    beyond: NDArray[np.float32]
 
     def gather(self, values: FloatArray) -> NDArray[np.float32]:
         """`[V,C]` to `[T,T,C]`."""
@@ -351,6 +382,4 @@ def _tables(size: int) -> _HeadTables:
     triangles = triangulate(surface.quads[surface.quad_part < 2])
     triangle_id, weights, _ = texel_tables(head_uv(face), triangles, size)
     radius = _chart_radius(size)
-    above = 1 - _ramp(to_face_chart(np.arange(size) / (size - 1)), *FOREHEAD)[:, None]
-    rim = np.maximum(_ramp(radius, *RIM), above)
-    return _HeadTables(triangles, triangle_id, weights, rim, 1 - _ramp(radius, *END), _ramp(radius, *OUTSIDE))
+    return _HeadTables(triangles, triangle_id, weights, 1 - _ramp(radius, *END))

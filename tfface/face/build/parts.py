@@ -41,6 +41,9 @@ CAVITY_RINGS = (
 """Of the mouth's cavity: width as a share of the lips', half height in mm (the first: the lips' own), depth in mm."""
 ARCH, BACK_MM = 0.93, 1.0
 """MakeHuman's arch is squarer than people's, and came through the lips' corners: narrower than scanned, and behind."""
+FORWARD_MM = {"upper": 4.0, "lower": 3.5}
+"""Scanned front teeth stand 11 mm behind the lips' line, and a mouth turned aside shows a dark gap. So much further
+forward they still do not come through closed lips; the last molars stay."""
 TONGUE_SIZE, TONGUE_SHIFT_MM = 0.9, (0.0, -5.0, 0.0)
 """MakeHuman's fills the mouth up to the palate; people's rests below the lower teeth's edge."""
 TONGUE_LIFT_MM = 9.0
@@ -202,16 +205,18 @@ def _helper(base: BaseMesh, name: str) -> tuple[NDArray[np.int64], NDArray[np.in
 
 
 def _on_scan(base: BaseMesh, people: ScannedPeople, laid: LaidOn, upper: bool) -> tuple[FloatArray, FloatArray]:
-    """Scale and shift that lay MakeHuman's teeth (mm) over the scanned ones: width, front, and cutting edge."""
+    """Scale and shift that lay MakeHuman's teeth (mm) over the scanned ones: width, cutting edge, and their front drawn
+    forward."""
+    forward = FORWARD_MM["upper" if upper else "lower"]
     own = base.vertices[_helper(base, "helper-upper-teeth" if upper else "helper-lower-teeth")[0]] * MM_PER_DM
     scanned = laid.placed[people.teeth[0 if upper else 1]]
-    width, length = (np.ptp(scanned[:, axis]) / np.ptp(own[:, axis]) for axis in (0, 2))
+    width, length = ((np.ptp(scanned[:, axis]) + more) / np.ptp(own[:, axis]) for axis, more in ((0, 0), (2, forward)))
     scale = np.array([ARCH * width, 1.0, length])
     ends = []
     for points in (own * scale, scanned):
         front = points[points[:, 2] > points[:, 2].max() - FRONT_MM]
         ends.append(np.array([0.0, front[:, 1].min() if upper else front[:, 1].max(), points[:, 2].max()]))
-    return scale, ends[1] - ends[0] - [0.0, 0.0, BACK_MM]
+    return scale, ends[1] - ends[0] + [0.0, 0.0, forward - BACK_MM]
 
 
 def _teeth(

@@ -1,0 +1,129 @@
+"""Which texels of a face show skin, and which hair, a cap or a collar that lies on it.
+
+The face's chart is cut in two by colour and by edges (GrabCut, Rother et al. 2004): cheeks and nose are skin, what is
+unlike them at the rim is not, and each texel between goes where its colour and its neighbours say. Light is divided out
+first, brows, eyes, lips and nostrils do not take part, and texels that the photograph hides are taken from the mirrored
+side. Only what hangs together with the rim is left out: freckles and shadows of the face stay. So does a beard: where
+the chin is as dark as one, nothing below the nose is left out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.face.open_model import load_open_face
+
+FloatArray = NDArray[np.floating]
+Mask = NDArray[np.bool_]
+TEXELS = 160
+"""Side of the chart in which it is decided."""
+SIDES, RIM, FOREHEAD = 0.48, 0.64, 0.22
+"""Of the chart's half side from its middle, and of its height from above: beyond, texels are more likely no skin."""
+UNLIKE = 0.4
+"""Colours that differ by this share from the face's own are no skin at the rim; by half of it they may be skin."""
+BEARD, BEARD_ENDS = 0.24, 0.8
+"""A chin that is darker than the face by this share is bearded; so far from the middle beards reach, as `RIM`."""
+ROUNDS = 4
+
+
+def skin_share(colours: FloatArray, seen: FloatArray) -> NDArray[np.float32]:
+    """How far each texel of the face's chart shows skin, `[R,R]` in [0,1].
+
+    Args:
+        colours: `[R,R,3]` in [0,1], the photograph's with the light divided out.
+        seen: `[R,R]` how well the photograph shows each texel.
+    """
+    zones = _zones()
+    size = (TEXELS, TEXELS)
+    own, weight = (
+        cv2.resize(np.asarray(part, np.float32), size, interpolation=cv2.INTER_AREA) for part in (colours, seen)
+    )
+    mirrored = weight[:, ::-1] * (1 - weight)
+    known = (weight + mirrored) > 0.5
+    both = own * weight[..., None] + own[:, ::-1] * mirrored[..., None]
+    both /= np.maximum(weight + mirrored, 1e-3)[..., None]
+    sure = zones.core & known
+    if np.count_nonzero(sure) < 0.2 * np.count_nonzero(zones.core):
+        return np.ones(np.shape(seen), np.float32)
+    usual = np.median(both[sure], axis=0)
+    shown = np.where((known & ~zones.features)[..., None], both, usual)
+    apart = np.linalg.norm(shown - usual, axis=-1) / (np.linalg.norm(usual) + 0.05)
+    darker = float(np.median(usual.mean() - both[zones.chin & known].mean(-1))) if (zones.chin & known).any() else 0.0
+    bearded = darker > BEARD * usual.mean()
+    cover = _cut(shown, apart, known, zones) & (cv2.dilate(np.float32(apart > UNLIKE / 2), np.ones((5, 5))) > 0)
+    if bearded:
+        cover &= ~zones.beard
+    return _soft(_whole(cover, zones), np.shape(seen)[0])
+
+
+@dataclass(frozen=True, eq=False)
+class _Zones:
+    """Masks `[TEXELS,TEXELS]`: surely skin; brows, eyes, lips and nostrils; each brow and what lies above it; the chin;
+    where a beard may grow; the rim."""
+
+    core: Mask
+    features: Mask
+    brows: tuple[tuple[Mask, Mask], ...]
+    chin: Mask
+    beard: Mask
+    rim: Mask
+
+
+@lru_cache(maxsize=1)
+def _zones() -> _Zones:
+    face = load_open_face()
+    points = face.face(2).uv[face.landmarks68] * (TEXELS - 1)
+    row, column = np.mgrid[0:TEXELS, 0:TEXELS]
+
+    def hull(numbers: list[int], grown: int) -> Mask:
+        mask = np.zeros((TEXELS, TEXELS), np.uint8)
+        cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points[numbers]).astype(np.int32)), 1)
+        return np.asarray(cv2.dilate(mask, np.ones((grown, grown), np.uint8)) > 0)
+
+    core = hull([39, 42, 31, 35, 27], 3) | hull([40, 41, 31, 48], 3) | hull([46, 47, 35, 54], 3)
+    brows = [hull(list(range(first, first + 5)), 9) for first in (17, 22)]
+    others = [hull(list(range(*ends)), grown) for *ends, grown in ((36, 42, 7), (42, 48, 7), (48, 60, 7), (31, 36, 5))]
+    above = [np.roll(brow, -7, axis=0) & ~brow for brow in brows]
+    middle = 2 * np.abs(np.stack([row, column]) / (TEXELS - 1) - 0.5)
+    low, wide = points[57, 1], points[54, 0] - points[48, 0]
+    chin = (row > low + 5) & (row < points[8, 1]) & (np.abs(column - points[8, 0]) < 0.4 * wide)
+    rim = (middle[1] > SIDES) | (middle[0] > RIM) | (row < FOREHEAD * TEXELS)
+    pairs = tuple(zip(brows, above, strict=True))
+    bearded = (row > points[33, 1]) & (middle.max(0) < BEARD_ENDS)
+    return _Zones(core, np.any([*brows, *others], axis=0), pairs, chin, bearded, rim)
+
+
+def _cut(colours: FloatArray, apart: FloatArray, known: Mask, zones: _Zones) -> Mask:
+    """What is not skin, by colour and edges alone."""
+    mask = np.where(zones.rim & known, cv2.GC_PR_BGD, cv2.GC_PR_FGD).astype(np.uint8)
+    mask[zones.rim & known & (apart > UNLIKE)] = cv2.GC_BGD
+    mask[zones.core] = cv2.GC_FGD
+    if not (mask == cv2.GC_BGD).any():
+        return np.zeros(mask.shape, bool)
+    cv2.setRNGSeed(1)  # the same photograph, the same cut
+    picture = np.asarray(np.clip(colours, 0, 1) * 255, np.uint8)
+    cv2.grabCut(picture, mask, None, np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
+    return np.asarray((mask == cv2.GC_BGD) | (mask == cv2.GC_PR_BGD))
+
+
+def _whole(cover: Mask, zones: _Zones) -> Mask:
+    """What hangs together with the rim, and what it cuts off from the face; a brow goes with what lies above it."""
+    for brow, above in zones.brows:
+        if np.count_nonzero(cover & above) > 0.6 * np.count_nonzero(above):
+            cover = cover | brow
+    _, labels = cv2.connectedComponents(cover.astype(np.uint8))
+    at_rim = np.unique(labels[zones.rim & cover])
+    _, islands = cv2.connectedComponents(1 - np.isin(labels, at_rim).astype(np.uint8))
+    return np.asarray(~np.isin(islands, np.unique(islands[zones.core])))
+
+
+def _soft(cover: Mask, size: int) -> NDArray[np.float32]:
+    """1 on skin, fading to 0 towards what covers it: the texels beside hair are mixed with it."""
+    around = cv2.dilate(cover.astype(np.float32), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (5, 5)))
+    soft = 1 - np.clip(cv2.GaussianBlur(around, (0, 0), 2.0) * 1.6, 0, 1)
+    return np.asarray(cv2.resize(soft, (size, size), interpolation=cv2.INTER_LINEAR), np.float32)
