@@ -23,6 +23,7 @@ from tfface.errors import UserError
 from tfface.face.landmarks import in_3d
 from tfface.geometry.subdivide import catmull_clark, triangle_quad, triangulate
 from tfface.io.files import atomic_path
+from tfface.io.kept import kept
 from tfface.io.reading import read_arrays, read_json_object
 
 ASSETS = Path(__file__).parent / "assets"
@@ -187,10 +188,16 @@ class OpenFace:
         if not 0 <= level <= MAX_LEVEL:
             raise UserError(f"Subdivision level {level} does not exist; choose 0, 1 or 2.")
         if (face_only, level) not in self._levels:
-            self._levels[face_only, level] = self._build(face_only, level)
+            name, columns = f"{'face' if face_only else 'head'}{level}", len(self.mean)
+            *matrix, quads, part, of_vertices, mirror, uv = kept(
+                name, self.checksum, lambda: self._build(face_only, level)
+            )
+            surface = sp.csr_matrix(tuple(matrix), shape=(len(mirror), columns))
+            self._levels[face_only, level] = Surface(surface, quads, triangulate(quads), part, of_vertices, mirror, uv)
         return self._levels[face_only, level]
 
-    def _build(self, face_only: bool, level: int) -> Surface:
+    def _build(self, face_only: bool, level: int) -> tuple[NDArray[Any], ...]:
+        """The matrix of a `Surface` in its three arrays, quads, their part, vertices' part, mirror and uv."""
         quads, part = self._arrays["quads"].astype(np.int32), self._arrays["quad_part"]
         cage = self.face_cage if face_only else np.arange(len(self.mean))
         if face_only:
@@ -205,7 +212,7 @@ class OpenFace:
         uv = self._arrays["uv"][: matrix.shape[0] if face_only else 0].astype(np.float32)
         mirror = self._mirror(matrix)
         of_vertices = _vertex_part(matrix.shape[0], quads, part)
-        return Surface(matrix, quads, triangulate(quads), part, of_vertices, mirror, uv)
+        return matrix.data, matrix.indices, matrix.indptr, quads, part, of_vertices, mirror, uv
 
     def _mirror(self, matrix: sp.csr_matrix) -> NDArray[np.int64]:
         """The vertex whose row of the matrix is the mirror image; found on the symmetric mean."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tfface.face.open_model import REGION_NAMES, OpenFace, load_open_face
 from tfface.geometry.raster import rasterize
 from tfface.geometry.uv import bilinear_weights
+from tfface.io.kept import kept
 
 DEFAULT_WEIGHTS = (16.0, 4.0, 3.0, 0.0)
 
@@ -28,8 +29,12 @@ class PositionMap:
         self.face = face
         self.resolution = resolution
         self.surface = face.face(2)
-        tables = texel_tables(self.surface.uv, self.surface.triangles, resolution)
-        self.triangle_id, self.barycentric, self.coverage = tables
+        self.triangle_id, self.barycentric, coverage = kept(
+            f"texels{resolution}",
+            face.checksum,
+            lambda: texel_tables(self.surface.uv, self.surface.triangles, resolution),
+        )
+        self.coverage = float(coverage)
 
     @cached_property
     def texel_vertices(self) -> NDArray[np.int32]:
@@ -148,7 +153,7 @@ def _applied(matrix: sp.csr_array, points: NDArray[np.floating], shape: tuple[in
 
 def texel_tables(
     uv: NDArray[np.float32], triangles: NDArray[np.int32], resolution: int
-) -> tuple[NDArray[np.int32], NDArray[np.float32], float]:
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float64]]:
     """Triangle `[R,R]` and weights `[R,R,3]` of each texel, and the share that triangles cover.
 
     Texels that no triangle covers take their nearest neighbour's.
@@ -161,4 +166,4 @@ def texel_tables(
 
         nearest = distance_transform_edt(empty, return_distances=False, return_indices=True)
         triangle_id, barycentric = triangle_id[tuple(nearest)], barycentric[tuple(nearest)]
-    return triangle_id, barycentric, float(1 - empty.mean())
+    return triangle_id, barycentric, np.array(1 - empty.mean())

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from tfface.face.head_mesh import HeadMesh, Piece, head_mesh
 from tfface.face.open_model import MAX_LEVEL, PART_NAMES, load_open_face
@@ -160,7 +159,8 @@ def iris_colour(
         chosen = eye[_iris_vertices(piece)]
         if np.ptp(eye[:, 0]) / 2 * np.sin(np.radians(IRIS_DEG)) < MIN_IRIS_PIXELS:
             continue
-        apart, nearest = cKDTree(head[lid, :2]).query(chosen[:, :2])
+        distances = np.linalg.norm(chosen[:, None, :2] - head[lid, :2], axis=-1)
+        apart, nearest = distances.min(1), distances.argmin(1)
         open_eye = (apart < np.ptp(eye[:, 0]) / 20) & (seen_vertices(head, surface.triangles)[lid][nearest] > 0.2)
         if open_eye.sum() >= MIN_IRIS_POINTS:
             colours.append(sample_photo(image, chosen[open_eye][None])[0])

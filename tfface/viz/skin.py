@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -27,6 +28,7 @@ from tfface.geometry.camera import Camera
 from tfface.geometry.harmonics import harmonic_functions
 from tfface.geometry.raster import interpolate, rasterize, vertex_normals
 from tfface.geometry.subdivide import triangulate
+from tfface.io.kept import kept
 from tfface.viz.texture import pull_push, sample_photo
 
 FloatArray = NDArray[np.floating]
@@ -91,9 +93,13 @@ def posed_head(vertices: FloatArray, identity: FloatArray, expression: FloatArra
 
 
 @lru_cache(maxsize=1)
-def _around_the_crop() -> tuple[NDArray[np.int64], ...]:
+def _around_the_crop() -> tuple[NDArray[Any], ...]:
     """The head's vertices that the crop has, the rest, of each of these the nearest on the crop's border, and by how
     much it follows that `[R,1]`."""
+    return kept("around_the_crop", load_open_face().checksum, _find_around_the_crop)
+
+
+def _find_around_the_crop() -> tuple[NDArray[Any], ...]:
     from scipy.spatial import cKDTree
 
     face = load_open_face()
@@ -349,7 +355,9 @@ def _tables(size: int) -> _HeadTables:
     face = load_open_face()
     surface = face.head(MAX_LEVEL)
     triangles = triangulate(surface.quads[surface.quad_part < 2])
-    triangle_id, weights, _ = texel_tables(head_uv(face), triangles, size)
+    triangle_id, weights, _ = kept(
+        f"head_texels{size}", face.checksum, lambda: texel_tables(head_uv(face), triangles, size)
+    )
     radius = _chart_radius(size)
     above = 1 - _ramp(to_face_chart(np.arange(size) / (size - 1)), *FOREHEAD)[:, None]
     rim = np.maximum(_ramp(radius, *RIM), above)
