@@ -20,7 +20,7 @@ from tfface.face.found import Found
 from tfface.face.head_mesh import head_mesh
 from tfface.face.layout import CROP_SIZE
 from tfface.face.metric import metric_coefficients
-from tfface.face.open_model import load_albedo_basis, load_open_face
+from tfface.face.open_model import MAX_LEVEL, load_albedo_basis, load_open_face
 from tfface.face.position_map import position_tables
 from tfface.geometry.align import Pose, crop_transform, fit_pose, invert_transform, transform_points
 from tfface.geometry.camera import Camera
@@ -38,7 +38,7 @@ from tfface.viz.head_model import head_model, iris_colour, with_detail
 from tfface.viz.model_view import model_view
 from tfface.viz.overlay import blend, depth_view, face_window, overlay_window, render_colored
 from tfface.viz.sheet import contact_sheet
-from tfface.viz.skin import SkinTexture, posed_head, skin_texture
+from tfface.viz.skin import SkinTexture, posed_head, seen_vertices, skin_texture
 from tfface.viz.texture import face_texture, vertex_colors
 
 RIGID_REGIONS = (1, 2, 3)  # face, eyes, nose: what the expression moves least
@@ -158,7 +158,9 @@ class FaceResult:
         """The skin's texture in the chart of the whole head, and where each texel comes from."""
         if size not in self._skins:
             albedo = None if self.decoded is None else self.decoded.parts["albedo"]
-            self._skins[size] = skin_texture(self.image, self.head_points, load_albedo_basis(), albedo, size)
+            self._skins[size] = skin_texture(
+                self.image, self.head_points, load_albedo_basis(), albedo, size, self._seen
+            )
         return self._skins[size]
 
     @cached_property
@@ -168,7 +170,12 @@ class FaceResult:
     @cached_property
     def iris(self) -> tuple[float, float, float]:
         """The eyes' colour, sRGB in [0,1]."""
-        return iris_colour(self.image, *self.shape, self.camera, self.head_points)
+        return iris_colour(self.image, *self.shape, self.camera, self.head_points, self._seen)
+
+    @cached_property
+    def _seen(self) -> NDArray[np.float32]:
+        """`[61129]` how well the photograph shows each of `head_points`."""
+        return seen_vertices(self.head_points, load_open_face().head(MAX_LEVEL).triangles)
 
     def head(
         self,

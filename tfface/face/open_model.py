@@ -230,7 +230,7 @@ def _vertex_part(num_vertices: int, quads: NDArray[np.int32], part: NDArray[np.u
     return result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AlbedoBasis:
     """Albedo as sRGB values in [0,1] on the UV chart: `mean [R,R,3]`, `basis [A,R,R,3]` per standard deviation."""
 
@@ -244,7 +244,12 @@ def load_asset(name: str, folder: Path | None = None) -> tuple[dict[str, NDArray
     Raises:
         UserError: when a file is missing or not the one its card describes.
     """
-    folder = folder or ASSETS
+    path, card, checksum = _checked(name, folder or ASSETS)
+    return read_arrays(path, "a face model", advice="reinstall tfface"), card, checksum
+
+
+def _checked(name: str, folder: Path) -> tuple[Path, dict[str, Any], str]:
+    """An asset's file, its card and its checksum, which is the one that the card tells."""
     path, card_path = folder / f"{name}.npz", folder / f"{name}.json"
     if not path.exists() or not card_path.exists():
         raise UserError(
@@ -254,7 +259,7 @@ def load_asset(name: str, folder: Path | None = None) -> tuple[dict[str, NDArray
     card = read_json_object(card_path, "the card of a face model", "reinstall tfface")
     if checksum != card.get("sha256"):
         raise UserError(f"{path} is not the face model that {card_path.name} describes: reinstall tfface.")
-    return read_arrays(path, "a face model", advice="reinstall tfface"), card, checksum
+    return path, card, checksum
 
 
 def save_asset(folder: Path, name: str, arrays: dict[str, NDArray[Any]], card: dict[str, Any]) -> str:
@@ -285,7 +290,11 @@ def load_albedo_basis() -> AlbedoBasis:
     Raises:
         UserError: when the file is missing or not the one its card describes.
     """
+    checksum = _checked("open_face_albedo", ASSETS)[2]
+    return AlbedoBasis(*kept("albedo", checksum, _albedo))
+
+
+def _albedo() -> tuple[NDArray[Any], NDArray[Any]]:
     arrays, _, _ = load_asset("open_face_albedo")
     steps = arrays["steps"].astype(np.float32)[:, None, None, None]
-    basis = arrays["basis"].astype(np.float32) * steps
-    return AlbedoBasis(arrays["mean"].astype(np.float32) / np.float32(255), basis)
+    return arrays["mean"].astype(np.float32) / np.float32(255), arrays["basis"].astype(np.float32) * steps

@@ -51,11 +51,11 @@ class PositionMap:
 
     @cached_property
     def _from_vertices_matrix(self) -> sp.csr_array:
-        return _blending(self.texel_vertices, self.barycentric, len(self.surface.uv))
+        return blending(self.texel_vertices, self.barycentric, len(self.surface.uv))
 
     @cached_property
     def _to_vertices_matrix(self) -> sp.csr_array:
-        return _blending(*self._vertex_samples, self.resolution**2)
+        return blending(*self._vertex_samples, self.resolution**2)
 
     def to_vertices(self, position_map: NDArray[np.floating]) -> NDArray[np.float32]:
         """`[..., R, R, 3]` sampled bilinearly at each vertex's uv: `[..., 53833, 3]`."""
@@ -137,9 +137,9 @@ def position_tables(resolution: int) -> PositionMap:
     return PositionMap(load_open_face(), resolution)
 
 
-def _blending(which: NDArray[np.integer], weights: NDArray[np.floating], columns: int) -> sp.csr_array:
+def blending(which: NDArray[np.integer], weights: NDArray[np.floating], columns: int) -> sp.csr_array:
     """The matrix `[N,columns]` whose rows blend `which` `[...,K]` with `weights` `[...,K]`."""
-    starts = np.arange(0, which.size + 1, which.shape[-1])
+    starts = np.arange(0, which.size + 1, which.shape[-1], dtype=np.int32)
     values = np.asarray(weights, np.float32).ravel()
     return sp.csr_array((values, which.ravel(), starts), shape=(len(starts) - 1, columns))
 

@@ -4,9 +4,9 @@ For pictures, UV tables and synthetic faces, where no gradient is needed. Points
 pixels with centres at +0.5; z larger is nearer). A triangle is seen when it winds counter-clockwise as the camera
 sees it, which is clockwise in image coordinates; triangles that turn their back are left out.
 
-Loops compiled by numba are ten times as fast as NumPy, but numba itself takes most of a second and 70 MB to load. So the
-first of the work is done by NumPy, and numba is loaded when it would have paid: a photograph does not wait for it, a
-thousand do not wait without it. Both give the same numbers.
+Loops compiled by numba are ten times as fast as NumPy, but numba itself takes most of a second and 70 MB to load. So
+the first of the work is done by NumPy, and numba is loaded when it would have paid: a photograph does not wait for it,
+and a thousand do not wait without it. Both give the same numbers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
-WORTH_LOADING = 8_000_000
+WORTH_LOADING = 6_000_000
 """Triangles, vertices and pixels: NumPy takes as long for so many as loading numba does."""
 _AT_ONCE = 1 << 18
 """Pixels that NumPy looks at together."""
@@ -68,48 +68,51 @@ def _fill(
     depth: NDArray[np.float32],
 ) -> None:
     """`raster_loops.fill`: all pixels of all triangles' boxes, some at a time."""
-    width = triangle_id.shape[1]
+    height, width = triangle_id.shape
     ids, weights, nearest = triangle_id.reshape(-1), barycentric.reshape(-1, 3), depth.reshape(-1)
-    for t, u, v in _boxes(points, triangles, *triangle_id.shape):
-        (x0, y0, z0), (x1, y1, z1), (x2, y2, z2) = points[triangles[t]].transpose(1, 2, 0)
-        inverse = 1.0 / ((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)).astype(np.float64)
-        px, py = u + 0.5, v + 0.5
-        w1 = ((px - x0) * (y2 - y0) - (x2 - x0) * (py - y0)) * inverse
-        w2 = ((x1 - x0) * (py - y0) - (px - x0) * (y1 - y0)) * inverse
+    x0, y0, x1, y1, x2, y2 = (points[triangles[:, corner], axis] for corner in range(3) for axis in range(2))
+    with np.errstate(invalid="ignore"):
+        shown = np.flatnonzero((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0) < 0)
+    x0, y0, x1, y1, x2, y2 = (part[shown] for part in (x0, y0, x1, y1, x2, y2))
+    inverse = 1.0 / np.float64((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0))
+    z0, z1, z2 = points[triangles[shown], 2].T
+    for which, u, v in _boxes(np.stack([x0, x1, x2]), np.stack([y0, y1, y2]), height, width):
+        left, top, scale = x0[which], y0[which], inverse[which]
+        px, py = (u + 0.5) - left, (v + 0.5) - top
+        w1 = (px * (y2[which] - top) - (x2[which] - left) * py) * scale
+        w2 = ((x1[which] - left) * py - px * (y1[which] - top)) * scale
         w0 = 1.0 - w1 - w2
-        z, place = (w0 * z0 + w1 * z1 + w2 * z2).astype(np.float32), v * width + u
-        inside = np.flatnonzero((w0 >= 0) & (w1 >= 0) & (w2 >= 0) & (z > nearest[place]))
-        t, place, z = t[inside], place[inside], z[inside]
+        inside = np.flatnonzero((w0 >= 0) & (w1 >= 0) & (w2 >= 0))
+        which, place = which[inside], (v * width + u)[inside]
+        own = np.stack([w0[inside], w1[inside], w2[inside]], -1)
+        z = (own[:, 0] * z0[which] + own[:, 1] * z1[which] + own[:, 2] * z2[which]).astype(np.float32)
+        before = nearest[place]
         np.maximum.at(nearest, place, z)
-        seen = np.flatnonzero(z == nearest[place])[::-1]  # of triangles as near as each other the first is seen
-        ids[place[seen]] = t[seen]
-        kept = inside[seen]
-        weights[place[seen]] = np.stack([w0[kept], w1[kept], w2[kept]], -1)
+        seen = np.flatnonzero((z == nearest[place]) & (z > before))[::-1]  # of some as near as each other the first is
+        ids[place[seen]], weights[place[seen]] = shown[which[seen]], own[seen]
 
 
 def _boxes(
-    points: FloatArray, triangles: IntArray, height: int, width: int
+    us: FloatArray, vs: FloatArray, height: int, width: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
-    """The pixels in the boxes of triangles that face us: each one's triangle, column and row."""
-    (x0, y0), (x1, y1), (x2, y2) = (points[corner, :2].T for corner in triangles.T)
-    with np.errstate(invalid="ignore"):
-        shown = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0) < 0
-    shown = np.flatnonzero(shown)
-    us, vs = (np.stack([part[shown] for part in parts]) for parts in ((x0, x1, x2), (y0, y1, y2)))
+    """The pixels in the boxes of triangles with corners `[3,F]`: each one's triangle, column and row."""
     left, top = (np.maximum(np.ceil(part.min(0) - 0.5), 0).astype(np.int64) for part in (us, vs))
     right, bottom = (
         np.minimum(np.floor(part.max(0) - 0.5), size - 1).astype(np.int64) for part, size in ((us, width), (vs, height))
     )
     wide, high = np.maximum(right - left + 1, 0), np.maximum(bottom - top + 1, 0)
-    ends = np.cumsum(wide * high)
+    filled = np.flatnonzero(wide * high)
+    left, top, wide = left[filled], top[filled], wide[filled]
+    ends = np.cumsum(wide * high[filled])
     first = 0
-    while first < len(ends) and ends[-1]:
+    while first < len(ends):
         before = ends[first - 1] if first else 0
         last = max(int(np.searchsorted(ends, before + _AT_ONCE, side="right")), first + 1)
-        owner = np.repeat(np.arange(first, last), np.diff(ends[first:last], prepend=before))
-        place = np.arange(before, ends[last - 1]) - (ends - wide * high)[owner]
-        row = place // np.maximum(wide[owner], 1)
-        yield shown[owner], left[owner] + place - row * wide[owner], top[owner] + row
+        count = np.diff(ends[first:last], prepend=before)
+        owner = np.repeat(np.arange(first, last), count)
+        place = np.arange(before, ends[last - 1]) - np.repeat(ends[first:last] - count, count)
+        row = place // wide[owner]
+        yield filled[owner], left[owner] + place - row * wide[owner], top[owner] + row
         first = last
 
 

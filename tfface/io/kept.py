@@ -1,7 +1,8 @@
 """Tables that follow from the face model alone, kept in the user's cache: made once, then mapped into memory.
 
-Which triangle a texel lies in, how often a cage is subdivided and the like take SciPy and half a second to make, and
-never change. They are kept by a digest of the face model and of the code that makes them, so what is stale is not found.
+Which triangle a texel lies in, what a subdivided cage's vertices blend and the like take SciPy and a second to make,
+and never change. They are kept under a digest of the face model and of the code that makes them, so what is stale is
+not found.
 """
 
 from __future__ import annotations

@@ -19,17 +19,20 @@ from typing import Any
 
 import cv2
 import numpy as np
+import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tfface.face.head_uv import FRAME, crop_in_head, head_uv, to_face_chart
 from tfface.face.open_model import MAX_LEVEL, AlbedoBasis, load_open_face
-from tfface.face.position_map import texel_tables
+from tfface.face.position_map import blending, texel_tables
 from tfface.geometry.camera import Camera
 from tfface.geometry.harmonics import harmonic_functions
-from tfface.geometry.raster import interpolate, rasterize, vertex_normals
+from tfface.geometry.raster import rasterize, vertex_normals
 from tfface.geometry.subdivide import triangulate
+from tfface.io.image import sample_image
 from tfface.io.kept import kept
-from tfface.viz.texture import pull_push, sample_photo
+from tfface.viz.completion import SMOOTH_TEXELS, as_bytes, bands, completed, spread, wide
+from tfface.viz.texture import sample_photo
 
 FloatArray = NDArray[np.floating]
 BUFFER_PIXELS = 512
@@ -52,7 +55,6 @@ END = (0.84, 0.97)
 OUTSIDE, CALM = (0.98, 1.04), 0.012
 """Where the face's chart ends, and of the texture's side by how much the light is smoothed outside it."""
 FADE_MM = 40.0
-SMOOTH_TEXELS = 256
 MADE_UP = 1e-3
 """What a texel counts that a photograph does not show, where several photographs' textures are merged."""
 
@@ -132,7 +134,12 @@ def seen_vertices(points: FloatArray, triangles: NDArray[np.int32]) -> NDArray[n
 
 
 def skin_texture(
-    image: NDArray[np.uint8], points: FloatArray, albedo: AlbedoBasis, coefficients: FloatArray | None, size: int
+    image: NDArray[np.uint8],
+    points: FloatArray,
+    albedo: AlbedoBasis,
+    coefficients: FloatArray | None,
+    size: int,
+    seen: FloatArray | None = None,
 ) -> SkinTexture:
     """The texture of a head in a photograph.
 
@@ -141,23 +148,27 @@ def skin_texture(
         points: `[61129,3]` `posed_head`.
         albedo: the face model's, with `coefficients` `[A]` of the person; None is the mean.
         size: side in texels, a power of two.
+        seen: `[61129]` `seen_vertices`, where it is known.
     """
     tables = _tables(size)
     own = chart_albedo(albedo, coefficients, size)
-    seen, _, shading, light = head_light(image, points, own)
-    packed = np.concatenate([points[:, :2], seen[:, None], shading], axis=1).astype(np.float32)
-    texels = tables.gather(packed)
-    guide = own * _calmed(np.ascontiguousarray(texels[..., 3:]), tables.beyond)
-    colours = sample_photo(image, texels)
-    unlike = _unlike(colours, guide)
-    weight = texels[..., 2] * (1 - _outwards(unlike * tables.rim)) * tables.inside
-    skin = (1 - tables.rim) * (1 - unlike)
-    whole, origin = _completed(colours, guide, weight[..., None], skin[..., None])
+    seen, _, shading, light = head_light(image, points, own, seen)
+    texels = tables.gather(np.concatenate([points[:, :2], seen[:, None]], axis=1))
+    guide = _calmed(tables.gather(shading), tables.beyond)
+    for rows in bands(size):
+        guide[rows] *= own[rows]
+    shown = sample_image(image, texels)
+    unlike = _unlike(shown, guide)
+    small = len(unlike)
+    beside = _larger(_outwards(unlike * cv2.resize(tables.rim, (small, small), interpolation=cv2.INTER_AREA)), size)
+    weight = texels[..., 2] * (1 - beside) * tables.inside
+    skin = (1 - tables.rim) * (1 - _larger(unlike, size))
+    whole, origin = _completed(shown, guide, weight[..., None], skin[..., None])
     return SkinTexture(whole, origin, light)
 
 
 def head_light(
-    image: NDArray[np.uint8], points: FloatArray, albedo: FloatArray
+    image: NDArray[np.uint8], points: FloatArray, albedo: FloatArray, seen: FloatArray | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """How the photograph sees and lights a head.
 
@@ -165,14 +176,15 @@ def head_light(
         image: `[H,W,3]` uint8 RGB.
         points: `[61129,3]` `posed_head`.
         albedo: `[T,T,3]` in the head's chart (`chart_albedo`).
+        seen: `[61129]` `seen_vertices`, where it is known.
 
     Returns:
         of each vertex how well it is seen `[V]`, its normal in the picture's frame (y up) `[V,3]` and the light's
         colour on it `[V,3]`; the light's colour on the face on the whole `[3]`.
     """
     triangles = load_open_face().head(MAX_LEVEL).triangles
-    seen = seen_vertices(points, triangles)
-    seen *= (points[:, :2] >= 0).all(1) & (points[:, 0] <= image.shape[1]) & (points[:, 1] <= image.shape[0])
+    seen = seen_vertices(points, triangles) if seen is None else seen
+    seen = seen * ((points[:, :2] >= 0).all(1) & (points[:, 0] <= image.shape[1]) & (points[:, 1] <= image.shape[0]))
     normals = vertex_normals(np.asarray(points * [1, -1, 1], np.float32), triangles)
     shading, light = _shading(image, points, normals, seen, albedo)
     return seen, normals, shading, light
@@ -199,71 +211,49 @@ def merged_skin(skins: Sequence[SkinTexture]) -> SkinTexture:
         total, shares, seen = total + weight * colours, shares + weight, np.maximum(seen, origin[..., 1:2])
     mirrored = np.maximum(np.minimum(seen[:, ::-1], 1 - seen), 0)
     origin = np.concatenate([1 - seen - mirrored, seen, mirrored], axis=-1)
-    return SkinTexture(_bytes(total / shares / 255), _bytes(origin), skins[0].light)
+    return SkinTexture(as_bytes(total / shares / 255), as_bytes(origin), skins[0].light)
 
 
 def _completed(
-    colours: FloatArray, guide: FloatArray, seen: FloatArray, skin: FloatArray
+    shown: NDArray[np.uint8], guide: FloatArray, seen: FloatArray, skin: FloatArray
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """What is seen, then its mirror image, then what is smooth, as differences from the guide.
 
     What is made up goes by what is surely `skin` alone: hair and collar say nothing of it.
     """
-    difference, from_mirror = completed(colours - guide, seen, skin + 1e-4)
+    difference = np.empty(guide.shape, np.float32)
+    for rows in bands(len(guide)):
+        difference[rows] = shown[rows] / np.float32(255) - guide[rows]
+    difference, from_mirror = completed(difference, seen, skin + np.float32(1e-4))
+    for rows in bands(len(guide)):
+        difference[rows] += guide[rows]
     origin = np.concatenate([1 - seen - from_mirror, seen, from_mirror], axis=-1)
-    return _bytes(guide + difference), _bytes(origin)
+    return as_bytes(difference), as_bytes(origin)
 
 
-def completed(own: FloatArray, seen: FloatArray, trusted: FloatArray) -> tuple[NDArray[np.float32], FloatArray]:
-    """A map of a symmetric chart made whole: what is seen, then its mirror image, then what is smooth.
-
-    Args:
-        own: `[T,T,C]`, T a power of two; seen: `[T,T,1]` how far it counts; trusted: `[T,T,1]` how far what is made up
-            goes by it.
-
-    Returns:
-        the whole map, and how far each texel comes from the mirrored one `[T,T,1]`.
-    """
-    mirrored, mirror_seen = own[:, ::-1], seen[:, ::-1]
-    both = seen * mirror_seen
-    moved = mirrored + _spread(both * (own - mirrored), both)
-    from_mirror = (1 - seen) * mirror_seen
-    known = seen + from_mirror
-    difference = seen * own + from_mirror * moved
-    whole = difference + (1 - known) * _spread(trusted * difference, trusted * known)
-    return np.asarray(whole, np.float32), from_mirror
+def _larger(values: FloatArray, size: int) -> NDArray[np.float32]:
+    return np.asarray(cv2.resize(values, (size, size)), np.float32)
 
 
-def _bytes(values: FloatArray) -> NDArray[np.uint8]:
-    return np.asarray(np.clip(values, 0, 1) * 255 + 0.5, np.uint8)
-
-
-def _spread(weighted: FloatArray, weight: FloatArray) -> NDArray[np.float32]:
-    """A smooth field `[T,T,C]` through values (times their weights): of low resolution, since it is smooth."""
-    size = len(weight)
-    small = (min(size, SMOOTH_TEXELS),) * 2
-    values, share = (cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (weighted, weight))
-    field = pull_push(values, share[..., None]) if share.max() > 1e-3 else np.zeros_like(values)
-    return np.asarray(cv2.resize(cv2.GaussianBlur(field, (0, 0), 2.0), (size, size)), np.float32)
-
-
-def _unlike(colours: FloatArray, guide: FloatArray) -> NDArray[np.float32]:
-    """1 where a colour is none that the skin could have in this light, `[T,T]`."""
+def _unlike(shown: NDArray[np.uint8], guide: FloatArray) -> NDArray[np.float32]:
+    """1 where a colour is none that the skin could have in this light, `[S,S]` of at most `SMOOTH_TEXELS`."""
     small = (min(len(guide), SMOOTH_TEXELS),) * 2
-    shown, usual = (cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (colours, guide))
-    apart = np.linalg.norm(shown - usual, axis=-1) / (np.linalg.norm(usual, axis=-1) + 0.1)
+    seen, usual = (cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (shown, guide))
+    apart = np.linalg.norm(seen / np.float32(255) - usual, axis=-1) / (np.linalg.norm(usual, axis=-1) + 0.1)
     blurred = cv2.GaussianBlur(np.asarray(apart, np.float32), (0, 0), small[0] / 200)
     reach = 2 * round(small[0] * STRANDS / 2) + 1
     around = cv2.dilate(_ramp(blurred, *UNLIKE), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    return np.asarray(cv2.resize(cv2.GaussianBlur(around, (0, 0), reach / 4), guide.shape[:2]), np.float32)
+    return np.asarray(cv2.GaussianBlur(around, (0, 0), reach / 4), np.float32)
 
 
-def _calmed(shading: FloatArray, beyond: FloatArray) -> NDArray[np.float32]:
-    """The light beyond the face's chart made smooth: the ring's corners hold a few folded triangles."""
+def _calmed(shading: NDArray[np.float32], beyond: FloatArray) -> NDArray[np.float32]:
+    """The light beyond the face's chart made smooth, in place: the ring's corners hold a few folded triangles."""
     small = (min(len(shading), SMOOTH_TEXELS),) * 2
     calm = cv2.GaussianBlur(cv2.resize(shading, small, interpolation=cv2.INTER_AREA), (0, 0), small[0] * CALM)
     smooth = cv2.resize(calm, shading.shape[:2])
-    return np.asarray(shading + beyond[..., None] * (smooth - shading), np.float32)
+    for rows in bands(len(shading)):
+        shading[rows] += wide(beyond[rows, :, None], 3) * (smooth[rows] - shading[rows])
+    return shading
 
 
 def _outwards(unlike: FloatArray) -> NDArray[np.float32]:
@@ -312,20 +302,32 @@ MIN_LIT = 100
 
 def chart_albedo(albedo: AlbedoBasis, coefficients: FloatArray | None, size: int) -> NDArray[np.float32]:
     """`[T,T,3]` the albedo in the head's chart; beyond the face it goes on as at its rim."""
-    chart = albedo.mean
-    if coefficients is not None and len(coefficients):
-        chart = chart + np.tensordot(np.asarray(coefficients, np.float32), albedo.basis[: len(coefficients)], axes=1)
+    if coefficients is None or not len(coefficients):
+        return _mean_albedo(albedo, size)
+    chart = albedo.mean + np.tensordot(np.asarray(coefficients, np.float32), albedo.basis[: len(coefficients)], axes=1)
+    return _in_chart(chart, size)
+
+
+@lru_cache(maxsize=2)
+def _mean_albedo(albedo: AlbedoBasis, size: int) -> NDArray[np.float32]:
+    result = _in_chart(albedo.mean, size)
+    result.setflags(write=False)
+    return result
+
+
+def _in_chart(chart: FloatArray, size: int) -> NDArray[np.float32]:
     chart = np.clip(chart, 0, 1).astype(np.float32)
     zoom = (1 - 2 * FRAME) * (size - 1) / (len(chart) - 1)
     moved = np.array([[zoom, 0, FRAME * (size - 1)], [0, zoom, FRAME * (size - 1)]])
     placed = cv2.warpAffine(chart, moved, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     core = (_chart_radius(size) < END[0]).astype(np.float32)[..., None]
-    return np.asarray(core * placed + (1 - core) * _spread(core * placed, core), np.float32)
+    rim = spread(lambda rows: (core[rows] * placed[rows], core[rows]), size)
+    return np.asarray(core * placed + (1 - core) * rim, np.float32)
 
 
-def _chart_radius(size: int) -> NDArray[np.float64]:
+def _chart_radius(size: int) -> NDArray[np.float32]:
     """How far each texel is from the middle of the face's chart: 1 on its border."""
-    middle = np.abs(2 * to_face_chart(np.arange(size) / (size - 1)) - 1)
+    middle = np.abs(2 * to_face_chart(np.arange(size) / (size - 1)) - 1).astype(np.float32)
     return np.maximum(middle[:, None], middle[None, :])
 
 
@@ -336,29 +338,34 @@ def chart_values(values: FloatArray, size: int) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, eq=False)
 class _HeadTables:
-    """Each texel's triangle and weights, and how much it is rim, inside the rim's end, and beyond the face's chart."""
+    """What takes vertices to texels, and how much each is rim, inside the rim's end, and beyond the face's chart."""
 
-    triangles: NDArray[np.int32]
-    triangle_id: NDArray[np.int32]
-    weights: NDArray[np.float32]
+    blending: sp.csr_array
     rim: NDArray[np.float32]
     inside: NDArray[np.float32]
     beyond: NDArray[np.float32]
 
     def gather(self, values: FloatArray) -> NDArray[np.float32]:
         """`[V,C]` to `[T,T,C]`."""
-        return interpolate(self.triangle_id, self.weights, self.triangles, values)
+        found = self.blending @ np.ascontiguousarray(values, np.float32)
+        return np.asarray(found.reshape(*self.rim.shape, -1), np.float32)
 
 
 @lru_cache(maxsize=2)
 def _tables(size: int) -> _HeadTables:
     face = load_open_face()
-    surface = face.head(MAX_LEVEL)
-    triangles = triangulate(surface.quads[surface.quad_part < 2])
-    triangle_id, weights, _ = kept(
-        f"head_texels{size}", face.checksum, lambda: texel_tables(head_uv(face), triangles, size)
-    )
+    which, weights = kept(f"head_texels{size}", face.checksum, lambda: _texels(size))
     radius = _chart_radius(size)
     above = 1 - _ramp(to_face_chart(np.arange(size) / (size - 1)), *FOREHEAD)[:, None]
     rim = np.maximum(_ramp(radius, *RIM), above)
-    return _HeadTables(triangles, triangle_id, weights, rim, 1 - _ramp(radius, *END), _ramp(radius, *OUTSIDE))
+    matrix = blending(which, weights, len(head_uv(face)))
+    return _HeadTables(matrix, rim, 1 - _ramp(radius, *END), _ramp(radius, *OUTSIDE))
+
+
+def _texels(size: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The head's vertices `[T,T,3]` that each texel blends, and their weights `[T,T,3]`."""
+    face = load_open_face()
+    surface = face.head(MAX_LEVEL)
+    triangles = triangulate(surface.quads[surface.quad_part < 2])
+    triangle_id, weights, _ = texel_tables(head_uv(face), triangles, size)
+    return triangles[triangle_id], weights
