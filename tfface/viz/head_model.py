@@ -166,8 +166,9 @@ def iris_colour(
         chosen = eye[_iris_vertices(piece)]
         if np.ptp(eye[:, 0]) / 2 * np.sin(np.radians(IRIS_DEG)) < MIN_IRIS_PIXELS:
             continue
-        distances = np.linalg.norm(chosen[:, None, :2] - head[lid, :2], axis=-1)
-        apart, nearest = distances.min(1), distances.argmin(1)
+        squares = sum(np.square(chosen[:, None, k] - head[lid, k], dtype=np.float32) for k in range(2))
+        nearest = squares.argmin(1)
+        apart = np.sqrt(np.take_along_axis(squares, nearest[:, None], 1)[:, 0])
         open_eye = (apart < np.ptp(eye[:, 0]) / 20) & (seen[lid][nearest] > 0.2)
         if open_eye.sum() >= MIN_IRIS_POINTS:
             colours.append(sample_photo(image, chosen[open_eye][None])[0])
