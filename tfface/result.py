@@ -36,7 +36,7 @@ from tfface.summary import summary_of
 from tfface.viz.detail import DISPLACEMENT_NOTE, Detail, write_maps
 from tfface.viz.head_model import head_model, iris_colour, with_detail
 from tfface.viz.model_view import model_view
-from tfface.viz.overlay import blend, depth_view, face_window, overlay_window, render_colored
+from tfface.viz.overlay import blend, depth_view, face_window, overlay_window, render_colored, shrunk
 from tfface.viz.sheet import contact_sheet
 from tfface.viz.skin import SkinTexture, posed_head, seen_vertices, skin_texture
 from tfface.viz.texture import face_texture, vertex_colors
@@ -211,13 +211,18 @@ class FaceResult:
 
     def overlay(self, size: int = OVERLAY_PIXELS) -> NDArray[np.uint8]:
         """The face's part of the photograph with the mesh and the landmarks over it, `[size,size,3]`."""
+        return shrunk(self._overlaid[1], size)
+
+    @cached_property
+    def _overlaid(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """The face's part of the photograph, without and with that."""
         window = face_window(self.vertices)
-        return overlay_window(self.image, self.vertices, self.triangles, self.landmarks68, window, size)[1]
+        return overlay_window(self.image, self.vertices, self.triangles, self.landmarks68, window, OVERLAY_PIXELS)
 
     def sheet(self, size: int = SHEET_PIXELS) -> NDArray[np.uint8]:
         """Photograph, overlay, mesh turned by 45 degrees, and depth, side by side."""
         window = face_window(self.vertices)
-        pair = overlay_window(self.image, self.vertices, self.triangles, self.landmarks68, window, size)
+        pair = [shrunk(picture, size) for picture in self._overlaid]
         views = [
             model_view(head_model(head_mesh("face", 2), *self.shape, None), size, 45.0, skin_as_clay=True),
             depth_view(self.vertices, self.triangles, window, size),
