@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +19,7 @@ from tfface.io.formats import REPORT, FileOptions
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tfface.fleet.run import Predict
     from tfface.inference import Reconstructor
     from tfface.result import FaceResult
     from tfface.runtime import Network
@@ -72,6 +74,11 @@ class Arguments:
     NAME_displacement.png and .npy (docs/detail.md)."""
     detail_model: str = "detail"
     """With --detail: the network, a preset's name or a folder."""
+    ray: bool = False
+    """By Ray's workers, each with a core: PHOTO is a folder, or a text or Parquet file of paths or URLs, and --out gets
+    faces.parquet too (docs/fleet.md)."""
+    address: str = ""
+    """Of a running Ray cluster, or `auto`; without it --ray takes this machine's cores."""
     overwrite: bool = False
     """Do again what is done in --out, and overwrite files there that tfface did not write."""
     files: tyro.conf.OmitArgPrefixes[FileOptions] = field(default_factory=FileOptions)
@@ -96,12 +103,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Arguments, console: Console) -> int:
     from tfface.io.image import unreadable_format
+    from tfface.saver import tell_results
     from tfface.video.source import is_video
 
     if is_video(arguments.photo):
         from tfface.video.run import follow
 
         return follow(arguments, console)
+    if arguments.ray or arguments.address:
+        return _predict_listed(arguments, console)
     batch = _batch(arguments)
     failures: list[str] = []
     for path in batch.unreadable:
@@ -117,14 +127,15 @@ def _run(arguments: Arguments, console: Console) -> int:
     names = dict(done)
     with progress_bar(console, transient=True) as progress:
         task = progress.add_task("loading the network", total=len(todo))
-        for (photo, _), said in _predicted(arguments, network, made_with, todo) if todo else ():
+        said_of = _predicted(arguments, _reconstructor(arguments, network), made_with, todo) if todo else ()
+        for (photo, _), said in said_of:
             progress.update(task, description=photo.name.replace("[", r"\["))
             if isinstance(said, Exception):
                 if not arguments.photo.is_dir():
                     raise UserError(_naming(photo, said)) from said
                 _failure(photo, said, failures)
             else:
-                _tell_results(said, console)
+                tell_results(said, console)
                 names[photo] = [each.base.name for each in said]
             progress.advance(task)
     _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), len(failures), len(done))
@@ -132,6 +143,25 @@ def _run(arguments: Arguments, console: Console) -> int:
         faces = [(photo, name) for photo in batch.photos for name in names.get(photo, [])]
         _write_report(arguments, faces, failures)
     return 1 if failures else 0
+
+
+def _predict_listed(arguments: Arguments, console: Console) -> int:
+    """All photographs of a list, on Ray's workers."""
+    from tfface.fleet.run import predict_listed
+
+    if arguments.set or arguments.box or arguments.side_photo:
+        raise UserError("--ray takes photographs one by one: leave --set, --box and a side photograph out.")
+    _check(arguments)
+    made_with = _made_with(arguments, _network(arguments))
+    where = arguments.photo, arguments.out
+    load = partial(_loaded, arguments, made_with)
+    return int(predict_listed(*where, made_with, load, console, arguments.address, arguments.overwrite) > 0)
+
+
+def _loaded(arguments: Arguments, made_with: dict[str, Any]) -> Predict:
+    """In a worker: what predicts photographs into a folder."""
+    reconstructor = _reconstructor(arguments, _network(arguments))
+    return lambda out, todo: _predicted(replace(arguments, out=out), reconstructor, made_with, todo)
 
 
 def _write_report(arguments: Arguments, faces: list[tuple[Path, str]], failures: list[str]) -> None:
@@ -169,11 +199,26 @@ def _naming(photo: Path, error: Exception) -> str:
 
 def _batch(arguments: Arguments) -> Batch:
     """The photographs to do; checks what can be checked before the network is loaded."""
-    from tfface.detect.registry import DETECTORS, load_detector
-    from tfface.geometry.align import check_box
     from tfface.io.image import no_pictures, read_image, survey
     from tfface.io.results import stems
     from tfface.stream import Batch
+
+    _check(arguments)
+    if arguments.photo.is_dir():
+        found = survey(arguments.photo)
+        if not found.photographs:
+            raise UserError(no_pictures(arguments.photo, found))
+        return Batch(found.photographs, stems(found.photographs), found.unreadable)
+    photos = [path for path in (arguments.photo, arguments.side_photo) if path is not None]
+    for path in photos:
+        read_image(path)
+    return Batch(photos, stems(photos), [])
+
+
+def _check(arguments: Arguments) -> None:
+    """Sees to it that the options make sense, as far as that shows before the network is loaded."""
+    from tfface.detect.registry import DETECTORS, load_detector
+    from tfface.geometry.align import check_box
 
     if arguments.detector not in DETECTORS:
         load_detector(arguments.detector)
@@ -189,17 +234,8 @@ def _batch(arguments: Arguments) -> Batch:
     for box in (arguments.box, arguments.side_box):
         if box is not None:
             check_box(box)
-    if arguments.photo.is_dir():
-        if arguments.box or arguments.side_photo:
-            raise UserError(f"{arguments.photo} is a folder: --box and a side photograph go with one photograph only.")
-        found = survey(arguments.photo)
-        if not found.photographs:
-            raise UserError(no_pictures(arguments.photo, found))
-        return Batch(found.photographs, stems(found.photographs), found.unreadable)
-    photos = [path for path in (arguments.photo, arguments.side_photo) if path is not None]
-    for path in photos:
-        read_image(path)
-    return Batch(photos, stems(photos), [])
+    if arguments.photo.is_dir() and (arguments.box or arguments.side_photo):
+        raise UserError(f"{arguments.photo} is a folder: --box and a side photograph go with one photograph only.")
 
 
 def _made_with(arguments: Arguments, network: Network) -> dict[str, Any]:
@@ -232,13 +268,13 @@ def _network(arguments: Arguments) -> Network:
 
 
 def _predicted(
-    arguments: Arguments, network: Network, made_with: dict[str, Any], todo: list[tuple[Path, str]]
+    arguments: Arguments, reconstructor: Reconstructor, made_with: dict[str, Any], todo: list[tuple[Path, str]]
 ) -> Iterator[tuple[tuple[Path, str], list[Saved] | Exception]]:
     """Each photograph and what its results are called, with what was saved or what went wrong."""
     from tfface.io.image import image_size, read_image
     from tfface.stream import Searched, stream, together
 
-    reconstructor, saver = _reconstructor(arguments, network), _saver(arguments, made_with)
+    saver = _saver(arguments, made_with)
     single = arguments.side_photo is None and reconstructor.num_views == 1
 
     def find(item: tuple[Path, str]) -> Searched:
@@ -279,35 +315,11 @@ def _saver(arguments: Arguments, made_with: dict[str, Any]) -> Saver:
     return Saver(arguments.out, made_with, arguments.files, arguments.mat, arguments.overwrite, detailed)
 
 
-def _tell_results(saved: list[Saved], console: Console) -> None:
-    for each in saved:
-        ends = (".obj", ".glb", ".ply", ".json")
-        suffix = next(end for end in ends if each.base.with_name(each.base.name + end).is_file())
-        _warn_of_doubt(each.result, each.photo)
-        yaw, pitch, roll = each.result.pose.degrees
-        took = sum(each.result.timings_ms.values())
-        console.print(
-            f"{each.photo} -> {each.base}{suffix}  "
-            f"yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} degrees, {took:.0f} ms",
-            markup=False,
-            soft_wrap=True,
-        )
-
-
-def _warn_of_doubt(result: FaceResult, photo: Path) -> None:
-    if result.doubtful:
-        ends = " ".join(f"{value:.0f}" for value in result.box)
-        print(
-            f"tfface predict: {photo}: what was found at {ends} may not be a face (score {result.score:.2f}): look at "
-            "its overlay; --min-score leaves such out, --box says where the face is.",
-            file=sys.stderr,
-        )
-
-
 def _predict_person(arguments: Arguments, batch: Batch, network: Network, console: Console, failures: list[str]) -> int:
     """All photographs of one person at once: a folder's, where one that fails is told and left out, or a pair."""
     from tfface.io.image import read_image
     from tfface.one_person import WAYS, best_way, doubts, save_neutral
+    from tfface.saver import tell_results
 
     reconstructor, made_with = _reconstructor(arguments, network), _made_with(arguments, network)
     boxes = [None] * len(batch.photos) if arguments.set else [arguments.box, arguments.side_box]
@@ -327,7 +339,7 @@ def _predict_person(arguments: Arguments, batch: Batch, network: Network, consol
     for (photo, stem, _), result in zip(read, together, strict=True):
         try:
             saved = saver(photo, stem, [result])
-            _tell_results(saved, console)
+            tell_results(saved, console)
             faces.append((photo, saved[0].base.name))
         except Exception as error:
             _failure(photo, error, failures)

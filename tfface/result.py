@@ -20,7 +20,7 @@ from tfface.face.found import Found
 from tfface.face.head_mesh import head_mesh
 from tfface.face.layout import CROP_SIZE
 from tfface.face.metric import metric_coefficients
-from tfface.face.open_model import load_albedo_basis, load_open_face
+from tfface.face.open_model import MAX_LEVEL, load_albedo_basis, load_open_face
 from tfface.face.position_map import position_tables
 from tfface.geometry.align import Pose, crop_transform, fit_pose, invert_transform, transform_points
 from tfface.geometry.camera import Camera
@@ -36,9 +36,9 @@ from tfface.summary import summary_of
 from tfface.viz.detail import DISPLACEMENT_NOTE, Detail, write_maps
 from tfface.viz.head_model import head_model, iris_colour, with_detail
 from tfface.viz.model_view import model_view
-from tfface.viz.overlay import blend, depth_view, face_window, overlay_window, render_colored
+from tfface.viz.overlay import blend, depth_view, face_window, overlay_window, render_colored, shrunk
 from tfface.viz.sheet import contact_sheet
-from tfface.viz.skin import SkinTexture, posed_head, skin_texture
+from tfface.viz.skin import SkinTexture, posed_head, seen_vertices, skin_texture
 from tfface.viz.texture import face_texture, vertex_colors
 
 RIGID_REGIONS = (1, 2, 3)  # face, eyes, nose: what the expression moves least
@@ -164,7 +164,9 @@ class FaceResult:
         photograph's light."""
         if (size, unlit) not in self._skins:
             basis, albedo = load_albedo_basis(), self.albedo_coefficients
-            self._skins[size, unlit] = skin_texture(self.image, self.head_points, basis, albedo, size, unlit)
+            self._skins[size, unlit] = skin_texture(
+                self.image, self.head_points, basis, albedo, size, unlit, self._seen
+            )
         return self._skins[size, unlit]
 
     @cached_property
@@ -174,7 +176,12 @@ class FaceResult:
     @cached_property
     def iris(self) -> tuple[float, float, float]:
         """The eyes' colour, sRGB in [0,1]."""
-        return iris_colour(self.image, *self.shape, self.camera, self.head_points)
+        return iris_colour(self.image, *self.shape, self.camera, self.head_points, self._seen)
+
+    @cached_property
+    def _seen(self) -> NDArray[np.float32]:
+        """`[61129]` how well the photograph shows each of `head_points`."""
+        return seen_vertices(self.head_points, load_open_face().head(MAX_LEVEL).triangles)
 
     def head(
         self,
@@ -212,13 +219,18 @@ class FaceResult:
 
     def overlay(self, size: int = OVERLAY_PIXELS) -> NDArray[np.uint8]:
         """The face's part of the photograph with the mesh and the landmarks over it, `[size,size,3]`."""
+        return shrunk(self._overlaid[1], size)
+
+    @cached_property
+    def _overlaid(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """The face's part of the photograph, without and with that."""
         window = face_window(self.vertices)
-        return overlay_window(self.image, self.vertices, self.triangles, self.landmarks68, window, size)[1]
+        return overlay_window(self.image, self.vertices, self.triangles, self.landmarks68, window, OVERLAY_PIXELS)
 
     def sheet(self, size: int = SHEET_PIXELS) -> NDArray[np.uint8]:
         """Photograph, overlay, mesh turned by 45 degrees, and depth, side by side."""
         window = face_window(self.vertices)
-        pair = overlay_window(self.image, self.vertices, self.triangles, self.landmarks68, window, size)
+        pair = [shrunk(picture, size) for picture in self._overlaid]
         views = [
             model_view(head_model(head_mesh("face", 2), *self.shape, None), size, 45.0, skin_as_clay=True),
             depth_view(self.vertices, self.triangles, window, size),

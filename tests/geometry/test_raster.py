@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
+from tfface.geometry import raster, raster_loops
 from tfface.geometry.raster import interpolate, rasterize, vertex_normals
 
 
@@ -27,6 +29,25 @@ def _oracle(points: NDArray[np.float64], triangles: NDArray[np.int32], height: i
         seen = (np.minimum.reduce(shares) >= 0) & (depth > best)
         best[seen], result[seen] = depth[seen], index
     return result
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_numpy_and_the_compiled_loops_say_the_same(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(1)
+    points = rng.uniform([-9, -9, 0], [99, 70, 30], (900, 3)).astype(kind)
+    points[rng.integers(0, 900, 5)] = np.nan
+    triangles = rng.integers(0, 900, (700, 3)).astype(np.int32)
+    small = np.repeat(points[:300], 3, axis=0) + rng.normal(0, 1.5, (900, 3)).astype(kind)
+    for places, corners in ((points, triangles), (small, np.arange(900, dtype=np.int32).reshape(300, 3))):
+        said = []
+        for loops in (None, raster_loops):
+            monkeypatch.setattr(raster, "_loops", lambda work, loops=loops: loops)
+            drawn = rasterize(places, corners, 61, 93)
+            smooth = interpolate(drawn[0], drawn[1], corners, places)
+            said.append((*drawn, smooth, vertex_normals(small, corners)))
+        for first, second in zip(said[0][:4], said[1][:4], strict=True):
+            np.testing.assert_array_equal(first, second)
+        np.testing.assert_allclose(said[0][4], said[1][4], atol=2e-6)
 
 
 def test_random_soup_agrees_with_the_oracle() -> None:

@@ -48,21 +48,16 @@ class CoefficientFit:
         weights: FloatArray | None = None,
         noise_mm: float = 1.0,
     ) -> None:
-        from scipy.linalg import cho_factor
-
         precision = 1.0 / np.asarray(std, np.float64) ** 2
         self.mean = np.asarray(mean, np.float64)
         self.basis = np.asarray(basis, np.float64).reshape(len(basis), -1)
         self.weights = np.ones(len(mean)) if weights is None else np.asarray(weights, np.float64)
         weighted = self.basis * np.repeat(self.weights, 3) / noise_mm**2
-        self._right = weighted
-        self._factor = cho_factor(weighted @ self.basis.T + np.diag(precision))
+        self._solution = np.linalg.solve(weighted @ self.basis.T + np.diag(precision), weighted)
 
     def coefficients(self, points: FloatArray) -> NDArray[np.float64]:
         """`[K]` for points `[N,3]` in the model's frame."""
-        from scipy.linalg import cho_solve
-
-        return np.asarray(cho_solve(self._factor, self._right @ (points - self.mean).ravel()))
+        return np.asarray(self._solution @ (points - self.mean).ravel())
 
     def shape(self, coefficients: FloatArray) -> NDArray[np.float64]:
         """The model's points `[N,3]`."""

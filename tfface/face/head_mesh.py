@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -30,6 +31,7 @@ from tfface.face.parts import PART_NAMES, FaceParts, load_parts
 from tfface.geometry.cut import Cut, cut, only_largest_removed
 from tfface.geometry.subdivide import catmull_clark, triangulate
 from tfface.io.formats import MESHES
+from tfface.io.kept import kept
 
 FloatArray = NDArray[np.floating]
 SKIN = "skin"
@@ -83,17 +85,11 @@ class HeadMesh:
 
     def __init__(self, face: OpenFace, parts: FaceParts, kind: str, level: int) -> None:
         self.kind, self.level, self._face, self._parts = kind, level, face, parts
-        surface = face.head(level)
-        mean = surface.vertices(face.mean)
-        skin = surface.quads[surface.quad_part < 2]
-        values, plane = _CUTS[kind](mean, face)
-        values = only_largest_removed(values, skin)
-        done = cut(skin, values)
-        self._skin = (done.matrix @ surface.matrix).tocsr()
-        self.neck, self._flatten = _flattening(done, mean, plane)
-        self._normal = plane.normal
-        uv = done.matrix @ head_uv(face)[: len(mean)]
-        pieces = [Piece(SKIN, SKIN, 0, self._skin.shape[0], done.quads, np.asarray(uv, np.float32))]
+        tables = kept(f"skin_{kind}{level}", face.checksum, lambda: _cut_skin(face, kind, level))
+        quads, uv, self.neck, self._normal = tables[:4]
+        self._skin = sp.csr_matrix(tables[4:7], shape=(len(uv), len(face.mean)))
+        self._flatten = sp.csr_matrix(tables[7:], shape=(len(uv), len(self.neck)))
+        pieces = [Piece(SKIN, SKIN, 0, len(uv), quads, uv)]
         self._part_rows: list[sp.csr_matrix] = []
         for name, material, quads, matrix in _pieces_of_parts(parts, min(level, PARTS_LEVEL)):
             first = pieces[-1].first + pieces[-1].count
@@ -131,6 +127,21 @@ class HeadMesh:
         skin -= (self._flatten @ (along - along.mean()))[:, None] * self._normal
         rows = [skin, *(matrix @ np.asarray(parts, np.float64) for matrix in self._part_rows)]
         return np.concatenate(rows).astype(np.float32)
+
+
+def _cut_skin(face: OpenFace, kind: str, level: int) -> tuple[NDArray[Any], ...]:
+    """The skin's quads and uv, the vertices on the neck's border, its plane's normal, and two matrices' arrays: of the
+    skin's vertices, and of `_flattening`."""
+    surface = face.head(level)
+    mean = surface.vertices(face.mean)
+    skin = surface.quads[surface.quad_part < 2]
+    values, plane = _CUTS[kind](mean, face)
+    done = cut(skin, only_largest_removed(values, skin))
+    matrix = (done.matrix @ surface.matrix).tocsr()
+    neck, flatten = _flattening(done, mean, plane)
+    uv = np.asarray(done.matrix @ head_uv(face)[: len(mean)], np.float32)
+    matrices = [part for each in (matrix, flatten) for part in (each.data, each.indices, each.indptr)]
+    return done.quads, uv, neck, plane.normal, *matrices
 
 
 @lru_cache(maxsize=9)

@@ -11,10 +11,10 @@ from functools import lru_cache
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.sparse.linalg import spsolve
 
 from tfface.face.open_model import MAX_LEVEL, OpenFace
 from tfface.geometry.cut import edges_of
+from tfface.io.kept import kept
 
 FloatArray = NDArray[np.floating]
 FRAME = 0.14
@@ -28,6 +28,12 @@ CROWN = 0.6
 @lru_cache(maxsize=2)
 def head_uv(face: OpenFace) -> NDArray[np.float32]:
     """`[V,2]` places of `face.head(2)`'s vertices, origin top-left; lower levels' are the first rows; read-only."""
+    result = np.asarray(kept("head_uv", face.checksum, lambda: (_head_uv(face),))[0], np.float32)
+    result.setflags(write=False)
+    return result
+
+
+def _head_uv(face: OpenFace) -> NDArray[np.float32]:
     surface, crop = face.head(MAX_LEVEL), crop_in_head(face)
     edges, points = edges_of(surface.quads), surface.vertices(face.mean)
     uv = np.full((len(points), 2), np.nan)
@@ -45,13 +51,13 @@ def head_uv(face: OpenFace) -> NDArray[np.float32]:
     outwards = (1 - 2 * FRAME) + 2 * FRAME * np.clip(share, 0, 1) ** CROWN
     angle = _averaged(edges, angle)
     uv[free] = _on_square(np.copysign(angle, points[:, 0]), outwards)[free]
-    result = uv.astype(np.float32)
-    result.setflags(write=False)
-    return result
+    return uv.astype(np.float32)
 
 
 def _averaged(edges: NDArray[np.int64], values: FloatArray) -> NDArray[np.float64]:
     """The values `[V]` with each that is NaN made the mean of its neighbours'."""
+    from scipy.sparse.linalg import spsolve
+
     size, free = len(values), np.isnan(values)
     both = np.concatenate([edges, edges[:, ::-1]])
     links = sp.csr_matrix((np.ones(len(both)), tuple(both.T)), shape=(size, size))
@@ -68,6 +74,10 @@ def crop_in_head(face: OpenFace) -> NDArray[np.int64]:
 
     Along the crop's border the two lie apart: there subdivision sees a border in one, and none in the other.
     """
+    return np.asarray(kept("crop_in_head", face.checksum, lambda: (_crop_in_head(face),))[0], np.int64)
+
+
+def _crop_in_head(face: OpenFace) -> NDArray[np.int64]:
     numbers, quads = face.face_cage, face.crop_quads
     for level in range(MAX_LEVEL):
         small, large = face.face(level).quads, face.head(level).quads

@@ -23,6 +23,7 @@ from tfface.errors import UserError
 from tfface.face.landmarks import in_3d
 from tfface.geometry.subdivide import catmull_clark, triangle_quad, triangulate
 from tfface.io.files import atomic_path
+from tfface.io.kept import kept
 from tfface.io.reading import read_arrays, read_json_object
 
 ASSETS = Path(__file__).parent / "assets"
@@ -187,10 +188,16 @@ class OpenFace:
         if not 0 <= level <= MAX_LEVEL:
             raise UserError(f"Subdivision level {level} does not exist; choose 0, 1 or 2.")
         if (face_only, level) not in self._levels:
-            self._levels[face_only, level] = self._build(face_only, level)
+            name, columns = f"{'face' if face_only else 'head'}{level}", len(self.mean)
+            *matrix, quads, part, of_vertices, mirror, uv = kept(
+                name, self.checksum, lambda: self._build(face_only, level)
+            )
+            surface = sp.csr_matrix(tuple(matrix), shape=(len(mirror), columns))
+            self._levels[face_only, level] = Surface(surface, quads, triangulate(quads), part, of_vertices, mirror, uv)
         return self._levels[face_only, level]
 
-    def _build(self, face_only: bool, level: int) -> Surface:
+    def _build(self, face_only: bool, level: int) -> tuple[NDArray[Any], ...]:
+        """The matrix of a `Surface` in its three arrays, quads, their part, vertices' part, mirror and uv."""
         quads, part = self._arrays["quads"].astype(np.int32), self._arrays["quad_part"]
         cage = self.face_cage if face_only else np.arange(len(self.mean))
         if face_only:
@@ -205,7 +212,7 @@ class OpenFace:
         uv = self._arrays["uv"][: matrix.shape[0] if face_only else 0].astype(np.float32)
         mirror = self._mirror(matrix)
         of_vertices = _vertex_part(matrix.shape[0], quads, part)
-        return Surface(matrix, quads, triangulate(quads), part, of_vertices, mirror, uv)
+        return matrix.data, matrix.indices, matrix.indptr, quads, part, of_vertices, mirror, uv
 
     def _mirror(self, matrix: sp.csr_matrix) -> NDArray[np.int64]:
         """The vertex whose row of the matrix is the mirror image; found on the symmetric mean."""
@@ -223,7 +230,7 @@ def _vertex_part(num_vertices: int, quads: NDArray[np.int32], part: NDArray[np.u
     return result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AlbedoBasis:
     """Albedo as sRGB values in [0,1] on the UV chart: `mean [R,R,3]`, `basis [A,R,R,3]` per standard deviation."""
 
@@ -237,7 +244,12 @@ def load_asset(name: str, folder: Path | None = None) -> tuple[dict[str, NDArray
     Raises:
         UserError: when a file is missing or not the one its card describes.
     """
-    folder = folder or ASSETS
+    path, card, checksum = _checked(name, folder or ASSETS)
+    return read_arrays(path, "a face model", advice="reinstall tfface"), card, checksum
+
+
+def _checked(name: str, folder: Path) -> tuple[Path, dict[str, Any], str]:
+    """An asset's file, its card and its checksum, which is the one that the card tells."""
     path, card_path = folder / f"{name}.npz", folder / f"{name}.json"
     if not path.exists() or not card_path.exists():
         raise UserError(
@@ -247,7 +259,7 @@ def load_asset(name: str, folder: Path | None = None) -> tuple[dict[str, NDArray
     card = read_json_object(card_path, "the card of a face model", "reinstall tfface")
     if checksum != card.get("sha256"):
         raise UserError(f"{path} is not the face model that {card_path.name} describes: reinstall tfface.")
-    return read_arrays(path, "a face model", advice="reinstall tfface"), card, checksum
+    return path, card, checksum
 
 
 def save_asset(folder: Path, name: str, arrays: dict[str, NDArray[Any]], card: dict[str, Any]) -> str:
@@ -278,7 +290,11 @@ def load_albedo_basis() -> AlbedoBasis:
     Raises:
         UserError: when the file is missing or not the one its card describes.
     """
+    checksum = _checked("open_face_albedo", ASSETS)[2]
+    return AlbedoBasis(*kept("albedo", checksum, _albedo))
+
+
+def _albedo() -> tuple[NDArray[Any], NDArray[Any]]:
     arrays, _, _ = load_asset("open_face_albedo")
     steps = arrays["steps"].astype(np.float32)[:, None, None, None]
-    basis = arrays["basis"].astype(np.float32) * steps
-    return AlbedoBasis(arrays["mean"].astype(np.float32) / np.float32(255), basis)
+    return arrays["mean"].astype(np.float32) / np.float32(255), arrays["basis"].astype(np.float32) * steps

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from tfface.face.open_model import REGION_NAMES, OpenFace, load_open_face
 from tfface.geometry.raster import rasterize
 from tfface.geometry.uv import bilinear_weights
+from tfface.io.kept import kept
 
 DEFAULT_WEIGHTS = (16.0, 4.0, 3.0, 0.0)
 
@@ -28,8 +29,12 @@ class PositionMap:
         self.face = face
         self.resolution = resolution
         self.surface = face.face(2)
-        tables = texel_tables(self.surface.uv, self.surface.triangles, resolution)
-        self.triangle_id, self.barycentric, self.coverage = tables
+        self.triangle_id, self.barycentric, coverage = kept(
+            f"texels{resolution}",
+            face.checksum,
+            lambda: texel_tables(self.surface.uv, self.surface.triangles, resolution),
+        )
+        self.coverage = float(coverage)
 
     @cached_property
     def texel_vertices(self) -> NDArray[np.int32]:
@@ -46,11 +51,11 @@ class PositionMap:
 
     @cached_property
     def _from_vertices_matrix(self) -> sp.csr_array:
-        return _blending(self.texel_vertices, self.barycentric, len(self.surface.uv))
+        return blending(self.texel_vertices, self.barycentric, len(self.surface.uv))
 
     @cached_property
     def _to_vertices_matrix(self) -> sp.csr_array:
-        return _blending(*self._vertex_samples, self.resolution**2)
+        return blending(*self._vertex_samples, self.resolution**2)
 
     def to_vertices(self, position_map: NDArray[np.floating]) -> NDArray[np.float32]:
         """`[..., R, R, 3]` sampled bilinearly at each vertex's uv: `[..., 53833, 3]`."""
@@ -132,9 +137,9 @@ def position_tables(resolution: int) -> PositionMap:
     return PositionMap(load_open_face(), resolution)
 
 
-def _blending(which: NDArray[np.integer], weights: NDArray[np.floating], columns: int) -> sp.csr_array:
+def blending(which: NDArray[np.integer], weights: NDArray[np.floating], columns: int) -> sp.csr_array:
     """The matrix `[N,columns]` whose rows blend `which` `[...,K]` with `weights` `[...,K]`."""
-    starts = np.arange(0, which.size + 1, which.shape[-1])
+    starts = np.arange(0, which.size + 1, which.shape[-1], dtype=np.int32)
     values = np.asarray(weights, np.float32).ravel()
     return sp.csr_array((values, which.ravel(), starts), shape=(len(starts) - 1, columns))
 
@@ -148,7 +153,7 @@ def _applied(matrix: sp.csr_array, points: NDArray[np.floating], shape: tuple[in
 
 def texel_tables(
     uv: NDArray[np.float32], triangles: NDArray[np.int32], resolution: int
-) -> tuple[NDArray[np.int32], NDArray[np.float32], float]:
+) -> tuple[NDArray[np.int32], NDArray[np.float32], NDArray[np.float64]]:
     """Triangle `[R,R]` and weights `[R,R,3]` of each texel, and the share that triangles cover.
 
     Texels that no triangle covers take their nearest neighbour's.
@@ -161,4 +166,4 @@ def texel_tables(
 
         nearest = distance_transform_edt(empty, return_distances=False, return_indices=True)
         triangle_id, barycentric = triangle_id[tuple(nearest)], barycentric[tuple(nearest)]
-    return triangle_id, barycentric, float(1 - empty.mean())
+    return triangle_id, barycentric, np.array(1 - empty.mean())

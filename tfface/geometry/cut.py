@@ -11,7 +11,6 @@ from typing import NamedTuple
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.sparse.csgraph import connected_components
 
 FloatArray = NDArray[np.floating]
 NEAREST = 0.03
@@ -40,6 +39,8 @@ def only_largest_removed(values: FloatArray, quads: NDArray[np.integer]) -> NDAr
     A plane behind the ears meets the ears' own rims too: those should stay.
     """
     edges = edges_of(quads)
+    from scipy.sparse.csgraph import connected_components
+
     below = values < 0
     inside = edges[below[edges].all(1)]
     graph = sp.coo_matrix((np.ones(len(inside)), tuple(inside.T)), shape=(len(values), len(values)))

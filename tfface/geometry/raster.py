@@ -1,56 +1,41 @@
-"""An exact z-buffer for NumPy arrays, compiled by numba.
+"""An exact z-buffer for NumPy arrays.
 
 For pictures, UV tables and synthetic faces, where no gradient is needed. Points are `[V,3]` (u right, v down, both in
 pixels with centres at +0.5; z larger is nearer). A triangle is seen when it winds counter-clockwise as the camera
 sees it, which is clockwise in image coordinates; triangles that turn their back are left out.
+
+Loops compiled by numba are ten times as fast as NumPy, but numba itself takes most of a second and 70 MB to load. So
+the first of the work is done by NumPy, and numba is loaded when it would have paid: a photograph does not wait for it,
+and a thousand do not wait without it. Both give the same numbers.
 """
 
 from __future__ import annotations
 
-import numba
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+
 import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
+WORTH_LOADING = 6_000_000
+"""Triangles, vertices and pixels: NumPy takes as long for so many as loading numba does."""
+_AT_ONCE = 1 << 18
+"""Pixels that NumPy looks at together."""
+_done = 0
 
 
-@numba.njit(cache=True, inline="always")
-def _edge_weights(  # type: ignore[no-untyped-def]
-    px, py, x0, y0, x1, y1, x2, y2, inverse
-):
-    w1 = ((px - x0) * (y2 - y0) - (x2 - x0) * (py - y0)) * inverse
-    w2 = ((x1 - x0) * (py - y0) - (px - x0) * (y1 - y0)) * inverse
-    return 1.0 - w1 - w2, w1, w2
+def _loops(work: int) -> ModuleType | None:
+    """The compiled loops, once they pay; None until then."""
+    global _done
+    _done += work
+    if _done > WORTH_LOADING or "numba" in sys.modules:
+        from tfface.geometry import raster_loops
 
-
-@numba.njit(cache=True, nogil=True)
-def _fill(points, triangles, triangle_id, barycentric, depth) -> None:  # type: ignore[no-untyped-def]
-    height, width = triangle_id.shape
-    for t in range(triangles.shape[0]):
-        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        x0, y0, x1, y1 = points[a, 0], points[a, 1], points[b, 0], points[b, 1]
-        x2, y2 = points[c, 0], points[c, 1]
-        determinant = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-        if not determinant < 0:
-            continue
-        left = max(int(np.ceil(min(x0, x1, x2) - 0.5)), 0)
-        right = min(int(np.floor(max(x0, x1, x2) - 0.5)), width - 1)
-        top = max(int(np.ceil(min(y0, y1, y2) - 0.5)), 0)
-        bottom = min(int(np.floor(max(y0, y1, y2) - 0.5)), height - 1)
-        inverse = 1.0 / determinant
-        for y in range(top, bottom + 1):
-            for x in range(left, right + 1):
-                w0, w1, w2 = _edge_weights(x + 0.5, y + 0.5, x0, y0, x1, y1, x2, y2, inverse)
-                if w0 < 0 or w1 < 0 or w2 < 0:
-                    continue
-                z = w0 * points[a, 2] + w1 * points[b, 2] + w2 * points[c, 2]
-                if z > depth[y, x]:
-                    depth[y, x] = z
-                    triangle_id[y, x] = t
-                    barycentric[y, x, 0] = w0
-                    barycentric[y, x, 1] = w1
-                    barycentric[y, x, 2] = w2
+        return raster_loops
+    return None
 
 
 def rasterize(
@@ -69,23 +54,66 @@ def rasterize(
     triangle_id = np.full((height, width), -1, np.int32)
     barycentric = np.zeros((height, width, 3), np.float32)
     depth = np.full((height, width), -np.inf, np.float32)
-    _fill(np.ascontiguousarray(points), triangles, triangle_id, barycentric, depth)
+    loops = _loops(len(triangles) + 2 * height * width)
+    fill = _fill if loops is None else loops.fill
+    fill(np.ascontiguousarray(points), triangles, triangle_id, barycentric, depth)
     return triangle_id, barycentric, depth
 
 
-@numba.njit(cache=True, nogil=True)
-def _interpolate(triangle_id, barycentric, triangles, attributes, out) -> None:  # type: ignore[no-untyped-def]
-    for y in range(triangle_id.shape[0]):
-        for x in range(triangle_id.shape[1]):
-            t = triangle_id[y, x]
-            if t < 0:
-                continue
-            for k in range(attributes.shape[1]):
-                out[y, x, k] = (
-                    barycentric[y, x, 0] * attributes[triangles[t, 0], k]
-                    + barycentric[y, x, 1] * attributes[triangles[t, 1], k]
-                    + barycentric[y, x, 2] * attributes[triangles[t, 2], k]
-                )
+def _fill(
+    points: FloatArray,
+    triangles: IntArray,
+    triangle_id: NDArray[np.int32],
+    barycentric: NDArray[np.float32],
+    depth: NDArray[np.float32],
+) -> None:
+    """`raster_loops.fill`: all pixels of all triangles' boxes, some at a time."""
+    height, width = triangle_id.shape
+    ids, weights, nearest = triangle_id.reshape(-1), barycentric.reshape(-1, 3), depth.reshape(-1)
+    x0, y0, x1, y1, x2, y2 = (points[triangles[:, corner], axis] for corner in range(3) for axis in range(2))
+    with np.errstate(invalid="ignore"):
+        shown = np.flatnonzero((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0) < 0)
+    x0, y0, x1, y1, x2, y2 = (part[shown] for part in (x0, y0, x1, y1, x2, y2))
+    inverse = 1.0 / np.float64((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0))
+    z0, z1, z2 = points[triangles[shown], 2].T
+    for which, u, v in _boxes(np.stack([x0, x1, x2]), np.stack([y0, y1, y2]), height, width):
+        left, top, scale = x0[which], y0[which], inverse[which]
+        px, py = (u + 0.5) - left, (v + 0.5) - top
+        w1 = (px * (y2[which] - top) - (x2[which] - left) * py) * scale
+        w2 = ((x1[which] - left) * py - px * (y1[which] - top)) * scale
+        w0 = 1.0 - w1 - w2
+        inside = np.flatnonzero((w0 >= 0) & (w1 >= 0) & (w2 >= 0))
+        which, place = which[inside], (v * width + u)[inside]
+        own = np.stack([w0[inside], w1[inside], w2[inside]], -1)
+        z = (own[:, 0] * z0[which] + own[:, 1] * z1[which] + own[:, 2] * z2[which]).astype(np.float32)
+        before = nearest[place]
+        np.maximum.at(nearest, place, z)
+        seen = np.flatnonzero((z == nearest[place]) & (z > before))[::-1]  # of some as near as each other the first is
+        ids[place[seen]], weights[place[seen]] = shown[which[seen]], own[seen]
+
+
+def _boxes(
+    us: FloatArray, vs: FloatArray, height: int, width: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+    """The pixels in the boxes of triangles with corners `[3,F]`: each one's triangle, column and row."""
+    left, top = (np.maximum(np.ceil(part.min(0) - 0.5), 0).astype(np.int64) for part in (us, vs))
+    right, bottom = (
+        np.minimum(np.floor(part.max(0) - 0.5), size - 1).astype(np.int64) for part, size in ((us, width), (vs, height))
+    )
+    wide, high = np.maximum(right - left + 1, 0), np.maximum(bottom - top + 1, 0)
+    filled = np.flatnonzero(wide * high)
+    left, top, wide = left[filled], top[filled], wide[filled]
+    ends = np.cumsum(wide * high[filled])
+    first = 0
+    while first < len(ends):
+        before = ends[first - 1] if first else 0
+        last = max(int(np.searchsorted(ends, before + _AT_ONCE, side="right")), first + 1)
+        count = np.diff(ends[first:last], prepend=before)
+        owner = np.repeat(np.arange(first, last), count)
+        place = np.arange(before, ends[last - 1]) - np.repeat(ends[first:last] - count, count)
+        row = place // wide[owner]
+        yield filled[owner], left[owner] + place - row * wide[owner], top[owner] + row
+        first = last
 
 
 def interpolate(
@@ -93,30 +121,26 @@ def interpolate(
 ) -> NDArray[np.float32]:
     """Attributes `[V,C]` interpolated over the pixels of `rasterize`: `[H,W,C]` float32, 0 where there is none."""
     out = np.zeros((*triangle_id.shape, attributes.shape[1]), np.float32)
-    _interpolate(triangle_id, barycentric, triangles, np.ascontiguousarray(attributes), out)
+    loops = _loops(triangle_id.size)
+    if loops is not None:
+        loops.blend(triangle_id, barycentric, triangles, np.ascontiguousarray(attributes), out)
+        return out
+    seen = triangle_id >= 0
+    corners, weights = triangles[triangle_id[seen]], barycentric[seen]
+    out[seen] = sum(weights[:, k, None] * attributes[corners[:, k]] for k in range(3))
     return out
-
-
-@numba.njit(cache=True, nogil=True)
-def _accumulate_normals(vertices, triangles, normals) -> None:  # type: ignore[no-untyped-def]
-    for t in range(triangles.shape[0]):
-        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-        ux, uy = vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1]
-        uz, vx = vertices[b, 2] - vertices[a, 2], vertices[c, 0] - vertices[a, 0]
-        vy, vz = vertices[c, 1] - vertices[a, 1], vertices[c, 2] - vertices[a, 2]
-        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-        for i in (a, b, c):
-            normals[i, 0] += nx
-            normals[i, 1] += ny
-            normals[i, 2] += nz
-    for i in range(normals.shape[0]):
-        length = np.sqrt(normals[i, 0] ** 2 + normals[i, 1] ** 2 + normals[i, 2] ** 2) + 1e-30
-        for k in range(3):
-            normals[i, k] /= length
 
 
 def vertex_normals(vertices: FloatArray, triangles: IntArray) -> NDArray[np.float32]:
     """Unit normals `[V,3]` float32, area-weighted over the triangles `[F,3]` round each of `vertices` `[V,3]`."""
     normals = np.zeros(vertices.shape, np.float32)
-    _accumulate_normals(np.ascontiguousarray(vertices), triangles, normals)
-    return normals
+    loops = _loops(len(triangles))
+    if loops is not None:
+        loops.normals_of(np.ascontiguousarray(vertices), triangles, normals)
+        return normals
+    corners = np.asarray(vertices, np.float64)[triangles]
+    (ux, uy, uz), (vx, vy, vz) = ((corners[:, k] - corners[:, 0]).T for k in (1, 2))
+    which = triangles.ravel()
+    for axis, part in enumerate((uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)):
+        normals[:, axis] = np.bincount(which, np.repeat(part, 3), len(normals))
+    return normals / (np.linalg.norm(normals, axis=1, keepdims=True) + np.float32(1e-30))

@@ -13,9 +13,10 @@ import struct
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from tfface.io.reading import must_exist, reading, reason
 
 FORMATS = ("JPEG", "PNG", "WEBP", "AVIF", "BMP", "DIB", "TIFF", "GIF", "PPM", "JPEG2000")
 """Of Pillow. MPO comes with JPEG; AVIF is left out where Pillow is too old for it."""
+PLUGINS = ("Jpeg", "Png", "WebP", "Avif", "Bmp", "Tiff", "Gif", "Ppm", "Jpeg2K")
+"""Pillow's modules that read them."""
 IMAGE_SUFFIXES = frozenset(
     {".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".webp", ".bmp", ".dib", ".tif", ".tiff", ".gif"}
     | {".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".jpx", ".jpf", ".avif", ".hdr"}
@@ -111,7 +114,9 @@ def open_picture(path: Path) -> Any:
 def _formats() -> tuple[str, ...]:
     from PIL import Image
 
-    Image.init()
+    for plugin in PLUGINS:  # Image.init() imports thirty more
+        with suppress(ImportError):
+            import_module(f"PIL.{plugin}ImagePlugin")
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 

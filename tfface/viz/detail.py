@@ -2,7 +2,7 @@
 
 The network says how far the true surface lies from the base along its normals, and what its albedo lacks, in the face's
 chart. Where the photograph does not show a texel the mirrored one is taken, shifted by a smooth field so that it meets
-its neighbours (`tfface.viz.skin.completed`): symmetry of the face, not of the picture. Towards the chart's rim and the
+its neighbours (`tfface.viz.completion`): symmetry of the face, not of the picture. Towards the chart's rim and the
 eyeballs detail fades away. The mesh is displaced by what its vertices can carry; the rest goes into a normal map in the
 mesh's tangent space, as glTF has it (red along +u, green up in the picture of the texture, blue outwards).
 """
@@ -26,7 +26,8 @@ from tfface.face.position_map import position_tables
 from tfface.geometry.raster import vertex_normals
 from tfface.io.files import write_array
 from tfface.io.image import write_image
-from tfface.viz.skin import chart_albedo, chart_values, completed
+from tfface.viz.completion import completed
+from tfface.viz.skin import chart_albedo, chart_values
 from tfface.viz.unwrapped import detailed_normals, skin_of_chart, unit
 
 FloatArray = NDArray[np.floating]

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from tfface.face.head_mesh import HeadMesh, Piece, head_mesh
 from tfface.face.open_model import MAX_LEVEL, PART_NAMES, load_open_face
@@ -142,7 +141,12 @@ def tooth_texture(light: FloatArray = WHITE) -> NDArray[np.uint8]:
 
 
 def iris_colour(
-    image: NDArray[np.uint8], identity: FloatArray, expression: FloatArray, camera: Camera, head: FloatArray
+    image: NDArray[np.uint8],
+    identity: FloatArray,
+    expression: FloatArray,
+    camera: Camera,
+    head: FloatArray,
+    seen: FloatArray | None = None,
 ) -> tuple[float, float, float]:
     """The iris's colour, sRGB in [0,1]: the middle of what the photograph shows of both eyes, or brown.
 
@@ -150,20 +154,24 @@ def iris_colour(
         image: `[H,W,3]` uint8 RGB.
         identity, expression, camera: of the person in it.
         head: `[61129,3]` where the camera sees the head (`tfface.viz.skin.posed_head`); it may hide the eyes.
+        seen: `[61129]` `tfface.viz.skin.seen_vertices` of it, where it is known.
     """
     face, mesh = load_open_face(), head_mesh("face", 1)
     surface = face.head(MAX_LEVEL)
     points = np.asarray(camera.project(mesh.vertices(identity, expression)), np.float64)
-    model_mm = surface.vertices(face.cage(identity, expression))
+    cage = face.cage(identity, expression)
+    seen = seen_vertices(head, surface.triangles) if seen is None else seen
     colours = []
     for piece, part in zip((p for p in mesh.pieces if p.material == "eye"), EYE_PARTS, strict=True):
         lid = surface.vertex_part == part  # the membrane: what is not hidden of it is the open eye
-        eye = points[piece.rows] + (head[lid] - camera.project(model_mm[lid])).mean(0)
+        eye = points[piece.rows] + (head[lid] - camera.project(surface.matrix[lid] @ cage)).mean(0)
         chosen = eye[_iris_vertices(piece)]
         if np.ptp(eye[:, 0]) / 2 * np.sin(np.radians(IRIS_DEG)) < MIN_IRIS_PIXELS:
             continue
-        apart, nearest = cKDTree(head[lid, :2]).query(chosen[:, :2])
-        open_eye = (apart < np.ptp(eye[:, 0]) / 20) & (seen_vertices(head, surface.triangles)[lid][nearest] > 0.2)
+        squares = sum(np.square(chosen[:, None, k] - head[lid, k], dtype=np.float32) for k in range(2))
+        nearest = squares.argmin(1)
+        apart = np.sqrt(np.take_along_axis(squares, nearest[:, None], 1)[:, 0])
+        open_eye = (apart < np.ptp(eye[:, 0]) / 20) & (seen[lid][nearest] > 0.2)
         if open_eye.sum() >= MIN_IRIS_POINTS:
             colours.append(sample_photo(image, chosen[open_eye][None])[0])
     if not colours:

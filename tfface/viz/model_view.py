@@ -69,8 +69,11 @@ def _draw(
     points: NDArray[np.float32],
     turned: NDArray[np.floating],
 ) -> None:
-    """Draws one mesh into the picture and its depth."""
-    triangles = mesh.triangles
+    """Draws one mesh into the picture and its depth, in the box that it takes of them."""
+    low = np.clip(np.floor(points[:, :2].min(0)), 0, nearest.shape[::-1]).astype(int)
+    high = np.clip(np.ceil(points[:, :2].max(0)), low, nearest.shape[::-1]).astype(int)
+    canvas, nearest = (part[low[1] : high[1], low[0] : high[0]] for part in (canvas, nearest))
+    points, triangles = points - np.float32([*low, 0]), mesh.triangles
     if material.double_sided:
         triangles = np.concatenate([triangles, triangles[:, ::-1]])
     seen, weights, depth = rasterize(points, np.ascontiguousarray(triangles), *nearest.shape)

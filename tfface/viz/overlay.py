@@ -131,6 +131,13 @@ def overlay_window(
     return plain, drawn
 
 
+def shrunk(picture: Image, size: int) -> Image:
+    """A square picture at `size` pixels a side."""
+    import cv2
+
+    return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+
+
 def turned_view(vertices_mm: FloatArray, triangles: NDArray[np.int32], size: int, yaw_deg: float = 45.0) -> Image:
     """The mesh in the face frame, shaded, seen after a turn about the vertical axis."""
     turned = (vertices_mm - vertices_mm.mean(0)) @ euler_to_matrix(np.radians(yaw_deg), 0.0, 0.0).T

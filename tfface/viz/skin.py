@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -23,14 +24,17 @@ from numpy.typing import NDArray
 
 from tfface.face.head_uv import FRAME, crop_in_head, head_uv, to_face_chart
 from tfface.face.open_model import MAX_LEVEL, AlbedoBasis, load_open_face
-from tfface.face.position_map import texel_tables
+from tfface.face.position_map import blending, texel_tables
 from tfface.geometry.camera import Camera
 from tfface.geometry.cut import edges_of
 from tfface.geometry.harmonics import harmonic_functions
-from tfface.geometry.raster import interpolate, rasterize, vertex_normals
+from tfface.geometry.raster import rasterize, vertex_normals
 from tfface.geometry.subdivide import triangulate
+from tfface.io.image import sample_image
+from tfface.io.kept import kept
+from tfface.viz.completion import SMOOTH_TEXELS, as_bytes, bands, completed, spread
 from tfface.viz.cover import skin_share
-from tfface.viz.texture import pull_push, sample_photo
+from tfface.viz.texture import sample_photo
 
 FloatArray = NDArray[np.floating]
 BUFFER_PIXELS = 512
@@ -49,7 +53,6 @@ END = (0.84, 0.97)
 CALM, CALM_STEPS = (0.93, 0.98), 40
 """Outside that of it normals are smoothed, so often: round the face's border a network's answer is folded."""
 FADE_MM = 40.0
-SMOOTH_TEXELS = 256
 MADE_UP = 1e-3
 """What a texel counts that a photograph does not show, where several photographs' textures are merged."""
 
@@ -90,9 +93,13 @@ def posed_head(vertices: FloatArray, identity: FloatArray, expression: FloatArra
 
 
 @lru_cache(maxsize=1)
-def _around_the_crop() -> tuple[NDArray[np.int64], ...]:
+def _around_the_crop() -> tuple[NDArray[Any], ...]:
     """The head's vertices that the crop has, the rest, of each of these the nearest on the crop's border, and by how
     much it follows that `[R,1]`."""
+    return kept("around_the_crop", load_open_face().checksum, _find_around_the_crop)
+
+
+def _find_around_the_crop() -> tuple[NDArray[Any], ...]:
     from scipy.spatial import cKDTree
 
     face = load_open_face()
@@ -131,6 +138,7 @@ def skin_texture(
     coefficients: FloatArray | None,
     size: int,
     unlit: bool = False,
+    seen: FloatArray | None = None,
 ) -> SkinTexture:
     """The texture of a head in a photograph.
 
@@ -141,26 +149,28 @@ def skin_texture(
         size: side in texels, a power of two.
         unlit: the light that fits the photograph is taken out, but for its level and tint on the whole, which nothing
             in one photograph tells from the skin's.
+        seen: `[61129]` `seen_vertices`, where it is known.
     """
     tables = _tables(size)
     own = chart_albedo(albedo, coefficients, size)
-    seen, _, shading, light = head_light(image, points, own)
-    packed = np.concatenate([points[:, :2], seen[:, None], shading], axis=1).astype(np.float32)
-    texels = tables.gather(packed)
-    lit = np.ascontiguousarray(texels[..., 3:])
-    guide = own * lit
-    colours = sample_photo(image, texels)
-    covered = 1 - _skin_share(colours * own / np.maximum(guide, 0.02), texels[..., 2])
+    seen, _, shading, light = head_light(image, points, own, seen)
+    texels = tables.gather(np.concatenate([points[:, :2], seen[:, None]], axis=1))
+    lit = tables.gather(shading)
+    guide = np.empty_like(lit)
+    for rows in bands(size):
+        guide[rows] = lit[rows] * own[rows]
+    shown = sample_image(image, texels)
+    covered = 1 - _skin_share(shown, own, guide, texels[..., 2])
     weight = texels[..., 2] * (1 - _outwards(covered)) * tables.inside
-    skin = (1 - covered) * (1 - _unlike(colours, guide))
-    whole, origin = _completed(colours, guide, weight[..., None], skin[..., None])
-    if not unlit:
-        return SkinTexture(whole, origin, light)
-    return SkinTexture(_bytes(whole / np.float32(255) * light / np.maximum(lit, 0.02)), origin, light)
+    skin = (1 - covered) * (1 - _larger(_unlike(shown, guide), size))
+    whole, origin = _completed(shown, guide, weight[..., None], skin[..., None])
+    if unlit:
+        whole = as_bytes(whole / np.float32(255) * light / np.maximum(lit, 0.02))
+    return SkinTexture(whole, origin, light)
 
 
 def head_light(
-    image: NDArray[np.uint8], points: FloatArray, albedo: FloatArray
+    image: NDArray[np.uint8], points: FloatArray, albedo: FloatArray, seen: FloatArray | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """How the photograph sees and lights a head.
 
@@ -168,14 +178,15 @@ def head_light(
         image: `[H,W,3]` uint8 RGB.
         points: `[61129,3]` `posed_head`.
         albedo: `[T,T,3]` in the head's chart (`chart_albedo`).
+        seen: `[61129]` `seen_vertices`, where it is known.
 
     Returns:
         of each vertex how well it is seen `[V]`, its normal in the picture's frame (y up) `[V,3]` and the light's
         colour on it `[V,3]`; the light's colour on the face on the whole `[3]`.
     """
     triangles = load_open_face().head(MAX_LEVEL).triangles
-    seen = seen_vertices(points, triangles)
-    seen *= (points[:, :2] >= 0).all(1) & (points[:, 0] <= image.shape[1]) & (points[:, 1] <= image.shape[0])
+    seen = seen_vertices(points, triangles) if seen is None else seen
+    seen = seen * ((points[:, :2] >= 0).all(1) & (points[:, 0] <= image.shape[1]) & (points[:, 1] <= image.shape[0]))
     normals = _calmed(vertex_normals(np.asarray(points * [1, -1, 1], np.float32), triangles))
     shading, light = _shading(image, points, normals, seen, albedo)
     return seen, normals, shading, light
@@ -202,72 +213,50 @@ def merged_skin(skins: Sequence[SkinTexture]) -> SkinTexture:
         total, shares, seen = total + weight * colours, shares + weight, np.maximum(seen, origin[..., 1:2])
     mirrored = np.maximum(np.minimum(seen[:, ::-1], 1 - seen), 0)
     origin = np.concatenate([1 - seen - mirrored, seen, mirrored], axis=-1)
-    return SkinTexture(_bytes(total / shares / 255), _bytes(origin), skins[0].light)
+    return SkinTexture(as_bytes(total / shares / 255), as_bytes(origin), skins[0].light)
 
 
-def _skin_share(unlit: FloatArray, seen: FloatArray) -> NDArray[np.float32]:
-    """`skin_share` in the head's chart `[T,T]`; 1 beyond the face's."""
+def _skin_share(shown: NDArray[np.uint8], own: FloatArray, guide: FloatArray, seen: FloatArray) -> NDArray[np.float32]:
+    """`skin_share` in the head's chart `[T,T]`, of the colours with the guide's light divided out; 1 beyond the
+    face's."""
     start = round(FRAME * (len(seen) - 1))
     inner = (slice(start, len(seen) - start),) * 2
     share = np.ones(np.shape(seen), np.float32)
-    share[inner] = skin_share(unlit[inner], seen[inner])
+    unlit = shown[inner] / np.float32(255) * own[inner] / np.maximum(guide[inner], 0.02)
+    share[inner] = skin_share(unlit, seen[inner])
     return share
 
 
 def _completed(
-    colours: FloatArray, guide: FloatArray, seen: FloatArray, skin: FloatArray
+    shown: NDArray[np.uint8], guide: FloatArray, seen: FloatArray, skin: FloatArray
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """What is seen, then its mirror image, then what is smooth, as differences from the guide.
 
     What is made up goes by what is surely `skin` alone: hair and collar say nothing of it.
     """
-    difference, from_mirror = completed(colours - guide, seen, skin + 1e-4)
+    difference = np.empty(guide.shape, np.float32)
+    for rows in bands(len(guide)):
+        difference[rows] = shown[rows] / np.float32(255) - guide[rows]
+    difference, from_mirror = completed(difference, seen, skin + np.float32(1e-4))
+    for rows in bands(len(guide)):
+        difference[rows] += guide[rows]
     origin = np.concatenate([1 - seen - from_mirror, seen, from_mirror], axis=-1)
-    return _bytes(guide + difference), _bytes(origin)
+    return as_bytes(difference), as_bytes(origin)
 
 
-def completed(own: FloatArray, seen: FloatArray, trusted: FloatArray) -> tuple[NDArray[np.float32], FloatArray]:
-    """A map of a symmetric chart made whole: what is seen, then its mirror image, then what is smooth.
-
-    Args:
-        own: `[T,T,C]`, T a power of two; seen: `[T,T,1]` how far it counts; trusted: `[T,T,1]` how far what is made up
-            goes by it.
-
-    Returns:
-        the whole map, and how far each texel comes from the mirrored one `[T,T,1]`.
-    """
-    mirrored, mirror_seen = own[:, ::-1], seen[:, ::-1]
-    both = seen * mirror_seen
-    moved = mirrored + _spread(both * (own - mirrored), both)
-    from_mirror = (1 - seen) * mirror_seen
-    known = seen + from_mirror
-    difference = seen * own + from_mirror * moved
-    whole = difference + (1 - known) * _spread(trusted * difference, trusted * known)
-    return np.asarray(whole, np.float32), from_mirror
+def _larger(values: FloatArray, size: int) -> NDArray[np.float32]:
+    return np.asarray(cv2.resize(values, (size, size)), np.float32)
 
 
-def _bytes(values: FloatArray) -> NDArray[np.uint8]:
-    return np.asarray(np.clip(values, 0, 1) * 255 + 0.5, np.uint8)
-
-
-def _spread(weighted: FloatArray, weight: FloatArray) -> NDArray[np.float32]:
-    """A smooth field `[T,T,C]` through values (times their weights): of low resolution, since it is smooth."""
-    size = len(weight)
-    small = (min(size, SMOOTH_TEXELS),) * 2
-    values, share = (cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (weighted, weight))
-    field = pull_push(values, share[..., None]) if share.max() > 1e-3 else np.zeros_like(values)
-    return np.asarray(cv2.resize(cv2.GaussianBlur(field, (0, 0), 2.0), (size, size)), np.float32)
-
-
-def _unlike(colours: FloatArray, guide: FloatArray) -> NDArray[np.float32]:
-    """1 where a colour is none that the skin could have in this light, `[T,T]`."""
+def _unlike(shown: NDArray[np.uint8], guide: FloatArray) -> NDArray[np.float32]:
+    """1 where a colour is none that the skin could have in this light, `[S,S]` of at most `SMOOTH_TEXELS`."""
     small = (min(len(guide), SMOOTH_TEXELS),) * 2
-    shown, usual = (cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (colours, guide))
-    apart = np.linalg.norm(shown - usual, axis=-1) / (np.linalg.norm(usual, axis=-1) + 0.1)
+    seen, usual = (cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (shown, guide))
+    apart = np.linalg.norm(seen / np.float32(255) - usual, axis=-1) / (np.linalg.norm(usual, axis=-1) + 0.1)
     blurred = cv2.GaussianBlur(np.asarray(apart, np.float32), (0, 0), small[0] / 200)
     reach = 2 * round(small[0] * STRANDS / 2) + 1
     around = cv2.dilate(_ramp(blurred, *UNLIKE), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
-    return np.asarray(cv2.resize(cv2.GaussianBlur(around, (0, 0), reach / 4), guide.shape[:2]), np.float32)
+    return np.asarray(cv2.GaussianBlur(around, (0, 0), reach / 4), np.float32)
 
 
 def _calmed(normals: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -282,15 +271,20 @@ def _calmed(normals: NDArray[np.float32]) -> NDArray[np.float32]:
 @lru_cache(maxsize=1)
 def _beyond() -> tuple[NDArray[np.int64], sp.csr_matrix]:
     """The vertices beyond the face's border, and what each is after one step of smoothing `[R,61129]`."""
+    rows, size, *step = kept("beyond_the_face", load_open_face().checksum, _find_beyond)
+    return rows, sp.csr_matrix(tuple(step), shape=(len(rows), int(size)))
+
+
+def _find_beyond() -> tuple[NDArray[Any], ...]:
     face = load_open_face()
     edges, radius = edges_of(face.head(MAX_LEVEL).quads), np.abs(2 * to_face_chart(head_uv(face)) - 1).max(1)
     links = sp.csr_matrix((np.ones(len(edges)), tuple(edges.T)), shape=(len(radius),) * 2)
     links = ((links + links.T) > 0).astype(np.float32)
     mean = sp.diags(1 / np.maximum(np.asarray(links.sum(1)).ravel(), 1)) @ links
     share = _ramp(radius, *CALM)
-    step = sp.diags(1 - share) + sp.diags(share) @ mean
     rows = np.flatnonzero(share)
-    return rows, step.tocsr()[rows].astype(np.float32)
+    step = (sp.diags(1 - share) + sp.diags(share) @ mean).tocsr()[rows].astype(np.float32)
+    return rows, np.array(len(radius)), step.data, step.indices, step.indptr
 
 
 def _outwards(unlike: FloatArray) -> NDArray[np.float32]:
@@ -339,20 +333,32 @@ MIN_LIT = 100
 
 def chart_albedo(albedo: AlbedoBasis, coefficients: FloatArray | None, size: int) -> NDArray[np.float32]:
     """`[T,T,3]` the albedo in the head's chart; beyond the face it goes on as at its rim."""
-    chart = albedo.mean
-    if coefficients is not None and len(coefficients):
-        chart = chart + np.tensordot(np.asarray(coefficients, np.float32), albedo.basis[: len(coefficients)], axes=1)
+    if coefficients is None or not len(coefficients):
+        return _mean_albedo(albedo, size)
+    chart = albedo.mean + np.tensordot(np.asarray(coefficients, np.float32), albedo.basis[: len(coefficients)], axes=1)
+    return _in_chart(chart, size)
+
+
+@lru_cache(maxsize=2)
+def _mean_albedo(albedo: AlbedoBasis, size: int) -> NDArray[np.float32]:
+    result = _in_chart(albedo.mean, size)
+    result.setflags(write=False)
+    return result
+
+
+def _in_chart(chart: FloatArray, size: int) -> NDArray[np.float32]:
     chart = np.clip(chart, 0, 1).astype(np.float32)
     zoom = (1 - 2 * FRAME) * (size - 1) / (len(chart) - 1)
     moved = np.array([[zoom, 0, FRAME * (size - 1)], [0, zoom, FRAME * (size - 1)]])
     placed = cv2.warpAffine(chart, moved, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     core = (_chart_radius(size) < END[0]).astype(np.float32)[..., None]
-    return np.asarray(core * placed + (1 - core) * _spread(core * placed, core), np.float32)
+    rim = spread(lambda rows: (core[rows] * placed[rows], core[rows]), size)
+    return np.asarray(core * placed + (1 - core) * rim, np.float32)
 
 
-def _chart_radius(size: int) -> NDArray[np.float64]:
+def _chart_radius(size: int) -> NDArray[np.float32]:
     """How far each texel is from the middle of the face's chart: 1 on its border."""
-    middle = np.abs(2 * to_face_chart(np.arange(size) / (size - 1)) - 1)
+    middle = np.abs(2 * to_face_chart(np.arange(size) / (size - 1)) - 1).astype(np.float32)
     return np.maximum(middle[:, None], middle[None, :])
 
 
@@ -363,23 +369,29 @@ def chart_values(values: FloatArray, size: int) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, eq=False)
 class _HeadTables:
-    """Each texel's triangle and weights, and how far it is inside the face's end."""
+    """What takes vertices to texels, and how far each is inside the face's end."""
 
-    triangles: NDArray[np.int32]
-    triangle_id: NDArray[np.int32]
-    weights: NDArray[np.float32]
+    blending: sp.csr_array
     inside: NDArray[np.float32]
 
     def gather(self, values: FloatArray) -> NDArray[np.float32]:
         """`[V,C]` to `[T,T,C]`."""
-        return interpolate(self.triangle_id, self.weights, self.triangles, values)
+        found = self.blending @ np.ascontiguousarray(values, np.float32)
+        return np.asarray(found.reshape(*self.inside.shape, -1), np.float32)
 
 
 @lru_cache(maxsize=2)
 def _tables(size: int) -> _HeadTables:
     face = load_open_face()
+    which, weights = kept(f"head_texels{size}", face.checksum, lambda: _texels(size))
+    radius = _chart_radius(size)
+    return _HeadTables(blending(which, weights, len(head_uv(face))), 1 - _ramp(radius, *END))
+
+
+def _texels(size: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """The head's vertices `[T,T,3]` that each texel blends, and their weights `[T,T,3]`."""
+    face = load_open_face()
     surface = face.head(MAX_LEVEL)
     triangles = triangulate(surface.quads[surface.quad_part < 2])
     triangle_id, weights, _ = texel_tables(head_uv(face), triangles, size)
-    radius = _chart_radius(size)
-    return _HeadTables(triangles, triangle_id, weights, 1 - _ramp(radius, *END))
+    return triangles[triangle_id], weights

@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.data.synthetic.mesh import CLOTH, EYE, HAIR, HAT, LASH, MOUTH, SKIN, SceneMesh
-from tfface.geometry.raster import _edge_weights, rasterize
+from tfface.geometry.raster import rasterize
+from tfface.geometry.raster_loops import edge_weights
 
 # mypy: disable-error-code="no-untyped-def"
 STRAND_SIZE = 256
@@ -45,7 +46,7 @@ def fill_cut(points, triangles, first, attributes, noise, rag, triangle_id, bary
         bottom = min(int(np.floor(max(y0, y1, y2) - 0.5)), height - 1)
         for y in range(top, bottom + 1):
             for x in range(left, right + 1):
-                w0, w1, w2 = _edge_weights(x + 0.5, y + 0.5, x0, y0, x1, y1, x2, y2, 1.0 / determinant)
+                w0, w1, w2 = edge_weights(x + 0.5, y + 0.5, x0, y0, x1, y1, x2, y2, 1.0 / determinant)
                 if w0 < 0 or w1 < 0 or w2 < 0:
                     continue
                 z = w0 * points[a, 2] + w1 * points[b, 2] + w2 * points[c, 2]

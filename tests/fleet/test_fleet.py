@@ -1,0 +1,119 @@
+"""Photographs in parts on Ray's workers: each exactly once, whatever becomes of a machine."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as arrow
+import pyarrow.parquet as parquet
+import pytest
+from rich.console import Console
+
+from tfface.errors import UserError
+from tfface.fleet.listing import Listing, listed
+from tfface.fleet.run import Worker, predict_listed, rows_file
+from tfface.fleet.table import FACES, FAILURES, join_parts
+from tfface.io.formats import FileOptions
+from tfface.io.image import write_image
+from tfface.predict import Arguments, _loaded
+
+MADE_WITH = {"model": "fast"}
+
+
+def _load(out: Path) -> partial:
+    files = FileOptions(formats=("json",))
+    return partial(_loaded, Arguments(photo=out, out=out, model="fast", files=files), MADE_WITH)
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
+    """Faces, and one picture without any."""
+    folder = tmp_path_factory.mktemp("photographs")
+    from PIL import Image
+
+    portrait = np.asarray(Image.open(repository / "docs/pictures/astronaut.jpg").convert("RGB"))
+    portrait = portrait[:, : portrait.shape[0]]
+    for number in range(5):
+        write_image(folder / f"{number}.png", np.roll(portrait, number, axis=1))
+    write_image(folder / "empty.png", np.full((64, 64, 3), 90, np.uint8))
+    return folder
+
+
+def test_every_kind_of_list_says_the_same(tmp_path: Path, photographs: Path) -> None:
+    paths = sorted(photographs.iterdir())
+    text, table = photographs.parent / "list.txt", photographs.parent / "list.parquet"
+    text.write_text("\n".join(f"{photographs.name}/{path.name}" for path in paths) + "\n\n")
+    parquet.write_table(arrow.table({"number": [0] * len(paths), "url": [str(path) for path in paths]}), table)
+    for number, source in enumerate((photographs, text, table)):
+        found = listed(source, tmp_path / str(number), MADE_WITH, False, part=4)
+        assert (found.photographs, found.parts) == (6, 2)
+        assert [*found.part(0), *found.part(1)] == [str(path) for path in paths]
+    assert Listing.read(found.file).part(1) == found.part(1)
+    with pytest.raises(UserError, match="results of other photographs"):
+        listed(photographs, tmp_path / "0", MADE_WITH, False, part=3)
+    parquet.write_table(arrow.table({"one": ["a"], "two": ["b"]}), table)
+    with pytest.raises(UserError, match="none of which is called path or url"):
+        listed(table, tmp_path / "other", MADE_WITH, False)
+
+
+def test_a_part_goes_on_where_it_was_stopped(tmp_path: Path, photographs: Path) -> None:
+    paths = [f"file://{path}" if path.stem == "1" else str(path) for path in sorted(photographs.iterdir())]
+    source = tmp_path / "list.txt"
+    source.write_text("\n".join([*paths, f"file://{tmp_path}/gone.jpg"]))
+    out = tmp_path / "out"
+    listing = listed(source, out, MADE_WITH, False, part=7)
+    worker = Worker(listing, MADE_WITH, _load(out))
+    assert worker({"part": 0}) == {"photographs": 7}
+    before = {path: path.stat().st_mtime_ns for path in (out / "000000").glob("*.json")}
+    assert {path.stem for path in before} == {"0", "1", "2", "3", "4"}
+    rows_file(listing, 0).unlink()
+    (out / "000000" / "2.json").unlink()
+    worker({"part": 0})
+    changed = [path.stem for path, when in before.items() if path.stat().st_mtime_ns != when]
+    assert changed == ["2"]
+    assert join_parts([rows_file(listing, 0)], out) == (5, 2)
+    rows = parquet.read_table(out / FACES).to_pylist()
+    assert Counter(row["photograph"] for row in rows) == Counter(listing.part(0))
+    faces = [row for row in rows if row["error"] is None]
+    assert {row["results"] for row in faces} == {f"000000/{number}" for number in range(5)}
+    assert all(len(row["landmarks68_px"]) == 204 and len(row["identity_sigma"]) == 150 for row in faces)
+    told = (out / FAILURES).read_text()
+    assert "empty.png: No face was found" in told and "gone.jpg cannot be fetched" in told
+
+
+@pytest.mark.slow
+def test_a_machine_that_stops_loses_no_photograph(tmp_path: Path, photographs: Path) -> None:
+    from ray.cluster_utils import Cluster
+
+    many = tmp_path / "many"
+    many.mkdir()
+    for number in range(40):
+        shutil.copy(photographs / f"{number % 5}.png", many / f"{number:02d}.png")
+    out = tmp_path / "out"
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "object_store_memory": 80 * 2**20})
+    try:
+        second = nodes.add_node(num_cpus=1, object_store_memory=80 * 2**20)
+        stopped = threading.Event()
+
+        def stop() -> None:
+            while len(list((out / "parts").glob("*.parquet"))) < 2:
+                time.sleep(0.2)
+            nodes.remove_node(second, allow_graceful=False)
+            stopped.set()
+
+        threading.Thread(target=stop, daemon=True).start()
+        console = Console(quiet=True)
+        failed = predict_listed(many, out, MADE_WITH, _load(out), console, nodes.address, part=4)
+    finally:
+        nodes.shutdown()
+    assert stopped.is_set() and failed == 0
+    rows = parquet.read_table(out / FACES).to_pylist()
+    assert [row["photograph"] for row in rows] == [str(path) for path in sorted(many.iterdir())]
+    assert all((out / f"{row['results']}.json").is_file() for row in rows)
+    assert predict_listed(many, out, MADE_WITH, _load(out), console, part=4) == 0

@@ -1,0 +1,1 @@
+"""Photographs for more machines than one: what is listed, done in parts by Ray's workers, and told in one table."""

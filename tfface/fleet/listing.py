@@ -1,0 +1,142 @@
+"""Which photographs there are to do, in parts that a worker does at once: one Parquet file, a row group a part.
+
+So neither the driver nor a worker holds a hundred million paths, and what a part is does not change when a run is taken
+up again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from tfface.errors import UserError
+from tfface.io.files import MARK, atomic_path
+from tfface.io.image import no_pictures, survey
+from tfface.io.reading import reading
+
+FILE = "photographs.parquet"
+PART = 200
+"""Photographs of a part."""
+COLUMNS = ("path", "url")
+_WHAT = "a list of photographs"
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Photographs in parts.
+
+    Attributes:
+        file: `photographs.parquet` in the results' folder, which all machines see.
+        photographs, parts: how many there are.
+    """
+
+    file: Path
+    photographs: int
+    parts: int
+
+    @classmethod
+    def read(cls, file: Path) -> Listing:
+        """The listing in a file that `listed` wrote."""
+        import pyarrow.parquet as parquet
+
+        with reading(file, _WHAT):
+            told = parquet.read_metadata(file)
+        return cls(file, told.num_rows, told.num_row_groups)
+
+    def part(self, number: int) -> list[str]:
+        """Paths and URLs of one part."""
+        import pyarrow.parquet as parquet
+
+        with reading(self.file, _WHAT):
+            return list(parquet.ParquetFile(self.file).read_row_group(number)["path"].to_pylist())
+
+
+def listed(source: Path, out: Path, made_with: Mapping[str, Any], overwrite: bool, part: int = PART) -> Listing:
+    """Writes down what there is to do, unless that is done already.
+
+    Args:
+        source: a folder (and the folders in it), a text file with a path or URL a line, or a Parquet file, or a folder
+            of them, with a column `path` or `url` (or a single one).
+        out: folder of the results.
+        made_with: what decides how results come out.
+        overwrite: whether results of other photographs, or made otherwise, are replaced.
+        part: photographs of a part.
+
+    Raises:
+        UserError: there are no photographs, or the folder holds results of others.
+    """
+    import pyarrow as arrow
+    import pyarrow.parquet as parquet
+
+    how = json.dumps([part, dict(made_with)], sort_keys=True)
+    file, digest, count = out / FILE, hashlib.sha256(how.encode()), 0
+    schema = arrow.schema([("path", arrow.string())], metadata={"software": MARK})
+    with atomic_path(file.with_name(f"new-{FILE}")) as beside:
+        rows = _paths(source)
+        with parquet.ParquetWriter(beside, schema) as writer:
+            while rows_of_part := list(islice(rows, part)):
+                digest.update("\n".join([*rows_of_part, ""]).encode("utf-8", "surrogateescape"))
+                writer.write_table(arrow.table({"path": rows_of_part}, schema), row_group_size=part)
+                count += len(rows_of_part)
+            writer.add_key_value_metadata({"digest": digest.hexdigest()})
+        if not count:
+            raise UserError(f"{source} names no photographs: give a folder, a text file or a Parquet file that does.")
+    new = file.with_name(f"new-{FILE}")
+    if file.exists() and not overwrite and _digest(file) != digest.hexdigest():
+        new.unlink()
+        raise UserError(
+            f"{out} holds results of other photographs, or made otherwise: choose another --out, or add --overwrite."
+        )
+    new.replace(file)
+    return Listing.read(file)
+
+
+def _digest(file: Path) -> str:
+    import pyarrow.parquet as parquet
+
+    with reading(file, _WHAT):
+        return (parquet.read_metadata(file).metadata or {}).get(b"digest", b"").decode()
+
+
+def _paths(source: Path) -> Iterator[str]:
+    if not source.exists():
+        raise UserError(f"{source} does not exist: give a folder, a text file or a Parquet file.")
+    tables = sorted(source.glob("*.parquet")) if source.is_dir() else [source] * (source.suffix == ".parquet")
+    if tables:
+        for table in tables:
+            yield from _column(table)
+    elif source.is_dir():
+        found = survey(source, deep=True)
+        if not found.photographs:
+            raise UserError(no_pictures(source, found))
+        yield from sorted(str(path.resolve()) for path in (*found.photographs, *found.unreadable))
+    else:
+        with reading(source, _WHAT, "write a path or URL a line"), source.open(encoding="utf-8") as lines:
+            for line in lines:
+                if line.strip():
+                    yield _absolute(line.strip(), source.parent)
+
+
+def _column(table: Path) -> Iterator[str]:
+    import pyarrow.parquet as parquet
+
+    with reading(table, _WHAT, "give a Parquet file with a column `path` or `url`"):
+        opened = parquet.ParquetFile(table)
+        names = opened.schema_arrow.names
+        name = next((column for column in COLUMNS if column in names), names[0] if len(names) == 1 else None)
+    if name is None:
+        raise UserError(f"{table} has columns {', '.join(names)}, none of which is called path or url: rename one.")
+    for batch in opened.iter_batches(columns=[name]):
+        for value in batch[0].to_pylist():
+            if not isinstance(value, str):
+                raise UserError(f"{table}: column {name} holds {value!r}, no path or URL: remove that row.")
+            yield _absolute(value, table.parent)
+
+
+def _absolute(path: str, beside: Path) -> str:
+    return path if "://" in path else str((beside / path).resolve())

@@ -1,0 +1,79 @@
+"""Tables that follow from the face model alone, kept in the user's cache: made once, then mapped into memory.
+
+Which triangle a texel lies in, what a subdivided cage's vertices blend and the like take SciPy and a second to make,
+and never change. They are kept under a digest of the face model and of the code that makes them, so what is stale is
+not found.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.io.files import cache_folder
+
+Arrays = tuple[NDArray[np.generic], ...]
+PACKAGE = Path(__file__).parents[1]
+ROOMS = ("face", "geometry", "viz")
+"""Whose code makes them."""
+
+
+def kept(name: str, of: str, make: Callable[[], Arrays]) -> Arrays:
+    """What `make` gives: from the cache, where it is kept from then on.
+
+    Args:
+        name: of the table.
+        of: a digest of what it is made of, beside the code; empty: it is made anew and not kept.
+        make: gives the arrays, always as many and the same ones.
+    """
+    if not of:
+        return make()
+    folder = cache_folder() / "tables" / f"{name}-{of[:8]}{_code()}"
+    found = _read(folder)
+    if found is None:
+        found = make()
+        _write(folder, found)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    told = hashlib.sha256(np.__version__.encode())
+    for path in sorted(path for room in ROOMS for path in (PACKAGE / room).glob("*.py")):
+        told.update(path.read_bytes())
+    return told.hexdigest()[:12]
+
+
+def _read(folder: Path) -> Arrays | None:
+    """None where nothing whole is kept."""
+    try:
+        count = int(np.load(folder / "count.npy"))
+        # copy on write: some libraries compile code of its own for arrays that may not be written
+        return tuple(np.asarray(np.load(folder / f"{k}.npy", mmap_mode="c")) for k in range(count))
+    except (OSError, ValueError, EOFError):
+        return None
+
+
+def _write(folder: Path, arrays: Arrays) -> None:
+    """A whole folder or none; a cache that cannot be written is done without."""
+    beside = None
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+        np.save(beside / "count.npy", len(arrays))
+        for number, array in enumerate(arrays):
+            np.save(beside / f"{number}.npy", np.asarray(array, order="C"))
+        if folder.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # it could not be read
+        os.replace(beside, folder)
+    except OSError:
+        if beside is not None:
+            shutil.rmtree(beside, ignore_errors=True)

@@ -1,0 +1,90 @@
+"""Maps of a symmetric chart made whole: what is seen, then its mirror image, then what is smooth.
+
+Large maps are worked on a band of rows at a time, which stays in the processor's cache: that takes a third of the time,
+and none of the memory that whole maps of what lies between would.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.viz.texture import pull_push
+
+FloatArray = NDArray[np.floating]
+Part = Callable[[slice], tuple[FloatArray, FloatArray]]
+SMOOTH_TEXELS = 256
+BAND_TEXELS = 1 << 16
+
+
+def bands(size: int) -> Iterator[slice]:
+    """Rows of a map of `size` texels a side (a power of two), some at a time."""
+    rows = max(BAND_TEXELS // size, size // SMOOTH_TEXELS, 1)
+    return (slice(start, min(start + rows, size)) for start in range(0, size, rows))
+
+
+def completed(own: FloatArray, seen: FloatArray, trusted: FloatArray) -> tuple[NDArray[np.float32], FloatArray]:
+    """A map of a symmetric chart made whole: what is seen, then its mirror image, then what is smooth.
+
+    Args:
+        own: `[T,T,C]`, T a power of two; seen: `[T,T,1]` how far it counts; trusted: `[T,T,1]` how far what is made up
+            goes by it.
+
+    Returns:
+        the whole map, and how far each texel comes from the mirrored one `[T,T,1]`.
+    """
+    whole, from_mirror = np.empty(own.shape, np.float32), np.empty_like(seen)
+    channels = own.shape[-1]
+
+    def apart(rows: slice) -> tuple[FloatArray, FloatArray]:
+        both = seen[rows] * seen[rows, ::-1]
+        return wide(both, channels) * (own[rows] - mirrored(own[rows])), both
+
+    shift = spread(apart, len(own))
+
+    def known(rows: slice) -> tuple[FloatArray, FloatArray]:
+        from_mirror[rows] = (1 - seen[rows]) * seen[rows, ::-1]
+        whole[rows] = wide(seen[rows], channels) * own[rows]
+        whole[rows] += wide(from_mirror[rows], channels) * (mirrored(own[rows]) + shift[rows])
+        return wide(trusted[rows], channels) * whole[rows], trusted[rows] * (seen[rows] + from_mirror[rows])
+
+    smooth = spread(known, len(own))
+    for rows in bands(len(own)):
+        whole[rows] += wide(1 - (seen[rows] + from_mirror[rows]), channels) * smooth[rows]
+    return whole, from_mirror
+
+
+def wide(weights: FloatArray, channels: int) -> FloatArray:
+    """Weights `[R,T,1]` once a channel, `[R,T,C]`: NumPy takes six times as long to multiply where it has to spread."""
+    return cv2.merge([weights] * channels).reshape(*weights.shape[:2], channels)
+
+
+def mirrored(band: FloatArray) -> FloatArray:
+    """`[R,T,C]` from right to left, in memory too."""
+    return cv2.flip(band, 1).reshape(band.shape)
+
+
+def spread(part: Part, size: int) -> NDArray[np.float32]:
+    """A smooth field `[T,T,C]`, of low resolution, through values: `part` gives some rows' (times their weights) and
+    their weights."""
+    small = min(size, SMOOTH_TEXELS)
+    shrunk = [[shrink(each, small) for each in part(rows)] for rows in bands(size)]
+    values, share = (np.concatenate(each) for each in zip(*shrunk, strict=True))
+    field = pull_push(values, share[..., None]) if share.max() > 1e-3 else np.zeros_like(values)
+    return np.asarray(cv2.resize(cv2.GaussianBlur(field, (0, 0), 2.0), (size, size)), np.float32)
+
+
+def shrink(band: FloatArray, small: int) -> NDArray[np.floating]:
+    """A band of rows `[R,T,C]` as wide as `small` texels, averaged over areas."""
+    return cv2.resize(band, (small, len(band) * small // band.shape[1]), interpolation=cv2.INTER_AREA)
+
+
+def as_bytes(values: FloatArray) -> NDArray[np.uint8]:
+    """Values in [0,1] as 0 to 255, a band at a time."""
+    result = np.empty(values.shape, np.uint8)
+    for rows in bands(len(values)):
+        result[rows] = np.clip(values[rows], 0, 1) * np.float32(255) + np.float32(0.5)
+    return result
