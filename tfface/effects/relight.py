@@ -56,7 +56,15 @@ def directed_light(azimuth_deg: float, elevation_deg: float, colour: FloatArray 
         azimuth_deg: 0 is from the camera, 90 from the picture's right.
         elevation_deg: 90 is from straight above.
         colour: `[3]`, white by default.
+
+    Raises:
+        UserError: these are no angles.
     """
+    if not (abs(azimuth_deg) <= 360 and abs(elevation_deg) <= 90):
+        raise UserError(
+            f"The light's direction {azimuth_deg:g}, {elevation_deg:g} is out of range: give an azimuth up to 360 and "
+            "an elevation up to 90 degrees."
+        )
     azimuth, elevation = np.radians([azimuth_deg, elevation_deg])
     to_light = np.array([np.sin(azimuth) * np.cos(elevation), np.sin(elevation), np.cos(azimuth) * np.cos(elevation)])
     normals = _sphere(NUM_NORMALS)
