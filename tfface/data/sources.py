@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from tfface.config import Config
 from tfface.data.map_records import MAP_SIZE, decode_view
+from tfface.data.shards import MOST_SEEDS
 from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.data.workers import record_stream
 from tfface.errors import UserError
@@ -41,7 +42,7 @@ from tfface.io.records import (
     read_dataset_card,
 )
 
-VALIDATION_SEED = 1 << 40
+VALIDATION_SEED = MOST_SEEDS
 Features = dict[str, Any]
 Shapes = dict[str, tuple[int, ...]]
 
