@@ -56,6 +56,9 @@ class Common(ABC):
     whole: ClassVar[bool] = False
     """One picture shows all faces of a photograph; else each has its own."""
 
+    def check(self) -> None:  # noqa: B027  # most uses have nothing to check
+        """What the arguments alone can tell, before anything is loaded."""
+
     def prepare(self, reconstructor: Reconstructor) -> Any:
         """What is read once, before any photograph."""
         return None
@@ -100,10 +103,13 @@ class Frontalise(Common):
     size: Annotated[int, tyro.conf.arg(metavar="PIXELS")] = 512
     """Side of the picture."""
 
+    def check(self) -> None:
+        _check_side(self.size)
+
     def make(self, faces: list[FaceResult], prepared: Any) -> Made:
         from tfface.effects.views import frontal
 
-        return {"_frontal.png": frontal(faces[0], _side(self.size), self.mesh)}
+        return {"_frontal.png": frontal(faces[0], self.size, self.mesh)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,12 +128,14 @@ class Relight(Common):
     """0 leaves the photograph as it is, 1 is the new light."""
     whole: ClassVar[bool] = True
 
+    def check(self) -> None:
+        if not 0 <= self.strength <= 2:
+            raise UserError(f"--strength {self.strength} is out of range: give 0 to 2.")
+
     def prepare(self, reconstructor: Reconstructor) -> Any:
         from tfface.effects.relight import directed_light, panorama_light
         from tfface.io.panorama import read_panorama
 
-        if not 0 <= self.strength <= 2:
-            raise UserError(f"--strength {self.strength} is out of range: give 0 to 2.")
         if self.panorama is not None:
             return panorama_light(read_panorama(self.panorama))
         return directed_light(*self._from())
@@ -184,6 +192,9 @@ class Transfer(Common):
     size: Annotated[int, tyro.conf.arg(metavar="PIXELS")] = 512
     """Side of the picture."""
 
+    def check(self) -> None:
+        _check_side(self.size)
+
     def prepare(self, reconstructor: Reconstructor) -> Any:
         return _largest(reconstructor, self.source)
 
@@ -194,7 +205,7 @@ class Transfer(Common):
         turn = (faces[0] if self.keep_pose else prepared).camera.rotation
         shown = model_with(faces[0], expression, kind=self.mesh)
         moving = model_with(faces[0], expression, kind=self.mesh, level=1, blend_shapes=True)
-        return {"_transfer.png": seen_from(shown, turn, _side(self.size), self.mesh), "_transfer.glb": moving}
+        return {"_transfer.png": seen_from(shown, turn, self.size, self.mesh), "_transfer.glb": moving}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,11 +218,14 @@ class Makeup(Common):
     texture_size: int = 1024
     """Side of NAME_uv.png: 256, 512, 1024, 2048 or 4096."""
 
-    def prepare(self, reconstructor: Reconstructor) -> Any:
+    def check(self) -> None:
         from tfface.io.formats import FileOptions
-        from tfface.io.image import read_layer
 
         FileOptions(texture_size=self.texture_size).check()
+
+    def prepare(self, reconstructor: Reconstructor) -> Any:
+        from tfface.io.image import read_layer
+
         return None if self.uv is None else read_layer(self.uv)
 
     def make(self, faces: list[FaceResult], prepared: Any) -> Made:
@@ -238,14 +252,17 @@ class Turntable(Common):
     fps: float = 15.0
     """Pictures a second."""
 
+    def check(self) -> None:
+        _check_side(self.size)
+        if not (0.1 <= self.seconds <= 60 and 0.1 <= self.fps <= 60):
+            raise UserError(f"--seconds {self.seconds:g}, --fps {self.fps:g} are out of range: give 0.1 to 60 of each.")
+
     def make(self, faces: list[FaceResult], prepared: Any) -> Made:
         from tfface.effects.views import model_with, turntable
 
-        if not (0 < self.seconds <= 60 and 0 < self.fps <= 60):
-            raise UserError("--seconds and --fps lie above 0 and up to 60.")
         count = max(round(self.seconds * self.fps), 2)
         model = model_with(faces[0], kind=self.mesh)
-        film = Film(list(turntable(model, count, _side(self.size), self.mesh)), self.fps)
+        film = Film(list(turntable(model, count, self.size, self.mesh)), self.fps)
         return {"_turntable.gif": film, "_turntable.mp4": film}
 
 
@@ -279,9 +296,10 @@ def _run(job: Common) -> int:
     from tfface.detect.registry import DETECTORS, load_detector
     from tfface.geometry.align import check_box
     from tfface.inference import Reconstructor
-    from tfface.io.image import list_images, read_image
+    from tfface.io.image import no_pictures, read_image, survey, unreadable_format
     from tfface.io.results import stems
 
+    job.check()
     if job.detector not in DETECTORS:
         load_detector(job.detector)
     if job.box is not None:
@@ -291,12 +309,20 @@ def _run(job: Common) -> int:
     folder = job.photo.is_dir()
     if folder and job.box is not None:
         raise UserError(f"{job.photo} is a folder: --box goes with one photograph only.")
-    photos = list_images(job.photo) if folder else [job.photo]
-    if not folder:
+    photos, failed = [job.photo], 0
+    if folder:
+        found = survey(job.photo)
+        if not found.photographs:
+            raise UserError(no_pictures(job.photo, found))
+        photos = found.photographs
+        for path in found.unreadable:
+            print(f"tfface apply: {unreadable_format(path)}", file=sys.stderr)
+            failed += 1
+    else:
         read_image(job.photo)
     detector = load_detector(job.detector, job.min_score)
     reconstructor = Reconstructor(job.model, detector, runtime=job.runtime)
-    prepared, failed = job.prepare(reconstructor), 0
+    prepared = job.prepare(reconstructor)
     for photo, stem in zip(photos, stems(photos), strict=True):
         try:
             faces = reconstructor(read_image(photo), job.box)
@@ -366,10 +392,9 @@ def _largest(reconstructor: Reconstructor, path: Path) -> FaceResult:
         raise UserError(said if path.name in said else f"{path}: {said}") from error
 
 
-def _side(size: int) -> int:
+def _check_side(size: int) -> None:
     if not 32 <= size <= 4096:
         raise UserError(f"--size {size} is out of range: give 32 to 4096 pixels.")
-    return size
 
 
 if __name__ == "__main__":

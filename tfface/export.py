@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 from tfface.cli import run
 from tfface.errors import UserError
 from tfface.io.files import TRUST_FILE, must_be_free
+from tfface.io.image import list_images
 from tfface.io.reading import read_json_object
 
 if TYPE_CHECKING:
     import keras
 
     from tfface.config import ModelConfig
+    from tfface.models.exports import Form
 
 CALIBRATION_FACES = 48
 CHECK_FACES = 16
@@ -60,14 +62,14 @@ def main(argv: list[str] | None = None) -> int:
         UserError: there is nothing to export, or nowhere to put it.
     """
     options = tyro.cli(Options, args=argv, prog="tfface export")
-    if options.out is None and options.preset is None:
-        raise UserError("Say where to: --out DIR for a model, --preset NAME for a preset.")
-    if options.serving and (options.format != "saved_model" or options.out is None):
-        raise UserError("--serving goes with --out DIR and --format saved_model.")
+    _check(options)
     out = _numbered(options.out) if options.serving and options.out is not None else options.out
     if out is not None:
         must_be_free(out, "tfface.json", "the model")
     from tfface import weights
+    from tfface.models.exports import Form
+
+    form = Form(options.format, options.precision, options.batch)
 
     found = weights.find(options.source)
     model, config, card = found.network()
@@ -77,7 +79,7 @@ def main(argv: list[str] | None = None) -> int:
         average_weights(model, [weights.find(other).network()[0] for other in options.average])
         card = {**card, "averaged_with": list(options.average)}
     if out is not None:
-        _write(model, config, found.about(card), out, options, found.path.parent)
+        _write(model, config, found.about(card), out, form, options.photos, found.path.parent)
     if options.preset is not None:
         trust = found.path.parent / TRUST_FILE
         kept = trust.read_bytes() if trust.is_file() and not options.average else None
@@ -88,6 +90,26 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _check(options: Options) -> None:
+    """What the arguments alone can tell, before anything is loaded."""
+    if options.out is None and options.preset is None:
+        raise UserError("Say where to: --out DIR for a model, --preset NAME for a preset.")
+    if options.serving and (options.format != "saved_model" or options.out is None):
+        raise UserError("--serving goes with --out DIR and --format saved_model.")
+    if options.photos is not None:
+        list_images(options.photos)
+    if options.preset is not None:
+        if not options.preset.strip("./\\ "):
+            raise UserError(f"--preset {options.preset!r} is not a name: give one, or a path with a / to a new folder.")
+        must_be_free(_preset_folder(options.preset), "preset.yaml", "the preset")
+
+
+def _preset_folder(name: str) -> Path:
+    from tfface.models import presets
+
+    return Path(name) if "/" in name or "\\" in name else presets.PRESETS / name
+
+
 def _numbered(folder: Path) -> Path:
     """The next version below a folder; TensorFlow Serving takes the highest number."""
     taken = [int(path.name) for path in folder.glob("*") if path.name.isdigit()] if folder.is_dir() else []
@@ -95,24 +117,29 @@ def _numbered(folder: Path) -> Path:
 
 
 def _write(
-    model: keras.Model, config: ModelConfig, about: dict[str, Any], out: Path, options: Options, beside: Path
+    model: keras.Model,
+    config: ModelConfig,
+    about: dict[str, Any],
+    out: Path,
+    form: Form,
+    photos: Path | None,
+    beside: Path,
 ) -> None:
     """Writes the model of the weights in the folder `beside`, compares it with Keras, and says in its card how far they
     differ."""
-    from tfface.models.exports import Form, write_about, write_export
+    from tfface.models.exports import write_about, write_export
 
     def calibration() -> Batches:
         yield from (_synthetic(config, start, 8) for start in range(0, CALIBRATION_FACES, 8))
 
-    form = Form(options.format, options.precision, options.batch, calibration)
-    crops, what = _crops(config, options.photos)
-    write_export(model, config, out, about, form, beside)
+    crops, what = _crops(config, photos)
+    write_export(model, config, out, about, replace(form, pictures=calibration), beside)
     away = _largest_difference(model, config, out, crops)
     unit = "mm" if config.name == "detail" else "px"
     agreement = {f"largest_difference_{unit}": round(away, 4), "from": "Keras, of 256 a crop", "on": what}
     write_about(out, {**read_json_object(out / "tfface.json"), "agreement": agreement})
     told = {"px": "pixels of 256", "mm": "mm"}[unit]
-    print(f"{options.format} in {out}: at most {away:.2g} {told} from Keras, on {what}")
+    print(f"{form.format} in {out}: at most {away:.2g} {told} from Keras, on {what}")
 
 
 def _largest_difference(model: keras.Model, config: ModelConfig, out: Path, crops: NDArray[np.float32]) -> float:
@@ -133,7 +160,7 @@ def _crops(config: ModelConfig, photos: Path | None) -> tuple[NDArray[np.float32
         return _synthetic(config, CALIBRATION_FACES, CHECK_FACES), f"{CHECK_FACES} synthetic faces"
     from tfface.detect.registry import load_detector
     from tfface.geometry.align import crop_transform
-    from tfface.io.image import list_images, read_image, warp_image
+    from tfface.io.image import read_image, warp_image
 
     detector, crops, size = load_detector("auto"), [], config.image_size
     for path in list_images(photos)[: 4 * CHECK_FACES]:
@@ -165,7 +192,7 @@ def _synthetic(config: ModelConfig, first: int, count: int) -> NDArray[np.float3
 def _write_preset(name: str, model: keras.Model, config: ModelConfig, card: dict[str, Any]) -> Path:
     from tfface.models import presets
 
-    target = Path(name) if "/" in name or "\\" in name else presets.PRESETS / name
+    target = _preset_folder(name)
     presets.save(model, config, target, card)
     presets.add_graph(model, config, target)
     for linked in presets.add_graphs_of_links(model, config, target):

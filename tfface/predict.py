@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from tfface.stream import Batch
 
 
+MOST_RECROPS = 10
+
+
 @dataclass(frozen=True)
 class Arguments:
     """Turns photographs of faces into textured 3D faces: .obj, .glb, overlay, sheet, depth and .json for each face."""
@@ -223,8 +226,12 @@ def _check(arguments: Arguments) -> None:
     if arguments.detector not in DETECTORS:
         load_detector(arguments.detector)
     arguments.files.check()
-    if arguments.recrop is not None and arguments.recrop < 0:
-        raise UserError(f"--recrop {arguments.recrop} is negative: give 0, 1 or more.")
+    if arguments.recrop is not None and not 0 <= arguments.recrop <= MOST_RECROPS:
+        raise UserError(f"--recrop {arguments.recrop} is negative or too many: give 0, 1 or up to {MOST_RECROPS}.")
+    _check_way(arguments)
+    for name in ("smooth", "seconds"):
+        if getattr(arguments, name) != getattr(Arguments, name):
+            raise UserError(f"--{name} goes with a video, not with photographs.")
     if arguments.out.exists() and not arguments.out.is_dir():
         raise UserError(f"--out {arguments.out} is a file: give a folder.")
     if arguments.set and not arguments.photo.is_dir():
@@ -236,6 +243,17 @@ def _check(arguments: Arguments) -> None:
             check_box(box)
     if arguments.photo.is_dir() and (arguments.box or arguments.side_photo):
         raise UserError(f"{arguments.photo} is a folder: --box and a side photograph go with one photograph only.")
+
+
+def _check_way(arguments: Arguments) -> None:
+    if arguments.way is None:
+        return
+    from tfface.one_person import WAYS
+
+    if arguments.way not in WAYS:
+        raise UserError(f"--way {arguments.way} does not exist: choose {', '.join(WAYS)}.")
+    if not arguments.set and arguments.side_photo is None:
+        raise UserError("--way goes with several photographs of one person: --set FOLDER, or a second photograph.")
 
 
 def _made_with(arguments: Arguments, network: Network) -> dict[str, Any]:

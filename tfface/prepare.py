@@ -61,6 +61,9 @@ class Options:
     """How many faces to draw on the contact sheet."""
 
 
+_ANEW = "delete it and the shard of its name, and run the same command again"
+
+
 def main(argv: list[str] | None = None) -> int:
     """Make the shards that are missing; returns the exit code."""
     options = tyro.cli(Options, args=argv, prog="tfface prepare", description=__doc__)
@@ -83,8 +86,13 @@ def _photographs(options: Options) -> list[str]:
     from tfface.errors import UserError
     from tfface.io.image import survey
 
-    if options.size < 16 or options.photos_per_shard < 1 or options.workers < 0:
-        raise UserError("--size must be at least 16, --photos-per-shard at least 1, and --workers not negative.")
+    if not 16 <= options.size <= 4096 or options.photos_per_shard < 1 or options.workers < 0:
+        raise UserError("--size must be 16 to 4096, --photos-per-shard at least 1, and --workers not negative.")
+    for name in ("max_disagreement", "min_face"):
+        if not 0 <= getattr(options, name) < float("inf"):
+            raise UserError(f"--{name.replace('_', '-')} {getattr(options, name)} is out of range: give 0 or more.")
+    if options.out.exists() and not options.out.is_dir():
+        raise UserError(f"--out {options.out} is a file: give a folder.")
     if not options.photos.is_dir():
         raise UserError(f"{options.photos} is not a folder: give one that holds photographs.")
     pictures = survey(options.photos, deep=True)
@@ -219,12 +227,15 @@ def _prepare(name: str) -> PhotoRecord | str:
 def _write_report(options: Options, chunks: dict[int, list[str]]) -> tuple[int, int]:
     """report.csv: every photograph that was left out, and why. Gives the number of faces and of those."""
     from tfface.io.files import atomic_path
+    from tfface.io.reading import read_json_object, reading
 
     good, rows = 0, []
     for index in chunks:
-        told = json.loads(_shard(options, index, ".json").read_text())
-        good += told["faces"]
-        rows += list(told["failed"].items())
+        path, what = _shard(options, index, ".json"), "what was left out of a shard"
+        told = read_json_object(path, what, _ANEW)
+        with reading(path, what, _ANEW):
+            good += int(told["faces"])
+            rows += list(told["failed"].items())
     with (
         atomic_path(options.out / "report.csv") as beside,
         beside.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,

@@ -10,6 +10,8 @@ A sweep that was interrupted, however, goes on with --resume and loses at most a
 
 from __future__ import annotations
 
+import math
+import os
 import sys
 from dataclasses import asdict, dataclass, fields
 from importlib.util import find_spec
@@ -83,10 +85,30 @@ def main(argv: list[str] | None = None) -> int:
     missing = [name for name in ("ray", "optuna") if find_spec(name) is None]
     if missing:
         raise UserError(f"Sweeps need {' and '.join(missing)}: run `pip install 'tfface[tune]'`.")
+    _check(options)
     training_convolutions()
     from tfface.tune.sweep import Sweep
 
     return Sweep(*settled(options)).run()
+
+
+def _check(options: Options) -> None:
+    """What the numbers alone can tell."""
+    for name in ("num_samples", "max_epochs"):
+        if getattr(options, name) < 1:
+            raise UserError(f"{_flag(name)} {getattr(options, name)} is out of range: give 1 or more.")
+    for name in ("cpus_per_trial", "gpus_per_trial", "retries"):
+        if not (math.isfinite(getattr(options, name)) and getattr(options, name) >= 0):
+            raise UserError(f"{_flag(name)} {getattr(options, name)} is out of range: give 0 or more.")
+    if not 0 <= options.seed < 2**32:
+        raise UserError(f"--seed {options.seed} is out of range: give 0 to {2**32 - 1}.")
+    cores = os.cpu_count() or 1
+    if not options.address and options.cpus_per_trial > cores:
+        raise UserError(f"--cpus-per-trial {options.cpus_per_trial:g}: this machine has {cores} cores.")
+
+
+def _flag(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
 
 
 def settled(options: Options) -> tuple[Options, Any]:

@@ -6,15 +6,20 @@ missing, and any number of workers writes the same bytes.
 
 from __future__ import annotations
 
+import builtins
 import multiprocessing
 import os
 import time
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tyro
+
+from tfface.errors import UserError
 
 if TYPE_CHECKING:
     from tfface.data.shards import ShardSet
@@ -57,6 +62,7 @@ class Options:
 def main(argv: list[str] | None = None) -> int:
     """Make the shards that are missing; returns the exit code."""
     options = tyro.cli(Options, args=argv, prog="tfface synthesize", description=__doc__)
+    _check(options)
     shards = _shards(options)
     if options.ray or options.address:
         from tfface.data.ray_cluster import cluster
@@ -72,6 +78,17 @@ def main(argv: list[str] | None = None) -> int:
     people = "people" if options.detail else "pairs"
     print(f"{options.out}: {len(shards)} shards, {len(shards) * options.pairs_per_shard} {people}")
     return 0
+
+
+def _check(options: Options) -> None:
+    from tfface.io.image import survey
+
+    if options.workers < 0:
+        raise UserError(f"--workers {options.workers} is negative: give 1 or more, or 0 to work in this process.")
+    if options.out.exists() and not options.out.is_dir():
+        raise UserError(f"--out {options.out} is a file: give a folder.")
+    if options.backgrounds is not None and not survey(options.backgrounds, deep=True).photographs:
+        raise UserError(f"--backgrounds {options.backgrounds} holds no pictures: put JPEG or PNG files into it.")
 
 
 def _shards(options: Options) -> ShardSet:
@@ -121,11 +138,16 @@ def _make_whole(shards: ShardSet, missing: list[int], workers: int) -> None:
 
     context = multiprocessing.get_context("spawn")
     with progress_bar() as progress, ExitStack() as stack:
-        pool = stack.enter_context(context.Pool(workers)) if workers > 1 else None
-        each = map(shards.make, missing) if pool is None else pool.imap_unordered(shards.make, missing)
+        pool = stack.enter_context(ProcessPoolExecutor(workers, context)) if workers > 1 else None
         task = progress.add_task("shards", total=len(missing))
-        for _ in each:
-            progress.advance(task)
+        try:
+            for _ in (pool or builtins).map(shards.make, missing):
+                progress.advance(task)
+        except BrokenProcessPool as error:
+            raise UserError(
+                "A process was killed, most likely for want of memory: begin again with fewer --workers; what is done "
+                "stays."
+            ) from error
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Kills commands at random moments and looks whether anything is lost: `python tests/faults/kills.py faces --times 50`.
+"""Kills commands at random moments and looks whether anything is lost: `python -m tests.faults.kills faces --times 50`.
 
 Each scenario is a command that takes seconds. It is run once undisturbed. Then it is begun, killed by SIGKILL, SIGTERM
 or SIGINT at a random moment, begun again, and so on; each time it ends, what it made is compared with the undisturbed
@@ -7,153 +7,32 @@ for a whole one may be broken, and no process may be left over.
 
 Starting Python and importing TensorFlow takes longer than the work. So imports are done once, in a process that
 begins each command as a child of its own (`fork`); a signal is the same for such a child. `--spawn` starts Python
-anew instead.
+anew instead, as sweeps always are. Trainings and sweeps train the three layers of `tests/tune/toy`: a network that
+takes longer to build than to train is hardly ever killed while it trains.
 """
 
 from __future__ import annotations
 
-import csv
-import hashlib
 import importlib
 import json
 import os
 import random
-import re
+import runpy
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import tyro
 
+from tests.faults.scenarios import SCENARIOS, SPACE, TOY
+
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
-NETWORK = "--model mnv2_light --model.width 0.1 --model.image-size 32 --model.map-size 8 --model.features 16"
-STEPS = "--data.batch 4 --data.validation-size 4 --data.steps-per-epoch 4 --optim.epochs 4"
-QUIET = "--run.tensorboard False --run.pictures 0 --device cpu --run.checkpoint-minutes 0.001"
-ALIKE_PX = 1e-4
-
-
-@dataclass(frozen=True)
-class Scenario:
-    """A command that is killed.
-
-    Attributes:
-        command: `tfface NAME`.
-        arguments: what follows; OUT is its folder, PLACE the folder that all scenarios share.
-        made: what came out, to be compared.
-        broken: files that should be whole and are not.
-        imports: what is imported before the command begins.
-    """
-
-    command: str
-    arguments: str
-    made: Callable[[Path], dict[str, object]]
-    broken: Callable[[Path], list[str]]
-    imports: tuple[str, ...] = ()
-
-
-def losses(folder: Path) -> dict[str, object]:
-    """Of a training: its table without times."""
-    with (folder / "metrics.csv").open() as file:
-        rows = [
-            {k: v for k, v in row.items() if k not in ("minutes", "images_per_second")} for row in csv.DictReader(file)
-        ]
-    return {"metrics": rows}
-
-
-def unreadable_run(folder: Path) -> list[str]:
-    """Files of a training that cannot be read."""
-    bad = []
-    for path in [*folder.glob("checkpoint.npz"), *folder.glob("best.weights.h5")]:
-        try:
-            if path.suffix == ".npz":
-                with np.load(path) as arrays:
-                    json.loads(str(arrays["state"]))
-            else:
-                import h5py
-
-                h5py.File(path).close()
-        except Exception as error:
-            bad.append(f"{path.name}: {error}")
-    return bad
-
-
-def bytes_of(folder: Path) -> dict[str, object]:
-    """Of shards: their bytes."""
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.glob("*.tfrecord"))}
-
-
-def unreadable_shards(folder: Path) -> list[str]:
-    """Shards that are not whole."""
-    from tfface.io.records import damaged_shard
-
-    found = damaged_shard(sorted(folder.glob("*.tfrecord")))
-    return [] if found is None else [str(found)]
-
-
-def results(folder: Path) -> dict[str, object]:
-    """Of predictions: the files, and what they say but for times."""
-    told: dict[str, object] = {}
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
-            continue
-        if path.suffix == ".json":
-            said = json.loads(path.read_text())
-            told[path.name] = {key: value for key, value in said.items() if key != "timings_ms"}
-        elif path.name == "report.html":
-            told[path.name] = re.sub(r'"ms":[0-9.]+', "", path.read_text())
-        else:
-            told[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return told
-
-
-def unreadable_results(folder: Path) -> list[str]:
-    """Photographs that count as done and whose files are not all there and readable."""
-    from tfface.io.image import read_image
-    from tfface.io.mesh import read_mesh
-
-    bad = []
-    for path in folder.glob("*.json"):
-        for name, read in ((f"{path.stem}.glb", read_mesh), (f"{path.stem}_overlay.png", read_image)):
-            try:
-                json.loads(path.read_text())
-                read(folder / name)
-            except Exception as error:
-                bad.append(f"{name}: {error}")
-    return bad
-
-
-TRAINING = ("tfface.training.position_map", "tfface.config", "tfface.data.pipeline")
-SCENARIOS = {
-    "faces": Scenario(
-        "train",
-        f"{NETWORK} {STEPS} {QUIET} --data.workers 0 --data.textures 8 --out OUT",
-        losses,
-        unreadable_run,
-        TRAINING,
-    ),
-    "shards": Scenario(
-        "train", f"{NETWORK} {STEPS} {QUIET} --data.records PLACE/shards --out OUT", losses, unreadable_run, TRAINING
-    ),
-    "data": Scenario(
-        "synthesize",
-        "--out OUT --pairs 12 --pairs-per-shard 3 --workers 1 --textures 8 --image-size 64",
-        bytes_of,
-        unreadable_shards,
-        ("tfface.synthesize", "tfface.data.synthetic.scene", "tfface.data.shards"),
-    ),
-    "predict": Scenario(
-        "predict",
-        "PLACE/photos --out OUT --formats glb png json --level 0 --texture-size 256",
-        results,
-        unreadable_results,
-        ("tfface.predict", "tfface.inference", "tfface.stream"),
-    ),
-}
+MARK = "TFFACE_KILLS"
+"""In the environment of what is started anew, to find what is left of it."""
 
 
 @dataclass(frozen=True)
@@ -161,7 +40,7 @@ class Options:
     """Kill a command again and again."""
 
     scenarios: tyro.conf.Positional[tuple[str, ...]] = tuple(SCENARIOS)
-    """Which of faces, shards, data, predict."""
+    """Which of faces, shards, sweep, data, predict."""
     times: int = 50
     """Kills of each."""
     place: Path = Path("out/kills")
@@ -193,19 +72,19 @@ class Killer:
         self.rng, self.place = random.Random(f"{options.seed} {name}"), options.place.resolve()
         self.faults: list[str] = []
         self.kills = dict.fromkeys((one.name for one in SIGNALS), 0)
+        self.spawns = options.spawn or not self.scenario.imports
 
     def run(self) -> dict[str, object]:
         """The report: kills by signal, folders finished, faults."""
-        for module in () if self.options.spawn else self.scenario.imports:
-            importlib.import_module(module)
+        self.prepare()
         rounds, begun = 0, time.monotonic()
         whole = self.place / f"{self.name}-whole"
-        self._clear(whole)
-        seconds = self._until_end(whole)
+        self.clear(whole)
+        seconds = self.until_end(whole)
         truth = self.scenario.made(whole)
         while sum(self.kills.values()) < self.options.times and time.monotonic() - begun < 60 * self.options.minutes:
             folder = self.place / f"{self.name}-{rounds}"
-            self._clear(folder)
+            self.clear(folder)
             self._killed_until_done(folder, seconds)
             if self.scenario.made(folder) != truth:
                 self.faults.append(f"{folder} differs from the undisturbed {whole}")
@@ -214,26 +93,36 @@ class Killer:
             "faults": self.faults
         }
 
+    def prepare(self) -> None:
+        """Imports what children need, with the toy network in place of the real ones."""
+        runpy.run_path(str(TOY / "sitecustomize.py"))
+        for module in () if self.spawns else self.scenario.imports:
+            importlib.import_module(module)
+
     def _killed_until_done(self, folder: Path, seconds: float) -> None:
         """Begins and kills; what is killed sooner than it can do anything still comes to its end by and by."""
+        reached = 0.0
         for attempt in range(1000):
             patience = self.rng.uniform(0, seconds * (0.9 + attempt / 20))
-            child = self._begin(folder)
-            if self._wait(child, patience) is not None:
+            child = self.begin(folder)
+            if self.wait(child, patience) is not None:
                 self._check_end(child, folder)
                 return
             kind = self.rng.choice(SIGNALS)
             os.kill(child.pid, kind)
             self.kills[kind.name] += 1
-            if self._wait(child, 60.0) is None:
+            if self.wait(child, 60.0) is None:
                 self.faults.append(f"{folder}: still there a minute after {kind.name}")
                 os.killpg(child.pid, signal.SIGKILL)
             self._no_one_left(child, kind)
             self.faults += [f"{folder} after {kind.name}: {what}" for what in self.scenario.broken(folder)]
+            before, reached = reached, self.scenario.reached(folder)
+            if reached < before:
+                self.faults.append(f"{folder} had come to {before:g}, and after {kind.name} to {reached:g}")
 
-    def _until_end(self, folder: Path) -> float:
-        start, child = time.monotonic(), self._begin(folder)
-        self._wait(child, 1e6)
+    def until_end(self, folder: Path) -> float:
+        start, child = time.monotonic(), self.begin(folder)
+        self.wait(child, 1e6)
         self._check_end(child, folder)
         return time.monotonic() - start
 
@@ -244,15 +133,16 @@ class Killer:
 
     def _no_one_left(self, child: _Child, kind: signal.Signals) -> None:
         for _ in range(100):
-            try:
-                os.killpg(child.pid, 0)
-            except (ProcessLookupError, PermissionError):
+            if not (_marked(str(self.place / self.name)) if self.spawns else _group_lives(child.pid)):
                 return
             time.sleep(0.1)
         self.faults.append(f"processes of {self.name} are left 10 s after {kind.name}")
-        os.killpg(child.pid, signal.SIGKILL)
+        for pid in _marked(str(self.place / self.name)) if self.spawns else ():
+            os.kill(pid, signal.SIGKILL)
+        if _group_lives(child.pid):
+            os.killpg(child.pid, signal.SIGKILL)
 
-    def _wait(self, child: _Child, seconds: float) -> int | None:
+    def wait(self, child: _Child, seconds: float) -> int | None:
         end = time.monotonic() + seconds
         while child.code is None and time.monotonic() < end:
             pid, status = os.waitpid(child.pid, os.WNOHANG)
@@ -262,15 +152,17 @@ class Killer:
                 time.sleep(0.01)
         return child.code
 
-    def _begin(self, folder: Path) -> _Child:
-        argv = [
-            word.replace("OUT", str(folder)).replace("PLACE", str(self.place))
-            for word in self.scenario.arguments.split()
-        ]
-        if self.options.spawn:
-            log = (self.place / f"{self.name}.log").open("wb")
+    def begin(self, folder: Path) -> _Child:
+        again = self.scenario.again if (folder / "sweep.yaml").is_file() else ""
+        words = (again or self.scenario.arguments).split()
+        argv = [word.replace("OUT", str(folder)).replace("PLACE", str(self.place)) for word in words]
+        if self.spawns:
             command = [sys.executable, "-m", f"tfface.{self.scenario.command}", *argv]
-            return _Child(subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True).pid)
+            places = os.pathsep.join([str(TOY), os.environ.get("PYTHONPATH", "")])
+            environment = {**os.environ, "PYTHONPATH": places, MARK: str(self.place / self.name)}
+            with (self.place / f"{self.name}.log").open("wb") as log:
+                started = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, env=environment)
+            return _Child(started.pid)
         pid = os.fork()
         if pid == 0:
             self._be_the_command(argv)
@@ -292,7 +184,7 @@ class Killer:
             sys.stdout.flush()
             os._exit(code)
 
-    def _clear(self, folder: Path) -> None:
+    def clear(self, folder: Path) -> None:
         import shutil
 
         shutil.rmtree(folder, ignore_errors=True)
@@ -303,12 +195,34 @@ class Killer:
             synthesize(
                 f"--out {shards} --pairs 24 --pairs-per-shard 8 --workers 1 --textures 8 --image-size 64".split()
             )
+        if "PLACE/space.yaml" in self.scenario.arguments:
+            (self.place / "space.yaml").write_text(SPACE)
         if "PLACE/photos" in self.scenario.arguments and not photos.is_dir():
             from tfface.data.people import People
             from tfface.io.image import write_image
 
             for number, seen in enumerate(People(occasions=4).photographs(0)[1]):
                 write_image(photos / f"{number}.png", seen.image)
+
+
+def _group_lives(pid: int) -> bool:
+    try:
+        os.killpg(pid, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _marked(mark: str) -> list[int]:
+    """Processes with this mark in their environment; those that ended and are not waited for yet have none."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        try:
+            if f"{MARK}={mark}".encode() in path.read_bytes().split(b"\0"):
+                found.append(int(path.parent.name))
+        except OSError:  # it has just ended
+            continue
+    return found
 
 
 @dataclass

@@ -14,8 +14,8 @@ import pytest
 
 from tests.faults.inputs import HTML, MAT_DAMAGES, picture, write_aflw_item
 from tests.toy_network import save_toy_network
+from tfface import apply, evaluate, export, fit, predict, sweep, synthesize, train
 from tfface import config as configuration
-from tfface import evaluate, export, fit, predict, train
 from tfface.cli import run
 from tfface.io.records import FaceRecord, encode_jpeg, write_shard
 
@@ -55,6 +55,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (root / "folder").mkdir()
     (root / "folder" / "notes.txt").write_text("mine")
     (root / "text").write_text("hello")
+    (root / "list.mp4").write_text(f"ffconcat version 1.0\nfile '{root}/other.mp4'\n")  # FFmpeg would open that
     (root / "page.html").write_bytes(HTML)
     (root / "loop.yaml").write_text("a: &x [*x]")
     (root / "latin.yaml").write_bytes(b"run: {out: caf\xe9}")
@@ -93,6 +94,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 P, F, T, E, X = predict.main, fit.main, train.main, evaluate.main, export.main
+A, S, W = apply.main, synthesize.main, sweep.main
 OUT = ["--out", "{out}"]
 BOX = ["--box", "0", "0", "60", "60"]
 TABLE: list[tuple[Callable[..., int], list[str], str]] = [
@@ -168,6 +170,44 @@ TABLE: list[tuple[Callable[..., int], list[str], str]] = [
     (X, ["nonesuch", *OUT], "neither a preset"),
     (X, ["{run}", "--out", "{folder}"], "holds other files"),
     (X, ["{run}", "--out", "{text}"], "is a file"),
+    (X, ["{run}", "--format", "stl", *OUT], "choose from saved_model"),
+    (X, ["{run}", "--batch", "99999999999", *OUT], "give 1 to 4096"),
+    (X, ["{run}", "--photos", "{folder}", *OUT], "holds no pictures"),
+    (X, ["{run}", "--preset", ""], "is not a name"),
+    (X, ["{run}", "--preset", "{folder}"], "holds other files"),
+    (P, ["{photo.png}", "--recrop", "999999999", *OUT], "too many"),
+    (P, ["{photo.png}", "--way", "nonesuch", *OUT], "choose together"),
+    (P, ["{photo.png}", "--way", "mean", *OUT], "several photographs"),
+    (P, ["{photo.png}", "--smooth", "nan", *OUT], "goes with a video"),
+    (P, ["{photo.png}", "--min-score", "nan", *OUT], "not a number"),
+    (P, ["{photo.png}", "--min-score", "-5", *OUT], "give 0 to 1"),
+    (P, ["{list.mp4}", *OUT], "cannot be read as a video"),
+    (P, ["{root}/none.mp4", *OUT], "does not exist"),
+    (A, ["pose", "{folder}", *OUT], "holds no pictures"),
+    (A, ["frontalise", "{photo.png}", "--size", "0", *OUT], "32 to 4096"),
+    (A, ["relight", "{photo.png}", "--strength", "nan", *OUT], "0 to 2"),
+    (A, ["relight", "{photo.png}", "--direction", "nan", "0", *OUT], "out of range"),
+    (A, ["relight", "{photo.png}", "--panorama", "{page.html}", *OUT], "page.html"),
+    (A, ["makeup", "{photo.png}", "--texture-size", "7", *OUT], "does not exist"),
+    (A, ["turntable", "{photo.png}", "--fps", "0.001", *OUT], "0.1 to 60"),
+    (A, ["turntable", "{photo.png}", "--seconds", "nan", *OUT], "0.1 to 60"),
+    (S, ["--pairs", "0", *OUT], "at least 1"),
+    (S, ["--pairs-per-shard", "0", *OUT], "at least 1"),
+    (S, ["--seed", "-1", *OUT], "out of range"),
+    (S, ["--workers", "-1", *OUT], "negative"),
+    (S, ["--image-size", "0", *OUT], "16 to 4096"),
+    (S, ["--supersample", "3", *OUT], "give 1 or 2"),
+    (S, ["--textures", "0", *OUT], "painted skins"),
+    (S, ["--backgrounds", "{folder}", *OUT], "holds no pictures"),
+    (S, ["--address", "127.0.0.1:1", *OUT], "does not answer"),
+    (S, ["--detail", "--base", "mnv2_points", *OUT], "predicts no coefficients"),
+    (S, ["--out", "{text}"], "is a file"),
+    (W, ["--num-samples", "0", "--storage", "{out}"], "1 or more"),
+    (W, ["--max-epochs", "0", "--storage", "{out}"], "1 or more"),
+    (W, ["--cpus-per-trial", "nan", "--storage", "{out}"], "0 or more"),
+    (W, ["--cpus-per-trial", "100000", "--storage", "{out}"], "cores"),
+    (W, ["--seed", "-1", "--storage", "{out}"], "out of range"),
+    (W, ["--space", "{loop.yaml}", "--storage", "{out}"], "loop.yaml"),
 ]
 
 

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -131,6 +131,25 @@ def test_sigterm_leaves_a_checkpoint_and_the_run_goes_on(
     state = read_state(tmp_path / "run")
     assert state is not None and state.step == 6
     assert position_map.train(config, tiny.make_datasets, QUIET).step == 12
+
+
+def test_sigterm_while_the_first_batch_is_made_ends_at_once(
+    tiny: ModuleType, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of faces on the fly a whole buffer is made first; batch systems do not wait for that."""
+    config = tiny.tiny_config(tmp_path / "run")
+
+    def slowly() -> Iterator[object]:
+        os.kill(os.getpid(), signal.SIGTERM)
+        pytest.fail("it went on")
+        yield
+
+    def command(_: object) -> int:
+        position_map.train(config, lambda config, start_step: (slowly(), None), QUIET)
+        return 0
+
+    assert run(command) == 143
+    assert "Stopped by SIGTERM before the first step" in capsys.readouterr().err
 
 
 def test_a_damaged_shard_is_named_when_training_meets_it(tiny: ModuleType, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -56,6 +57,8 @@ def cluster(
         **(variables or {}),
     }
     os.environ.update(variables or {})
+    if address:
+        _must_answer(address)
     settings: dict[str, Any] = {"address": address} if address else own_cluster(dashboard)
     settings |= {"log_to_driver": not quiet, "logging_level": "ERROR"}
     _start({"runtime_env": {"env_vars": environment}, **settings})
@@ -63,6 +66,17 @@ def cluster(
         yield
     finally:
         ray.shutdown()
+
+
+def _must_answer(address: str) -> None:
+    """Of HOST:PORT; Ray itself tries for minutes."""
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise UserError(f"--address {address} does not answer ({error}): start Ray there, or give another.") from error
 
 
 def own_cluster(dashboard: bool) -> dict[str, Any]:

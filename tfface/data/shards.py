@@ -18,6 +18,8 @@ from tfface.errors import UserError
 from tfface.io.files import atomic_path
 from tfface.io.records import DATASET_FILE, decode_image, iterate_records, read_dataset_card, write_shard
 
+MOST_SEEDS = 1 << 40
+"""From there on lie the seeds of faces made on the fly for validation."""
 SAME_PICTURE = 2.0
 """Levels of 255 by which pictures of one person may differ on average: processors round differently."""
 
@@ -33,6 +35,12 @@ class ShardSet:
     seed: int
     """The first seed."""
     settings: SyntheticSettings
+
+    def __post_init__(self) -> None:
+        if min(self.pairs, self.pairs_per_shard) < 1:
+            raise UserError(f"{self.pairs} pairs, {self.pairs_per_shard} a shard: give at least 1 of each.")
+        if self.seed < 0 or self.seed + self.pairs > MOST_SEEDS:
+            raise UserError(f"The seeds {self.seed} to {self.seed + self.pairs} are out of range: 0 to {MOST_SEEDS}.")
 
     @classmethod
     def of(cls, folder: Path, pairs: int, pairs_per_shard: int, seed: int, **settings: Any) -> ShardSet:

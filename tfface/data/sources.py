@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from tfface.config import Config
 from tfface.data.map_records import MAP_SIZE, decode_view
+from tfface.data.shards import MOST_SEEDS
 from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.data.workers import record_stream
 from tfface.errors import UserError
@@ -40,7 +42,7 @@ from tfface.io.records import (
     read_dataset_card,
 )
 
-VALIDATION_SEED = 1 << 40
+VALIDATION_SEED = MOST_SEEDS
 Features = dict[str, Any]
 Shapes = dict[str, tuple[int, ...]]
 
@@ -202,7 +204,8 @@ class MapShards(_Shards):
 class LiveFaces:
     """Faces made on the fly by `data.workers` processes: a seed each, from `data.seed` on, gone through once.
 
-    A resumed run goes on with the seeds that were not consumed.
+    They leave in a random order, out of a buffer of `data.shuffle`. Which one leaves follows from the seed and the
+    number of those before, so a resumed run makes the faces of the buffer again, and goes on in the same order.
     """
 
     def __init__(self, config: Config) -> None:
@@ -215,21 +218,44 @@ class LiveFaces:
 
     def training(self, start: int) -> Iterator[tuple[Features, str | None]]:
         data = self.config.data
-        pairs_per_batch = -(-data.batch // len(self.views))
-        first = (data.seed << 32) + start // data.batch * pairs_per_batch
-        rng = np.random.default_rng([data.seed, start])
-        return _shuffled(self._jobs(itertools.count(first)), data.shuffle, rng)
+        places, held = _random_places(data.seed, data.shuffle), list(range(data.shuffle))
+        for number, place in enumerate(itertools.islice(places, start), data.shuffle):
+            held[place] = number
+        first = sorted(held)
+        with closing(
+            self._jobs(itertools.chain(first, itertools.count(start + data.shuffle)), data.seed << 32)
+        ) as jobs:
+            made = dict(zip(first, jobs, strict=False))
+            buffer = [made[number] for number in held]
+            for place, job in zip(places, jobs, strict=True):
+                yield buffer[place]
+                buffer[place] = job
 
     def validation(self) -> Iterator[tuple[Features, str | None]]:
-        return self._jobs(range(VALIDATION_SEED, VALIDATION_SEED + self._records))
+        return self._jobs(range(self.num_validation), VALIDATION_SEED)
 
-    def _jobs(self, seeds: Iterable[int]) -> Iterator[tuple[Features, str | None]]:
-        with record_stream(self.settings, seeds, self.config.data.workers) as records:
+    def _jobs(self, numbers: Iterable[int], seed: int) -> Iterator[tuple[Features, str | None]]:
+        """The jobs of these numbers, which ascend: each record has as many as the network tells views apart."""
+        views, wanted = len(self.views), deque[list[int]]()
+
+        def seeds() -> Iterator[int]:
+            for record, of_record in itertools.groupby(numbers, lambda number: number // views):
+                wanted.append([number % views for number in of_record])
+                yield seed + record
+
+        with record_stream(self.settings, seeds(), self.config.data.workers) as records:
             for record in records:
-                yield from ((_features(record), view) for view in self.views)
+                features = _features(record)
+                yield from ((features, self.views[view]) for view in wanted.popleft())
 
     def load(self, job: tuple[Features, str | None]) -> Sample:
         return face_sample(*job)
+
+
+def _random_places(seed: int, size: int, block: int = 4096) -> Iterator[int]:
+    """Random numbers below `size`, without end."""
+    for number in itertools.count():
+        yield from np.random.default_rng([seed, number]).integers(size, size=block).tolist()
 
 
 def face_sample(features: Features, view: str | None) -> Sample:
@@ -250,13 +276,3 @@ def _features(record: FaceRecord) -> Features:
     for view, image, camera in zip(VIEWS, record.images, record.cameras, strict=True):
         features |= {f"{view}/image": image, f"{view}/camera": camera}
     return features
-
-
-def _shuffled(jobs: Iterator[Any], size: int, rng: np.random.Generator) -> Iterator[Any]:
-    """Jobs in a random order, out of a buffer of so many."""
-    with closing(jobs):  # type: ignore[type-var]
-        buffer = list(itertools.islice(jobs, max(size, 1)))
-        for job in jobs:
-            place = int(rng.integers(len(buffer)))
-            yield buffer[place]
-            buffer[place] = job

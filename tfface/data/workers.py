@@ -10,11 +10,15 @@ import multiprocessing
 import os
 import threading
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 
 from tfface.data.ahead import in_order
 from tfface.data.synthetic.bank import AlbedoBank
 from tfface.data.synthetic.sample import SyntheticSettings
+from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.io.records import FaceRecord, camera_vector, encode_jpeg
 
@@ -65,6 +69,18 @@ def record_stream(settings: SyntheticSettings, seeds: Iterable[int], workers: in
         return
     # painted once, before the workers
     AlbedoBank.open(load_open_face(), settings.bank_size, settings.texture_size, painted_wrinkles=not settings.wrinkles)
-    context = multiprocessing.get_context("spawn")
-    with context.Pool(workers, _start, (settings,)) as pool:
-        yield in_order(lambda seed: pool.apply_async(make_record, (seed,)).get, seeds, 4 * workers)
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start, (settings,))
+    try:
+        yield in_order(lambda seed: partial(_made, pool.submit(make_record, seed)), seeds, 4 * workers)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _made(record: Future[FaceRecord]) -> FaceRecord:
+    try:
+        return record.result()
+    except BrokenProcessPool as error:
+        raise UserError(
+            "A process that makes faces was killed, most likely for want of memory: begin again with fewer workers; "
+            "what is done stays."
+        ) from error

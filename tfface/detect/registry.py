@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable
 
 from tfface.detect.base import Detector
@@ -43,12 +44,15 @@ def load_detector(name: str, min_score: float | None = None) -> Detector:
         min_score: least score of a face, on the detector's own scale; None for its own.
 
     Raises:
-        UserError: when there is none of this name (tells the right ones) or its package is not installed.
+        UserError: when there is none of this name (tells the right ones), its package is not installed, or the score is
+            not a number.
     """
     if name not in DETECTORS:
         near = difflib.get_close_matches(name, DETECTORS, n=1)
         hint = f"; did you mean {near[0]}?" if near else "."
         raise UserError(f"There is no detector {name!r}: choose from {', '.join(DETECTORS)}{hint}")
+    if min_score is not None and not math.isfinite(min_score):
+        raise UserError(f"The least score {min_score} is not a number: give one on the detector's scale.")
     try:
         return DETECTORS[name](*([] if min_score is None else [min_score]))
     except ImportError as error:

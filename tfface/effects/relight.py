@@ -57,7 +57,15 @@ def directed_light(azimuth_deg: float, elevation_deg: float, colour: FloatArray 
         azimuth_deg: 0 is from the camera, 90 from the picture's right.
         elevation_deg: 90 is from straight above.
         colour: `[3]`, white by default.
+
+    Raises:
+        UserError: these are no angles.
     """
+    if not (abs(azimuth_deg) <= 360 and abs(elevation_deg) <= 90):
+        raise UserError(
+            f"The light's direction {azimuth_deg:g}, {elevation_deg:g} is out of range: give an azimuth up to 360 and "
+            "an elevation up to 90 degrees."
+        )
     normals = _sphere(NUM_NORMALS)
     amount = AMBIENT + np.clip(normals @ to_light(azimuth_deg, elevation_deg), 0, None)
     return _fitted(normals, amount[:, None] * (np.ones(3) if colour is None else np.asarray(colour)))

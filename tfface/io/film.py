@@ -65,7 +65,24 @@ def film(path: Path, fps: float, codec: str = FAST) -> Iterator[Callable[[Pictur
                 writer.release()
         if writer is None:
             raise UserError(f"{path} would hold no picture at all.")
-        beside.write_bytes(_marked(beside.read_bytes()))
+        data = beside.read_bytes()
+        if not _is_whole(data):  # OpenCV says nothing of a full disk
+            raise UserError(f"{path} cannot be written (no space left?): make room, or choose another folder.")
+        beside.write_bytes(_marked(data))
+
+
+def _is_whole(data: bytes) -> bool:
+    """Whether an MP4 has its index, and every part as long as it says."""
+    place, kinds = 0, []
+    while place + 8 <= len(data):
+        size, kind = struct.unpack_from(">I4s", data, place)
+        if size == 1 and place + 16 <= len(data):
+            size = struct.unpack_from(">Q", data, place + 8)[0]
+        if size < 8:
+            return False
+        kinds.append(kind)
+        place += size
+    return place == len(data) and b"moov" in kinds
 
 
 def _marked(data: bytes) -> bytes:

@@ -36,6 +36,7 @@ PRECISIONS = {
     "tflite": ("float32", "float16", "int8"),
 }
 """What numbers each format can be written with; float16 stores weights in 16 bits and calculates in 32."""
+MOST_BATCH = 4096
 Pictures = Iterator[NDArray[np.float32]]
 
 
@@ -61,10 +62,8 @@ class Form:
         if self.precision not in PRECISIONS[self.format]:
             can = ", ".join(PRECISIONS[self.format])
             raise UserError(f"{self.format} cannot be written as {self.precision}: choose from {can}.")
-        if self.batch is not None and self.batch < 1:
-            raise UserError(
-                f"A batch of {self.batch} holds no picture: give 1 or more, or leave it out for any number."
-            )
+        if self.batch is not None and not 1 <= self.batch <= MOST_BATCH:
+            raise UserError(f"A batch of {self.batch}: give 1 to {MOST_BATCH}, or leave it out for any number.")
 
     @property
     def fixed_batch(self) -> int | None:

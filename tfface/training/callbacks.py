@@ -50,6 +50,23 @@ def told_to_end() -> Iterator[Callable[[], bool]]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def ends_at_once(stopped: Exception) -> Iterator[None]:
+    """SIGTERM raises `stopped` here: where there is nothing new to save."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(*_: Any) -> None:
+        raise stopped
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 class KeepState(keras.callbacks.Callback):
     """Counts steps and seconds and keeps the mean training loss of the epoch and its parts, also across a resume.
 

@@ -91,9 +91,8 @@ def diverged(folder: Path, step: int, what: str) -> StoppedError:
 
 def terminated(folder: Path, state: RunState) -> StoppedError:
     """What to say when SIGTERM ended a run; exit code 143, as of a process that a signal ended."""
-    stopped = StoppedError(
-        f"Stopped by SIGTERM after step {state.step}, with a checkpoint in {folder}: the same command goes on."
-    )
+    where = f"after step {state.step}, with a checkpoint in {folder}" if state.step else "before the first step"
+    stopped = StoppedError(f"Stopped by SIGTERM {where}: the same command goes on.")
     stopped.exit_code = 143
     return stopped
 

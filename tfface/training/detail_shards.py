@@ -19,6 +19,7 @@ from tfface.data import detail_records
 from tfface.data.shards import ShardSet
 from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.data.synthetic.scene import FaceGenerator, Person, SyntheticView
+from tfface.errors import UserError
 from tfface.geometry.align import box_from_landmarks, crop_transform, square_box, transform_points
 from tfface.inference import Reconstructor
 from tfface.io.examples import write_records
@@ -114,8 +115,13 @@ class DetailSet(ShardSet):
 
     def card(self) -> dict[str, Any]:
         """What `dataset.json` says of the set."""
-        digest = find_network(self.base, coefficients=True).digest()
-        return {**super().card(), "kind": detail_records.KIND, "base": self.base, "base_digest": digest}
+        network = find_network(self.base, coefficients=True)
+        if "coefficients" not in network.card:
+            raise UserError(
+                f"{self.base} predicts no coefficients: detail is made on top of an R-Net; name one (--base)."
+            )
+        kind = {"kind": detail_records.KIND, "base": self.base, "base_digest": network.digest()}
+        return {**super().card(), **kind}
 
     def _check_people(self) -> None:
         """Pictures are not compared: the base's digest and the settings say enough."""

@@ -42,19 +42,31 @@ class Feed:
     def __init__(self, batches: Iterable[Any]) -> None:
         self.trouble: Exception | None = None
         self._batches, self._lock = iter(batches), threading.Lock()
+        self._first: list[Any] = []
+
+    def begin(self) -> None:
+        """Makes the first batch here and now, in Python, where a signal ends the process at once: of faces on the fly
+        it may take minutes, and a backend that waits for it hears no Ctrl-C."""
+        self._first = [self._next()]
 
     def __call__(self) -> Generator[tuple[Any, ...], None, None]:
         """The batches as Keras wants them."""
         while True:
-            with self._lock:
-                try:
-                    batch = next(self._batches)
-                except StopIteration:
-                    return
-                except Exception as error:
-                    self.trouble = error
-                    raise
+            try:
+                batch = self._first.pop() if self._first else self._next()
+            except StopIteration:
+                return
             yield as_tuple(batch)
+
+    def _next(self) -> Any:
+        with self._lock:
+            try:
+                return next(self._batches)
+            except StopIteration:
+                raise
+            except Exception as error:
+                self.trouble = error
+                raise
 
     def close(self) -> None:
         """Ends the threads and processes that make batches."""

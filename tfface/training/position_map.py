@@ -302,6 +302,9 @@ class Session:
             self.model.finish.into_graph()
         progress = ProgressLine(state, self.steps, config.optim.epochs, config.data.batch, self.console)
         try:
+            if not devices.is_tensorflows(training):
+                with callbacks.ends_at_once(terminated(self.folder, state)):
+                    feed.begin()
             with warnings.catch_warnings():
                 # Said of validation data, whose length Keras does not know; KeepState minds the training data.
                 warnings.filterwarnings("ignore", "\\s*Your input ran out of data")

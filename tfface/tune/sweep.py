@@ -54,6 +54,7 @@ class Sweep:
         options = self.options
         where = {LOCATION: self.storage.location}
         with cluster(options.address, options.cpus_per_trial, options.dashboard, variables=where):
+            must_fit(options)
             self._prepare()
             try:
                 self._tuner().fit()
@@ -206,6 +207,19 @@ def _assignment(text: str) -> tuple[str, Any]:
     if not equals:
         raise UserError(f"--set {text}: write KEY=VALUE, such as data.batch=8.")
     return key, yaml.safe_load(value)
+
+
+def must_fit(options: Any) -> None:
+    """Sees to it that this machine's own cluster can run a trial; a foreign one may grow.
+
+    Raises:
+        UserError: no trial would ever start.
+    """
+    import ray
+
+    gpus = ray.cluster_resources().get("GPU", 0)
+    if not options.address and options.gpus_per_trial > gpus:
+        raise UserError(f"--gpus-per-trial {options.gpus_per_trial:g}: this machine has {gpus:g} GPUs that Ray sees.")
 
 
 def concurrent(options: Any) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,10 +15,30 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.io.image import MAX_PIXELS
+from tfface.io.reading import must_exist, reading
 
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".mts", ".3gp", ".ogv"}
 )
+_BEGINNINGS = (
+    (4, b"ftyp"),
+    (4, b"moov"),
+    (4, b"mdat"),
+    (4, b"free"),
+    (4, b"skip"),
+    (4, b"wide"),
+    (4, b"pnot"),
+    (0, b"RIFF"),
+    (0, b"\x1aE\xdf\xa3"),
+    (0, b"\0\0\1"),
+    (0, b"G"),
+    (4, b"G"),
+    (0, b"\x30\x26\xb2\x75"),
+    (0, b"OggS"),
+)
+"""Where which bytes stand in MP4 and MOV, AVI, Matroska and WebM, MPEG's streams, WMV, Ogg. FFmpeg goes by content: of
+a text that is called `.mp4` it would open other files, or addresses, that the text names."""
+_LIKE = "give an MP4, MOV, AVI, MKV or WebM file, or another camera's number"
 MOST_BROKEN = 30
 """So many frames one after the other that cannot be read end a video."""
 USUAL_FPS = 30.0
@@ -93,15 +114,21 @@ def open_video(path: Path) -> Iterator[Video]:
     import cv2
 
     number = _camera(path)
-    if number is None and not path.is_file():
-        raise UserError(f"{path} does not exist: give a video file, or a camera's number.")
+    if number is None:
+        must_exist(path, "give a video file, or a camera's number")
+        with reading(path, "a video", _LIKE), path.open("rb") as file:
+            head = file.read(8)
+        if not any(head[place:].startswith(sign) for place, sign in _BEGINNINGS):
+            raise UserError(f"{path} cannot be read as a video: {_LIKE}.")
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what is wrong is told in our words
     before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    reader = cv2.VideoCapture(str(path) if number is None else number)
+    # No other reader: one would take a % in a name for the number of a picture.
+    reader = cv2.VideoCapture(number) if number is not None else cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     try:
         width, height = (int(reader.get(each)) for each in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         if not reader.isOpened() or width * height == 0:
             what = f"{path} cannot be read as a video" if number is None else f"Camera {number} cannot be opened"
-            raise UserError(f"{what}: give an MP4, MOV, AVI, MKV or WebM file, or another camera's number.")
+            raise UserError(f"{what}: {_LIKE}.")
         if width * height > MAX_PIXELS:
             raise UserError(f"{path} has {width} x {height} pixels a frame: give a smaller video.")
         fps, count = float(reader.get(cv2.CAP_PROP_FPS)), int(reader.get(cv2.CAP_PROP_FRAME_COUNT))

@@ -11,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from tfface.errors import UserError
 from tfface.face.open_model import OpenFace
 from tfface.face.traits import load_traits
 from tfface.geometry.camera import Camera
@@ -82,6 +83,14 @@ class SyntheticSettings:
     relief_size: int = 384
     exposure: float = 1.0
     camera_strength: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 16 <= self.image_size <= 4096:
+            raise UserError(f"Pictures of {self.image_size} pixels a side: give 16 to 4096.")
+        if self.supersample not in (1, 2):
+            raise UserError(f"Pictures cannot be rendered {self.supersample} times finer: give 1 or 2.")
+        if not 1 <= self.bank_size <= 100_000:
+            raise UserError(f"{self.bank_size} painted skins: give 1 to 100,000.")
 
     def clean(self) -> SyntheticSettings:
         """The same people before an honest camera: nothing in front of the face, no blur, no noise."""

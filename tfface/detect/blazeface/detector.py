@@ -11,6 +11,7 @@ from tfface.detect.blazeface.network import BlazeFaceNetwork, Candidates
 from tfface.detect.blazeface.search import look, parts, whole
 from tfface.detect.blazeface.second_look import HOPELESS_LOGIT, SecondLook, Seen
 from tfface.detect.blazeface.suppress import merge, overlaps, shares_inside
+from tfface.errors import UserError
 from tfface.geometry.align import square_box
 
 CANDIDATE_SCORE = 0.3
@@ -48,6 +49,8 @@ class BlazeFace:
         smallest_share: float = 0.02,
         portraits: bool = True,
     ) -> None:
+        if not 0 <= min_score <= 1:
+            raise UserError(f"The least score {min_score:g} is out of BlazeFace's range: give 0 to 1.")
         self.min_score, self.portraits = min_score, portraits
         self.smallest_px, self.smallest_share = smallest_px, smallest_share
         self._quick, self._fine = BlazeFaceNetwork("short_range"), BlazeFaceNetwork("back")

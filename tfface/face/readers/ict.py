@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tfface.errors import UserError
 from tfface.face.linear_face import LinearFace, faced_outwards, natural_key
 from tfface.io.obj import read_obj
-from tfface.io.reading import guarded, read_json_object, reading
+from tfface.io.reading import files_in, guarded, read_json_object, reading, sibling
 
 NEUTRAL_FILE, INDEX_FILE = "generic_neutral_mesh.obj", "vertex_indices.json"
 FACE_VERTICES = 9_409
@@ -33,7 +33,7 @@ _ADVICE = "fetch it again from github.com/USC-ICT/ICT-FaceKit"
 
 def recognises(path: Path) -> bool:
     """Whether `path` looks like this model."""
-    return (path / NEUTRAL_FILE).is_file() or (path / "FaceXModel" / NEUTRAL_FILE).is_file()
+    return any(sibling(folder / NEUTRAL_FILE, (".obj",)) is not None for folder in (path, path / "FaceXModel"))
 
 
 @guarded("ICT-FaceKit", WHAT.rstrip("."))
@@ -49,14 +49,14 @@ def read(path: Path, num_vertices: int = FACE_VERTICES) -> LinearFace:
     """
     folder = path / "FaceXModel" if (path / "FaceXModel").is_dir() else path
     landmarks = _landmarks(folder / INDEX_FILE)
-    neutral = read_obj(folder / NEUTRAL_FILE, _ADVICE)
+    neutral = read_obj(_mesh(folder / NEUTRAL_FILE), _ADVICE)
     mean, polygons = neutral.vertices, neutral.triangles
     if not len(polygons):
         raise UserError(f"{folder / NEUTRAL_FILE} has no faces. {WHAT}")
     num_vertices = min(num_vertices, len(mean))
     if landmarks.max() >= num_vertices:
         raise UserError(f"{folder / INDEX_FILE} names vertex {landmarks.max()}, beyond the {num_vertices} of the face.")
-    others = sorted((f.stem for f in folder.glob("*.obj") if f.name != NEUTRAL_FILE), key=natural_key)
+    others = sorted({f.stem for f in files_in(folder, "*", (".obj",))} - {Path(NEUTRAL_FILE).stem}, key=natural_key)
     identities = [name for name in others if name.startswith("identity")]
     expressions = [name for name in others if not name.startswith("identity")]
     if not identities or not expressions:
@@ -76,6 +76,11 @@ def read(path: Path, num_vertices: int = FACE_VERTICES) -> LinearFace:
         expression_names=tuple(expressions),
         licence=LICENCE,
     )
+
+
+def _mesh(path: Path) -> Path:
+    """The file, its suffix in any case."""
+    return sibling(path, (path.suffix,)) or path
 
 
 def _landmarks(path: Path) -> NDArray[np.int64]:
@@ -102,7 +107,7 @@ def _basis(
 ) -> NDArray[np.float32]:
     basis = np.empty((len(names), num_vertices, 3), np.float32)
     for row, name in zip(basis, names, strict=True):
-        vertices = read_obj(folder / f"{name}.obj", _ADVICE, with_faces=False).vertices
+        vertices = read_obj(_mesh(folder / f"{name}.obj"), _ADVICE, with_faces=False).vertices
         if vertices.shape != mean.shape:
             raise UserError(f"{folder / name}.obj has {len(vertices)} vertices, the neutral mesh {len(mean)}. {WHAT}")
         row[:] = (vertices - mean)[:num_vertices] * unit
