@@ -97,3 +97,22 @@ def test_a_disk_that_is_full_for_the_best_weights(
     assert ran.returncode == 2 and "best.weights.h5" in ran.stderr and "cannot be written" in ran.stderr
     assert "Traceback" not in ran.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["best.weights.h5"]
+
+
+def _may_mount(folder: Path) -> bool:
+    try:
+        subprocess.run(["mount", "-t", "tmpfs", "tfface-disk", folder], check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    subprocess.run(["umount", folder], check=True)
+    return True
+
+
+@pytest.mark.slow
+def test_a_small_disk_fills_while_shards_are_made(
+    python: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    if not _may_mount(tmp_path):
+        pytest.skip("no tmpfs can be mounted here: that takes root on Linux")
+    ran = python("-m", "tests.faults.disks", "data", "--shares", "0.5", "--place", str(tmp_path), timeout=600)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
