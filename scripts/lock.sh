@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bin="${BIN:-}"
 extras=()
-for extra in detect tune export tflite demo docs dev; do extras+=(--extra "$extra"); done
+for extra in detect tune ray export tflite demo docs dev; do extras+=(--extra "$extra"); done
 "${bin}uv" pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header "${extras[@]}" setup.cfg -o requirements.lock
 "${bin}uv" pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-deps requirements-no-deps.txt >>requirements.lock
 "${bin}cyclonedx-py" requirements requirements.lock --output-reproducible --of JSON -o sbom.cdx.json

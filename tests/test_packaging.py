@@ -62,6 +62,7 @@ def test_metadata_says_what_readers_ask(built):
         "detect",
         "landmarks",
         "tune",
+        "ray",
         "demo",
         "docs",
         "dev",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,10 @@ def test_what_is_kept_is_made_once_and_mended(tmp_path: Path, monkeypatch: pytes
     assert kept("table", "a" * 64, make)[0][3, 2] == 11 and make.times == 3
     kept("table", "", make)
     assert make.times == 4
+    for folder in (tmp_path / "tables").iterdir():
+        os.utime(folder, (0, 0))
+    kept("table", "d" * 64, make)
+    assert len(list((tmp_path / "tables").iterdir())) == 1
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

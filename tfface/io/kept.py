@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +25,8 @@ Arrays = tuple[NDArray[np.generic], ...]
 PACKAGE = Path(__file__).parents[1]
 ROOMS = ("face", "geometry", "viz")
 """Whose code makes them."""
+STALE_SECONDS = 24 * 3600
+"""So old are tables of other code, or of another face model, that are deleted when new ones are kept."""
 
 
 def kept(name: str, of: str, make: Callable[[], Arrays]) -> Arrays:
@@ -63,7 +66,7 @@ def _read(folder: Path) -> Arrays | None:
 
 
 def _write(folder: Path, arrays: Arrays) -> None:
-    """A whole folder or none; a cache that cannot be written is done without."""
+    """A whole folder or none, and no older ones of its name; a cache that cannot be written is done without."""
     beside = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -74,6 +77,9 @@ def _write(folder: Path, arrays: Arrays) -> None:
         if folder.exists():
             shutil.rmtree(folder, ignore_errors=True)  # it could not be read
         os.replace(beside, folder)
+        for other in folder.parent.glob(f"{folder.name.rpartition('-')[0]}-*"):
+            if other.stat().st_mtime < time.time() - STALE_SECONDS:
+                shutil.rmtree(other, ignore_errors=True)
     except OSError:
         if beside is not None:
             shutil.rmtree(beside, ignore_errors=True)
