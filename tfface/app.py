@@ -137,8 +137,7 @@ def _of_video(path: Path, folder: Path, reconstructor: Reconstructor, progress: 
     files = predict_video(
         path, folder, reconstructor, load_detector("auto"), options, said.append, lambda line: progress(0.5, line)
     )
-    head = next(path for path in files if path.suffix == ".glb")
-    return Made("\n\n".join(said), head, None, files[0], files)
+    return Made("\n\n".join(said), None, None, files[0], files)
 
 
 def page(reconstructor: Reconstructor, room: Path) -> Any:
