@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
 def _presets() -> tuple[str, ...]:
     from tfface.models import presets
 
-    return tuple(presets.available())
+    return tuple(name for name in presets.available() if presets.model_config(name).name != "detail")
 
 
 def _evaluate(arguments: list[str]) -> int:

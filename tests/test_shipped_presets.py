@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import keras
@@ -11,6 +12,7 @@ import yaml
 
 from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.data.synthetic.scene import FaceGenerator
+from tfface.evaluate import main
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.geometry.align import box_from_landmarks, crop_transform
@@ -111,6 +113,13 @@ def test_two_looks_that_agree_are_averaged() -> None:
     apart = np.abs(first.position_map - second)[..., :2].mean()
     mean = (first.position_map + 2 * second)[..., :2] / 3
     assert np.abs(face.position_map[..., :2] - mean).mean() < 0.02 * apart
+
+
+def test_detail_brings_normals_nearer_to_the_truth(tmp_path: Path) -> None:
+    assert main(["--benchmark", "detail", "--model", "detail", "--limit", "10", "--out", str(tmp_path)]) == 0
+    base, detail = (json.loads((tmp_path / "results.json").read_text())["models"][name] for name in ("base", "detail"))
+    assert detail["normal_deg"] < 0.92 * base["normal_deg"] and detail["surface_mm"] < 0.9 * base["surface_mm"]
+    assert detail["shape_mm"] < 1.01 * base["shape_mm"]
 
 
 @pytest.mark.parametrize("name", presets.available())

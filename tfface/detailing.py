@@ -15,22 +15,6 @@ from tfface.viz.unwrapped import CHANNELS, Unwrapped, unwrap
 DETAIL_PRESET = "detail"
 
 
-def find_detail(model: str | os.PathLike[str] = DETAIL_PRESET, runtime: str | None = None) -> Network:
-    """The network of detail that a name means.
-
-    Raises:
-        UserError: there is none of it; without a name: none ships.
-    """
-    try:
-        return find_network(model, runtime=runtime)
-    except UserError as error:
-        if model != DETAIL_PRESET:
-            raise
-        raise UserError(
-            "No network of detail ships with this tfface: train one (docs/detail.md), and name it with --detail-model."
-        ) from error
-
-
 class Detailer:
     """A detail network, opened.
 
@@ -44,7 +28,7 @@ class Detailer:
     """
 
     def __init__(self, model: str | os.PathLike[str] | Network = DETAIL_PRESET, runtime: str | None = None) -> None:
-        network = model if isinstance(model, Network) else find_detail(model, runtime)
+        network = model if isinstance(model, Network) else find_network(model, runtime=runtime)
         if network.card["model"] != "detail" or network.card.get("inputs", CHANNELS) != CHANNELS:
             raise UserError(
                 f"{network.folder} is no network of detail in the face's chart: train one with --model detail, or "

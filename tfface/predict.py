@@ -263,9 +263,9 @@ def _made_with(arguments: Arguments, network: Network) -> dict[str, Any]:
     if told["recrop"] is None:
         told["recrop"] = network.looks - 1
     if arguments.detail:
-        from tfface.detailing import find_detail
+        from tfface.runtime import find_network
 
-        told["detail"] = find_detail(arguments.detail_model, arguments.runtime).digest()
+        told["detail"] = find_network(arguments.detail_model, runtime=arguments.runtime).digest()
     return {"model": network.digest(), **told, "files": asdict(arguments.files)}
 
 
