@@ -207,7 +207,7 @@ TABLE: list[tuple[Callable[..., int], list[str], str]] = [
     (W, ["--cpus-per-trial", "nan", "--storage", "{out}"], "0 or more"),
     (W, ["--cpus-per-trial", "100000", "--storage", "{out}"], "cores"),
     (W, ["--seed", "-1", "--storage", "{out}"], "out of range"),
-    (W, ["--space", "{loop.yaml}", "--storage", "{out}"], "loop.yaml"),
+    (W, ["--space", "{loop.yaml}", "--storage", "{out}"], "no configuration section"),
 ]
 
 

@@ -85,14 +85,15 @@ class ValidationFeed(keras.utils.PyDataset):
 
     def __init__(self, batches: Any) -> None:
         super().__init__()
-        self._batches, self._running = batches, iter(())
+        self._batches = batches
+        self._running: Iterator[Any] = iter(())
 
     def __len__(self) -> int:
         return len(self._batches)
 
     def __getitem__(self, index: int) -> tuple[Any, ...]:
         if index == 0:
-            self._running: Iterator[Any] = iter(self._batches)
+            self._running = iter(self._batches)
         return as_tuple(next(self._running))
 
 
