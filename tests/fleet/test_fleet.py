@@ -17,7 +17,7 @@ from rich.console import Console
 
 from tfface.errors import UserError
 from tfface.fleet.listing import Listing, listed
-from tfface.fleet.run import Worker, predict_listed, rows_file
+from tfface.fleet.run import Predict, Worker, predict_listed, rows_file
 from tfface.fleet.table import FACES, FAILURES, join_parts
 from tfface.io.formats import FileOptions
 from tfface.io.image import write_image
@@ -26,7 +26,7 @@ from tfface.predict import Arguments, _loaded
 MADE_WITH = {"model": "fast"}
 
 
-def _load(out: Path) -> partial:
+def _load(out: Path) -> partial[Predict]:
     files = FileOptions(formats=("json",))
     return partial(_loaded, Arguments(photo=out, out=out, model="fast", files=files), MADE_WITH)
 

@@ -147,7 +147,7 @@ def predict_listed(
     return failed
 
 
-def _handed_out(parts: list[int], worker: type[Worker], given: tuple[Any, ...]) -> Iterable[int]:
+def _handed_out(parts: list[int], worker: Any, given: tuple[Any, ...]) -> Iterable[int]:
     """How many photographs each part had, as they are done."""
     import ray.data
 

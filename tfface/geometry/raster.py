@@ -74,7 +74,7 @@ def _fill(
     with np.errstate(invalid="ignore"):
         shown = np.flatnonzero((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0) < 0)
     x0, y0, x1, y1, x2, y2 = (part[shown] for part in (x0, y0, x1, y1, x2, y2))
-    inverse = 1.0 / np.float64((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0))
+    inverse = 1.0 / np.asarray((x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0), np.float64)
     z0, z1, z2 = points[triangles[shown], 2].T
     for which, u, v in _boxes(np.stack([x0, x1, x2]), np.stack([y0, y1, y2]), height, width):
         left, top, scale = x0[which], y0[which], inverse[which]

@@ -15,13 +15,14 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfface.io.files import cache_folder
 
-Arrays = tuple[NDArray[np.generic], ...]
+Arrays = tuple[NDArray[Any], ...]
 PACKAGE = Path(__file__).parents[1]
 ROOMS = ("face", "geometry", "viz")
 """Whose code makes them."""

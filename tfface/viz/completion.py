@@ -59,12 +59,12 @@ def completed(own: FloatArray, seen: FloatArray, trusted: FloatArray) -> tuple[N
 
 def wide(weights: FloatArray, channels: int) -> FloatArray:
     """Weights `[R,T,1]` once a channel, `[R,T,C]`: NumPy takes six times as long to multiply where it has to spread."""
-    return cv2.merge([weights] * channels).reshape(*weights.shape[:2], channels)
+    return np.asarray(cv2.merge([weights] * channels), np.float32).reshape(*weights.shape[:2], channels)
 
 
 def mirrored(band: FloatArray) -> FloatArray:
     """`[R,T,C]` from right to left, in memory too."""
-    return cv2.flip(band, 1).reshape(band.shape)
+    return np.asarray(cv2.flip(band, 1), np.float32).reshape(band.shape)
 
 
 def spread(part: Part, size: int) -> NDArray[np.float32]:
@@ -79,7 +79,8 @@ def spread(part: Part, size: int) -> NDArray[np.float32]:
 
 def shrink(band: FloatArray, small: int) -> NDArray[np.floating]:
     """A band of rows `[R,T,C]` as wide as `small` texels, averaged over areas."""
-    return cv2.resize(band, (small, len(band) * small // band.shape[1]), interpolation=cv2.INTER_AREA)
+    size = small, len(band) * small // band.shape[1]
+    return np.asarray(cv2.resize(band, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
 def as_bytes(values: FloatArray) -> NDArray[np.uint8]:
