@@ -43,7 +43,7 @@ ARCH, BACK_MM = 0.93, 1.0
 """MakeHuman's arch is squarer than people's, and came through the lips' corners: narrower than scanned, and behind."""
 FORWARD_MM = {"upper": 4.0, "lower": 3.5}
 """Scanned front teeth stand 11 mm behind the lips' line, and a mouth turned aside shows a dark gap. So much further
-forward they still do not come through closed lips; the last molars stay."""
+forward closed lips still hide them, but for slivers where lips are rolled in or shrugged; the last molars stay."""
 TONGUE_SIZE, TONGUE_SHIFT_MM = 0.9, (0.0, -5.0, 0.0)
 """MakeHuman's fills the mouth up to the palate; people's rests below the lower teeth's edge."""
 TONGUE_LIFT_MM = 9.0
