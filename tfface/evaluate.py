@@ -45,9 +45,9 @@ class Options:
     """A folder of .npz or .mat files with other methods' landmarks, a row each (scans: of folders of meshes)."""
     detector: str | None = None
     """Crop by our own detection (auto, blazeface, dlib, mtcnn) instead of the benchmark's boxes."""
-    refine: int = 1
-    """How often networks look again, in an upright crop of the landmarks just found: once is what prediction does, 0
-    one look at the benchmark's crop."""
+    refine: int | None = None
+    """How often networks look again, in an upright crop of the landmarks just found (default: as often as prediction
+    does with each, mostly once); 0: one look at the benchmark's crop."""
     rotate: Literal[0, 90, 180, 270] = 0
     """aflw2000, 300w_lp, photos: turn the photographs counter-clockwise by so many degrees first."""
     upright: bool = False
@@ -70,7 +70,7 @@ def main(argv: list[str] | None = None) -> int:
     import tyro
 
     options = tyro.cli(Options, args=argv, prog="tfface evaluate")
-    if options.refine < 0 or (options.limit is not None and options.limit < 1):
+    if (options.refine is not None and options.refine < 0) or (options.limit is not None and options.limit < 1):
         raise UserError("--refine must be 0 or more and --limit 1 or more")
     if not math.isfinite(options.side_yaw) or abs(options.side_yaw) > 180:
         raise UserError(f"--side-yaw {options.side_yaw} is not an angle: give degrees from -180 to 180")

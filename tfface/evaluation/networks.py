@@ -27,13 +27,13 @@ class NetworkPredictor:
     """
 
     def __init__(
-        self, network: Network | Path, name: str, detector: str = "auto", upright: bool = False, refine: int = 1
+        self, network: Network | Path, name: str, detector: str = "auto", upright: bool = False, refine: int | None = None
     ) -> None:
         """Opens a network (`tfface.runtime`), or the one in a folder; `detector` finds faces where there is no box.
 
         With `upright` it finds out which way up the face in a box is, as prediction does with a given box (one view
-        only). `refine` is how often it looks again, in an upright crop of the landmarks just found: prediction does
-        once.
+        only). `refine` is how often it looks again, in an upright crop of the landmarks just found; None: as often as
+        prediction does.
 
         Raises:
             UserError: it is not a model of ours.
@@ -42,8 +42,9 @@ class NetworkPredictor:
         from tfface.face.position_map import PositionMap
         from tfface.inference import Reconstructor
 
-        self.name, self.refine = name, refine
+        self.name = name
         self._reconstructor = Reconstructor(network, refine=refine)
+        self.refine = self._reconstructor.refine
         self.num_views = self._reconstructor.num_views
         face = load_open_face()
         self._topology = PositionMap(face)
