@@ -27,7 +27,12 @@ class NetworkPredictor:
     """
 
     def __init__(
-        self, network: Network | Path, name: str, detector: str = "auto", upright: bool = False, refine: int | None = None
+        self,
+        network: Network | Path,
+        name: str,
+        detector: str = "auto",
+        upright: bool = False,
+        refine: int | None = None,
     ) -> None:
         """Opens a network (`tfface.runtime`), or the one in a folder; `detector` finds faces where there is no box.
 
