@@ -143,12 +143,13 @@ def results(folder: Path) -> dict[str, object]:
 
 
 def unreadable_results(folder: Path) -> list[str]:
-    """Photographs that count as done and whose files are not all there and readable."""
+    """Photographs that count as done and whose files are not all there and readable; a name that begins with a dot is a
+    file that was not yet whole when its process was killed."""
     from tfface.io.image import read_image
     from tfface.io.mesh import read_mesh
 
     bad = []
-    for path in folder.glob("*.json"):
+    for path in folder.glob("[!.]*.json"):
         for name, read in ((f"{path.stem}.glb", read_mesh), (f"{path.stem}_overlay.png", read_image)):
             try:
                 json.loads(path.read_text())
