@@ -170,7 +170,7 @@ def test_serving_counts_versions(run: Path, tmp_path: Path) -> None:
     [
         (["--format", "onxx", "--out", "x"], "choose from saved_model"),
         (["--format", "keras", "--precision", "int8", "--out", "x"], "choose from float32"),
-        (["--format", "onnx", "--batch", "0", "--out", "x"], "holds no picture"),
+        (["--format", "onnx", "--batch", "0", "--out", "x"], "A batch of 0: give 1"),
         (["--format", "onnx", "--serving", "--out", "x"], "--serving goes with"),
     ],
 )
