@@ -133,14 +133,13 @@ def interpolate(
 
 def vertex_normals(vertices: FloatArray, triangles: IntArray) -> NDArray[np.float32]:
     """Unit normals `[V,3]` float32, area-weighted over the triangles `[F,3]` round each of `vertices` `[V,3]`."""
-    normals = np.zeros(vertices.shape, np.float32)
+    points, sums = np.ascontiguousarray(vertices, np.float64), np.zeros(vertices.shape)
     loops = _loops(len(triangles))
     if loops is not None:
-        loops.normals_of(np.ascontiguousarray(vertices), triangles, normals)
-        return normals
-    corners = np.asarray(vertices, np.float64)[triangles]
-    (ux, uy, uz), (vx, vy, vz) = ((corners[:, k] - corners[:, 0]).T for k in (1, 2))
-    which = triangles.ravel()
-    for axis, part in enumerate((uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)):
-        normals[:, axis] = np.bincount(which, np.repeat(part, 3), len(normals))
-    return normals / (np.linalg.norm(normals, axis=1, keepdims=True) + np.float32(1e-30))
+        loops.normals_of(points, triangles, sums)
+    else:
+        corners, which = points[triangles], triangles.ravel()
+        (ux, uy, uz), (vx, vy, vz) = ((corners[:, k] - corners[:, 0]).T for k in (1, 2))
+        for axis, part in enumerate((uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)):
+            sums[:, axis] = np.bincount(which, np.repeat(part, 3), len(sums))
+    return np.asarray(sums / (np.linalg.norm(sums, axis=1, keepdims=True) + 1e-30), np.float32)

@@ -60,7 +60,7 @@ def blend(triangle_id, barycentric, triangles, attributes, out) -> None:  # type
 
 
 @numba.njit(cache=True, nogil=True)
-def normals_of(vertices, triangles, normals) -> None:  # type: ignore[no-untyped-def]
+def normals_of(vertices, triangles, sums) -> None:  # type: ignore[no-untyped-def]
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
         ux, uy = vertices[b, 0] - vertices[a, 0], vertices[b, 1] - vertices[a, 1]
@@ -68,10 +68,6 @@ def normals_of(vertices, triangles, normals) -> None:  # type: ignore[no-untyped
         vy, vz = vertices[c, 1] - vertices[a, 1], vertices[c, 2] - vertices[a, 2]
         nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
         for i in (a, b, c):
-            normals[i, 0] += nx
-            normals[i, 1] += ny
-            normals[i, 2] += nz
-    for i in range(normals.shape[0]):
-        length = np.sqrt(normals[i, 0] ** 2 + normals[i, 1] ** 2 + normals[i, 2] ** 2) + 1e-30
-        for k in range(3):
-            normals[i, k] /= length
+            sums[i, 0] += nx
+            sums[i, 1] += ny
+            sums[i, 2] += nz
