@@ -115,14 +115,14 @@ def unreadable_run(folder: Path) -> list[str]:
 
 def bytes_of(folder: Path) -> dict[str, object]:
     """Of shards: their bytes."""
-    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.glob("*.tfrecord"))}
+    return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.glob("[!.]*.tfrecord"))}
 
 
 def unreadable_shards(folder: Path) -> list[str]:
     """Shards that are not whole."""
     from tfface.io.records import damaged_shard
 
-    found = damaged_shard(sorted(folder.glob("*.tfrecord")))
+    found = damaged_shard(sorted(folder.glob("[!.]*.tfrecord")))
     return [] if found is None else [str(found)]
 
 
@@ -190,7 +190,7 @@ SCENARIOS = {
         "--out OUT --pairs 12 --pairs-per-shard 3 --workers 1 --textures 8 --image-size 64",
         bytes_of,
         unreadable_shards,
-        files_done("*.tfrecord"),
+        files_done("[!.]*.tfrecord"),
         ("tfface.synthesize", "tfface.data.synthetic.scene", "tfface.data.shards"),
     ),
     "predict": Scenario(
@@ -198,7 +198,7 @@ SCENARIOS = {
         "PLACE/photos --out OUT --formats glb png json --level 0 --texture-size 256",
         results,
         unreadable_results,
-        files_done("*.json"),
+        files_done("[!.]*.json"),
         ("tfface.predict", "tfface.inference", "tfface.stream"),
     ),
 }

@@ -163,7 +163,7 @@ class WeakSession(Session):
         folder = Path(self.config.data.records)
         kinds = (tf.errors.DataLossError, tf.errors.InvalidArgumentError, tf.errors.NotFoundError)
         if cause is error and self.config.data.records and isinstance(error, (*kinds, tf.errors.UnknownError)):
-            damaged = damaged_shard(sorted(folder.glob("*.tfrecord")))
+            damaged = damaged_shard(sorted(folder.glob("[!.]*.tfrecord")))
             if damaged is not None:
                 return damaged
             if any(word in str(error) for word in _OF_RECORDS):
