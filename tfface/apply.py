@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
-from tfface.cli import run, tell
+from tfface.cli import check_out, run, tell
 from tfface.errors import UserError, item_error
 
 if TYPE_CHECKING:
@@ -296,7 +296,7 @@ def _run(job: Common) -> int:
     from tfface.detect.registry import DETECTORS, load_detector
     from tfface.geometry.align import check_box
     from tfface.inference import Reconstructor
-    from tfface.io.image import no_pictures, read_image, survey, unreadable_format
+    from tfface.io.image import photographs_in, read_image, unreadable_format
     from tfface.io.results import stems
 
     job.check()
@@ -304,16 +304,13 @@ def _run(job: Common) -> int:
         load_detector(job.detector)
     if job.box is not None:
         check_box(job.box)
-    if job.out.exists() and not job.out.is_dir():
-        raise UserError(f"--out {job.out} is a file: give a folder.")
+    check_out(job.out)
     folder = job.photo.is_dir()
     if folder and job.box is not None:
         raise UserError(f"{job.photo} is a folder: --box goes with one photograph only.")
     photos, failed = [job.photo], 0
     if folder:
-        found = survey(job.photo)
-        if not found.photographs:
-            raise UserError(no_pictures(job.photo, found))
+        found = photographs_in(job.photo)
         photos = found.photographs
         for path in found.unreadable:
             print(f"tfface apply: {unreadable_format(path)}", file=sys.stderr)
@@ -329,8 +326,7 @@ def _run(job: Common) -> int:
             for path in _results(job, stem, _chosen(job, faces), prepared):
                 print(f"{photo} -> {path}")
         except Exception as error:
-            said = item_error(error)
-            said = said if photo.name in said else f"{photo}: {said}"
+            said = item_error(error, photo)
             if not folder:
                 raise UserError(said) from error
             print(f"tfface apply: {said}", file=sys.stderr)
@@ -388,8 +384,7 @@ def _largest(reconstructor: Reconstructor, path: Path) -> FaceResult:
     try:
         return reconstructor(read_image(path))[0]
     except UserError as error:
-        said = str(error)
-        raise UserError(said if path.name in said else f"{path}: {said}") from error
+        raise UserError(item_error(error, path)) from error
 
 
 def _check_side(size: int) -> None:

@@ -13,6 +13,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tfface.errors import TRACEBACK_VARIABLE, UserError, item_error
@@ -90,6 +91,16 @@ def tell(who: str, error: UserError | OSError) -> int:
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exception(error, file=sys.stderr)
     return getattr(error, "exit_code", 2)
+
+
+def check_out(folder: Path) -> None:
+    """Sees to it that results can lie in the folder that `--out` names.
+
+    Raises:
+        UserError: it is a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--out {folder} is a file: give a folder.")
 
 
 def speak_any_name() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import traceback
+from pathlib import Path
 
 TRACEBACK_VARIABLE = "TFFACE_TRACEBACK"
 """Set in the environment, mistakes of our own show where they happened also where a batch goes on after them."""
@@ -25,12 +26,15 @@ class StoppedError(UserError):
     exit_code = 1
 
 
-def item_error(error: Exception) -> str:
-    """Why one item of a batch failed, in a sentence.
+def item_error(error: Exception, path: Path | None = None) -> str:
+    """Why one item of a batch failed, in a sentence; it begins with the item's `path` unless it names it anyway.
 
     A `UserError` says it. Anything else is not a fault of the item that we foresaw, so the sentence names its kind, and
     with TFFACE_TRACEBACK set its traceback is printed.
     """
+    if path is not None:
+        told = item_error(error)
+        return told if path.name in told else f"{path}: {told}"
     if isinstance(error, UserError):
         return " ".join(str(error).split())
     if isinstance(error, OSError) and error.strerror:

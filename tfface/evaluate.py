@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tfface.cli import run
+from tfface.cli import check_out, run
 from tfface.errors import UserError
 
 if TYPE_CHECKING:
@@ -90,8 +90,7 @@ def _check_places(options: Options) -> None:
     """What can be told before anything is read: in the first second."""
     from tfface.io.files import refuse_foreign, written_by_us
 
-    if options.out.exists() and not options.out.is_dir():
-        raise UserError(f"--out {options.out} is a file: give a folder")
+    check_out(options.out)
     if not options.overwrite:
         refuse_foreign(options.out / name for name in ("results.json", "ced.png", "ced_points.png", "report.html"))
     if options.benchmark not in DRAWN:

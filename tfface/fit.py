@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import tyro
 
-from tfface.cli import progress_bar, run
+from tfface.cli import check_out, progress_bar, run
 from tfface.errors import UserError
 from tfface.io.formats import FileOptions
 
@@ -91,8 +91,7 @@ def _check(arguments: Arguments) -> None:
         raise UserError("--box goes with one photograph only: leave it out.")
     if arguments.steps < 0:
         raise UserError(f"--steps {arguments.steps} is negative: give 0 or more.")
-    if arguments.out.exists() and not arguments.out.is_dir():
-        raise UserError(f"--out {arguments.out} is a file: give a folder.")
+    check_out(arguments.out)
     if arguments.box:
         check_box(arguments.box)
     for path in arguments.landmarks:

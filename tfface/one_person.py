@@ -34,6 +34,21 @@ SOLVED, WEIGHED = ("together", "both"), ("cnet", "both")
 """Those that need points, and C-Net."""
 
 
+def check_way(way: str, several: bool) -> None:
+    """Sees to it that `--way` makes sense.
+
+    Args:
+        several: whether photographs of one person are taken together.
+
+    Raises:
+        UserError: there is no such way, or nothing to take together.
+    """
+    if way not in WAYS:
+        raise UserError(f"--way {way} does not exist: choose {', '.join(WAYS)}.")
+    if not several:
+        raise UserError("--way goes with several photographs of one person: --set FOLDER, or a second photograph.")
+
+
 def best_way(result: FaceResult, points: PointModel | None) -> str:
     """The best of `WAYS` by measurement (docs/several.md) that the network of a result can go."""
     if points is not None:

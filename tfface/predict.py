@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from tfface.cli import progress_bar, run, tell
+from tfface.cli import check_out, progress_bar, run, tell
 from tfface.errors import UserError, item_error
 from tfface.io.formats import REPORT, FileOptions
 
@@ -135,7 +135,7 @@ def _run(arguments: Arguments, console: Console) -> int:
             progress.update(task, description=photo.name.replace("[", r"\["))
             if isinstance(said, Exception):
                 if not arguments.photo.is_dir():
-                    raise UserError(_naming(photo, said)) from said
+                    raise UserError(item_error(said, photo)) from said
                 _failure(photo, said, failures)
             else:
                 tell_results(said, console)
@@ -178,7 +178,7 @@ def _write_report(arguments: Arguments, faces: list[tuple[Path, str]], failures:
 
 def _failure(photo: Path, error: Exception, told: list[str]) -> None:
     """Tells that a photograph failed."""
-    said = _naming(photo, error)
+    said = item_error(error, photo)
     told.append(said.replace(str(photo), photo.name))
     print(f"tfface predict: {said}", file=sys.stderr)
 
@@ -194,23 +194,15 @@ def _say_how_it_went(arguments: Arguments, count: int, failed: int, done: int) -
         print(f"tfface predict: {failed} of {count} photographs failed; the others are done.", file=sys.stderr)
 
 
-def _naming(photo: Path, error: Exception) -> str:
-    """The error's sentence, beginning with the photograph when it does not name it."""
-    said = item_error(error)
-    return said if photo.name in said else f"{photo}: {said}"
-
-
 def _batch(arguments: Arguments) -> Batch:
     """The photographs to do; checks what can be checked before the network is loaded."""
-    from tfface.io.image import no_pictures, read_image, survey
+    from tfface.io.image import photographs_in, read_image
     from tfface.io.results import stems
     from tfface.stream import Batch
 
     _check(arguments)
     if arguments.photo.is_dir():
-        found = survey(arguments.photo)
-        if not found.photographs:
-            raise UserError(no_pictures(arguments.photo, found))
+        found = photographs_in(arguments.photo)
         return Batch(found.photographs, stems(found.photographs), found.unreadable)
     photos = [path for path in (arguments.photo, arguments.side_photo) if path is not None]
     for path in photos:
@@ -228,12 +220,14 @@ def _check(arguments: Arguments) -> None:
     arguments.files.check()
     if arguments.recrop is not None and not 0 <= arguments.recrop <= MOST_RECROPS:
         raise UserError(f"--recrop {arguments.recrop} is negative or too many: give 0, 1 or up to {MOST_RECROPS}.")
-    _check_way(arguments)
+    if arguments.way is not None:
+        from tfface.one_person import check_way
+
+        check_way(arguments.way, arguments.set or arguments.side_photo is not None)
     for name in ("smooth", "seconds"):
         if getattr(arguments, name) != getattr(Arguments, name):
             raise UserError(f"--{name} goes with a video, not with photographs.")
-    if arguments.out.exists() and not arguments.out.is_dir():
-        raise UserError(f"--out {arguments.out} is a file: give a folder.")
+    check_out(arguments.out)
     if arguments.set and not arguments.photo.is_dir():
         raise UserError(f"--set: {arguments.photo} is not a folder; name the folder with one person's photographs.")
     if (arguments.set or arguments.side_photo) and arguments.refine:
@@ -243,17 +237,6 @@ def _check(arguments: Arguments) -> None:
             check_box(box)
     if arguments.photo.is_dir() and (arguments.box or arguments.side_photo):
         raise UserError(f"{arguments.photo} is a folder: --box and a side photograph go with one photograph only.")
-
-
-def _check_way(arguments: Arguments) -> None:
-    if arguments.way is None:
-        return
-    from tfface.one_person import WAYS
-
-    if arguments.way not in WAYS:
-        raise UserError(f"--way {arguments.way} does not exist: choose {', '.join(WAYS)}.")
-    if not arguments.set and arguments.side_photo is None:
-        raise UserError("--way goes with several photographs of one person: --set FOLDER, or a second photograph.")
 
 
 def _made_with(arguments: Arguments, network: Network) -> dict[str, Any]:
@@ -347,7 +330,7 @@ def _predict_person(arguments: Arguments, batch: Batch, network: Network, consol
             read.append((photo, stem, reconstructor(read_image(photo), box)[0]))
         except Exception as error:  # whatever one photograph does, the others are done
             if not arguments.set:
-                raise UserError(_naming(photo, error)) from error
+                raise UserError(item_error(error, photo)) from error
             _failure(photo, error, failures)
     if not read:
         raise UserError(f"None of the {len(batch.photos)} photographs in {arguments.photo} shows a face.")

@@ -83,6 +83,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _photographs(options: Options) -> list[str]:
     """Names within the folder, in order."""
+    from tfface.cli import check_out
     from tfface.errors import UserError
     from tfface.io.image import survey
 
@@ -91,8 +92,7 @@ def _photographs(options: Options) -> list[str]:
     for name in ("max_disagreement", "min_face"):
         if not 0 <= getattr(options, name) < float("inf"):
             raise UserError(f"--{name.replace('_', '-')} {getattr(options, name)} is out of range: give 0 or more.")
-    if options.out.exists() and not options.out.is_dir():
-        raise UserError(f"--out {options.out} is a file: give a folder.")
+    check_out(options.out)
     if not options.photos.is_dir():
         raise UserError(f"{options.photos} is not a folder: give one that holds photographs.")
     pictures = survey(options.photos, deep=True)

@@ -165,7 +165,7 @@ class FaceResult:
         if (size, unlit) not in self._skins:
             basis, albedo = load_albedo_basis(), self.albedo_coefficients
             self._skins[size, unlit] = skin_texture(
-                self.image, self.head_points, basis, albedo, size, unlit, self._seen
+                self.image, self.head_points, basis, albedo, size, unlit, self.head_seen
             )
         return self._skins[size, unlit]
 
@@ -176,10 +176,10 @@ class FaceResult:
     @cached_property
     def iris(self) -> tuple[float, float, float]:
         """The eyes' colour, sRGB in [0,1]."""
-        return iris_colour(self.image, *self.shape, self.camera, self.head_points, self._seen)
+        return iris_colour(self.image, *self.shape, self.camera, self.head_points, self.head_seen)
 
     @cached_property
-    def _seen(self) -> NDArray[np.float32]:
+    def head_seen(self) -> NDArray[np.float32]:
         """`[61129]` how well the photograph shows each of `head_points`."""
         return seen_vertices(self.head_points, load_open_face().head(MAX_LEVEL).triangles)
 

@@ -11,7 +11,6 @@ import multiprocessing
 import os
 import time
 from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import tyro
 
+from tfface.cli import check_out
 from tfface.errors import UserError
 
 if TYPE_CHECKING:
@@ -85,8 +85,7 @@ def _check(options: Options) -> None:
 
     if options.workers < 0:
         raise UserError(f"--workers {options.workers} is negative: give 1 or more, or 0 to work in this process.")
-    if options.out.exists() and not options.out.is_dir():
-        raise UserError(f"--out {options.out} is a file: give a folder.")
+    check_out(options.out)
     if options.backgrounds is not None and not survey(options.backgrounds, deep=True).photographs:
         raise UserError(f"--backgrounds {options.backgrounds} holds no pictures: put JPEG or PNG files into it.")
 
@@ -135,19 +134,15 @@ def _make(shards: ShardSet, missing: list[int], workers: int) -> None:
 def _make_whole(shards: ShardSet, missing: list[int], workers: int) -> None:
     """Shards that are made one by one, each in one process."""
     from tfface.cli import progress_bar
+    from tfface.data.workers import telling_of_killed_workers
 
     context = multiprocessing.get_context("spawn")
     with progress_bar() as progress, ExitStack() as stack:
         pool = stack.enter_context(ProcessPoolExecutor(workers, context)) if workers > 1 else None
         task = progress.add_task("shards", total=len(missing))
-        try:
+        with telling_of_killed_workers():
             for _ in (pool or builtins).map(shards.make, missing):
                 progress.advance(task)
-        except BrokenProcessPool as error:
-            raise UserError(
-                "A process was killed, most likely for want of memory: begin again with fewer --workers; what is done "
-                "stays."
-            ) from error
 
 
 if __name__ == "__main__":

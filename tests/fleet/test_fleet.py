@@ -85,6 +85,7 @@ def test_a_part_goes_on_where_it_was_stopped(tmp_path: Path, photographs: Path) 
     assert all(len(row["landmarks68_px"]) == 204 and len(row["identity_sigma"]) == 150 for row in faces)
     told = (out / FAILURES).read_text()
     assert "empty.png: No face was found" in told and "gone.jpg cannot be fetched" in told
+    assert predict_listed(source, out, MADE_WITH, _load(out), Console(quiet=True), part=7) == 2  # as was told before
 
 
 @pytest.mark.slow

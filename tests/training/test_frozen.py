@@ -28,6 +28,9 @@ def test_frozen_layers_stay(tiny: ModuleType, tmp_path: Path, monkeypatch: pytes
     moved = {v.path: bool(np.abs(np.asarray(v) - before[v.path]).max() > 0) for v in network.weights}
     assert not any(moved[path] for path in moved if path.startswith(("first", "normal")))
     assert moved["second/kernel"]
+    for changes in ({"run.regime": "weak"}, {"model.name": "detail"}):
+        with pytest.raises(UserError):
+            override(config, changes)
     other = override(config, {"optim.frozen": ["stage1"], "run.out": str(tmp_path / "other")})
     with pytest.raises(UserError, match=r"optim\.frozen.*'stage1'.*first"):
         train(other, tiny.make_datasets, Console(file=io.StringIO()))

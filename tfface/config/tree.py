@@ -126,6 +126,8 @@ def validated(config: Config) -> Config:
         raise UserError(f"model.decoder: {model.name} has a decoder of its own; leave it at full.")
     if config.optim.learns == "refiner" and model.name != "prn_res":
         raise UserError(f"optim.learns: {model.name} has no refiner; only prn_res has one.")
+    if config.optim.frozen and (config.run.regime != "map" or model.name == "detail"):
+        raise UserError("optim.frozen: only networks that learn from true position maps can; leave it out.")
     if config.run.stages == "refiner" and model.name != "prn_res":
         raise UserError(f"run.stages: {model.name} has no refiner; take --model prn_res.")
     if config.run.stages == "transfer" and not data.transfer:

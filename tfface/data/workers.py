@@ -77,10 +77,20 @@ def record_stream(settings: SyntheticSettings, seeds: Iterable[int], workers: in
 
 
 def _made(record: Future[FaceRecord]) -> FaceRecord:
-    try:
+    with telling_of_killed_workers():
         return record.result()
+
+
+@contextmanager
+def telling_of_killed_workers() -> Iterator[None]:
+    """Says so where a process of a pool was killed.
+
+    Raises:
+        UserError: one was.
+    """
+    try:
+        yield
     except BrokenProcessPool as error:
         raise UserError(
-            "A process that makes faces was killed, most likely for want of memory: begin again with fewer workers; "
-            "what is done stays."
+            "A process was killed, most likely for want of memory: begin again with fewer workers; what is done stays."
         ) from error

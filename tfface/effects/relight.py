@@ -115,9 +115,8 @@ def relit(
 
 def _ratio(result: FaceResult, light: FloatArray, shadows_from: tuple[float, float] | None) -> NDArray[np.float64]:
     """By what the photograph's colours are multiplied on each vertex `[61129,3]`."""
-    albedo = None if result.decoded is None else result.decoded.parts["albedo"]
-    own = chart_albedo(load_albedo_basis(), albedo, SMOOTH_PIXELS)
-    seen, normals, old, usual = head_light(result.image, result.head_points, own)
+    own = chart_albedo(load_albedo_basis(), result.albedo_coefficients, SMOOTH_PIXELS)
+    seen, normals, old, usual = head_light(result.image, result.head_points, own, result.head_seen)
     linear = np.stack(harmonic_functions(*normals.T), axis=-1) @ light
     new = np.maximum(linear, 1e-3 * max(float(linear.max()), 1e-9)) ** (1 / GAMMA)
     chosen = seen > 0.5 if (seen > 0.5).any() else np.ones(len(seen), bool)

@@ -16,7 +16,7 @@ from typing import Any
 
 from tfface.errors import UserError
 from tfface.io.files import MARK, atomic_path
-from tfface.io.image import no_pictures, survey
+from tfface.io.image import photographs_in
 from tfface.io.reading import reading
 
 FILE = "photographs.parquet"
@@ -111,9 +111,7 @@ def _paths(source: Path) -> Iterator[str]:
         for table in tables:
             yield from _column(table)
     elif source.is_dir():
-        found = survey(source, deep=True)
-        if not found.photographs:
-            raise UserError(no_pictures(source, found))
+        found = photographs_in(source, deep=True)
         yield from sorted(str(path.resolve()) for path in (*found.photographs, *found.unreadable))
     else:
         with reading(source, _WHAT, "write a path or URL a line"), source.open(encoding="utf-8") as lines:

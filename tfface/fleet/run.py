@@ -19,7 +19,7 @@ from tfface.cli import progress_bar
 from tfface.data.ray_cluster import cluster
 from tfface.errors import UserError, item_error
 from tfface.fleet.listing import PART, Listing, listed
-from tfface.fleet.table import FACES, join_parts, row_of_face, write_part
+from tfface.fleet.table import FACES, failures_told, join_parts, row_of_face, write_part
 from tfface.io.results import stems
 from tfface.saver import Saved
 from tfface.stream import Batch
@@ -127,8 +127,10 @@ def predict_listed(
         for path in (out / FACES, *rows):
             path.unlink(missing_ok=True)
     if (out / FACES).is_file():
-        console.print(f"{out / FACES}: all {listing.photographs} photographs were done before.", markup=False)
-        return 0
+        failed = failures_told(out)
+        told = f"all {listing.photographs} photographs were done before, {failed} failed"
+        console.print(f"{out / FACES}: {told} (--overwrite does them again).", markup=False, soft_wrap=True)
+        return failed
     missing = [number for number, path in enumerate(rows) if not path.is_file()]
     start, done = time.perf_counter(), 0
     threads = {"OPENCV_FOR_THREADS_NUM": "1"}

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tfface.io.files import MARK, atomic_path
-from tfface.io.reading import read_json_object
+from tfface.io.reading import read_json_object, reading
 
 FACES, FAILURES = "faces.parquet", "failures.txt"
 ANGLES = ("yaw_deg", "pitch_deg", "roll_deg")
@@ -81,3 +81,12 @@ def join_parts(parts: list[Path], out: Path) -> tuple[int, int]:
             faces, failed = faces + len(table) - len(wrong), failed + len(wrong)
     shutil.rmtree(parts[0].parent)
     return faces, failed
+
+
+def failures_told(out: Path) -> int:
+    """How many photographs `failures.txt` names."""
+    with (
+        reading(out / FAILURES, "failures"),
+        (out / FAILURES).open(encoding="utf-8", errors="surrogateescape") as lines,
+    ):
+        return sum(1 for line in lines if not line.startswith("#"))

@@ -301,19 +301,28 @@ def unreadable_format(path: Path) -> str:
     return f"{path} is a {path.suffix[1:].upper()} file, which is not read: convert it to JPEG or PNG."
 
 
+def photographs_in(folder: PathLike, deep: bool = False) -> FolderPictures:
+    """`survey` of a folder that holds photographs.
+
+    Raises:
+        UserError: when it is not a folder or holds none.
+    """
+    found = survey(folder, deep)
+    if not found.photographs:
+        raise UserError(_no_pictures(Path(folder), found))
+    return found
+
+
 def list_images(folder: PathLike) -> list[Path]:
     """The photographs of a folder by name (hidden files and results of tfface left out).
 
     Raises:
         UserError: when it is not a folder or holds no picture.
     """
-    found = survey(folder)
-    if not found.photographs:
-        raise UserError(no_pictures(Path(folder), found))
-    return found.photographs
+    return photographs_in(folder).photographs
 
 
-def no_pictures(folder: Path, found: FolderPictures) -> str:
+def _no_pictures(folder: Path, found: FolderPictures) -> str:
     """What to say of a folder without photographs."""
     besides = f" (but {len(found.ours)} results of tfface)" if found.ours else ""
     if found.unreadable:

@@ -40,27 +40,27 @@ def told_to_end() -> Iterator[Callable[[], bool]]:
     Only the main thread may ask for signals; elsewhere the answer is always no.
     """
     came = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
+    with _at_sigterm(came.set):
         yield came.is_set
-        return
-    before = signal.signal(signal.SIGTERM, lambda *_: came.set())
-    try:
-        yield came.is_set
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
 def ends_at_once(stopped: Exception) -> Iterator[None]:
     """SIGTERM raises `stopped` here: where there is nothing new to save."""
+
+    def stop() -> None:
+        raise stopped
+
+    with _at_sigterm(stop):
+        yield
+
+
+@contextmanager
+def _at_sigterm(act: Callable[[], object]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-
-    def stop(*_: Any) -> None:
-        raise stopped
-
-    before = signal.signal(signal.SIGTERM, stop)
+    before = signal.signal(signal.SIGTERM, lambda *_: act())
     try:
         yield
     finally:

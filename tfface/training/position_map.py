@@ -40,7 +40,7 @@ from tfface.training.feed import Feed, FinishingModel, ValidationFeed
 from tfface.training.metrics import FaceError, LandmarkError
 from tfface.training.pictures import MeshPictures
 from tfface.training.progress import ProgressLine
-from tfface.training.schedule import make_optimizer
+from tfface.training.schedule import freeze, make_optimizer
 
 if TYPE_CHECKING:
     from tfface.training.multi_worker import Workers
@@ -110,7 +110,7 @@ def compiled(config: Config, topology: PositionMap) -> keras.Model:
     if config.optim.learns == "refiner":
         for layer in model.layers:
             layer.trainable = layer.name == prn_res.REFINER
-    _freeze(model, config.optim.frozen)
+    freeze(model, config.optim.frozen)
     landmarks, face = topology.landmark_matrix(), topology.weight_mask((1.0, 1.0, 1.0, 0.0))
     optimizer = make_optimizer(config.optim, config.data.steps_per_epoch)
     if config.run.precision == "mixed_float16":
@@ -129,16 +129,6 @@ def compiled(config: Config, topology: PositionMap) -> keras.Model:
     model.compute_metrics(None, units[..., :3], units)
     model.reset_metrics()
     return model
-
-
-def _freeze(model: keras.Model, beginnings: Sequence[str]) -> None:
-    for beginning in beginnings:
-        layers = [layer for layer in model.layers if layer.name.startswith(beginning)]
-        if not layers:
-            names = ", ".join(dict.fromkeys(layer.name.split("_")[0] for layer in model.layers))
-            raise UserError(f"optim.frozen: no layer of {model.name} begins with {beginning!r}; there are {names}.")
-        for layer in layers:
-            layer.trainable = False
 
 
 class MapsInUnits:

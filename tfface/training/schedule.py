@@ -1,14 +1,17 @@
-"""Learning rates as a function of the optimiser's step, so that a resumed run goes on where it stopped."""
+"""What learns, and how fast: the rate is a function of the optimiser's step, so that a resumed run goes on where it
+stopped."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
 from keras import ops
 
 from tfface.config import OptimConfig
+from tfface.errors import UserError
 
 
 @keras.saving.register_keras_serializable(package="tfface")
@@ -56,3 +59,18 @@ def make_optimizer(config: OptimConfig, steps_per_epoch: int) -> keras.optimizer
     if config.weight_decay:
         return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, **options)
     return keras.optimizers.Adam(rate, **options)
+
+
+def freeze(model: keras.Model, beginnings: Sequence[str]) -> None:
+    """Layers whose names begin so do not learn, nor do their batch statistics move.
+
+    Raises:
+        UserError: no layer's name begins so.
+    """
+    for beginning in beginnings:
+        layers = [layer for layer in model.layers if layer.name.startswith(beginning)]
+        if not layers:
+            names = ", ".join(dict.fromkeys(layer.name.split("_")[0] for layer in model.layers))
+            raise UserError(f"optim.frozen: no layer of {model.name} begins with {beginning!r}; there are {names}.")
+        for layer in layers:
+            layer.trainable = False
