@@ -13,6 +13,7 @@ import yaml
 from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.data.synthetic.scene import FaceGenerator
 from tfface.evaluate import main
+from tfface.evaluation.networks import NetworkPredictor
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.geometry.align import box_from_landmarks, crop_transform
@@ -22,6 +23,7 @@ from tfface.metrics.expressions import followed
 from tfface.metrics.landmarks import box_area_root, nme_2d
 from tfface.models import point_finder, presets
 from tfface.models.points import POINTS_LAYER
+from tfface.runtime import find_network
 
 HELD_OUT = 5 << 40
 NME_BOUND = 10.0  # per cent; the mean face in the middle of the crop scores about 25
@@ -113,6 +115,12 @@ def test_two_looks_that_agree_are_averaged() -> None:
     apart = np.abs(first.position_map - second)[..., :2].mean()
     mean = (first.position_map + 2 * second)[..., :2] / 3
     assert np.abs(face.position_map[..., :2] - mean).mean() < 0.02 * apart
+
+
+def test_evaluation_looks_as_often_as_prediction_does() -> None:
+    looks = {name: NetworkPredictor(find_network(name), name).refine for name in ("fast", "mnv2_points")}
+    assert looks == {"fast": 0, "mnv2_points": 1}
+    assert NetworkPredictor(find_network("fast"), "fast", refine=2).refine == 2
 
 
 def test_detail_brings_normals_nearer_to_the_truth(tmp_path: Path) -> None:

@@ -83,6 +83,15 @@ def test_a_nose_casts_its_shadow_on_the_far_cheek() -> None:
     assert near > 0.9 and far < 0.4 and ahead[beside].mean() > 0.9
 
 
+def test_relighting_casts_that_shadow() -> None:
+    result, light = photographed(), directed_light(-50, 15)
+    plain, shaded = (relit(result, light, shadows_from=where).astype(float) for where in (None, (-50, 15)))
+    share = (shaded.mean(-1) + 1) / (plain.mean(-1) + 1)
+    u, v = result.landmarks68[NOSE, :2].astype(int)
+    near, far = (share[v - 30 : v + 30, side] for side in (slice(u - 60, u - 5), slice(u + 5, u + 60)))
+    assert near.mean() > 0.98 and far.mean() < 0.93 and far.min() < 0.75 and share.max() < 1.02
+
+
 def test_a_panorama_lights_from_where_it_is_bright() -> None:
     result = photographed()
     sky = np.full((32, 64, 3), 0.05)

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from tfface.face.head_uv import head_uv
+from tfface.face.head_uv import crop_in_head, head_uv
 from tfface.face.open_model import AlbedoBasis, load_albedo_basis, load_open_face
 from tfface.geometry.camera import Camera
 from tfface.geometry.raster import interpolate, rasterize, vertex_normals
@@ -54,8 +54,6 @@ def test_the_head_is_where_the_face_was_seen() -> None:
     face, camera = load_open_face(), _camera(20)
     seen = np.asarray(camera.project(face.mean_face()) + [3.0, -2.0, 50.0], np.float32)
     points = posed_head(seen, *NOBODY, camera)
-    from tfface.face.head_uv import crop_in_head
-
     np.testing.assert_allclose(points[crop_in_head(face)], seen, atol=1e-3)
     nape = face.head(2).vertices(face.mean)[:, 2].argmin()
     np.testing.assert_allclose(points[nape, :2], camera.project(face.head(2).vertices(face.mean))[nape, :2], atol=0.1)
@@ -120,6 +118,24 @@ def test_hair_and_a_cap_are_no_skin_a_beard_and_freckles_are() -> None:
         assert share[~hair & (np.abs(column - 0.6) < 0.2) & (np.abs(row - 0.6) < 0.2)].mean() > 0.95
         assert share[spots].min() > 0.9
     assert skin_share(skin, seen)[inner].min() > 0.99
+
+
+def test_hair_over_the_forehead_stays_out_of_the_texture() -> None:
+    face, points = load_open_face(), _head(0.0)
+    mean = face.head(2).vertices(face.mean)
+    drawn = rasterize(points.astype(np.float32), face.head(2).triangles, PIXELS, PIXELS)
+    brows = mean[crop_in_head(face)[face.landmarks68[17:27]], 1].max()
+    rng = np.random.default_rng(0)
+    found = []
+    for hair in (np.zeros(len(mean), bool), mean[:, 1] > brows + 12):
+        colours = np.where(hair[:, None], [0.08, 0.06, 0.05], [0.6, 0.5, 0.45]).astype(np.float32)
+        picture = interpolate(drawn[0], drawn[1], face.head(2).triangles, colours)
+        noisy = np.clip(picture + rng.normal(0, 0.01, picture.shape), 0, 1)
+        found.append(skin_texture(np.asarray(noisy * 255, np.uint8), points, PLAIN, None, SIZE))
+    forehead = (mean[:, 1] > brows + 25) & (mean[:, 1] < brows + 45) & (np.abs(mean[:, 0]) < 25) & (mean[:, 2] > 80)
+    bare, covered = (_at_vertices(skin.origin)[forehead, 1].mean() for skin in found)
+    assert bare > 0.5 and covered < 0.1
+    assert _at_vertices(found[1].colours)[forehead].mean() > 0.35  # skin, made up
 
 
 def test_an_albedo_has_no_side_that_is_brighter() -> None:
