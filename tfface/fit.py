@@ -106,6 +106,7 @@ def _fit(arguments: Arguments, console: Console) -> None:
         found = _photos(arguments)
         from tfface.fitting.person import fit_person
         from tfface.io.results import about, free_names, photograph, stems
+        from tfface.saver import Saved, tell_results
 
         progress.update(task, description="fit", total=max(arguments.steps, 1), completed=0)
         faces = fit_person(found, arguments.steps, lambda done: progress.advance(task, done))
@@ -117,12 +118,7 @@ def _fit(arguments: Arguments, console: Console) -> None:
             told = about(source, 0, 1, made_with)
             face.save(arguments.out, stem, overwrite=arguments.overwrite, about=told, files=arguments.files)
             progress.advance(task)
-            yaw, pitch, roll = face.pose.degrees
-            took = sum(face.timings_ms.values()) / 1000
-            line = (
-                f"{arguments.out / stem}.json  yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} degrees, {took:.1f} s"
-            )
-            progress.console.print(line, markup=False, soft_wrap=True)
+            tell_results([Saved(photo, arguments.out / stem, face)], progress.console)
 
 
 def _photos(arguments: Arguments) -> list[Photo]:
