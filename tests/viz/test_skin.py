@@ -138,6 +138,19 @@ def test_hair_over_the_forehead_stays_out_of_the_texture() -> None:
     assert _at_vertices(found[1].colours)[forehead].mean() > 0.35  # skin, made up
 
 
+def test_a_coloured_rim_does_not_spread_over_the_back_of_the_head() -> None:
+    """Red light falls on temples, ears and the sides of the cheeks, as a curtain throws it."""
+    face, points = load_open_face(), _head(0.0)
+    mean, surface = face.head(2).vertices(face.mean), face.head(2)
+    sideways = np.abs(vertex_normals(mean, surface.triangles)[:, :1])
+    colours = np.array([0.55, 0.45, 0.4]) * (1 + np.clip(sideways - 0.5, 0, 1) * [0.8, -0.4, -0.6])
+    drawn = rasterize(points.astype(np.float32), surface.triangles, PIXELS, PIXELS)
+    picture = interpolate(drawn[0], drawn[1], surface.triangles, colours.astype(np.float32))
+    skin = skin_texture(np.asarray(np.clip(picture, 0, 1) * 255, np.uint8), points, PLAIN, None, SIZE)
+    back = _at_vertices(skin.colours)[(mean[:, 2] < 0) & (surface.vertex_part < 2)]
+    assert (back[:, 0] / back[:, 2]).max() < 2.0  # 1.4 in front, 2.8 at the very side
+
+
 def test_an_albedo_has_no_side_that_is_brighter() -> None:
     face = load_open_face()
     mean = face.head(2).vertices(face.mean)

@@ -18,6 +18,9 @@ FloatArray = NDArray[np.floating]
 Part = Callable[[slice], tuple[FloatArray, FloatArray]]
 SMOOTH_TEXELS = 256
 BAND_TEXELS = 1 << 16
+MEAN_SHARE = 0.003
+"""What the mean of all that is known counts in each texel of what is made up: some twenty texels from what is known it
+prevails, so that the border's chance colour does not spread over the back of the head."""
 
 
 def bands(size: int) -> Iterator[slice]:
@@ -51,7 +54,7 @@ def completed(own: FloatArray, seen: FloatArray, trusted: FloatArray) -> tuple[N
         whole[rows] += wide(from_mirror[rows], channels) * (mirrored(own[rows]) + shift[rows])
         return wide(trusted[rows], channels) * whole[rows], trusted[rows] * (seen[rows] + from_mirror[rows])
 
-    smooth = spread(known, len(own))
+    smooth = spread(known, len(own), MEAN_SHARE)
     for rows in bands(len(own)):
         whole[rows] += wide(1 - (seen[rows] + from_mirror[rows]), channels) * smooth[rows]
     return whole, from_mirror
@@ -67,13 +70,18 @@ def mirrored(band: FloatArray) -> FloatArray:
     return np.asarray(cv2.flip(band, 1), np.float32).reshape(band.shape)
 
 
-def spread(part: Part, size: int) -> NDArray[np.float32]:
+def spread(part: Part, size: int, mean_share: float = 0.0) -> NDArray[np.float32]:
     """A smooth field `[T,T,C]`, of low resolution, through values: `part` gives some rows' (times their weights) and
-    their weights."""
+    their weights; the mean of all counts `mean_share` everywhere."""
     small = min(size, SMOOTH_TEXELS)
     shrunk = [[shrink(each, small) for each in part(rows)] for rows in bands(size)]
     values, share = (np.concatenate(each) for each in zip(*shrunk, strict=True))
-    field = pull_push(values, share[..., None]) if share.max() > 1e-3 else np.zeros_like(values)
+    if share.max() <= 1e-3:
+        return np.zeros((size, size, values.shape[-1]), np.float32)
+    if mean_share:
+        values += np.float32(mean_share) * values.sum((0, 1)) / share.sum()
+        share += np.float32(mean_share)
+    field = pull_push(values, share[..., None])
     return np.asarray(cv2.resize(cv2.GaussianBlur(field, (0, 0), 2.0), (size, size)), np.float32)
 
 

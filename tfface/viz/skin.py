@@ -323,8 +323,16 @@ def _shading(
         apart = np.linalg.norm(functions[chosen] @ light * own - target, axis=1, keepdims=True)
         weight = 1 / (1 + (apart / 0.08) ** 2)
     shading = functions @ light
-    usual = np.median(shading[chosen], axis=0)
-    return np.asarray(np.clip(shading, 0.45 * usual, 1.5 * usual), np.float32), np.asarray(usual, np.float32)
+    usual = np.maximum(np.median(shading[chosen], axis=0), 0.01)
+    return np.asarray(_as_seen(shading / usual, chosen) * usual, np.float32), np.asarray(usual, np.float32)
+
+
+def _as_seen(shading: FloatArray, chosen: NDArray[np.int64]) -> FloatArray:
+    """Shading `[V,3]` no brighter, darker or more tinted than that of the vertices `chosen`: harmonics fitted to a face
+    from the front say nothing of what faces backwards or up."""
+    bright = np.maximum(shading.mean(1, keepdims=True), 0.05)
+    tint = np.clip(shading / bright, *np.percentile((shading / bright)[chosen], (30, 70), axis=0))
+    return tint * np.clip(bright, *np.percentile(bright[chosen], (10, 90), axis=0))
 
 
 MIN_LIT = 100
