@@ -1,6 +1,6 @@
 """Draws the gallery: ten photographs and their heads from four sides, and the pictures that go worst.
 
-`python scripts/draw_gallery.py docs/pictures --photographs DIR` takes every picture in DIR, in the order of their names;
+`python scripts/draw_gallery.py docs/pictures --photographs DIR` takes every picture in DIR, in the order of names;
 an empty DIR is filled first: the astronaut (NASA, public domain) and synthetic people, each the first of the seeds whom
 a line of `WANTED` fits. `--earlier DIR2` draws the `NAME.glb` there, of an earlier version, above each row.
 """
@@ -47,6 +47,9 @@ WANTED: dict[str, Wanted] = {
     "hat": lambda person, yaw: bool(person["hat"]) and yaw < 25,
     "old, turned": lambda person, yaw: person["age"] > 0.8 and 35 < yaw < 45,
     "profile": lambda person, yaw: 75 < yaw < 90,
+    "wide smile": lambda person, yaw: (
+        min(person["mouthSmileLeft"], person["mouthUpperUpLeft"]) > 0.5 and not person["glasses"] and yaw < 15
+    ),
 }
 
 
@@ -81,7 +84,7 @@ def draw_photographs(folder: Path) -> None:
     """The astronaut, and the first synthetic picture that each line of `WANTED` fits."""
     folder.mkdir(parents=True, exist_ok=True)
     write_image(folder / "astronaut.png", data.astronaut())
-    generator = FaceGenerator(SyntheticSettings(image_size=512, occluder=0.0, scarf=0.0, camera_strength=0.3))
+    generator = FaceGenerator(SyntheticSettings(image_size=512, occluder=0.0, covered_mouth=0.0, scarf=0.0, camera_strength=0.3))
     missing = dict(WANTED)
     for pair, view in views(generator):
         yaw = abs(np.degrees(matrix_to_euler(view.camera.rotation)[0]))
@@ -142,7 +145,7 @@ def failures(reconstructor: Reconstructor, size: int, rows: int = 4) -> Image:
             missed.append(view.image)
             continue
         truth = generator.landmarks(pair, view)[None]
-        error = 100 * float(nme_2d(found[0].landmarks68[None], truth, box_area_root(truth))[0])
+        error = float(nme_2d(found[0].landmarks68[None], truth, box_area_root(truth))[0])
         worst = sorted([*worst, (error, view.image, found[0])], key=lambda each: -each[0])[:rows]
     pictures, labels = [], []
     for error, image, result in worst:
