@@ -84,7 +84,8 @@ def draw_photographs(folder: Path) -> None:
     """The astronaut, and the first synthetic picture that each line of `WANTED` fits."""
     folder.mkdir(parents=True, exist_ok=True)
     write_image(folder / "astronaut.png", data.astronaut())
-    generator = FaceGenerator(SyntheticSettings(image_size=512, occluder=0.0, covered_mouth=0.0, scarf=0.0, camera_strength=0.3))
+    bare = SyntheticSettings(image_size=512, occluder=0.0, covered_mouth=0.0, scarf=0.0, camera_strength=0.3)
+    generator = FaceGenerator(bare)
     missing = dict(WANTED)
     for pair, view in views(generator):
         yaw = abs(np.degrees(matrix_to_euler(view.camera.rotation)[0]))
