@@ -76,6 +76,10 @@ def test_a_view_moves_its_faces_as_morph_targets_do(folder: Path) -> None:
     rows = np.frombuffer(base64.b64decode(jaw["rows"]), np.uint16)
     moved[rows] = np.frombuffer(base64.b64decode(jaw["offsets"]), np.int8).reshape(-1, 3) * jaw["step"]
     assert jaw["name"] == "jawOpen" and np.abs(moved - targets["jawOpen"]).max() < max(jaw["step"], 0.021)
+    shape = blocks["shared"]["moves"][len(names)]
+    assert shape["name"] == "shape 1" and (shape["least"], shape["most"]) == (-2, 2)
+    identity = photographed(20.0, smile=0.8).shape[0]
+    np.testing.assert_allclose(blocks["face0"]["weights"][len(names) :], identity[:10], atol=2e-3)
     assert blocks["face0"]["weights"][names.index("mouthSmileLeft")] == pytest.approx(0.8, abs=0.25)
     for wrong in (folder / "photos", folder / "absent.glb", folder / "photos" / "her.png"):
         with pytest.raises(UserError):

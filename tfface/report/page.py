@@ -37,6 +37,8 @@ FINE, MOST_FINE = 1024, 12
 """Side of the textures of a viewer's faces, where these are so few."""
 STRONGEST = 5
 """Expressions that are told of each face."""
+IDENTITIES = 10
+"""Components of identity that have a slider in a viewer, the largest ones."""
 COLOURS = {"skin": (0.80, 0.65, 0.56), "eye": (0.9, 0.9, 0.9), "tooth": (0.9, 0.87, 0.8)}
 
 
@@ -67,7 +69,7 @@ def write_report(
         faces: each one's photograph, if it is there, and what its results are called.
         failures: a sentence for each photograph that failed.
         title: of the page.
-        viewer: write view.html: the 52 expressions have sliders, and few faces' textures are fine.
+        viewer: write view.html: expressions, shape and light have sliders, and few faces' textures are fine.
 
     Returns:
         its path.
@@ -153,12 +155,13 @@ def _pictures(face: Reported, size: int, texels: int) -> dict[str, Any]:
     overlay, skin = (face.base.with_name(f"{face.base.name}_{name}.png") for name in ("overlay", "texture"))
     glb = face.base.with_name(f"{face.base.name}.glb")
     texture = read_image(skin) if skin.is_file() else first_picture(glb) if glb.is_file() else None
-    weights = summary["shape"]["expression_weights"]
+    weights, identity = (summary["shape"][part] for part in ("expression_weights", "identity_sigma"))
+    names = load_open_face().expression_names
     return {
         "photo": None if face.photo is None else _jpeg(_photo(face.photo, summary, size), size),
         "overlay": _jpeg(read_image(overlay), size) if overlay.is_file() else None,
         "texture": None if texture is None else _jpeg(texture, texels),
-        "weights": [round(float(weights[name]), 3) for name in load_open_face().expression_names],
+        "weights": [round(float(each), 3) for each in (*(weights[name] for name in names), *identity[:IDENTITIES])],
         "mesh": _base64(offsets),
         "step": step,
     }
@@ -206,14 +209,23 @@ def _offsets(shape: dict[str, Any]) -> tuple[NDArray[np.int8], float]:
 
 @lru_cache(maxsize=1)
 def _moves() -> list[dict[str, Any]]:
-    """Each expression's name, which vertices it moves, and by how many steps of so many millimetres at weight 1."""
-    told = []
-    for name, moves in _mean()[0].morph_targets().items():
-        rows = np.flatnonzero(np.abs(moves).max(1) > LEAST_MOVE_MM)
-        step = max(float(np.abs(moves).max()), 1e-3) / 127
-        offsets = np.asarray(np.round(moves[rows] / step), np.int8)
-        told.append({"name": name, "rows": _base64(rows.astype(np.uint16)), "offsets": _base64(offsets), "step": step})
-    return told
+    """What has a slider, the 52 expressions and then components of identity: its name, its least and its most, which
+    vertices it moves, and by how many steps of so many millimetres at 1."""
+    mesh, _ = _mean()
+    resting = mesh.vertices(np.zeros(1), np.zeros(1))
+    people = [mesh.vertices(row, np.zeros(1)) - resting for row in np.eye(IDENTITIES, dtype=np.float32)]
+    return [
+        *(_move(name, moves, 0, 1) for name, moves in mesh.morph_targets().items()),
+        *(_move(f"shape {number}", moves, -2, 2) for number, moves in enumerate(people, 1)),
+    ]
+
+
+def _move(name: str, moves: NDArray[np.floating], least: int, most: int) -> dict[str, Any]:
+    rows = np.flatnonzero(np.abs(moves).max(1) > LEAST_MOVE_MM)
+    step = max(float(np.abs(moves).max()), 1e-3) / 127
+    offsets = np.asarray(np.round(moves[rows] / step), np.int8)
+    limits = {"name": name, "least": least, "most": most, "step": step}
+    return {**limits, "rows": _base64(rows.astype(np.uint16)), "offsets": _base64(offsets)}
 
 
 @lru_cache(maxsize=1)

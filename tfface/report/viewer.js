@@ -26,6 +26,7 @@ const mean = Float32Array.from(new Int16Array(bytes(shared.mean).buffer), (value
 const moves = (shared.moves ?? []).map((move) => ({
   ...move, rows: new Uint16Array(bytes(move.rows).buffer), offsets: new Int8Array(bytes(move.offsets).buffer),
 }));
+const lamp = { share: 0.15, azimuth: -20 }; // how much the light counts on textures, which hold the photograph's, and from where
 let program, turn = [0, 0], zoom = 1, shown = null;
 
 const VERTEX = `attribute vec3 p; attribute vec3 n; attribute vec2 t; uniform vec4 turn; uniform float scale;
@@ -40,10 +41,10 @@ void main() {
   gl_Position = vec4(v.x, v.y, -v.z * 0.5, 1.0 - v.z * 0.12);
 }`;
 const FRAGMENT = `precision mediump float; varying vec2 uv; varying vec3 normal;
-uniform sampler2D texture; uniform vec4 color; uniform float lit;
+uniform sampler2D texture; uniform vec4 color; uniform float lit; uniform vec3 lamp;
 void main() {
   vec3 n = normalize(normal); n = gl_FrontFacing ? n : -n;
-  float light = mix(1.0, 0.3 + 0.7 * max(dot(n, normalize(vec3(-0.3, 0.45, 0.84))), 0.0), lit);
+  float light = mix(1.0, 0.3 + 0.7 * max(dot(n, normalize(lamp)), 0.0), lit);
   vec3 own = mix(texture2D(texture, uv).rgb, color.rgb, color.a);
   gl_FragColor = vec4(own * light, 1.0);
 }`;
@@ -120,20 +121,27 @@ function pose(mine, weights) {
   mine.normals = buffer(gl.ARRAY_BUFFER, normal);
 }
 
+function slider(panel, text, [least, most, step], value, then) {
+  const label = element("label", text, panel), input = element("input", undefined, label);
+  Object.assign(input, { type: "range", min: least, max: most, step, value });
+  input.oninput = () => { then(Number(input.value)); draw(); };
+  return input;
+}
+
 function sliders(mine) {
   const panel = element("section"), now = [...mine.weights], inputs = [];
   panel.onclick = (event) => event.stopPropagation();
-  for (const [text, wanted] of [["as photographed", mine.weights], ["at rest", mine.weights.map(() => 0)]]) {
+  const resting = mine.weights.map((weight, k) => (moves[k].least < 0 ? weight : 0)); // a person's shape stays
+  for (const [text, wanted] of [["as photographed", mine.weights], ["at rest", resting]]) {
     element("button", text, panel).onclick = () => {
       inputs.forEach((input, k) => { input.value = now[k] = wanted[k]; });
       pose(mine, now); draw();
     };
   }
+  slider(panel, "light", [0, 1, 0.01], lamp.share, (value) => { lamp.share = value; });
+  slider(panel, "light's direction", [-180, 180, 1], lamp.azimuth, (value) => { lamp.azimuth = value; });
   moves.forEach((move, k) => {
-    const label = element("label", move.name, panel), input = element("input", undefined, label);
-    Object.assign(input, { type: "range", min: 0, max: 1, step: 0.01, value: now[k] });
-    input.oninput = () => { now[k] = Number(input.value); pose(mine, now); draw(); };
-    inputs.push(input);
+    inputs.push(slider(panel, move.name, [move.least, move.most, 0.01], now[k], (value) => { now[k] = value; pose(mine, now); }));
   });
   return panel;
 }
@@ -154,6 +162,8 @@ function draw() {
   gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
   gl.uniform4f(where("turn"), Math.cos(turn[0]), Math.sin(turn[0]), Math.cos(turn[1]), Math.sin(turn[1]));
   gl.uniform1f(where("scale"), zoom / 165);
+  const azimuth = lamp.azimuth * Math.PI / 180;
+  gl.uniform3f(where("lamp"), 0.89 * Math.sin(azimuth), 0.45, 0.89 * Math.cos(azimuth));
   for (const piece of pieces) {
     const made = piece.name === "skin" ? shown.skin : piece.texture;
     attribute("p", shown.points, 3, 12 * piece.first);
@@ -161,7 +171,7 @@ function draw() {
     attribute("t", made ? piece.places : null, 2, 0);
     if (made) gl.bindTexture(gl.TEXTURE_2D, made);
     gl.uniform4f(where("color"), ...piece.color, made ? 0 : 1);
-    gl.uniform1f(where("lit"), made ? 0.15 : 0.9);
+    gl.uniform1f(where("lit"), made ? lamp.share : 0.9);
     gl.bindBuffer(gl.ELEMENT_ARRAY_BUFFER, piece.index);
     gl.drawElements(gl.TRIANGLES, piece.triangles.length, gl.UNSIGNED_SHORT, 0);
   }
