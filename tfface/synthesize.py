@@ -9,6 +9,7 @@ from __future__ import annotations
 import builtins
 import multiprocessing
 import os
+import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
@@ -53,6 +54,8 @@ class Options:
     """Make shards for `--model detail`: one photograph of each person, with wrinkles, and what --base says of it."""
     base: str = "rnet_points"
     """With --detail: the frozen R-Net, a preset or a folder."""
+    photographs: Path | None = None
+    """With --detail: a folder of photographs instead of people, to learn from by shading (detail.photographs)."""
     ray: Flag[bool] = False
     """Make the shards as tasks of Ray, a core each, instead of in processes of this command."""
     address: str = ""
@@ -75,17 +78,26 @@ def main(argv: list[str] | None = None) -> int:
         missing = shards.missing()
         if missing:
             (_make_whole if options.detail else _make)(shards, missing, options.workers)
+    if options.photographs is not None:
+        print(f"{options.out}: {len(shards)} shards, {shards.pairs} photographs")
+        from tfface.io.image import list_images
+
+        return int(shards.pairs < len(list_images(options.photographs)))
     people = "people" if options.detail else "pairs"
     print(f"{options.out}: {len(shards)} shards, {len(shards) * options.pairs_per_shard} {people}")
     return 0
 
 
 def _check(options: Options) -> None:
-    from tfface.io.image import survey
+    from tfface.io.image import list_images, survey
 
     if options.workers < 0:
         raise UserError(f"--workers {options.workers} is negative: give 1 or more, or 0 to work in this process.")
     check_out(options.out)
+    if options.photographs is not None:
+        if not options.detail:
+            raise UserError("--photographs goes with --detail: photographs without truth teach nothing else.")
+        list_images(options.photographs)
     if options.backgrounds is not None and not survey(options.backgrounds, deep=True).photographs:
         raise UserError(f"--backgrounds {options.backgrounds} holds no pictures: put JPEG or PNG files into it.")
 
@@ -93,6 +105,8 @@ def _check(options: Options) -> None:
 def _shards(options: Options) -> ShardSet:
     from tfface.data.shards import ShardSet
 
+    if options.photographs is not None:
+        return _photographs(options, options.photographs)
     if options.detail:
         from tfface.training.detail_shards import DETAIL_SETTINGS, DetailSet
 
@@ -110,6 +124,19 @@ def _shards(options: Options) -> ShardSet:
         bank_size=options.textures,
         background_folder=str(options.backgrounds or ""),
     )
+
+
+def _photographs(options: Options, folder: Path) -> ShardSet:
+    """Those of a folder that show a face; the others are told."""
+    from tfface.io.image import list_images
+    from tfface.training.detail_shards import DetailPhotographs, with_faces
+
+    good, failures = with_faces(list_images(folder), options.base)
+    for failure in failures:
+        print(f"tfface synthesize: {failure}", file=sys.stderr)
+    if not good:
+        raise UserError(f"No photograph in {folder} shows a face: give others.")
+    return DetailPhotographs.of_photographs(options.out.resolve(), good, options.pairs_per_shard, options.base)
 
 
 def _make(shards: ShardSet, missing: list[int], workers: int) -> None:

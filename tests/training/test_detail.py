@@ -9,14 +9,17 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
+from skimage import data
 
-from tfface import export
+from tfface import export, synthesize
 from tfface.config import Config, override
 from tfface.data.detail_records import DetailBatches, freckle, make_batches, pooled
 from tfface.detailing import Detailer
 from tfface.errors import UserError
 from tfface.inference import Reconstructor
 from tfface.io.files import written_by_us
+from tfface.io.image import write_image
+from tfface.losses.detail import shading
 from tfface.training import detail
 from tfface.training.detail_shards import DETAIL_SETTINGS, DetailMaker, DetailSet
 from tfface.viz.unwrapped import unwrap
@@ -94,6 +97,41 @@ def test_a_record_says_what_unrolling_the_photograph_says(shards: Path, run: Pat
     inputs = np.asarray(detail.finished(stored)[0])[0]
     assert np.abs(inputs - base.inputs(32)).mean() < 0.02
     assert pooled(np.ones((8, 8), np.uint16), 4).shape == (4, 4)
+
+
+def test_shading_alone_tells_dents_from_freckles() -> None:
+    rng = np.random.default_rng(0)
+    bump = 2 * np.exp(-(((np.mgrid[0:48, 0:48] - 24) / 5.0) ** 2).sum(0)).astype(np.float32)
+    along = [np.diff(bump, axis=1, append=0), np.diff(bump, axis=0, append=0)]
+    slopes = [rise * 48 / 256 for rise in along]
+    albedo, tilt = np.full((48, 48, 3), 0.5, np.float32), np.broadcast_to(np.float32([0.3, -0.2]), (48, 48, 2))
+    lit = albedo * np.float32(0.8)
+    photo = albedo * (0.8 + 0.3 * slopes[0] - 0.2 * slopes[1])[..., None]
+    shown = np.concatenate([photo, lit, albedo, tilt, np.ones((48, 48, 1))], axis=-1)[None].astype(np.float32)
+    said = {"flat": np.zeros((48, 48)), "true": bump, "wrong": -bump}
+    maps = {name: np.dstack([np.zeros((48, 48, 3)), rise])[None].astype(np.float32) for name, rise in said.items()}
+    losses = {name: float(np.asarray(shading(shown, each))[0]) for name, each in maps.items()}
+    assert losses["true"] < 1e-6 < losses["flat"] < losses["wrong"]
+    spot = (rng.random((48, 48, 1)) < 0.1).astype(np.float32) * -0.2
+    spotted = np.array(shown)
+    spotted[..., :3] = (lit + 0.8 * spot)[None]
+    told = np.concatenate([np.broadcast_to(spot, (48, 48, 3)), np.zeros((48, 48, 1))], axis=-1)[None]
+    assert float(np.asarray(shading(spotted, told.astype(np.float32)))[0]) < 1e-6  # the albedo says it all
+    assert float(np.asarray(shading(spotted, maps["flat"]))[0]) > 0.01
+
+
+def test_photographs_are_mixed_in_without_a_truth(shards: Path, run: Path, tmp_path: Path) -> None:
+    write_image(tmp_path / "in" / "her.png", data.astronaut())
+    write_image(tmp_path / "in" / "grey.png", np.full((128, 128, 3), 128, np.uint8))
+    out = str(tmp_path / "photographs")
+    assert synthesize.main(["--detail", "--photographs", str(tmp_path / "in"), "--out", out, "--workers", "0"]) == 1
+    made = config(shards, tmp_path / "run", detail__photographs=out, detail__shading=1.0, run__init=str(run))
+    batch = next(make_batches(made)[0])
+    truth = np.asarray(detail.finished(batch)[1])
+    assert truth[0, ..., 4].max() > 0.9 and truth[1, ..., 4].max() == 0
+    assert detail.train(made, console=Console(quiet=True)).step == 4
+    with pytest.raises(UserError, match=r"detail\.shading"):
+        make_batches(override(made, {"detail.shading": 0.0}))
 
 
 def test_other_shards_are_refused(tmp_path: Path, shards: Path) -> None:

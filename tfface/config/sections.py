@@ -237,6 +237,13 @@ class DetailConfig:
     """Space uv: mean difference of its slopes, millimetres a texel."""
     albedo: float = 5.0
     """Space uv: mean difference of the albedo, in [0,1]."""
+    shading: float = 0.0
+    """Space uv: how the displacement shades against the photograph, light and albedo held still; needs no truth."""
+    photographs: str = ""
+    """Space uv: shards of photographs (`tfface synthesize --detail --photographs`) that are mixed in; they teach
+    `shading` alone."""
+    photographs_share: float = 0.5
+    """Of each batch, of these."""
     small: float = 1e-4
     """Space picture, here and below, beside `weak.photometric`, `weak.landmarks` and `weak.identity`: the squares of
     both maps (Fan, equation 8)."""

@@ -1,7 +1,7 @@
 """Shards for `--model detail`: photographs with what a frozen base says of them, and the truth behind each texel.
 
-A record is one photograph of a synthetic person. Maps are `[R,R]` in the face's chart, R = 256 (`tfface.viz.unwrapped`,
-`tfface.training.detail_truth` say what they hold).
+A record is one photograph of a synthetic person, or of somebody, with a weight of 0: nobody knows the truth. Maps are
+`[R,R]` in the face's chart, R = 256 (`tfface.viz.unwrapped`, `tfface.training.detail_truth` say what they hold).
 
 | feature | type |
 | --- | --- |
@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -128,12 +129,37 @@ class DetailBatches:
                 "`tfface synthesize --detail --out DIR` and name them with --data.records DIR."
             )
         self.config, self.source = config, DetailShards(config, folder)
+        self.photographs = self._photographs()
+
+    def _photographs(self) -> tuple[DetailShards, int] | None:
+        """Shards of photographs, and how many of each batch are of them."""
+        detail, batch = self.config.detail, self.config.data.batch
+        count = round(detail.photographs_share * batch)
+        if not detail.photographs:
+            return None
+        if not detail.shading or not 0 < count < batch:
+            raise UserError(
+                "detail.photographs needs detail.shading, the loss that they teach, and a detail.photographs_share "
+                f"with some of a batch of {batch} for both: {count} are photographs now."
+            )
+        folder = Path(detail.photographs)
+        find_shards(folder)
+        none_held_out = replace(self.config, data=replace(self.config.data, validation_size=0))
+        return DetailShards(none_held_out, folder), count
+
+    def _groups(self, start_step: int) -> Iterator[list[Any]]:
+        """What each batch is made of, each with its source."""
+        sources = [(self.source, self.config.data.batch)]
+        if self.photographs is not None:
+            source, count = self.photographs
+            sources = [(self.source, self.config.data.batch - count), (source, count)]
+        endless = [(source, source.training(start_step * count), count) for source, count in sources]
+        while True:
+            yield [(source, job) for source, jobs, count in endless for job in itertools.islice(jobs, count)]
 
     def training(self, start_step: int) -> Iterator[Batch]:
         """Batches without end, after `start_step` of them."""
-        size, data = self.config.data.batch, self.config.data
-        jobs = self.source.training(start_step * size)
-        groups = iter(lambda: list(itertools.islice(jobs, size)), [])
+        data = self.config.data
 
         def make(numbered: tuple[int, list[Any]]) -> Batch:
             number, group = numbered
@@ -144,11 +170,11 @@ class DetailBatches:
                 freckle(batch, rng)
             return batch
 
-        return in_threads(make, enumerate(groups, start_step))
+        return in_threads(make, enumerate(self._groups(start_step), start_step))
 
     def validation(self) -> Iterator[Batch]:
         """Plain batches, once through."""
-        jobs = self.source.validation()
+        jobs = ((self.source, job) for job in self.source.validation())
         groups = iter(lambda: list(itertools.islice(jobs, self.config.data.batch)), [])
         return in_threads(lambda group: self._batch(group, np.zeros(len(group), bool)), groups)
 
@@ -157,8 +183,8 @@ class DetailBatches:
         """How many batches `validation` gives."""
         return -(-self.source.num_validation // self.config.data.batch)
 
-    def _batch(self, jobs: list[Any], mirrored: NDArray[np.bool_]) -> Batch:
-        samples = [self.source.load(job).truth for job in jobs]
+    def _batch(self, jobs: list[tuple[DetailShards, Any]], mirrored: NDArray[np.bool_]) -> Batch:
+        samples = [source.load(job).truth for source, job in jobs]
         kept = ("crop", "coefficients", "landmarks") if self.config.model.space == "picture" else (*MAPS, *_TRUTH)
         return {**{name: np.stack([sample[name] for sample in samples]) for name in kept}, "mirrored": mirrored}
 

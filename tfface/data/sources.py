@@ -126,7 +126,8 @@ class _Shards(ABC):
                 "more shards, or lower --data.validation-size."
             )
         valid, train = shards[: self._held_out], shards[self._held_out :]
-        must_hold_records(valid, "validation")
+        if valid:
+            must_hold_records(valid, "validation")
         must_hold_records(train, "training")
         return valid, train
 

@@ -3,6 +3,9 @@
 Supervised, in the chart: differences of displacement (mm) and albedo, L1, and of the displacement's slopes from texel
 to texel, which are what a normal is made of. Texels count by their weight.
 
+By shading alone, for photographs, whose surface nobody knows: light and albedo stand still, and displacement explains
+what is brighter and darker from texel to texel (Horn 1970; Fan leaves all three free).
+
 Fan's regularisers (equations 8 to 11): a map's mean square, its mean squared difference from its mirror image, and
 the mean over vertices of the mean squared difference from their neighbours.
 """
@@ -22,10 +25,16 @@ RADIAN_DEG = 57.29578
 TINY = 1e-6
 CHART = 256.0
 """Texels a side, about a millimetre each."""
+DARKEST_SKIN, LARGEST_MISS, AROUND = 0.05, 0.2, 9
+"""Of shading: what albedo is at least, what a texel's error counts at most (hair, shadows), and the side in texels of
+the surroundings whose mean says nothing (a light that is a little off)."""
 
 
 class DetailObjective(keras.losses.Loss):
-    """True maps `[B,R,R,5]` (albedo's offset, displacement in mm, weight) and the network's `[B,R,R,4]` to the loss."""
+    """True maps `[B,R,R,5]` (albedo's offset, displacement in mm, weight) and the network's `[B,R,R,4]` to the loss.
+
+    With `config.shading` what the network was shown follows the truth, `[B,R,R,5+12]`.
+    """
 
     def __init__(self, config: DetailConfig) -> None:
         super().__init__(name="detail_objective", dtype="float32")
@@ -35,7 +44,25 @@ class DetailObjective(keras.losses.Loss):
         weight, config = y_true[..., 4], self.config
         albedo = ops.mean(ops.abs(y_pred[..., :3] - y_true[..., :3]), axis=-1)
         total = config.albedo * _mean(albedo, weight) + config.displacement * displacement_mm(y_true, y_pred)
-        return total + config.slopes * _mean(ops.minimum(_slopes(y_true, y_pred), 2.0), _inner(weight))
+        total = total + config.slopes * _mean(ops.minimum(_slopes(y_true, y_pred), 2.0), _inner(weight))
+        return total + config.shading * shading(y_true[..., 5:], y_pred) if config.shading else total
+
+
+def shading(shown: Any, y_pred: Any) -> Any:
+    """By how much the displacement's shading misses the photograph's, in shares of the light.
+
+    Args:
+        shown: `[B,R,R,12]` photograph, base in its light, its albedo, tilt along u and v, what is seen.
+        y_pred: `[B,R,R,4]`; its albedo counts, and learns nothing here: a freckle is to stay one.
+    """
+    photo, lit, own = (ops.mean(shown[..., start : start + 3], axis=-1) for start in (0, 3, 6))
+    skin = ops.maximum(own + ops.stop_gradient(ops.mean(y_pred[..., :3], axis=-1)), DARKEST_SKIN)
+    due = photo / skin - lit / ops.maximum(own, DARKEST_SKIN)
+    across, down = _steps(y_pred[..., 3])
+    tilt, seen = shown[:, :-1, :-1, 9:11], _inner(shown[..., 11])
+    apart = (due[:, :-1, :-1] - tilt[..., 0] * across - tilt[..., 1] * down)[..., None]
+    around = ops.average_pool(apart, AROUND, strides=1, padding="same")
+    return _mean(ops.minimum(ops.abs(apart - around)[..., 0], LARGEST_MISS), seen)
 
 
 def displacement_mm(y_true: Any, y_pred: Any) -> Any:
@@ -50,9 +77,14 @@ def slope_deg(y_true: Any, y_pred: Any) -> Any:
 
 def _slopes(y_true: Any, y_pred: Any) -> Any:
     """The length of the difference of slopes, `[B,R-1,R-1]` mm a texel of 256."""
-    off = (y_pred[..., 3] - y_true[..., 3]) * (y_true.shape[1] / CHART)
-    across, down = off[:, :-1, 1:] - off[:, :-1, :-1], off[:, 1:, :-1] - off[:, :-1, :-1]
+    across, down = _steps(y_pred[..., 3] - y_true[..., 3])
     return ops.sqrt(ops.square(across) + ops.square(down) + TINY)
+
+
+def _steps(displacement: Any) -> tuple[Any, Any]:
+    """To the right and down, `[B,R-1,R-1]` mm a texel of 256."""
+    rise = displacement * (displacement.shape[1] / CHART)
+    return rise[:, :-1, 1:] - rise[:, :-1, :-1], rise[:, 1:, :-1] - rise[:, :-1, :-1]
 
 
 def _inner(weight: Any) -> Any:

@@ -63,7 +63,7 @@ def compiled(config: Config) -> keras.Model:
     """The network with its loss, metrics and optimiser; its steps finish their batches."""
     network = models.build(config.model)
     model = FinishingModel(network.input, network.output, name=network.name)
-    model.finish = finished
+    model.finish = partial(finished, shown_too=bool(config.detail.shading))
     optimizer = make_optimizer(config.optim, config.data.steps_per_epoch)
     if config.run.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -75,16 +75,19 @@ def compiled(config: Config) -> keras.Model:
         jit_compile=False if keras.backend.backend() == "tensorflow" and not devices.on_gpu() else "auto",
     )
     size = config.model.image_size
-    truth = np.zeros((1, size, size, 5), np.float32)  # Keras would build loss and metrics from an unfinished batch
+    channels = 5 + (INPUTS["uv"] if config.detail.shading else 0)
+    truth = np.zeros(
+        (1, size, size, channels), np.float32
+    )  # Keras would build loss and metrics from an unfinished batch
     model.compute_loss(None, truth, truth[..., :4])
     model.compute_metrics(None, truth, truth[..., :4])
     model.reset_metrics()
     return model
 
 
-def finished(batch: Any) -> tuple[Any, Any]:
+def finished(batch: Any, shown_too: bool = False) -> tuple[Any, Any]:
     """A batch of `records.DetailBatches` (alone in a tuple) as inputs `[B,R,R,12]` and truth `[B,R,R,5]`: albedo's
-    offset, displacement in mm, weight."""
+    offset, displacement in mm, weight; with `shown_too` the inputs behind it."""
     given = batch[0] if isinstance(batch, (tuple, list)) else batch
     levels = {name: ops.cast(given[name], "float32") for name in given if name != "mirrored"}
     turned = ops.convert_to_tensor(given["mirrored"])[:, None, None, None]
@@ -98,7 +101,8 @@ def finished(batch: Any) -> tuple[Any, Any]:
     signs[TILT_U] = -1  # a slope along u is one the other way in the mirror
     flipped = ops.flip(inputs, axis=2) * signs
     truth = ops.concatenate(truth, axis=-1)
-    return ops.where(turned, flipped, inputs), ops.where(turned, ops.flip(truth, axis=2), truth)
+    inputs, truth = ops.where(turned, flipped, inputs), ops.where(turned, ops.flip(truth, axis=2), truth)
+    return inputs, ops.concatenate([truth, inputs], axis=-1) if shown_too else truth
 
 
 class DetailSession(Session):

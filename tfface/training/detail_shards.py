@@ -1,4 +1,5 @@
-"""Makes the shards of `tfface.data.detail_records`: synthetic people with wrinkles, and a frozen base's answers.
+"""Makes the shards of `tfface.data.detail_records`: synthetic people with wrinkles, or photographs, and a frozen base's
+answers.
 
 The base sees each photograph once, here, and not in every step of training. Its crop is the true landmarks' box, moved
 and scaled a little: about what prediction's second look has.
@@ -6,9 +7,12 @@ and scaled a little: about what prediction's second look has.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,17 +23,19 @@ from tfface.data import detail_records
 from tfface.data.shards import ShardSet
 from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.data.synthetic.scene import FaceGenerator, Person, SyntheticView
-from tfface.errors import UserError
+from tfface.errors import UserError, item_error
 from tfface.geometry.align import box_from_landmarks, crop_transform, square_box, transform_points
 from tfface.inference import Reconstructor
 from tfface.io.examples import write_records
 from tfface.io.files import atomic_path
-from tfface.io.image import warp_image
+from tfface.io.image import read_image, warp_image
 from tfface.result import FaceResult
 from tfface.runtime import find_network
-from tfface.training.detail_truth import TrueFace
+from tfface.training.detail_truth import DetailTruth, TrueFace
 from tfface.viz.base_crop import base_of
-from tfface.viz.unwrapped import unwrap
+from tfface.viz.unwrapped import Unwrapped, unwrap
+
+FloatArray = NDArray[np.floating]
 
 DETAIL_SETTINGS = SyntheticSettings(
     image_size=384,
@@ -70,15 +76,39 @@ class DetailMaker:
     def __call__(self, seed: int) -> bytes:
         """The record of a person."""
         view, person, face = self.seen(seed)
-        assert face.decoded is not None
-        base = unwrap(view.image, face.vertices, face.decoded, detail_records.MAP_SIZE)
-        truth = TrueFace(person, view.camera, len(view.image), detail_records.MAP_SIZE).seen_by(base)
-        size = detail_records.CROP_PIXELS
-        maps: dict[str, Any] = {name: getattr(base, name) for name in ("photo", "albedo", "shaded", "tilt", "seen")}
-        maps |= {"displacement": truth.displacement, "albedo_offset": truth.albedo, "weight": truth.weight}
-        maps["crop"] = warp_image(view.image, crop_transform(face.box, size), size, size)
-        landmarks = transform_points(crop_transform(face.box, 256), view.camera.project(person.landmarks))
-        return detail_records.encode(maps, face.decoded.coefficients, landmarks[:, :2])
+        true = TrueFace(person, view.camera, len(view.image), detail_records.MAP_SIZE)
+        return _record(face, true.seen_by, view.camera.project(person.landmarks))
+
+
+def photograph_record(network: Reconstructor, path: Path) -> bytes:
+    """The record of the largest face of a photograph, without a truth.
+
+    Args:
+        network: an R-Net.
+
+    Raises:
+        UserError: it shows no face.
+    """
+    faces = network(read_image(path))
+    face = max(faces, key=lambda each: float(np.prod(each.box[2:] - each.box[:2])))
+    return _record(face, _unknown, face.landmarks68)
+
+
+def _record(face: FaceResult, truth_of: Callable[[Unwrapped], DetailTruth], landmarks_px: FloatArray) -> bytes:
+    """What the base says of a face, and the truth behind it."""
+    assert face.decoded is not None
+    base = unwrap(face.image, face.vertices, face.decoded, detail_records.MAP_SIZE)
+    truth, size = truth_of(base), detail_records.CROP_PIXELS
+    maps: dict[str, Any] = {name: getattr(base, name) for name in ("photo", "albedo", "shaded", "tilt", "seen")}
+    maps |= {"displacement": truth.displacement, "albedo_offset": truth.albedo, "weight": truth.weight}
+    maps["crop"] = warp_image(face.image, crop_transform(face.box, size), size, size)
+    landmarks = transform_points(crop_transform(face.box, 256), landmarks_px)
+    return detail_records.encode(maps, face.decoded.coefficients, landmarks[:, :2])
+
+
+def _unknown(base: Unwrapped) -> DetailTruth:
+    nothing = np.zeros_like(base.seen)
+    return DetailTruth(nothing, np.zeros_like(base.albedo), base.normal, nothing)
 
 
 def shown_to(config: ModelConfig, seeds: Iterable[int], base: str = "rnet_points") -> NDArray[np.float32]:
@@ -125,3 +155,49 @@ class DetailSet(ShardSet):
 
     def _check_people(self) -> None:
         """Pictures are not compared: the base's digest and the settings say enough."""
+
+
+@dataclass(frozen=True)
+class DetailPhotographs(DetailSet):
+    """Shards of photographs that show a face (`with_faces`), for `detail.photographs`."""
+
+    photographs: tuple[Path, ...] = ()
+
+    @cached_property
+    def _network(self) -> Reconstructor:
+        return Reconstructor(find_network(self.base, coefficients=True))
+
+    @classmethod
+    def of_photographs(cls, folder: Path, photographs: Sequence[Path], per_shard: int, base: str) -> DetailPhotographs:
+        """The set of these."""
+        return cls(folder, len(photographs), per_shard, 0, DETAIL_SETTINGS, base, tuple(photographs))
+
+    def seeds(self, index: int) -> range:
+        """The photographs in a shard, by their numbers."""
+        everybody = super().seeds(index)
+        return range(everybody.start, min(everybody.stop, len(self.photographs)))
+
+    def make(self, index: int) -> None:
+        """Makes one shard in this process, unless it is there."""
+        if not self.path(index).exists():
+            records = [photograph_record(self._network, self.photographs[number]) for number in self.seeds(index)]
+            with atomic_path(self.path(index)) as beside:
+                write_records(beside, records)
+
+    def card(self) -> dict[str, Any]:
+        """What `dataset.json` says of the set."""
+        names = "\n".join(path.name for path in self.photographs)
+        return {**super().card(), "photographs": hashlib.sha256(os.fsencode(names)).hexdigest()}
+
+
+def with_faces(photographs: Iterable[Path], base: str) -> tuple[list[Path], list[str]]:
+    """Those that show a face to a base, and a sentence for each of the others."""
+    network, good, told = Reconstructor(find_network(base, coefficients=True)), [], []
+    for path in photographs:
+        try:
+            network.find(read_image(path))
+        except UserError as error:
+            told.append(item_error(error, path))
+        else:
+            good.append(path)
+    return good, told
