@@ -76,9 +76,8 @@ def compiled(config: Config) -> keras.Model:
     )
     size = config.model.image_size
     channels = 5 + (INPUTS["uv"] if config.detail.shading else 0)
-    truth = np.zeros(
-        (1, size, size, channels), np.float32
-    )  # Keras would build loss and metrics from an unfinished batch
+    # Keras would build loss and metrics from an unfinished batch.
+    truth = np.zeros((1, size, size, channels), np.float32)
     model.compute_loss(None, truth, truth[..., :4])
     model.compute_metrics(None, truth, truth[..., :4])
     model.reset_metrics()
