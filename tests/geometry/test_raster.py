@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tfface.geometry import raster, raster_loops
-from tfface.geometry.raster import interpolate, rasterize, vertex_normals
+from tfface.geometry.raster import interpolate, rasterize, vertex_normals, vertex_tangents
 
 
 def _oracle(points: NDArray[np.float64], triangles: NDArray[np.int32], height: int, width: int) -> NDArray[np.int32]:
@@ -83,3 +83,24 @@ def test_normals_of_a_sphere_point_outwards() -> None:
     vertices = np.asarray(sphere.vertices, np.float32)
     normals = vertex_normals(vertices, np.asarray(sphere.faces, np.int32))
     assert (normals * vertices).sum(-1).min() > 0.999
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_tangents_follow_u_and_say_where_up_is(mirrored: bool) -> None:
+    """On a part of a cylinder that is unrolled into the chart."""
+    row, column = np.mgrid[0:9, 0:9]
+    angle, height = (column - 4) * 0.2, row * 3.0
+    vertices = np.stack([10 * np.sin(angle), height, 10 * np.cos(angle)], axis=-1).reshape(-1, 3)
+    uv = np.stack([column / 8, 1 - row / 8], axis=-1).reshape(-1, 2)
+    first = (row[:-1, :-1] * 9 + column[:-1, :-1]).ravel()
+    triangles = np.concatenate([first[:, None] + [0, 1, 10], first[:, None] + [0, 10, 9]])
+    normals = vertices * [0.1, 0, 0.1]
+    if mirrored:
+        uv[:, 0] = 1 - uv[:, 0]
+    tangents = vertex_tangents(vertices, triangles, uv, normals)
+    along = np.stack([np.cos(angle), 0 * angle, -np.sin(angle)], axis=-1).reshape(-1, 3)
+    np.testing.assert_allclose(tangents[:, :3], -along if mirrored else along, atol=0.11)
+    np.testing.assert_allclose(np.sum(tangents[:, :3] * normals, axis=1), 0, atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(tangents[:, :3], axis=1), 1, atol=1e-6)
+    bitangent = np.cross(normals, tangents[:, :3]) * tangents[:, 3:]
+    np.testing.assert_allclose(bitangent, np.tile([0, 1, 0], (81, 1)), atol=0.11)

@@ -147,10 +147,8 @@ def test_a_preset_of_it_adds_detail_to_a_face_and_its_files(run: Path, tmp_path:
     assert detailed.detail is not None and detailed.detail.displacement.shape == (256, 256)
     written = {path.name for path in detailed.save(tmp_path, "x")}
     assert {"x_normal.png", "x_albedo.png", "x_displacement.png", "x_displacement.npy", "x.glb"} <= written
-    assert (
-        b"normalTexture" in (tmp_path / "x.glb").read_bytes()
-        and "norm x_normal.png" in (tmp_path / "x.mtl").read_text()
-    )
+    glb = (tmp_path / "x.glb").read_bytes()
+    assert b"normalTexture" in glb and b"TANGENT" in glb and "norm x_normal.png" in (tmp_path / "x.mtl").read_text()
     assert all(written_by_us(tmp_path / name) for name in written)
     millimetres = np.load(tmp_path / "x_displacement.npy", allow_pickle=False)
     assert millimetres.shape == (1024, 1024) and millimetres.dtype == np.float32

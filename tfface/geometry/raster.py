@@ -143,3 +143,28 @@ def vertex_normals(vertices: FloatArray, triangles: IntArray) -> NDArray[np.floa
         for axis, part in enumerate((uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)):
             sums[:, axis] = np.bincount(which, np.repeat(part, 3), len(sums))
     return np.asarray(sums / (np.linalg.norm(sums, axis=1, keepdims=True) + 1e-30), np.float32)
+
+
+def vertex_tangents(
+    vertices: FloatArray, triangles: IntArray, uv: FloatArray, normals: FloatArray
+) -> NDArray[np.float32]:
+    """Unit tangents `[V,4]` float32 as glTF has them: along +u, at right angles to `normals` `[V,3]`, and the sign that
+    makes `cross(normal, tangent) * sign` point up in the picture (to smaller v).
+
+    Args:
+        vertices: `[V,3]`; triangles: `[F,3]`; uv: `[V,2]` origin top-left.
+    """
+    corners, places = vertices[triangles].astype(np.float64), uv[triangles].astype(np.float64)
+    first, second = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
+    (u1, v1), (u2, v2) = ((places[:, k] - places[:, 0]).T for k in (1, 2))
+    turn = np.sign(u1 * v2 - u2 * v1)[:, None]
+    right = (first * v2[:, None] - second * v1[:, None]) * turn
+    up = (first * u2[:, None] - second * u1[:, None]) * turn
+    which = triangles.ravel()
+    summed = [np.stack([np.bincount(which, np.repeat(c, 3), len(uv)) for c in part.T], axis=1) for part in (right, up)]
+    tangent = summed[0] - normals * np.sum(summed[0] * normals, axis=1, keepdims=True)
+    lone = np.linalg.norm(tangent, axis=1) < 1e-12  # on no triangle: anything at right angles will do
+    tangent[lone] = np.cross(normals[lone], np.eye(3)[np.abs(normals[lone]).argmin(axis=1)])
+    tangent /= np.linalg.norm(tangent, axis=1, keepdims=True)
+    sign = np.where(np.sum(np.cross(normals, tangent) * summed[1], axis=1) < 0, -1.0, 1.0)
+    return np.concatenate([tangent, sign[:, None]], axis=1).astype(np.float32)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.geometry.raster import vertex_normals
+from tfface.geometry.raster import vertex_normals, vertex_tangents
 from tfface.geometry.subdivide import triangulate
 from tfface.io.files import MARK, atomic_path
 from tfface.io.glb import COMPONENTS, INDICES, GlbFile, png_bytes, unit_normals
@@ -276,6 +276,9 @@ class _Glb:
         }
         if mesh.uv is not None:
             attributes["TEXCOORD_0"] = self.file.accessor(np.asarray(mesh.uv, np.float32), "VEC2")
+            if mesh.material.normals is not None:  # else each program makes tangents of its own
+                tangents = vertex_tangents(vertices, mesh.triangles, mesh.uv, normals)
+                attributes["TANGENT"] = self.file.accessor(tangents, "VEC4")
         primitive: dict[str, Any] = {"attributes": attributes, "material": material, "mode": 4}
         primitive["indices"] = self.file.accessor(mesh.triangles.astype(np.uint32).reshape(-1), "SCALAR", INDICES)
         described: dict[str, Any] = {"name": mesh.name, "primitives": [primitive]}
