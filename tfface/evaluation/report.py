@@ -74,15 +74,19 @@ def table_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         for key in (key for key in model if key.startswith("nme68_2d")):
             rows.append([name, key, *_row(model[key], binned)])
         for rule, figures in model.get("nme68_3d", {}).items():
+            if rule == "raw":  # in results.json: depth from another zero says nothing
+                continue
             rows.append([name, f"nme68_3d, depth {rule}", *_row(figures, binned)])
     return head, rows
 
 
 def dense_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Head and rows of the figures of whole meshes; a line says why a method has none."""
+    """Head and rows of the figures of whole meshes; a line says why a method has none; no rows where none has any."""
     binned = bool(results["nme68_2d"]["bins"])
     head = ["method", "figure", *(YAW_BINS if binned else ()), "mean", "median", "spread by skin tone"]
-    rows = []
+    rows: list[list[str]] = []
+    if all("absent" in model["dense"] for model in results["models"].values()):
+        return head, rows
     for name, model in results["models"].items():
         if "absent" in model["dense"]:
             rows.append([name, f"no dense figures: {model['dense']['absent']}", *[""] * (len(head) - 2)])
