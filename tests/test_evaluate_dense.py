@@ -106,7 +106,10 @@ def test_networks_of_two_views_are_asked_about_fronts_only(tmp_path: Path) -> No
     exact = score_column(Column("peer", points), data)
     assert exact["nme68_2d"]["failure_rate10"] == 0.0
     results = {"models": {"pair": scores}, "nme68_2d": scores["nme68_2d"]}
-    assert "has landmarks only" in dense_rows(results)[1][0][1] and len(skin_tone_rows(results)[1]) == 3
+    assert not dense_rows(results)[1] and len(skin_tone_rows(results)[1]) == 3
+    both = {**results, "models": {"pair": scores, "mesh": {**scores, "dense": {"dense_2d": scores["nme68_2d"]}}}}
+    absent, there = dense_rows(both)[1]
+    assert "has landmarks only" in absent[1] and there[1] == "dense_2d"
     with pytest.raises(UserError, match="single photographs"):
         predict_column(Pair(), LandmarkSet("y", names, [], {}, boxes, None, ""), lambda path: np.zeros(1, np.uint8))
 
