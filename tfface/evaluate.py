@@ -201,13 +201,14 @@ def _draws_its_own(options: Options) -> None:
 
 def _landmarks(options: Options) -> int:
     from tfface.evaluation import report
-    from tfface.io.image import read_image
+    from tfface.io import image
 
     data = _read(options)
+    read_image: ReadImage = image.read_image
     if options.rotate:
         from tfface.evaluation.rotated import rotated
 
-        data, read_image = rotated(data, options.rotate, read_image)
+        data, read_image = rotated(data, options.rotate, image.read_image)
     columns = _columns(options, data, read_image)
     results = report.collect(data, columns)
     report.print_table(results)

@@ -186,7 +186,7 @@ def _synthetic(config: ModelConfig, first: int, count: int) -> NDArray[np.float3
     generator = FaceGenerator(SyntheticSettings(image_size=config.image_size))
     pairs = [generator.pair(first + index) for index in range(count)]
     views = [[pair.front.image for pair in pairs], [pair.side.image for pair in pairs]][: config.views]
-    return np.concatenate([np.float32(view) / 255 for view in views], axis=-1)
+    return np.concatenate([np.asarray(view, np.float32) / 255 for view in views], axis=-1)
 
 
 def _write_preset(name: str, model: keras.Model, config: ModelConfig, card: dict[str, Any]) -> Path:

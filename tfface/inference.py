@@ -240,7 +240,9 @@ class Reconstructor:
         self._check_views(side_image)
         if side_image is not None and side_box is None:
             raise UserError(_NO_SIDE_BOX)
-        side = None if side_image is None else self._crop(side_image, check_box(side_box))[0]
+        side = None
+        if side_image is not None and side_box is not None:
+            side = self._crop(side_image, check_box(side_box))[0]
         return self._predict_faces([image], [check_box(box)], [roll_rad], side)[0].position_map
 
     def faces_in_boxes(self, images: Sequence[Image], boxes: Sequence[Box]) -> list[FaceResult]:
@@ -248,7 +250,10 @@ class Reconstructor:
         does."""
         squares = [check_box(box) for box in boxes]
         answers = self._predict_faces(images, squares, [0.0] * len(squares), None)
-        given = [Detection(tuple(map(float, square)), 1.0, "given") for square in squares]
+        given = []
+        for square in squares:
+            left, top, right, bottom = map(float, square)
+            given.append(Detection((left, top, right, bottom), 1.0, "given"))
         return [self._result(*each, {}) for each in zip(images, given, answers, strict=True)]
 
     def find_roll(self, image: Image, box: Box) -> float:
@@ -373,7 +378,7 @@ def _brought_back(position_map: NDArray[np.float32], matrix: NDArray[np.float64]
     back = invert_transform(matrix)
     linear = np.diag([0.0, 0.0, transform_scale(back)])
     linear[:2, :2] = back[:, :2]
-    return position_map @ np.float32(linear.T) + np.float32([*back[:, 2], 0.0])
+    return position_map @ linear.T.astype(np.float32) + np.array([*back[:, 2], 0.0], np.float32)
 
 
 def _agreed(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -382,7 +387,7 @@ def _agreed(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[
     size = np.sqrt(np.ptp(points[1], axis=0).prod())
     if not np.linalg.norm(points[0] - points[1], axis=-1).mean() < LOOKS_AGREE * size:
         return second
-    mean = (first + 2 * second) / 3  # the second saw more of what is small
+    mean = np.asarray((first + 2 * second) / 3, np.float32)  # the second saw more of what is small
     mean[..., 2] -= mean[..., 2].min()
     return mean
 

@@ -77,7 +77,7 @@ class MapMaker:
     def _lifted(self, points: NDArray[np.float64], pose: Pose | None) -> Fit:
         """The fit of 2D points `[68,2]`, y up: depth and fit by turns."""
         assert pose is not None
-        depth = pose.to_image(self._landmark_fit.mean)[:, 2:]
+        depth: FloatArray = pose.to_image(self._landmark_fit.mean)[:, 2:]
         for _ in range(LIFT_ROUNDS):
             fit = self._landmark_fit(np.concatenate([points, depth], axis=1), iterations=2)
             depth = move(fit.motion, self._landmark_fit.shape(fit.coefficients))[:, 2:]

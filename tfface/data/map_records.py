@@ -21,7 +21,7 @@ import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -45,6 +45,9 @@ from tfface.io.records import (
     raw_records,
     read_dataset_card,
 )
+
+if TYPE_CHECKING:
+    from multiprocessing.pool import Pool
 
 MAP_SIZE = 256
 STEPS_PER_PX, OFFSET_PX = 16.0, 512.0
@@ -123,8 +126,9 @@ def encode_map(position_map: NDArray[np.floating]) -> bytes:
 
 def decode_map(data: bytes) -> NDArray[np.float32]:
     """The inverse of `encode_map`, to 1/32 pixel."""
-    levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)[..., ::-1]
-    return np.asarray(levels / STEPS_PER_PX - OFFSET_PX, np.float32)
+    levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    assert levels is not None  # the caller reads whole records
+    return np.asarray(levels[..., ::-1] / STEPS_PER_PX - OFFSET_PX, np.float32)
 
 
 def write_map_shard(path: Path, records: Iterable[MapRecord]) -> None:
@@ -239,7 +243,8 @@ class _Mapped:
     """`with _Mapped(make, workers) as mapped: mapped(jobs)` gives results, or reasons as text, in order."""
 
     def __init__(self, make: Callable[[Any], MapRecord], workers: int) -> None:
-        self.make, self.workers, self.pool = make, workers, None
+        self.make, self.workers = make, workers
+        self.pool: Pool | None = None
 
     def __enter__(self) -> Callable[[Sequence[Any]], Iterator[MapRecord | str]]:
         if self.workers <= 1:

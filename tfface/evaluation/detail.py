@@ -115,9 +115,11 @@ def displaced(shown: Shown, detail: Detail) -> Surface:
 def offset(shown: Shown, albedo: FloatArray, shape_mm: FloatArray) -> Surface:
     """The base with offsets of maps in its crop `[S,S,3]` (Fan): of albedo, and of shape in mm in the camera's axes."""
     base, box = shown.base, shown.result.box
-    at = [np.float32((base.places[..., k] - box[k]) / (box[2] - box[0]) * len(albedo) - 0.5) for k in range(2)]
+    u, v = (
+        np.asarray((base.places[..., k] - box[k]) / (box[2] - box[0]) * len(albedo) - 0.5, np.float32) for k in range(2)
+    )
     colours, moves = (
-        cv2.remap(np.float32(part), *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        np.asarray(cv2.remap(part.astype(np.float32), u, v, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE), np.float32)
         for part in (albedo, shape_mm)
     )
     down, right = np.gradient(base.position + moves, axis=(0, 1))
@@ -157,10 +159,10 @@ def _moved(shown: Shown, moves: FloatArray, normal: FloatArray, albedo: FloatArr
     per_mm = decoded.camera.pixels_per_mm * (shown.result.box[2] - shown.result.box[0]) / 256
     return replace(
         base,
-        position=np.float32(base.position + moves),
-        normal=np.float32(normal),
-        places=np.float32(base.places + per_mm * moves * [1, -1, 1]),
-        albedo=np.float32(np.clip(base.albedo + albedo, 0, 1)),
+        position=np.asarray(base.position + moves, np.float32),
+        normal=np.asarray(normal, np.float32),
+        places=np.asarray(base.places + per_mm * moves * [1, -1, 1], np.float32),
+        albedo=np.asarray(np.clip(base.albedo + albedo, 0, 1), np.float32),
     )
 
 

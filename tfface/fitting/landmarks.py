@@ -254,7 +254,8 @@ def pose_of(camera: Camera) -> NDArray[np.float64]:
 def project(pose: FloatArray, shape: FloatArray) -> NDArray[np.float64]:
     """Pixels `[N,2]` of points `[N,3]` about the face's centre."""
     turned, distance = shape @ euler_to_matrix(*pose[:3]).T, np.exp(pose[6])
-    u, v, _ = projected(*turned.T, np.exp(pose[5]) * distance, distance, (pose[3], pose[4]))
+    x, y, z = turned.T
+    u, v, _ = projected(x, y, z, np.exp(pose[5]) * distance, distance, (pose[3], pose[4]))
     return np.stack([u, v], axis=-1)
 
 

@@ -111,7 +111,7 @@ def save(model: keras.Model, config: ModelConfig, target: Path, written_card: di
     (target / TRUST_FILE).unlink(missing_ok=True)
     _write_yaml(target / "preset.yaml", configuration.to_dict(config))
     _write_yaml(target / "card.yaml", written_card)
-    arrays = {v.path: np.asarray(v, np.float32).astype(np.float16) for v in _weights(model)}
+    arrays: dict[str, Any] = {v.path: np.asarray(v, np.float32).astype(np.float16) for v in _weights(model)}
     arrays[FACE_MODEL] = np.array(load_open_face().checksum)
     with atomic_path(target / "weights.npz") as beside, beside.open("wb") as file:
         np.savez_compressed(file, **arrays)

@@ -28,6 +28,7 @@ from tfface.models.detail import INPUTS, TILT_U
 from tfface.training import devices
 from tfface.training.checkpoint import RunState
 from tfface.training.feed import FinishingModel
+from tfface.training.pictures import Draw
 from tfface.training.position_map import MakeDatasets, Session, run_session
 from tfface.training.schedule import make_optimizer
 from tfface.viz.sheet import contact_sheet
@@ -108,7 +109,7 @@ class DetailSession(Session):
         """Of `metrics.csv`."""
         return tuple(f"{prefix}{name}" for name in METRICS for prefix in ("", "val_"))
 
-    def pictures(self, validation: Any) -> DetailPictures:
+    def pictures(self, validation: Any) -> Draw:
         inputs, truth = (ops.convert_to_numpy(part) for part in finished(next(iter(validation))))
         count = self.config.run.pictures
         return DetailPictures(inputs[:count], truth[:count], self.folder / "pictures.png")

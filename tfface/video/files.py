@@ -40,8 +40,7 @@ FACE_CAPTURE_ORDER = (
     *("cheekPuff", "cheekSquintLeft", "cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut"),
 )
 """ARKit's 52 in the order of Live Link Face's CSV files."""
-ANGLES = ("HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll")
-ANGLES += ("RightEyeYaw", "RightEyePitch", "RightEyeRoll")
+ANGLES = tuple(f"{part}{angle}" for part in ("Head", "LeftEye", "RightEye") for angle in ("Yaw", "Pitch", "Roll"))
 NOTE = (
     "weights from 0 to 1; radians: yaw > 0 to the picture's right, pitch > 0 down, roll > 0 counter-clockwise in the "
     "picture; a frame without the face has no row"

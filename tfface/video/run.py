@@ -82,7 +82,8 @@ def predict_video(
         raise UserError(f"--smooth {options.smooth:g} is out of range: give 0 (none) to 100; 1 is usual.")
     if options.seconds is not None and not options.seconds > 0:
         raise UserError(f"--seconds {options.seconds:g} is none: give more than 0.")
-    counts, people, start = _Counts(), {}, time.perf_counter()
+    people: dict[int, Performer] = {}
+    counts, start = _Counts(), time.perf_counter()
     with ExitStack() as stack:
         video = stack.enter_context(open_video(source))
         film_path = out / f"{video.name}_overlay.mp4"
