@@ -51,7 +51,7 @@ class Reconstructor:
         model: a preset's name, or the folder of an exported model or of a training run (`tfface.weights`); None: the
             best preset for one photograph. Or what `tfface.runtime.find_network` found.
         detector: a name of `tfface.detect.registry`, or a detector.
-        refine: how often to crop again from the network's own landmarks; None: once, or as the network's card says.
+        recrop: how often to crop again from the network's own landmarks; None: once, or as the network's card says.
         batch_size: crops in one call of the network.
         upright: find out which way up a face is where its box was given, or where a detector found it that also finds
             heads on their side; and turn crops that are taken again by the roll of the landmarks.
@@ -65,7 +65,7 @@ class Reconstructor:
         self,
         model: str | os.PathLike[str] | Network | None = None,
         detector: str | Detector = "auto",
-        refine: int | None = None,
+        recrop: int | None = None,
         batch_size: int = 16,
         upright: bool = True,
         runtime: str | None = None,
@@ -82,7 +82,7 @@ class Reconstructor:
         self.points = PointModel.from_card(self.card, network.folder / TRUST_FILE)
         self._serve = network.open()
         self._detector = detector
-        self.refine = network.looks - 1 if refine is None else refine
+        self.recrop = network.looks - 1 if recrop is None else recrop
         self.batch_size, self.upright = batch_size, upright
 
     def __call__(
@@ -294,14 +294,14 @@ class Reconstructor:
         """What the network says of each face, in pixels of its image: the last look, or where two agree their mean (of
         networks that give maps alone; coefficients are those of one look)."""
         before = None
-        for turn in range(self.refine + 1):
+        for turn in range(self.recrop + 1):
             crops, matrices = zip(*(self._crop(*item) for item in zip(images, boxes, rolls, strict=True)), strict=True)
             views = [crop if side is None else np.concatenate([crop, side], axis=-1) for crop in crops]
             said = self._run(np.stack(views))
             maps = said["position_map"]
             for index, matrix in enumerate(matrices):
                 maps[index] = _brought_back(maps[index], matrix)
-            if turn < self.refine:
+            if turn < self.recrop:
                 boxes, rolls = zip(*(self._next(*item) for item in zip(maps, boxes, rolls, strict=True)), strict=True)
                 before = maps
         if before is not None and self.layout is None:

@@ -127,7 +127,8 @@ def encode_map(position_map: NDArray[np.floating]) -> bytes:
 def decode_map(data: bytes) -> NDArray[np.float32]:
     """The inverse of `encode_map`, to 1/32 pixel."""
     levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    assert levels is not None  # the caller reads whole records
+    if levels is None:
+        raise ValueError("its map cannot be decoded")
     return np.asarray(levels[..., ::-1] / STEPS_PER_PX - OFFSET_PX, np.float32)
 
 
