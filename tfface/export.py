@@ -138,8 +138,8 @@ def _write(
     unit = "mm" if config.name == "detail" else "px"
     agreement = {f"largest_difference_{unit}": round(away, 4), "from": "Keras, of 256 a crop", "on": what}
     write_about(out, {**read_json_object(out / "tfface.json"), "agreement": agreement})
-    told = {"px": "pixels of 256", "mm": "mm"}[unit]
-    print(f"{form.format} in {out}: at most {away:.2g} {told} from Keras, on {what}")
+    unit_name = {"px": "pixels of 256", "mm": "mm"}[unit]
+    print(f"{form.format} in {out}: at most {away:.2g} {unit_name} from Keras, on {what}")
 
 
 def _largest_difference(model: keras.Model, config: ModelConfig, out: Path, crops: NDArray[np.float32]) -> float:

@@ -240,9 +240,7 @@ class Reconstructor:
         self._check_views(side_image)
         if side_image is not None and side_box is None:
             raise UserError(_NO_SIDE_BOX)
-        side = None
-        if side_image is not None and side_box is not None:
-            side = self._crop(side_image, check_box(side_box))[0]
+        side = None if side_image is None or side_box is None else self._crop(side_image, check_box(side_box))[0]
         return self._predict_faces([image], [check_box(box)], [roll_rad], side)[0].position_map
 
     def faces_in_boxes(self, images: Sequence[Image], boxes: Sequence[Box]) -> list[FaceResult]:
@@ -250,10 +248,7 @@ class Reconstructor:
         does."""
         squares = [check_box(box) for box in boxes]
         answers = self._predict_faces(images, squares, [0.0] * len(squares), None)
-        given = []
-        for square in squares:
-            left, top, right, bottom = map(float, square)
-            given.append(Detection((left, top, right, bottom), 1.0, "given"))
+        given = [Detection((float(a), float(b), float(c), float(d)), 1.0, "given") for a, b, c, d in squares]
         return [self._result(*each, {}) for each in zip(images, given, answers, strict=True)]
 
     def find_roll(self, image: Image, box: Box) -> float:
@@ -297,28 +292,28 @@ class Reconstructor:
         for turn in range(self.recrop + 1):
             crops, matrices = zip(*(self._crop(*item) for item in zip(images, boxes, rolls, strict=True)), strict=True)
             views = [crop if side is None else np.concatenate([crop, side], axis=-1) for crop in crops]
-            said = self._run(np.stack(views))
-            maps = said["position_map"]
+            outputs = self._run(np.stack(views))
+            maps = outputs["position_map"]
             for index, matrix in enumerate(matrices):
                 maps[index] = _brought_back(maps[index], matrix)
             if turn < self.recrop:
                 boxes, rolls = zip(*(self._next(*item) for item in zip(maps, boxes, rolls, strict=True)), strict=True)
                 before = maps
         if before is not None and self.layout is None:
-            said["position_map"] = np.stack([_agreed(*pair) for pair in zip(before, maps, strict=True)])
-        return [self._answer(said, index, *place) for index, place in enumerate(zip(boxes, rolls, strict=True))]
+            outputs["position_map"] = np.stack([_agreed(*pair) for pair in zip(before, maps, strict=True)])
+        return [self._answer(outputs, index, *place) for index, place in enumerate(zip(boxes, rolls, strict=True))]
 
     def _answer(
-        self, said: dict[str, NDArray[np.float32]], index: int, box: NDArray[np.float64], roll_rad: float
+        self, outputs: dict[str, NDArray[np.float32]], index: int, box: NDArray[np.float64], roll_rad: float
     ) -> _Answer:
         """The face of number `index` in what `_run` gave for crops of `box`, its map in image pixels."""
-        decoded = None if self.layout is None else DecodedFace(self.layout, said["coefficients"][index])
-        deviations = said.get("landmark_deviations")
+        decoded = None if self.layout is None else DecodedFace(self.layout, outputs["coefficients"][index])
+        deviations = outputs.get("landmark_deviations")
         if deviations is not None:
             deviations = deviations[index] * np.float32((box[2] - box[0]) / MAP_PIXELS)
-        found = None if self.points is None else Found.of(said, index)
-        confidences = said["confidences"][index] if "confidences" in said else None
-        return _Answer(said["position_map"][index], decoded, deviations, box, roll_rad, found, confidences)
+        found = None if self.points is None else Found.of(outputs, index)
+        confidences = outputs["confidences"][index] if "confidences" in outputs else None
+        return _Answer(outputs["position_map"][index], decoded, deviations, box, roll_rad, found, confidences)
 
     def _next(
         self, position_map: NDArray[np.float32], box: NDArray[np.float64], roll_rad: float

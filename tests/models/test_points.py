@@ -171,7 +171,9 @@ def test_a_network_with_points_learns() -> None:
     model = models.build(config.model)
     assert model.output.shape[1:] == (SIZE, SIZE, 12)
     topology = PositionMap(load_open_face(), SIZE)
-    model.compile(keras.optimizers.Adam(0.002), loss=MapObjective(config.loss, topology), jit_compile=False)
+    optimizer = keras.optimizers.Adam(0.002)
+    optimizer.build(model.trainable_variables)  # variables that are made inside a step make TensorFlow trace it twice
+    model.compile(optimizer, loss=MapObjective(config.loss, topology), jit_compile=False)
     images = np.random.default_rng(0).uniform(0, 1, (4, 64, 64, 3)).astype(np.float32)
     truth = np.tile(np.asarray(model(images[:1]))[..., -3:] + 0.1, (4, 1, 1, 1))
     losses = [float(model.train_on_batch(images, truth)) for _ in range(24)]

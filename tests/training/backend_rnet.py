@@ -27,7 +27,9 @@ def main() -> None:
     pictures = rng.random((2, SIZE, SIZE, 3), np.float32)
     answer, losses = keras.ops.convert_to_numpy(model(pictures, training=False)), []
     if keras.backend.backend() != "jax":
-        model.compile(keras.optimizers.SGD(1e-3), "mae")
+        optimizer = keras.optimizers.SGD(1e-3)
+        optimizer.build(model.trainable_variables)
+        model.compile(optimizer, "mae", jit_compile=False)
         losses = [float(model.train_on_batch(pictures, np.zeros_like(answer))) for _ in range(3)]
     np.savez(sys.argv[1], answer=answer, losses=losses)
 

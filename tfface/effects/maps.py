@@ -44,7 +44,7 @@ class FaceMap:
         offset, scale = (np.squeeze(np.array(each)) for each in (self.offset, self.scale))
         return np.asarray(offset + scale * self.levels, np.float64)
 
-    def told(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """What a JSON file says of it."""
         rule = "value = offset + scale * level, of each channel (red, green, blue)"
         return {

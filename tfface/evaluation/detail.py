@@ -139,8 +139,8 @@ def with_offsets(network: Network) -> Method:
         assert result.decoded is not None
         crop = warp_image(result.image, crop_transform(result.box, size), size, size) / np.float32(255)
         inputs = np.concatenate([crop, base_of(result.decoded, size)["render"]], axis=-1)[None]
-        said = serve(np.asarray(inputs, np.float32))
-        return offset(shown, said["albedo"][0], MM_PER_UNIT * said["shape"][0])
+        answer = serve(np.asarray(inputs, np.float32))
+        return offset(shown, answer["albedo"][0], MM_PER_UNIT * answer["shape"][0])
 
     return method
 
@@ -268,20 +268,20 @@ def write_report(out: Path, outcome: Outcome, base: str, count: int) -> dict[str
         "normals turn where spots are painted into the photograph"
     )
     means = outcome.means()
-    told = {"benchmark": "detail", "models": means, "people": outcome.rows, "protocol": protocol}
+    summary = {"benchmark": "detail", "models": means, "people": outcome.rows, "protocol": protocol}
     with atomic_path(out / "results.json") as beside:
-        beside.write_text(json.dumps({"software": MARK, **told, "versions": page.versions()}, indent=1))
+        beside.write_text(json.dumps({"software": MARK, **summary, "versions": page.versions()}, indent=1))
     write_image(out / "detail.jpg", outcome.pictures, result=True)
     head, rows = table(means)
     with atomic_path(out / "report.html") as beside:
         beside.write_text(page.page("detail", page.table(head, rows), page.paragraph(protocol)))
-    return told
+    return summary
 
 
 def table(means: dict[str, dict[str, float]]) -> tuple[list[str], list[list[str]]]:
     """Head and rows; in brackets the difference from the base."""
     base, rows = means["base"], []
     for name, figures in means.items():
-        told = [f"{figures[key]:.3f} ({100 * (figures[key] / base[key] - 1):+.1f} %)" for key in FIGURES[:-1]]
-        rows.append([name, *told, f"{figures['freckle_deg']:.2f}"])
+        changes = [f"{figures[key]:.3f} ({100 * (figures[key] / base[key] - 1):+.1f} %)" for key in FIGURES[:-1]]
+        rows.append([name, *changes, f"{figures['freckle_deg']:.2f}"])
     return ["", "normals, degrees", "seen surface, mm", "shape, mm", "photometric", "freckles, degrees"], rows

@@ -80,7 +80,7 @@ def write_report(
     if not overwrite:
         refuse_foreign([path])
     room = Path(__file__).parent
-    told: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     with atomic_path(path) as beside, beside.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(_head(title, (room / "page.css").read_text(encoding="utf-8"), len(faces), failures))
         for photo, name in faces:
@@ -89,10 +89,10 @@ def write_report(
                 numbers, pictures = _numbers(face), _pictures(face, size, texels)
             except (UserError, OSError, KeyError, TypeError, ValueError):
                 continue  # results that were changed since, or are of an earlier schema
-            file.write(_json(f"face{len(told)}", pictures))
-            told.append(numbers)
+            file.write(_json(f"face{len(entries)}", pictures))
+            entries.append(numbers)
         file.write(_json("shared", {**_shared(), "moves": _moves() if viewer else None}))
-        file.write(_json("list", told))
+        file.write(_json("list", entries))
         script = (room / "viewer.js").read_text(encoding="utf-8")
         file.write(f"<script>\n{script}</script>\n</body></html>\n")
     return path
@@ -207,13 +207,15 @@ def _offsets(shape: dict[str, Any]) -> tuple[NDArray[np.int8], float]:
 @lru_cache(maxsize=1)
 def _moves() -> list[dict[str, Any]]:
     """Each expression's name, which vertices it moves, and by how many steps of so many millimetres at weight 1."""
-    told = []
+    entries = []
     for name, moves in _mean()[0].morph_targets().items():
         rows = np.flatnonzero(np.abs(moves).max(1) > LEAST_MOVE_MM)
         step = max(float(np.abs(moves).max()), 1e-3) / 127
         offsets = np.asarray(np.round(moves[rows] / step), np.int8)
-        told.append({"name": name, "rows": _base64(rows.astype(np.uint16)), "offsets": _base64(offsets), "step": step})
-    return told
+        entries.append(
+            {"name": name, "rows": _base64(rows.astype(np.uint16)), "offsets": _base64(offsets), "step": step}
+        )
+    return entries
 
 
 @lru_cache(maxsize=1)

@@ -133,13 +133,13 @@ class DetailPictures:
 
     def __call__(self, model: keras.Model) -> NDArray[np.uint8]:
         """The sheet `[H,W,3]` uint8 RGB, a row a sample; also written to `path`."""
-        said = ops.convert_to_numpy(model(self.inputs, training=False))
+        answers = ops.convert_to_numpy(model(self.inputs, training=False))
         cells, size = [], self.inputs.shape[1]
-        for inputs, truth, offset in zip(self.inputs, self.truth, said, strict=True):
+        for inputs, truth, offset in zip(self.inputs, self.truth, answers, strict=True):
             weight = truth[..., 4:]
             cells += [_grey(inputs[..., :3]), _grey(0.5 + weight * truth[..., 3:4] / SHOWN_MM / 2)]
             cells += [_grey(0.5 + weight * offset[..., 3:] / SHOWN_MM / 2), _grey(0.5 + offset[..., :3])]
-        names = ["photograph", "true displacement", "said", "albedo's offset"] * len(said)
+        names = ["photograph", "true displacement", "predicted", "albedo's offset"] * len(answers)
         sheet = contact_sheet(cells, names, 4, size)
         write_image(self.path, sheet, result=True)
         return sheet

@@ -150,10 +150,10 @@ def with_base(batch: dict[str, NDArray[Any]], layout: Layout) -> tuple[NDArray[n
     """A batch of crops and coefficients as inputs `[B,S,S,6]` and what the losses need."""
     layout, size = base_layout(batch["coefficients"].shape[1], layout), batch["crop"].shape[1]
     faces = [base_of(DecodedFace(layout, row), size) for row in batch["coefficients"]]
-    told = {name: np.stack([face[name] for face in faces]) for name in faces[0]}
+    of_bases = {name: np.stack([face[name] for face in faces]) for name in faces[0]}
     image = (batch["crop"] / 255).astype(np.float32)
-    inputs = np.concatenate([image, told.pop("render")], axis=-1)
-    return inputs, {**told, "image": image, "landmarks": batch["landmarks"]}
+    inputs = np.concatenate([image, of_bases.pop("render")], axis=-1)
+    return inputs, {**of_bases, "image": image, "landmarks": batch["landmarks"]}
 
 
 def base_layout(count: int, layout: Layout) -> Layout:

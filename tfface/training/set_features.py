@@ -65,8 +65,8 @@ def sets_of(config: Config, folder: Path, network: keras.Model, track: Track) ->
         UserError: the run was begun with other weights or data, or there are no people.
     """
     source, path = weights.find(config.run.init), folder / FILE
-    told = repr((config.sets, config.data.validation_size, config.data.seed, config.model))
-    digest = hashlib.sha256(told.encode() + linked(source.file()).read_bytes()).hexdigest()
+    settings = repr((config.sets, config.data.validation_size, config.data.seed, config.model))
+    digest = hashlib.sha256(settings.encode() + linked(source.file()).read_bytes()).hexdigest()
     if path.is_file():
         arrays = read_arrays(path, "features of sets", ("digest", "shown"), "remove it, and it is made again")
         if str(arrays.pop("digest")) != digest:

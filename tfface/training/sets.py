@@ -114,8 +114,10 @@ class SetNetwork(keras.Model):
     def __init__(self, network: keras.Model, config: Config, sets: Sets) -> None:
         pictures, sides, size = sets.arrays["features"].shape[1:]
         seen = keras.Input((pictures, sides, size), name="features")
-        said = confidences.head(network)(ops.reshape(seen, (-1, size)))
-        super().__init__(seen, ops.mean(ops.reshape(said, (-1, pictures, sides, said.shape[-1])), axis=2), name="cnet")
+        trusted = confidences.head(network)(ops.reshape(seen, (-1, size)))
+        super().__init__(
+            seen, ops.mean(ops.reshape(trusted, (-1, pictures, sides, trusted.shape[-1])), axis=2), name="cnet"
+        )
         self.whole = _Holder(network)
         self._prior, self._metric = config.sets.prior, shape_metric()
         self._error = keras.metrics.Mean(name="misfit" if config.sets.photos else "mm")

@@ -124,7 +124,7 @@ def save_performer(
         model = animated_model(performer, video["width"], video["height"], base.name, kind, level)
         paths += write_glb(base.with_name(f"{base.name}.glb"), model)
     face = load_open_face()
-    told = {
+    summary = {
         "software": MARK,
         "schema": {"name": "tfface performance", "version": 1},
         "face_model": {"name": face.name, "checksum": face.checksum},
@@ -136,5 +136,5 @@ def save_performer(
     }
     paths.append(base.with_name(f"{base.name}.json"))
     with atomic_path(paths[-1]) as beside:
-        beside.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        beside.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     return paths

@@ -120,9 +120,9 @@ class Detail:
         right = np.gradient(position, axis=1)
         right = unit(right - np.sum(right * normal, axis=-1, keepdims=True) * normal)
         up = np.stack([_cross(normal, right, k) for k in range(3)], axis=-1)
-        told = np.stack([np.sum(bent * axis, axis=-1) for axis in (right, up, normal)], axis=-1)
-        told[..., 2] = np.maximum(told[..., 2], 0.05)
-        return np.asarray(np.round(np.clip(unit(told), -1, 1) * 127.5 + 127.5), np.uint8)
+        tangent_normals = np.stack([np.sum(bent * axis, axis=-1) for axis in (right, up, normal)], axis=-1)
+        tangent_normals[..., 2] = np.maximum(tangent_normals[..., 2], 0.05)
+        return np.asarray(np.round(np.clip(unit(tangent_normals), -1, 1) * 127.5 + 127.5), np.uint8)
 
     def albedo_texture(self, coefficients: FloatArray | None, size: int) -> NDArray[np.uint8]:
         """`[T,T,3]` sRGB albedo in the chart of the whole head: the base's of `coefficients` and the offset."""
