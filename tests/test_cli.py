@@ -145,23 +145,20 @@ def test_what_is_absent_has_no_version(monkeypatch):
     assert info.versions()["numpy"]
 
 
-def test_info_for_people_shows_licences_and_numbers(capsys):
-    answer = {
-        "versions": {"numpy": "2.2", "dlib": None},
-        "devices": [],
-        "face_model": info.face_model(),
-        "detector": info.detector(),
-        "models": {"mnv2_prn": {"parameters": 11791273}},
-        "presets": {"light": {"data": "[synthetic]", "limits": ["beards"]}},
-    }
-    info.show(answer)
+def test_info_fits_a_screen_and_names_what_there_is(capsys):
+    assert cli.run(cli.main, ["info"]) == 0
     text = capsys.readouterr().out
-    for expected in (
-        "not installed",
-        "CC0",
-        "mnv2_prn",
-        "11,791,273 parameters",
-        "[synthetic]",
-        '["beards"]',
-    ):
-        assert expected in text
+    assert len(text.splitlines()) <= 24
+    for expected in ("tfface " + __version__, "CPU", "CC0", "Apache", "mnv2_prn", "preset fast", "info NAME"):
+        assert expected in text, expected
+
+
+def test_info_of_a_name_is_its_card(capsys):
+    assert cli.run(cli.main, ["info", "fast"]) == 0
+    assert "parameters" in (text := capsys.readouterr().out) and "mnv2_points" in text
+    assert cli.run(cli.main, ["info", "face_model"]) == 0
+    assert "MakeHuman" in (text := capsys.readouterr().out) and "CC0" in text
+    assert cli.run(cli.main, ["info", "fasst"]) == 2
+    assert "mnv2_points" in capsys.readouterr().err
+    info.show("", {"data": "[synthetic]", "limits": ["beards"]})
+    assert "[synthetic]" in (text := capsys.readouterr().out) and "- beards" in text

@@ -10,6 +10,7 @@ import numpy as np
 
 from tfface import models
 from tfface.config import ModelConfig
+from tfface.models import blocks
 
 SIZE = 32
 CONFIG = ModelConfig(
@@ -19,7 +20,8 @@ CONFIG = ModelConfig(
 
 
 def main() -> None:
-    model = models.build(CONFIG)
+    blocks.INVERTED_RESIDUALS = tuple((*stage[:2], 1, stage[3]) for stage in blocks.INVERTED_RESIDUALS)
+    model = models.build(CONFIG)  # each kind of layer once: JAX compiles them all
     rng = np.random.default_rng(0)
     for weight in model.trainable_weights:
         if len(weight.shape) > 1:
