@@ -8,7 +8,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash scripts/lint.sh
 
 unset PYTHONDONTWRITEBYTECODE # else each of the tests' many processes compiles this package anew
-"${VENV:-.venv}/bin/python" -m pytest -n "${WORKERS:-2}" --dist worksteal --durations 10 "$@"
+chosen=(-m "not nightly")
+[ $# -eq 0 ] || chosen=("$@")
+"${VENV:-.venv}/bin/python" -m pytest -n "${WORKERS:-2}" --dist worksteal --durations 10 "${chosen[@]}"
 if [ $# -eq 0 ]; then
     bash scripts/docs.sh
     bash scripts/test_wheel.sh

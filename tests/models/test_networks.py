@@ -204,13 +204,12 @@ def test_mirror_average_says_of_a_mirrored_picture_the_mirrored_map() -> None:
     assert len(predict.outputs) == len(once.outputs) and predict.count_params() == once.count_params()
 
 
-SLOW = pytest.mark.slow  # an export takes a while; one network of each kind of decoder is too much for every run
+NIGHTLY = ("prn", "mnv2_prn")
+"""Networks whose every kind of layer others have (prn_res, mnv2_light), which are exported whenever tests run."""
 
 
-QUICK = ("mnv2_light", "dual_prn")
-
-
-@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(n, marks=SLOW) for n in FAMILY if n not in QUICK)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.nightly) if n in NIGHTLY else n for n in FAMILY])
 def test_saved_model_gives_the_same_numbers(name: str, tmp_path: Path) -> None:
     import tensorflow as tf
 

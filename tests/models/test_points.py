@@ -166,6 +166,7 @@ def test_the_loss_reads_the_points_and_both_maps() -> None:
     np.testing.assert_allclose(objective.call(truth, output(truth + 0.2, pixels)), 0.2, rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_network_with_points_learns(monkeypatch: pytest.MonkeyPatch) -> None:
     once = tuple((*stage[:2], 1, stage[3]) for stage in blocks.INVERTED_RESIDUALS)
     monkeypatch.setattr(blocks, "INVERTED_RESIDUALS", once)  # a trunk that is traced in half the time

@@ -64,6 +64,7 @@ def whole(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", OTHERS)
 def test_a_run_that_was_killed_and_went_on_is_the_one_of_tensorflow(
     backend: str, shards: Path, whole: Path, tmp_path: Path
@@ -87,6 +88,7 @@ def test_a_run_that_was_killed_and_went_on_is_the_one_of_tensorflow(
     assert {path.name for path in (tmp_path / "run").iterdir()} == {path.name for path in whole.iterdir()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", OTHERS)
 def test_weights_are_one_file_and_answers_agree(backend: str, shards: Path, whole: Path, tmp_path: Path) -> None:
     """A finished run of TensorFlow is gone on with: nothing is left to do, and its best weights answer the same."""
@@ -99,6 +101,7 @@ def test_weights_are_one_file_and_answers_agree(backend: str, shards: Path, whol
     np.testing.assert_allclose(np.load(folder / "answer.npy"), np.load(whole / "answer.npy"), atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", OTHERS)
 def test_a_small_rnet_answers_the_same_and_learns(backend: str, tmp_path: Path) -> None:
     script, said = Path(__file__).with_name("backend_rnet.py"), {}

@@ -129,6 +129,7 @@ def test_every_loss_falls(regime: Any, tmp_path: Path) -> None:
     assert model.output_shape == (None, MAP_SIZE, MAP_SIZE, 3)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_equals_one_that_never_stopped(
     regime: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
