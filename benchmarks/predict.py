@@ -160,7 +160,7 @@ def _memory(options: Options) -> dict[str, float]:
     rows = _each("photograph to 38,365 vertices, of the peer's form", lambda photo: peer(read_image(photo)), photos)
     for name in options.model:
         for looks in (1, 2):
-            reconstruct = Reconstructor(name, refine=looks - 1)
+            reconstruct = Reconstructor(name, recrop=looks - 1)
             what = f"photograph to 53,833 vertices, {name}, {looks} look{'s' * (looks > 1)}"
             rows |= _each(what, lambda photo, of=reconstruct: of(read_image(photo))[0].vertices, photos)
     reconstruct = Reconstructor(options.model[0])

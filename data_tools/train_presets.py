@@ -30,7 +30,6 @@ from tfface.cli import run
 from tfface.errors import StoppedError, UserError
 
 PIECE_BYTES = 15 << 20
-PAIRS_PER_SHARD = 64
 CARRIED = ("metrics.csv", "config.yaml", "run.yaml")
 NETWORKS = (
     "mnv2_prn 2.5 --model mnv2_prn --model.views 1",
@@ -53,6 +52,8 @@ class Options:
     """How many to wait for before training begins."""
     workers: int = os.cpu_count() or 1
     """Processes that make faces."""
+    pairs_per_shard: int = 64
+    """How many people a file holds."""
     textures: int = 384
     """Painted skins; 45 ms each before the first face, on one core."""
     image_size: int = 256
@@ -112,17 +113,16 @@ def planned(text: str) -> tuple[str, float, list[str]]:
 def _make_faces(options: Options) -> subprocess.Popen[bytes]:
     """The process that makes faces, which gives way to training."""
     command = [sys.executable, "-m", "tfface.synthesize", "--out", str(options.out / "faces")]
-    for name in ("pairs", "workers", "textures", "image_size"):
+    for name in ("pairs", "pairs_per_shard", "workers", "textures", "image_size"):
         command += [f"--{name.replace('_', '-')}", str(getattr(options, name))]
-    command += ["--pairs-per-shard", str(PAIRS_PER_SHARD)]
     nice = ["nice", "-n", "10"] if shutil.which("nice") else []
     with (options.out / "faces.log").open("ab") as log:
         return subprocess.Popen([*nice, *command], stdout=log, stderr=log)
 
 
 def _wait_for_faces(options: Options, faces: subprocess.Popen[bytes]) -> None:
-    wanted = -(-min(options.first_pairs, options.pairs) // PAIRS_PER_SHARD)
-    wanted = max(wanted, -(-options.validation_size // PAIRS_PER_SHARD) + 1)
+    wanted = -(-min(options.first_pairs, options.pairs) // options.pairs_per_shard)
+    wanted = max(wanted, -(-options.validation_size // options.pairs_per_shard) + 1)
     while len(list((options.out / "faces").glob("faces-*.tfrecord"))) < wanted:
         if faces.poll():
             raise StoppedError(f"No faces are being made: see {options.out / 'faces.log'}.")

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Style, formatting, types of the typed rooms, and the one-way imports between rooms.
+# Style, formatting, types, and the one-way imports between rooms.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bash scripts/setup.sh

@@ -23,7 +23,7 @@ def test_a_photograph_becomes_files_and_a_model(reconstructor: Reconstructor, tm
     write_image(tmp_path / "disc.png", disc_photo(160, 200, (100, 80), 30))
     shares: list[float] = []
     made = app.make([tmp_path / "disc.png"], tmp_path / "out", reconstructor, lambda share, _: shares.append(share))
-    assert "yaw" in made.said and made.film is None
+    assert "yaw" in made.report and made.film is None
     assert made.model is not None and made.model.is_file() and made.picture is not None and made.picture.is_file()
     assert {".glb", ".obj", ".json", ".png"} <= {path.suffix for path in made.files} and made.model in made.files
     assert shares == sorted(shares) and shares[0] >= 0 and shares[-1] < 1

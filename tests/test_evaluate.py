@@ -165,7 +165,7 @@ def test_photos_with_pts_files(tmp_path: Path, truth: np.ndarray) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--data", "nowhere"], "not a folder"), (["--refine", "-1"], "--refine"), (["--peers", "."], "reference")],
+    [(["--data", "nowhere"], "not a folder"), (["--recrop", "-1"], "--recrop"), (["--peers", "."], "reference")],
 )
 def test_bad_input_is_told_in_a_sentence(tmp_path: Path, arguments: list[str], message: str) -> None:
     given = arguments if "--data" in arguments else ["--data", str(tmp_path), *arguments]
@@ -258,7 +258,7 @@ def test_a_saved_model_is_read_in_the_benchmarks_pixels(folder: Path, tmp_path: 
     card = {"model": "constant", "views": 1, "image_size": 64, "face_model": {"checksum": face.checksum}}
     (saved / "tfface.json").write_text(json.dumps(card))
     options = ["--data", str(folder), "--model", str(saved), "--out", str(tmp_path / "out")]
-    assert main([*options, "--limit", "2", "--refine", "0"]) == 1
+    assert main([*options, "--limit", "2", "--recrop", "0"]) == 1
     results = json.loads((tmp_path / "out" / "results.json").read_text())
     data = read_aflw2000(folder)
     crop = topology.landmarks(constant)[:, :2] * (90.0 / 256.0) + [10.0, 5.0] + 0.5

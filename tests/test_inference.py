@@ -61,7 +61,7 @@ def test_the_last_crop_is_that_of_the_landmarks(result: FaceResult) -> None:
 
 def test_a_second_look_at_a_given_crop_is_predictions(reconstructor: Reconstructor, toy: Path) -> None:
     photo, crop = disc_photo(300, 420, CENTRE, RADIUS), (120.0, 40.0, 330.0, 250.0)
-    once = Reconstructor(toy, upright=False, refine=0)
+    once = Reconstructor(toy, upright=False, recrop=0)
     first = once.predict_box(photo, crop)
     np.testing.assert_array_equal(first, once.predict_crops([photo], [crop])[0])
     points = position_tables(256).landmarks(first)
@@ -113,7 +113,7 @@ def test_no_face_is_told_and_views_are_counted(reconstructor: Reconstructor) -> 
 
 
 def test_two_views_are_stacked_front_first(tmp_path: Path) -> None:
-    network = Reconstructor(save_toy_network(tmp_path, views=2), refine=0)
+    network = Reconstructor(save_toy_network(tmp_path, views=2), recrop=0)
     front, side = disc_photo(200, 200, (90, 110), 30), disc_photo(200, 200, (100, 100), 60)
     box = (0.0, 0.0, 200.0, 200.0)
     found = network(front, box, side, box)[0]

@@ -154,7 +154,7 @@ def test_the_fast_preset_looks_once_with_the_weights_of_another(tmp_path: Path, 
     away = np.linalg.norm((fast.vertices - usual.vertices)[:, :2], axis=1).mean()
     assert 0.1 < away < 3
     network = find_network("fast", runtime="tensorflow")
-    assert network.looks == 1 and Reconstructor("fast").refine == 0 and Reconstructor("mnv2_points").refine == 1
+    assert network.looks == 1 and Reconstructor("fast").recrop == 0 and Reconstructor("mnv2_points").recrop == 1
 
 
 def test_serving_counts_versions(run: Path, tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_a_preset_follows_faces_it_never_saw(people: list, coefficients: bool) -
     name = presets.default(coefficients)
     config = presets.model_config(name)
     assert config.views == 1 and (config.name == "rnet" or not coefficients)
-    error = _error(Reconstructor(name, refine=0), people)
+    error = _error(Reconstructor(name, recrop=0), people)
     assert error < NME_BOUND
 
 
@@ -66,7 +66,7 @@ def fronts() -> tuple[list[np.ndarray], np.ndarray]:
 
 def test_the_default_preset_follows_mouths_and_lids(fronts: tuple[list[np.ndarray], np.ndarray]) -> None:
     images, truth = fronts
-    maps = Reconstructor(refine=0).predict_crops(images, [box_from_landmarks(points) for points in truth])
+    maps = Reconstructor(recrop=0).predict_crops(images, [box_from_landmarks(points) for points in truth])
     figures = followed(PositionMap(load_open_face()).landmarks(maps, 81)[:, :68], truth)
     assert figures["mouth_opening"]["slope"] > 0.6 and figures["mouth_opening"]["correlation"] > 0.8
     assert figures["lids"]["slope"] > 0.4 and figures["lids"]["correlation"] > 0.6
@@ -110,7 +110,7 @@ def test_two_looks_that_agree_are_averaged() -> None:
     image, box = data.astronaut(), (175.0, 50.0, 275.0, 170.0)
     reconstruct = Reconstructor(upright=False)
     face = reconstruct(image, box=box)[0]
-    first = Reconstructor(refine=0, upright=False)(image, box=box)[0]
+    first = Reconstructor(recrop=0, upright=False)(image, box=box)[0]
     second = reconstruct.predict_crops([image], [face.box], rolls_rad=[np.radians(face.crop_roll_deg)])[0]
     apart = np.abs(first.position_map - second)[..., :2].mean()
     mean = (first.position_map + 2 * second)[..., :2] / 3
@@ -118,9 +118,9 @@ def test_two_looks_that_agree_are_averaged() -> None:
 
 
 def test_evaluation_looks_as_often_as_prediction_does() -> None:
-    looks = {name: NetworkPredictor(find_network(name), name).refine for name in ("fast", "mnv2_points")}
+    looks = {name: NetworkPredictor(find_network(name), name).recrop for name in ("fast", "mnv2_points")}
     assert looks == {"fast": 0, "mnv2_points": 1}
-    assert NetworkPredictor(find_network("fast"), "fast", refine=2).refine == 2
+    assert NetworkPredictor(find_network("fast"), "fast", recrop=2).recrop == 2
 
 
 def test_detail_brings_normals_nearer_to_the_truth(tmp_path: Path) -> None:

@@ -177,13 +177,16 @@ def test_a_folder_in_the_way_and_a_cache_that_cannot_be_written_are_told(
 
 @pytest.mark.slow
 def test_processes_that_meet_an_empty_cache_at_once_all_predict(repository: Path, tmp_path: Path) -> None:
+    config = override(Config(model=TINY), {"model.width": 0.1}).model
+    presets.save(models.build(config), config, tmp_path / "mine", {})
     script = (
-        "import numpy as np, tfface\n"
-        "picture = np.random.default_rng(0).integers(0, 255, (96, 96, 3), dtype=np.uint8)\n"
-        "print(tfface.Reconstructor('rnet_points', runtime='tensorflow').predict_box(picture, (0, 0, 96, 96)).sum())\n"
+        "import numpy as np, sys, tensorflow as tf; from tfface import weights\n"
+        "picture = np.random.default_rng(0).random((1, 32, 32, 6), dtype=np.float32)\n"
+        "folder = weights.saved_model(sys.argv[1])\n"
+        "print(tf.saved_model.load(str(folder)).serve(picture)['position_map'].numpy().sum())\n"
     )
     environment = {**os.environ, "TFFACE_CACHE": str(tmp_path)}
-    command = [sys.executable, "-c", script]
+    command = [sys.executable, "-c", script, str(tmp_path / "mine")]
     begun = [
         subprocess.Popen(command, cwd=repository, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)
     ]

@@ -15,6 +15,7 @@ GONE = {
     "is no box": r"(?<![Tt]here )\bis no (box|folder|file|angle)\b",
     "are no numbers": r"\bare no (finite )?numbers\b",
     "names without meaning": r"\b(restlessness|best_change)\b",
+    "refining, which fits the face model, for cropping again": r"\brefine(=\d|: int)",
 }
 
 

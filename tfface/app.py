@@ -49,7 +49,7 @@ class Made:
         said: sentences; model: a GLB; picture: a sheet; film: with the mesh; files: to download.
     """
 
-    said: str
+    report: str
     model: Path | None
     picture: Path | None
     film: Path | None
@@ -109,12 +109,12 @@ def _of_photographs(uploads: Sequence[Path], folder: Path, reconstructor: Recons
     for place, path in enumerate(uploads):
         progress(0.6 * place / len(uploads), f"looking at {path.name}")
         results.append(reconstructor(read_image(path))[0])
-    said = []
+    report = []
     if len(results) > 1:
         progress(0.6, "one person of all photographs")
         results = reconstructor.as_set(results)
         strangers = doubts(results, reconstructor.points).strangers
-        said += [f"{uploads[number].name} seems to show another person." for number in strangers]
+        report += [f"{uploads[number].name} seems to show another person." for number in strangers]
     files: list[Path] = []
     options = FileOptions(mesh="head", level=1, formats=("glb", "obj", "png"))
     for place, (result, stem) in enumerate(zip(results, stems(list(uploads)), strict=True)):
@@ -122,9 +122,9 @@ def _of_photographs(uploads: Sequence[Path], folder: Path, reconstructor: Recons
         files += result.save(folder, stem, files=options)
         yaw, pitch, roll = result.pose.degrees
         doubt = " It may be no face." if result.doubtful else ""
-        said.append(f"{stem}: yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} degrees.{doubt}")
+        report.append(f"{stem}: yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} degrees.{doubt}")
     shown, sheet = (next(path for path in files if path.name.endswith(end)) for end in (".glb", "_sheet.png"))
-    return Made("\n\n".join(said), shown, sheet, None, files)
+    return Made("\n\n".join(report), shown, sheet, None, files)
 
 
 def _of_video(path: Path, folder: Path, reconstructor: Reconstructor, progress: Progress) -> Made:
@@ -132,12 +132,12 @@ def _of_video(path: Path, folder: Path, reconstructor: Reconstructor, progress: 
     from tfface.io.film import FOR_BROWSERS
     from tfface.video.run import Options, predict_video
 
-    said: list[str] = []
+    report: list[str] = []
     options = Options(kind="head", seconds=MOST_SECONDS, codec=FOR_BROWSERS)
     files = predict_video(
-        path, folder, reconstructor, load_detector("auto"), options, said.append, lambda line: progress(0.5, line)
+        path, folder, reconstructor, load_detector("auto"), options, report.append, lambda line: progress(0.5, line)
     )
-    return Made("\n\n".join(said), None, None, files[0], files)
+    return Made("\n\n".join(report), None, None, files[0], files)
 
 
 def page(reconstructor: Reconstructor, room: Path) -> Any:
@@ -164,7 +164,7 @@ def page(reconstructor: Reconstructor, room: Path) -> Any:
             shutil.rmtree(folder, ignore_errors=True)
             raise gradio.Error(item_error(error), print_exception=False) from error
         shown = (made.model, made.picture, made.film)
-        return made.said, *(None if each is None else str(each) for each in shown), [str(each) for each in made.files]
+        return made.report, *(None if each is None else str(each) for each in shown), [str(each) for each in made.files]
 
     with gradio.Blocks(title="tfface", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)) as blocks:
         gradio.Markdown(
@@ -174,13 +174,13 @@ def page(reconstructor: Reconstructor, room: Path) -> Any:
             with gradio.Column():
                 uploads = gradio.File(label="photographs or a video", file_count="multiple")
                 button = gradio.Button("Reconstruct", variant="primary")
-                said = gradio.Markdown()
+                report = gradio.Markdown()
                 files = gradio.Files(label="download")
             with gradio.Column():
                 model = gradio.Model3D(label="the head: drag to turn", height=480, camera_position=(90, 90, 0.5))
                 picture = gradio.Image(label="what was found", type="filepath")
                 film = gradio.Video(label="the video with the mesh")
-        button.click(reconstruct, uploads, [said, model, picture, film, files], concurrency_limit=1)
+        button.click(reconstruct, uploads, [report, model, picture, film, files], concurrency_limit=1)
     return blocks
 
 

@@ -78,8 +78,8 @@ class Pose(Common):
         from tfface.effects.pose import pose_drawn
 
         summaries = [face.summary() for face in faces]
-        told = [{name: each[name] for name in ("pose", "camera", "box_px")} for each in summaries]
-        return {"_pose.png": pose_drawn(faces[0].image, faces), "_pose.json": {"faces": told}}
+        poses = [{name: each[name] for name in ("pose", "camera", "box_px")} for each in summaries]
+        return {"_pose.png": pose_drawn(faces[0].image, faces), "_pose.json": {"faces": poses}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,7 @@ class Maps(Common):
 
         maps = face_maps(faces[0])
         made: Made = {f"_map_{name}.png": each.levels for name, each in maps.items()}
-        return {**made, "_maps.json": {f"map_{name}.png": each.told() for name, each in maps.items()}}
+        return {**made, "_maps.json": {f"map_{name}.png": each.describe() for name, each in maps.items()}}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -326,10 +326,10 @@ def _run(job: Common) -> int:
             for path in _results(job, stem, _chosen(job, faces), prepared):
                 print(f"{photo} -> {path}")
         except Exception as error:
-            said = item_error(error, photo)
+            reason = item_error(error, photo)
             if not folder:
-                raise UserError(said) from error
-            print(f"tfface apply: {said}", file=sys.stderr)
+                raise UserError(reason) from error
+            print(f"tfface apply: {reason}", file=sys.stderr)
             failed += 1
     return 1 if failed else 0
 

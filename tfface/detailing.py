@@ -53,7 +53,7 @@ class Detailer:
 
     def of(self, base: Unwrapped) -> Detail:
         """The detail of a base that is unrolled already."""
-        said = self._serve(base.inputs(self.size)[None])
-        if said["displacement"].shape != (1, self.size, self.size):
+        answer = self._serve(base.inputs(self.size)[None])
+        if answer["displacement"].shape != (1, self.size, self.size):
             raise UserError(f"{self.name} gives no displacement of {self.size} texels a side: {AGAIN}.")
-        return Detail.of(said["displacement"][0], said["albedo"][0], base.seen, self.name)
+        return Detail.of(answer["displacement"][0], answer["albedo"][0], base.seen, self.name)

@@ -33,13 +33,13 @@ def item_error(error: Exception, path: Path | None = None) -> str:
     with TFFACE_TRACEBACK set its traceback is printed.
     """
     if path is not None:
-        told = item_error(error)
-        return told if path.name in told else f"{path}: {told}"
+        sentence = item_error(error)
+        return sentence if path.name in sentence else f"{path}: {sentence}"
     if isinstance(error, UserError):
         return " ".join(str(error).split())
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exception(error, file=sys.stderr)
-    said = " ".join(str(error).split())[:300]
-    return f"unexpected {type(error).__name__}: {said} (set {TRACEBACK_VARIABLE}=1 to see where)"
+    words = " ".join(str(error).split())[:300]
+    return f"unexpected {type(error).__name__}: {words} (set {TRACEBACK_VARIABLE}=1 to see where)"

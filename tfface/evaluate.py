@@ -45,7 +45,7 @@ class Options:
     """A folder of .npz or .mat files with other methods' landmarks, a row each (scans: of folders of meshes)."""
     detector: str | None = None
     """Crop by our own detection (auto, blazeface, dlib, mtcnn) instead of the benchmark's boxes."""
-    refine: int | None = None
+    recrop: int | None = None
     """How often networks look again, in an upright crop of the landmarks just found (default: as often as prediction
     does with each, mostly once); 0: one look at the benchmark's crop."""
     rotate: Literal[0, 90, 180, 270] = 0
@@ -70,8 +70,8 @@ def main(argv: list[str] | None = None) -> int:
     import tyro
 
     options = tyro.cli(Options, args=argv, prog="tfface evaluate")
-    if (options.refine is not None and options.refine < 0) or (options.limit is not None and options.limit < 1):
-        raise UserError("--refine must be 0 or more and --limit 1 or more")
+    if (options.recrop is not None and options.recrop < 0) or (options.limit is not None and options.limit < 1):
+        raise UserError("--recrop must be 0 or more and --limit 1 or more")
     if not math.isfinite(options.side_yaw) or abs(options.side_yaw) > 180:
         raise UserError(f"--side-yaw {options.side_yaw} is not an angle: give degrees from -180 to 180")
     _check_places(options)
@@ -159,7 +159,7 @@ def _sets(options: Options) -> int:
     _draws_its_own(options)
     results = {}
     for found in [weights.find(name, coefficients=True) for name in options.model or (None,)]:
-        network = Reconstructor(found.saved_model(), refine=options.refine)
+        network = Reconstructor(found.saved_model(), recrop=options.recrop)
         if network.points is None:
             raise UserError(
                 f"{found.name} has no points and coefficients to solve several pictures by: take rnet_points."
@@ -201,13 +201,14 @@ def _draws_its_own(options: Options) -> None:
 
 def _landmarks(options: Options) -> int:
     from tfface.evaluation import report
-    from tfface.io.image import read_image
+    from tfface.io import image
 
     data = _read(options)
+    read_image: ReadImage = image.read_image
     if options.rotate:
         from tfface.evaluation.rotated import rotated
 
-        data, read_image = rotated(data, options.rotate, read_image)
+        data, read_image = rotated(data, options.rotate, image.read_image)
     columns = _columns(options, data, read_image)
     results = report.collect(data, columns)
     report.print_table(results)
@@ -289,7 +290,7 @@ def _predictors(options: Options, with_peers: bool) -> Iterable[tuple[str, Any]]
     names = options.model if options.model or with_peers else (None,)
     # All names are checked before the first long run.
     for called, network in [(weights.find(name).name, find_network(name)) for name in names]:
-        predictor = NetworkPredictor(network, called, options.detector or "auto", options.upright, options.refine)
+        predictor = NetworkPredictor(network, called, options.detector or "auto", options.upright, options.recrop)
         yield called, predictor
 
 

@@ -138,8 +138,8 @@ def _write(
     unit = "mm" if config.name == "detail" else "px"
     agreement = {f"largest_difference_{unit}": round(away, 4), "from": "Keras, of 256 a crop", "on": what}
     write_about(out, {**read_json_object(out / "tfface.json"), "agreement": agreement})
-    told = {"px": "pixels of 256", "mm": "mm"}[unit]
-    print(f"{form.format} in {out}: at most {away:.2g} {told} from Keras, on {what}")
+    unit_name = {"px": "pixels of 256", "mm": "mm"}[unit]
+    print(f"{form.format} in {out}: at most {away:.2g} {unit_name} from Keras, on {what}")
 
 
 def _largest_difference(model: keras.Model, config: ModelConfig, out: Path, crops: NDArray[np.float32]) -> float:
@@ -186,7 +186,7 @@ def _synthetic(config: ModelConfig, first: int, count: int) -> NDArray[np.float3
     generator = FaceGenerator(SyntheticSettings(image_size=config.image_size))
     pairs = [generator.pair(first + index) for index in range(count)]
     views = [[pair.front.image for pair in pairs], [pair.side.image for pair in pairs]][: config.views]
-    return np.concatenate([np.float32(view) / 255 for view in views], axis=-1)
+    return np.concatenate([np.asarray(view, np.float32) / 255 for view in views], axis=-1)
 
 
 def _write_preset(name: str, model: keras.Model, config: ModelConfig, card: dict[str, Any]) -> Path:

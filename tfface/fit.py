@@ -115,8 +115,8 @@ def _fit(arguments: Arguments, console: Console) -> None:
         for photo, base, face in zip(arguments.photos, stems(arguments.photos), faces, strict=True):
             source = photograph(photo)
             (stem,) = free_names(arguments.out, base, 1, source, arguments.overwrite)
-            told = about(source, 0, 1, made_with)
-            face.save(arguments.out, stem, overwrite=arguments.overwrite, about=told, files=arguments.files)
+            origin = about(source, 0, 1, made_with)
+            face.save(arguments.out, stem, overwrite=arguments.overwrite, about=origin, files=arguments.files)
             progress.advance(task)
             tell_results([Saved(photo, arguments.out / stem, face)], progress.console)
 

@@ -51,7 +51,7 @@ class Reconstructor:
         model: a preset's name, or the folder of an exported model or of a training run (`tfface.weights`); None: the
             best preset for one photograph. Or what `tfface.runtime.find_network` found.
         detector: a name of `tfface.detect.registry`, or a detector.
-        refine: how often to crop again from the network's own landmarks; None: once, or as the network's card says.
+        recrop: how often to crop again from the network's own landmarks; None: once, or as the network's card says.
         batch_size: crops in one call of the network.
         upright: find out which way up a face is where its box was given, or where a detector found it that also finds
             heads on their side; and turn crops that are taken again by the roll of the landmarks.
@@ -65,7 +65,7 @@ class Reconstructor:
         self,
         model: str | os.PathLike[str] | Network | None = None,
         detector: str | Detector = "auto",
-        refine: int | None = None,
+        recrop: int | None = None,
         batch_size: int = 16,
         upright: bool = True,
         runtime: str | None = None,
@@ -82,7 +82,7 @@ class Reconstructor:
         self.points = PointModel.from_card(self.card, network.folder / TRUST_FILE)
         self._serve = network.open()
         self._detector = detector
-        self.refine = network.looks - 1 if refine is None else refine
+        self.recrop = network.looks - 1 if recrop is None else recrop
         self.batch_size, self.upright = batch_size, upright
 
     def __call__(
@@ -240,7 +240,7 @@ class Reconstructor:
         self._check_views(side_image)
         if side_image is not None and side_box is None:
             raise UserError(_NO_SIDE_BOX)
-        side = None if side_image is None else self._crop(side_image, check_box(side_box))[0]
+        side = None if side_image is None or side_box is None else self._crop(side_image, check_box(side_box))[0]
         return self._predict_faces([image], [check_box(box)], [roll_rad], side)[0].position_map
 
     def faces_in_boxes(self, images: Sequence[Image], boxes: Sequence[Box]) -> list[FaceResult]:
@@ -248,7 +248,7 @@ class Reconstructor:
         does."""
         squares = [check_box(box) for box in boxes]
         answers = self._predict_faces(images, squares, [0.0] * len(squares), None)
-        given = [Detection(tuple(map(float, square)), 1.0, "given") for square in squares]
+        given = [Detection((float(a), float(b), float(c), float(d)), 1.0, "given") for a, b, c, d in squares]
         return [self._result(*each, {}) for each in zip(images, given, answers, strict=True)]
 
     def find_roll(self, image: Image, box: Box) -> float:
@@ -289,31 +289,31 @@ class Reconstructor:
         """What the network says of each face, in pixels of its image: the last look, or where two agree their mean (of
         networks that give maps alone; coefficients are those of one look)."""
         before = None
-        for turn in range(self.refine + 1):
+        for turn in range(self.recrop + 1):
             crops, matrices = zip(*(self._crop(*item) for item in zip(images, boxes, rolls, strict=True)), strict=True)
             views = [crop if side is None else np.concatenate([crop, side], axis=-1) for crop in crops]
-            said = self._run(np.stack(views))
-            maps = said["position_map"]
+            outputs = self._run(np.stack(views))
+            maps = outputs["position_map"]
             for index, matrix in enumerate(matrices):
                 maps[index] = _brought_back(maps[index], matrix)
-            if turn < self.refine:
+            if turn < self.recrop:
                 boxes, rolls = zip(*(self._next(*item) for item in zip(maps, boxes, rolls, strict=True)), strict=True)
                 before = maps
         if before is not None and self.layout is None:
-            said["position_map"] = np.stack([_agreed(*pair) for pair in zip(before, maps, strict=True)])
-        return [self._answer(said, index, *place) for index, place in enumerate(zip(boxes, rolls, strict=True))]
+            outputs["position_map"] = np.stack([_agreed(*pair) for pair in zip(before, maps, strict=True)])
+        return [self._answer(outputs, index, *place) for index, place in enumerate(zip(boxes, rolls, strict=True))]
 
     def _answer(
-        self, said: dict[str, NDArray[np.float32]], index: int, box: NDArray[np.float64], roll_rad: float
+        self, outputs: dict[str, NDArray[np.float32]], index: int, box: NDArray[np.float64], roll_rad: float
     ) -> _Answer:
         """The face of number `index` in what `_run` gave for crops of `box`, its map in image pixels."""
-        decoded = None if self.layout is None else DecodedFace(self.layout, said["coefficients"][index])
-        deviations = said.get("landmark_deviations")
+        decoded = None if self.layout is None else DecodedFace(self.layout, outputs["coefficients"][index])
+        deviations = outputs.get("landmark_deviations")
         if deviations is not None:
             deviations = deviations[index] * np.float32((box[2] - box[0]) / MAP_PIXELS)
-        found = None if self.points is None else Found.of(said, index)
-        confidences = said["confidences"][index] if "confidences" in said else None
-        return _Answer(said["position_map"][index], decoded, deviations, box, roll_rad, found, confidences)
+        found = None if self.points is None else Found.of(outputs, index)
+        confidences = outputs["confidences"][index] if "confidences" in outputs else None
+        return _Answer(outputs["position_map"][index], decoded, deviations, box, roll_rad, found, confidences)
 
     def _next(
         self, position_map: NDArray[np.float32], box: NDArray[np.float64], roll_rad: float
@@ -373,7 +373,7 @@ def _brought_back(position_map: NDArray[np.float32], matrix: NDArray[np.float64]
     back = invert_transform(matrix)
     linear = np.diag([0.0, 0.0, transform_scale(back)])
     linear[:2, :2] = back[:, :2]
-    return position_map @ np.float32(linear.T) + np.float32([*back[:, 2], 0.0])
+    return position_map @ linear.T.astype(np.float32) + np.array([*back[:, 2], 0.0], np.float32)
 
 
 def _agreed(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -382,7 +382,7 @@ def _agreed(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[
     size = np.sqrt(np.ptp(points[1], axis=0).prod())
     if not np.linalg.norm(points[0] - points[1], axis=-1).mean() < LOOKS_AGREE * size:
         return second
-    mean = (first + 2 * second) / 3  # the second saw more of what is small
+    mean = np.asarray((first + 2 * second) / 3, np.float32)  # the second saw more of what is small
     mean[..., 2] -= mean[..., 2].min()
     return mean
 

@@ -1,4 +1,5 @@
-"""`tfface info`: what is installed, what the face model is made of, which networks and presets there are.
+"""`tfface info`: what is installed, which networks and presets there are. `tfface info NAME` is a preset's card, or
+what the face model or the detector is made of.
 
 With `--json` one JSON object: `versions` (name to version, null where absent), `devices` (a list), `face_model` (name,
 checksum, sizes, provenance), `detector` (card of the default detector's weights), `models` (name to `parameters`),
@@ -13,14 +14,16 @@ import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import tyro
 
 from tfface import cli
+from tfface.errors import UserError
 from tfface.version import __version__
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
+ERROR = "aflw2000_dev_nme68_2d_mean_of_bins_percent"
+"""Of a card's metrics, what an overview has."""
 PRESETS = Path(__file__).parent / "presets"
 
 # What is shown, and the distributions that may hold it (the first one that is installed counts).
@@ -36,22 +39,25 @@ DISTRIBUTIONS = {
 
 @dataclass(frozen=True)
 class Options:
-    """Versions, devices, the face model and its licences, networks, presets."""
+    """Versions, devices, the face model and its licence, networks, presets."""
 
+    name: tyro.conf.Positional[str] = ""
+    """A preset, for its card; or face_model, detector (with sources and licences), models, versions."""
     json: bool = False
-    """Print one JSON object instead of tables."""
+    """Print one JSON object instead of a table."""
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Prints the information; 0."""
-    import tyro
+    """Prints the information; 0.
 
+    Raises:
+        UserError: there is none of this name.
+    """
     options = tyro.cli(Options, args=argv, prog="tfface info", config=(tyro.conf.FlagCreatePairsOff,))
-    information = gather()
     if options.json:
-        print(json.dumps(information, indent=2, ensure_ascii=False))
+        print(json.dumps(part(options.name) if options.name else gather(), indent=2, ensure_ascii=False))
     else:
-        show(information)
+        show(options.name, part(options.name) if options.name else overview())
     return 0
 
 
@@ -139,27 +145,53 @@ def presets() -> dict[str, Any]:
     return {path.parent.name: read_yaml(path) for path in sorted(PRESETS.glob("*/card.yaml"))}
 
 
-def show(information: dict[str, Any]) -> None:
-    """Prints `gather()`'s answer as tables."""
+def overview() -> dict[str, str]:
+    """What fits a screen: a line or two of each part."""
+    from tfface import models
+
+    model, detector_card, cards = face_model(), detector(), presets()
+    counts = (
+        f"{model['vertices']:,} vertices, {model['identity_components']} identities, {model['expressions']} expressions"
+    )
+    rows = {
+        "versions": ", ".join(f"{name} {version or 'not installed'}" for name, version in versions().items()),
+        "devices": ", ".join(f"{item['name']} ({item['description']})" for item in devices()),
+        "face model": f"{model['name']}: {counts}; {model['provenance']['licence']}",
+        "face detector": f"{detector_card['what']}; {detector_card['licence']}",
+        "networks": ", ".join(models.available()),
+    }
+    rows |= {f"preset {name}": _preset_in_a_line(card) for name, card in cards.items()}
+    rows["more"] = f"tfface info NAME, with {', '.join(cards)}, face_model, detector or models; --json for all of it"
+    return rows
+
+
+def _preset_in_a_line(card: dict[str, Any]) -> str:
+    found = card.get("metrics", {}).get(ERROR)
+    error = f", {found} % on AFLW2000-3D's 200 photographs" if found else ""
+    return f"{card.get('parameters', 0):,} parameters{error}"
+
+
+def part(name: str) -> dict[str, Any]:
+    """One part of `gather()`, or a preset's card.
+
+    Raises:
+        UserError: there is none of this name.
+    """
+    parts = {"versions": versions, "face_model": face_model, "detector": detector, "models": networks}
+    if name in parts:
+        return dict(parts[name]())
+    cards = presets()
+    if name not in cards:
+        names = ", ".join((*cards, *parts))
+        raise UserError(
+            f"There is no preset {name!r} to tell of: choose from {names}; or leave it out for an overview."
+        )
+    return dict(cards[name])
+
+
+def show(title: str, rows: dict[str, Any]) -> None:
+    """Prints a table of two columns."""
     from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else 110)
-    versions_found = {name: version or "not installed" for name, version in information["versions"].items()}
-    _table(console, "versions", versions_found)
-    _table(console, "devices", {item["name"]: item["description"] for item in information["devices"]})
-    model = {key.replace("_", " "): value for key, value in information["face_model"].items()}
-    provenance = model.pop("provenance")
-    model |= {"licence": provenance["licence"], "made by": provenance["command"]}
-    _table(console, "face model", model)
-    _table(console, "made of", {s["what"]: f"{s['from']}\n{s['licence']}" for s in provenance["sources"]})
-    _table(console, "face detector", information["detector"])
-    counts = {name: f"{item['parameters']:,} parameters" for name, item in information["models"].items()}
-    _table(console, "networks", counts)
-    for name, card in information["presets"].items():
-        _table(console, f"preset {name}", card)
-
-
-def _table(console: Console, title: str, rows: dict[str, Any]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
@@ -167,9 +199,18 @@ def _table(console: Console, title: str, rows: dict[str, Any]) -> None:
     table.add_column(style="cyan", max_width=46)
     table.add_column(overflow="fold")
     for key, value in rows.items():
-        text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
-        table.add_row(escape(key), escape(text))
-    console.print(table, "")
+        text = value if isinstance(value, str) else yaml_of(value)
+        table.add_row(escape(key.replace("_", " ")), escape(text))
+    Console(width=None if sys.stdout.isatty() else 110).print(table)
+
+
+def yaml_of(value: Any) -> str:
+    """A card's entry as people read it."""
+    import yaml
+
+    if not isinstance(value, dict | list):
+        return str(value)
+    return str(yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=100)).rstrip()
 
 
 if __name__ == "__main__":

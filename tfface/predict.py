@@ -130,16 +130,16 @@ def _run(arguments: Arguments, console: Console) -> int:
     names = dict(done)
     with progress_bar(console, transient=True) as progress:
         task = progress.add_task("loading the network", total=len(todo))
-        said_of = _predicted(arguments, _reconstructor(arguments, network), made_with, todo) if todo else ()
-        for (photo, _), said in said_of:
+        outcomes = _predicted(arguments, _reconstructor(arguments, network), made_with, todo) if todo else ()
+        for (photo, _), outcome in outcomes:
             progress.update(task, description=photo.name.replace("[", r"\["))
-            if isinstance(said, Exception):
+            if isinstance(outcome, Exception):
                 if not arguments.photo.is_dir():
-                    raise UserError(item_error(said, photo)) from said
-                _failure(photo, said, failures)
+                    raise UserError(item_error(outcome, photo)) from outcome
+                _failure(photo, outcome, failures)
             else:
-                tell_results(said, console)
-                names[photo] = [each.base.name for each in said]
+                tell_results(outcome, console)
+                names[photo] = [each.base.name for each in outcome]
             progress.advance(task)
     _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), len(failures), len(done))
     if arguments.photo.is_dir() and arguments.report and (todo or not (arguments.out / REPORT).is_file()):
@@ -176,11 +176,11 @@ def _write_report(arguments: Arguments, faces: list[tuple[Path, str]], failures:
     print(f"{page}: {len(faces)} faces, {len(failures)} failures")
 
 
-def _failure(photo: Path, error: Exception, told: list[str]) -> None:
+def _failure(photo: Path, error: Exception, failures: list[str]) -> None:
     """Tells that a photograph failed."""
-    said = item_error(error, photo)
-    told.append(said.replace(str(photo), photo.name))
-    print(f"tfface predict: {said}", file=sys.stderr)
+    sentence = item_error(error, photo)
+    failures.append(sentence.replace(str(photo), photo.name))
+    print(f"tfface predict: {sentence}", file=sys.stderr)
 
 
 def _say_how_it_went(arguments: Arguments, count: int, failed: int, done: int) -> None:
@@ -242,14 +242,14 @@ def _check(arguments: Arguments) -> None:
 def _made_with(arguments: Arguments, network: Network) -> dict[str, Any]:
     """What decides how a photograph's results come out, beside the photograph."""
     chosen = ("detector", "min_score", "box", "side_box", "recrop", "refine", "set", "way", "strict", "mat", "detail")
-    told = {name: getattr(arguments, name) for name in chosen}
-    if told["recrop"] is None:
-        told["recrop"] = network.looks - 1
+    chosen_values = {name: getattr(arguments, name) for name in chosen}
+    if chosen_values["recrop"] is None:
+        chosen_values["recrop"] = network.looks - 1
     if arguments.detail:
         from tfface.runtime import find_network
 
-        told["detail"] = find_network(arguments.detail_model, runtime=arguments.runtime).digest()
-    return {"model": network.digest(), **told, "files": asdict(arguments.files)}
+        chosen_values["detail"] = find_network(arguments.detail_model, runtime=arguments.runtime).digest()
+    return {"model": network.digest(), **chosen_values, "files": asdict(arguments.files)}
 
 
 def _reconstructor(arguments: Arguments, network: Network) -> Reconstructor:
@@ -349,8 +349,8 @@ def _predict_person(arguments: Arguments, batch: Batch, network: Network, consol
     how = WAYS[arguments.way or best_way(together[0], reconstructor.points)]
     counted = len(together) - len(doubts(together, reconstructor.points).useless)
     where = neutral[0] if neutral else arguments.out
-    said = f"{where}  identity of {counted} photographs: {how} ({reconstructor.preset})"
-    console.print(said, markup=False, soft_wrap=True)
+    line = f"{where}  identity of {counted} photographs: {how} ({reconstructor.preset})"
+    console.print(line, markup=False, soft_wrap=True)
     if arguments.set:
         _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), len(failures), 0)
         if arguments.report:

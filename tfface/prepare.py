@@ -232,10 +232,10 @@ def _write_report(options: Options, chunks: dict[int, list[str]]) -> tuple[int, 
     good, rows = 0, []
     for index in chunks:
         path, what = _shard(options, index, ".json"), "what was left out of a shard"
-        told = read_json_object(path, what, _ANEW)
+        notes = read_json_object(path, what, _ANEW)
         with reading(path, what, _ANEW):
-            good += int(told["faces"])
-            rows += list(told["failed"].items())
+            good += int(notes["faces"])
+            rows += list(notes["failed"].items())
     with (
         atomic_path(options.out / "report.csv") as beside,
         beside.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file,

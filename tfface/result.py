@@ -335,11 +335,11 @@ class FaceResult:
             written += write_maps(self.detail_maps(wanted.texture_size), target, stem)
             note["detail"] = {"network": self.detail.network, "displacement_png": DISPLACEMENT_NOTE}
         spent = {"meshes": (meshes - begin) * 1000, "pictures": (time.perf_counter() - meshes) * 1000}
-        said = {"software": MARK, **(about or {}), **self.summary(), **note}
-        said["timings_ms"] = {**said["timings_ms"], **{name: round(value, 2) for name, value in spent.items()}}
+        content = {"software": MARK, **(about or {}), **self.summary(), **note}
+        content["timings_ms"] = {**content["timings_ms"], **{name: round(value, 2) for name, value in spent.items()}}
         written.append(target / f"{stem}.json")
         with atomic_path(written[-1]) as beside:
-            beside.write_text(json.dumps(said, indent=1) + "\n", encoding="utf-8")
+            beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
         return written
 
     def _save_mat(self, path: Path) -> Path:

@@ -212,7 +212,8 @@ def _open_tensorflow(folder: Path) -> Serve:
     if weights.exported_format(folder) == "keras":
         from tfface.models.exports import load_keras
 
-        serve = module = load_keras(folder)
+        serve: Any = load_keras(folder)
+        module: Any = serve
     else:
         with reading(folder, "a SavedModel", AGAIN):
             module = tf.saved_model.load(str(folder))

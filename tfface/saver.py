@@ -52,9 +52,9 @@ class Saver:
             names = free_names(self.out, stem, len(results), source, self.overwrite, self._taken)
             self._taken.update(names)
         for number, (name, result) in enumerate(zip(names, results, strict=True)):
-            told = about(source, number, len(results), self.made_with)
-            whole = result if self.detailed is None else self.detailed(result)
-            whole.save(self.out, name, self.mat, self.overwrite, told, self.files)
+            origin = about(source, number, len(results), self.made_with)
+            detailed_face = result if self.detailed is None else self.detailed(result)
+            detailed_face.save(self.out, name, self.mat, self.overwrite, origin, self.files)
         return [Saved(photo, self.out / name, result) for name, result in zip(names, results, strict=True)]
 
 

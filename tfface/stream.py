@@ -127,17 +127,17 @@ def _reconstruct(reconstruct: Any, group: Sequence[_Work[Item]], save: Any, pool
     for work in group:
         if work.found.exception() is not None:
             work.saved.set_exception(work.found.exception())
-    whole = [work for work in group if not work.saved.done()]
+    unfailed = [work for work in group if not work.saved.done()]
     try:
-        answers: list[Any] = reconstruct([work.found.result() for work in whole]) if whole else []
+        answers: list[Any] = reconstruct([work.found.result() for work in unfailed]) if unfailed else []
     except Exception:
         answers = []
-        for work in whole:
+        for work in unfailed:
             try:
                 answers += reconstruct([work.found.result()])
             except Exception as error:
                 answers.append(error)
-    for work, answer in zip(whole, answers, strict=True):
+    for work, answer in zip(unfailed, answers, strict=True):
         if isinstance(answer, Exception):
             work.saved.set_exception(answer)
         else:

@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import tyro
+from tyro.conf import FlagCreatePairsOff as Flag
 
 from tfface.cli import run, training_convolutions
 from tfface.errors import UserError
-
-Flag = tyro.conf.FlagCreatePairsOff
 
 
 @dataclass(frozen=True)

@@ -18,14 +18,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import tyro
+from tyro.conf import FlagCreatePairsOff as Flag
 
 from tfface.cli import check_out
 from tfface.errors import UserError
 
 if TYPE_CHECKING:
     from tfface.data.shards import ShardSet
-
-Flag = tyro.conf.FlagCreatePairsOff
 
 
 @dataclass(frozen=True)

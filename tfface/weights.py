@@ -112,8 +112,12 @@ class Weights:
         """What an exported model's `tfface.json` says of these weights: commit, card, and how often to look at a face
         where that is not as usual."""
         graph = self.graph()
-        told = {} if graph is None else read_json_object(graph.with_name("tfface.json"))
-        return {"commit": card.get("commit", ""), "card": card, **{k: told[k] for k in ("looks",) if k in told}}
+        card_of_graph = {} if graph is None else read_json_object(graph.with_name("tfface.json"))
+        return {
+            "commit": card.get("commit", ""),
+            "card": card,
+            **{k: card_of_graph[k] for k in ("looks",) if k in card_of_graph},
+        }
 
     def graph(self) -> Path | None:
         """The graph that ONNX Runtime opens with these weights, where a preset's folder holds one."""
@@ -267,29 +271,29 @@ def _place(made: Path, target: Path) -> None:
 
 def _digest(file: Path) -> str:
     """Changes when anything does that an export is made of: weights, configuration, card, code, tables, libraries."""
-    told = hashlib.sha256(digest_of_code().encode())
+    digest_so_far = hashlib.sha256(digest_of_code().encode())
     for path in (presets.linked(file), *(file.parent / name for name in BESIDE_WEIGHTS)):
         if path.is_file():
-            _tell(told, path.name, path.read_bytes())
-    return told.hexdigest()[:16]
+            _tell(digest_so_far, path.name, path.read_bytes())
+    return digest_so_far.hexdigest()[:16]
 
 
 @lru_cache(maxsize=1)
 def digest_of_code() -> str:
-    told = hashlib.sha256()
+    digest_so_far = hashlib.sha256()
     for path in _graph_files():
-        _tell(told, path.relative_to(PACKAGE).as_posix(), path.read_bytes())
+        _tell(digest_so_far, path.relative_to(PACKAGE).as_posix(), path.read_bytes())
     for package in GRAPH_PACKAGES:
         try:
-            _tell(told, package, metadata.version(package).encode())
+            _tell(digest_so_far, package, metadata.version(package).encode())
         except metadata.PackageNotFoundError:
             continue
-    return told.hexdigest()
+    return digest_so_far.hexdigest()
 
 
-def _tell(told: Any, name: str, content: bytes) -> None:
-    told.update(f"{name} {len(content)}\n".encode())
-    told.update(content)
+def _tell(digest_so_far: Any, name: str, content: bytes) -> None:
+    digest_so_far.update(f"{name} {len(content)}\n".encode())
+    digest_so_far.update(content)
 
 
 def _graph_files() -> Iterator[Path]:

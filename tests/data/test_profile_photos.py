@@ -17,7 +17,7 @@ from tfface.result import reference_pose
 
 def test_records_hold_the_photograph_and_a_turned_one(tmp_path: Path, repository: Path) -> None:
     tool = load_tool(repository, "profile_photos")
-    network = Reconstructor(save_toy_network(tmp_path / "toy"), refine=0)
+    network = Reconstructor(save_toy_network(tmp_path / "toy"), recrop=0)
     write_image(tmp_path / "a.png", disc_photo(160, 200, (100, 80), 30))
     options = tool.Options(tmp_path / "a.png", tmp_path / "out", turns=2, image_size=128)
     result = network(disc_photo(160, 200, (100, 80), 30), (40, 20, 160, 140))[0]

@@ -14,7 +14,8 @@ from tfface import weights
 from tfface.errors import UserError
 from tfface.models import presets
 
-SMALL = "--pairs 256 --first-pairs 64 --workers 1 --textures 2 --image-size 48 --batch 4 --steps-per-epoch 4"
+FACES = "--pairs 64 --pairs-per-shard 16 --first-pairs 32 --workers 1 --textures 2 --image-size 48"
+SMALL = f"{FACES} --batch 4 --steps-per-epoch 4"
 NETWORK = "--model mnv2_light --model.width 0.1 --model.image-size 32 --model.map-size 16 --model.features 16"
 
 

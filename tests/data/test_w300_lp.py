@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from tests.data.tools import load_tool
+from tests.data.tools import killed, load_tool, plain_record
 from tests.face.small_models import write_300wlp
 from tfface.config import AugmentConfig, Config, DataConfig, ModelConfig
 from tfface.data import w300_lp
-from tfface.data.map_records import decode_map, encode_map, iterate_map_records
+from tfface.data.map_records import decode_map, encode_map, iterate_map_records, write_dataset
 from tfface.data.pipeline import make_datasets
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
@@ -191,6 +191,18 @@ def test_single_pictures_are_no_pairs(data: Path, tmp_path: Path) -> None:
         make_datasets(_config(tmp_path, 2))
     images, maps = next(iter(make_datasets(_config(tmp_path, 1))[1]))
     assert images.shape[-1] == 3 and 0 < maps[..., 3].numpy().mean() < 0.2
+
+
+def test_workers_change_nothing_and_a_killed_one_is_told(tmp_path: Path) -> None:
+    jobs, card = [w300_lp.Job(str(number), ()) for number in range(6)], {"kind": "maps"}
+    for workers in (1, 2):
+        assert write_dataset(tmp_path / str(workers), jobs, plain_record, card, 4, workers) == {}
+    for number in range(2):
+        name = f"faces-{number:05d}.tfrecord"
+        assert (tmp_path / "1" / name).read_bytes() == (tmp_path / "2" / name).read_bytes()
+    with pytest.raises(UserError, match="A process was killed"):
+        write_dataset(tmp_path / "killed", jobs, killed, card, 4, 2)
+    assert not list((tmp_path / "killed").glob("*.tfrecord"))
 
 
 def test_the_loss_leaves_unknown_texels_out() -> None:

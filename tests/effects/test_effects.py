@@ -58,7 +58,7 @@ def test_maps_say_what_is_there_in_their_units() -> None:
     assert (maps["depth"].levels[:5] == 0).all() and (maps["normals"].levels[0] == 0).all()
     shown = maps["visibility"].values()
     assert shown.max() <= 1.0 + 1e-6 and shown[:, :40].mean() != pytest.approx(shown[:, -40:].mean(), abs=0.02)
-    assert maps["depth"].told()["unit"] == "px of the photograph"
+    assert maps["depth"].describe()["unit"] == "px of the photograph"
 
 
 def test_light_comes_from_where_it_is_put() -> None:

@@ -41,7 +41,7 @@ def predictions(options: Options, note: Callable[[int], None]) -> None:
     """Photographs one by one, detection left out: its network is fixed, and takes most of the time."""
     from tfface.inference import Reconstructor
 
-    network, rng = Reconstructor(options.model, refine=0, upright=False), np.random.default_rng(0)
+    network, rng = Reconstructor(options.model, recrop=0, upright=False), np.random.default_rng(0)
     size = options.photo_pixels
     for number in range(options.predictions):
         image = rng.integers(0, 255, (size, size + number % 7, 3), np.uint8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from functools import cache
 from pathlib import Path
 
 import keras
@@ -30,6 +31,12 @@ TINY = {name: override(Config(), {"model": {"name": name, **SMALL}}).model for n
 TINY["rnet_points"] = override(Config(model=TINY["rnet"]), {"model.points": 70}).model
 CHANNELS = {"prn_res": 6, "dual_prn": 10, "rnet_points": 12}
 """Of what a network gives; 3 where it is not named. The last three are the answer."""
+
+
+@cache
+def built(name: str) -> keras.Model:
+    """The tiny network of this name; tests do not change it."""
+    return models.build(TINY[name])
 
 
 def images(config: ModelConfig, count: int = 2) -> np.ndarray:
@@ -72,7 +79,7 @@ def test_every_network_of_maps_is_in_the_harness() -> None:
 @pytest.mark.parametrize("views", [1, 2])
 def test_forward(name: str, views: int) -> None:
     config = override(Config(model=TINY[name]), {"model.views": views}).model
-    model = models.build(config)
+    model = built(name) if config == TINY[name] else models.build(config)
     units = model(images(config))
     assert (
         units.shape == (2, 32, 32, CHANNELS.get(name, 3)) and keras.backend.standardize_dtype(units.dtype) == "float32"
@@ -86,7 +93,7 @@ def test_forward(name: str, views: int) -> None:
 
 @pytest.mark.parametrize("name", TINY)
 def test_config_round_trip_gives_the_same_network(name: str) -> None:
-    model = models.build(TINY[name])
+    model = built(name)
     again = keras.Model.from_config(model.get_config())
     again.set_weights(model.get_weights())
     np.testing.assert_array_equal(again(images(TINY[name])), model(images(TINY[name])))
@@ -95,7 +102,7 @@ def test_config_round_trip_gives_the_same_network(name: str) -> None:
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_gives_a_float32_map(policy: str) -> None:
     for name, config in TINY.items():
-        model = models.build(config)
+        model = built(name)
         keras.config.set_dtype_policy(policy)
         try:
             mixed = models.build(config)
@@ -126,7 +133,7 @@ def test_skips_width_and_sizes() -> None:
 def test_a_refiner_that_changes_nothing_gives_the_brief_map_however_often() -> None:
     config = dataclasses.replace(TINY["prn_res"], refinements=3)
     model = models.build(config)
-    assert model.count_params() == models.build(TINY["prn_res"]).count_params()
+    assert model.count_params() == built("prn_res").count_params()
     brief, *refined = np.split(np.asarray(model(images(config))), 4, axis=-1)
     for stage in refined:
         np.testing.assert_allclose(stage, brief, atol=1e-5)
@@ -193,29 +200,26 @@ def test_mirror_average_says_of_a_mirrored_picture_the_mirrored_map() -> None:
     first = np.asarray(predict(picture)["position_map"])
     second = np.asarray(predict(picture[:, :, ::-1])["position_map"])[:, :, ::-1]
     np.testing.assert_allclose(second * [-1, 1, 1] + [256, 0, 0], first, atol=1e-2)
-    once = models.predictor(models.build(TINY["mnv2_light"]), TINY["mnv2_light"])
+    once = models.predictor(built("mnv2_light"), TINY["mnv2_light"])
     assert len(predict.outputs) == len(once.outputs) and predict.count_params() == once.count_params()
 
 
-SLOW = pytest.mark.slow  # an export takes a while; one network of each kind of decoder is too much for every run
+NIGHTLY = ("prn", "mnv2_prn")
+"""Networks whose every kind of layer others have (prn_res, mnv2_light), which are exported whenever tests run."""
 
 
-QUICK = ("mnv2_light", "dual_prn")
-
-
-@pytest.mark.parametrize("name", [*QUICK, *(pytest.param(n, marks=SLOW) for n in FAMILY if n not in QUICK)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.nightly) if n in NIGHTLY else n for n in FAMILY])
 def test_saved_model_gives_the_same_numbers(name: str, tmp_path: Path) -> None:
     import tensorflow as tf
 
-    config = TINY[name]
-    model = models.build(config)
+    config, model = TINY[name], built(name)
     folder = write_saved_model(model, config, tmp_path / "export", {"commit": "abc"})
     expected = keras.ops.convert_to_numpy(models.predictor(model, config)(images(config, 3))["position_map"])
-    for _ in range(2):
-        loaded = tf.saved_model.load(str(folder))
-        for count in (1, 3):
-            got = loaded.serve(tf.constant(images(config, 3)[:count]))["position_map"].numpy()
-            np.testing.assert_allclose(got, expected[:count], rtol=1e-4, atol=1e-3)
+    loaded = tf.saved_model.load(str(folder))
+    for count in (1, 3):
+        got = loaded.serve(tf.constant(images(config, 3)[:count]))["position_map"].numpy()
+        np.testing.assert_allclose(got, expected[:count], rtol=1e-4, atol=1e-3)
     info = json.loads((folder / "tfface.json").read_text())
     assert info["parameters"] == model.count_params() and info["commit"] == "abc" and info["image_size"] == 32
     assert info["views"] == config.views and info["face_model"]["checksum"]

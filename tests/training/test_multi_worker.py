@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.training import worker
+from tfface import models
 from tfface.config import Config, override
 from tfface.errors import UserError
 from tfface.training import multi_worker
@@ -47,7 +49,9 @@ def arrays(folder: Path) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.slow
-def test_a_lost_worker_ends_in_a_run_like_one_worker_with_twice_the_batch(tmp_path: Path) -> None:
+def test_a_lost_worker_ends_in_a_run_like_one_worker_with_twice_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "run"
     workers = start_workers(folder, 100_000, 0.3)
     try:
@@ -59,18 +63,17 @@ def test_a_lost_worker_ends_in_a_run_like_one_worker_with_twice_the_batch(tmp_pa
         assert workers[0].wait(300) == 2, log(tmp_path)
         assert "Another worker was lost" in log(tmp_path)
     finally:
-        for worker in workers:
-            worker.kill()
-            worker.wait()
+        for process in workers:
+            process.kill()
+            process.wait()
     stopped = read_state(folder)
     assert stopped is not None and stopped.step >= 4
     epochs = stopped.step // 2 + 2
-    assert [worker.wait(400) for worker in start_workers(folder, epochs, 0.0)] == [0, 0], log(tmp_path)
+    assert [process.wait(400) for process in start_workers(folder, epochs, 0.0)] == [0, 0], log(tmp_path)
 
     single = tmp_path / "single"
-    train = "import sys, worker; worker.train(sys.argv[1], int(sys.argv[2]), data__batch=8)"
-    command = [sys.executable, "-c", train, str(single), str(epochs)]
-    subprocess.run(command, env={**os.environ, "PYTHONPATH": str(WORKER.parent)}, check=True, timeout=400)
+    monkeypatch.setattr(models, "build", worker.build)
+    worker.train(str(single), epochs, data__batch=8)
     both, one = read_state(folder), read_state(single)
     assert both is not None and one is not None and both.step == one.step == 2 * epochs
     assert both.loss == pytest.approx(one.loss, rel=1e-3)

@@ -211,6 +211,7 @@ def wait_for(process: subprocess.Popen[str], folder: Path, enough: Callable[[lis
 
 @pytest.mark.slow
 def test_a_killed_worker_and_a_killed_driver_cost_at_most_an_epoch(start: Start, tmp_path: Path) -> None:
+    """And where the folder lies does not matter to what goes on in it."""
     folder = tmp_path / "sweep"
     options = ["--num-samples", "2", "--max-epochs", "5", "--scheduler", "none", "--seed", "3"]
     driver = start(*options, pause=1.5)
@@ -225,7 +226,8 @@ def test_a_killed_worker_and_a_killed_driver_cost_at_most_an_epoch(start: Start,
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     before = {r["trial_id"]: r["epoch"] for r in results(folder)}
-    assert start("--resume").wait(900) == 0, (tmp_path / "sweep.log").read_text()[-3000:]
+    folder = moved(folder)
+    assert start("--resume", "--storage", str(folder)).wait(900) == 0, (tmp_path / "sweep.log").read_text()[-3000:]
 
     trials = Storage(str(folder)).trials()
     assert [trial.status for trial in trials] == ["finished", "finished"]
@@ -239,6 +241,13 @@ def test_a_killed_worker_and_a_killed_driver_cost_at_most_an_epoch(start: Start,
         assert all(lost <= 1 for lost in steps_back), (name, epochs)  # how many epochs were done again
     assert set(before) == {r["trial_id"] for r in results(folder)}
     continues_as_a_run(folder)
+
+
+def moved(folder: Path) -> Path:
+    """A sweep's folder in another place."""
+    target = folder.parent / "elsewhere" / "moved"
+    target.parent.mkdir()
+    return folder.rename(target)
 
 
 def epochs_in_order(folder: Path) -> dict[str, list[int]]:
@@ -293,30 +302,19 @@ def lineage(checkpoint: Path) -> list[float]:
 
 
 @pytest.mark.slow
-def test_two_objectives_with_a_stored_study(start: Start, tmp_path: Path) -> None:
+def test_two_objectives_with_a_stored_study_go_on_in_another_folder(start: Start, tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
-    process = start(
-        "--num-samples", "3", "--max-epochs", "1", "--search", "optuna", "--scheduler", "none", "--milliseconds"
-    )
-    assert process.wait(900) == 0, (tmp_path / "sweep.log").read_text()[-3000:]
-    trials = Storage(str(folder)).trials()
-    assert len(trials) == 3 and all(trial.milliseconds for trial in trials)
-    assert "optim.learning_rate" in (folder / "study.journal").read_text()
-    assert (folder / "report" / "front.png").is_file()
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("search_by", ["random", "optuna"])
-def test_a_sweep_goes_on_in_another_folder(start: Start, tmp_path: Path, search_by: str) -> None:
-    folder, moved = tmp_path / "sweep", tmp_path / "elsewhere" / "moved"
-    options = ["--num-samples", "2", "--max-epochs", "4", "--scheduler", "none", "--seed", "3", "--search", search_by]
+    options = ["--num-samples", "3", "--max-epochs", "3", "--scheduler", "none", "--search", "optuna", "--milliseconds"]
     driver = start(*options, pause=1.5)
     wait_for(driver, folder, lambda done: any(r["epoch"] >= 2 for r in done))
     driver.send_signal(signal.SIGINT)
     driver.wait(120)
-    moved.parent.mkdir()
-    folder.rename(moved)
-    done = start("--resume", "--storage", str(moved)).wait(900)
+    begun, there = (folder / "study.journal").read_text(), moved(folder)
+    done = start("--resume", "--storage", str(there)).wait(900)
     assert done == 0, (tmp_path / "sweep.log").read_text()[-3000:]
     assert not folder.exists()
-    assert [trial.status for trial in Storage(str(moved)).trials()] == ["finished", "finished"]
+    trials = Storage(str(there)).trials()
+    assert [trial.status for trial in trials] == ["finished"] * 3 and all(trial.milliseconds for trial in trials)
+    study = (there / "study.journal").read_text()
+    assert study.startswith(begun) and len(study) > len(begun) and "optim.learning_rate" in study
+    assert (there / "report" / "front.png").is_file()

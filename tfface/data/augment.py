@@ -38,7 +38,8 @@ def crop_transform(picture_size: int, margin: float) -> Matrices:
 def random_similarities(count: int, config: AugmentConfig, rng: np.random.Generator) -> Matrices:
     """`[B,2,3]` random rotations, scales and shifts about the middle of the crop."""
     angle = rng.uniform(-1, 1, count) * np.deg2rad(config.rotation_deg)
-    scale = np.exp(rng.uniform(*np.log(config.scale), count))
+    low, high = np.log(config.scale)
+    scale = np.exp(rng.uniform(low, high, count))
     shift = rng.uniform(-1, 1, (count, 2)) * config.shift * CROP_SIZE
     return similarities(angle, scale, shift)
 
@@ -107,7 +108,8 @@ def _tone_tables(count: int, config: AugmentConfig, rng: np.random.Generator) ->
     factor = rng.uniform(*config.colour, (count, 1, 3))
     if config.some_channels:
         factor = np.where(random_subset(count, 3, rng)[:, None], factor, 1.0)
-    exponent = np.exp(rng.uniform(*np.log(config.gamma), (count, 1, 1)))
+    low, high = np.log(config.gamma)
+    exponent = np.exp(rng.uniform(low, high, (count, 1, 1)))
     exponent = np.where(rng.random((count, 1, 1)) < config.gamma_probability, exponent, 1.0)
     level = np.linspace(0.0, 1.0, 256)[None, :, None] * factor
     bent = np.where(exponent == 1.0, level, np.maximum(level, 1e-4) ** exponent)

@@ -83,10 +83,10 @@ def _unpng(data: bytes) -> NDArray[Any]:
 def decode(features: Features) -> dict[str, NDArray[Any]]:
     """A record's maps as levels: `MAPS` `[R,R,3]` uint8, `weight` uint8, `displacement` uint16; `crop`, `coefficients`,
     `landmarks`."""
-    told = {name: decode_image(features[name]) for name in ("photo", "albedo", "shaded", "albedo_offset", "crop")}
-    told |= {name: _unpng(features[name]) for name in ("lighting", "weight", "displacement")}
+    decoded = {name: decode_image(features[name]) for name in ("photo", "albedo", "shaded", "albedo_offset", "crop")}
+    decoded |= {name: _unpng(features[name]) for name in ("lighting", "weight", "displacement")}
     landmarks = np.asarray(features["landmarks"], np.float32).reshape(68, 2)
-    return {**told, "coefficients": np.asarray(features["coefficients"], np.float32), "landmarks": landmarks}
+    return {**decoded, "coefficients": np.asarray(features["coefficients"], np.float32), "landmarks": landmarks}
 
 
 class DetailShards(_Shards):
@@ -98,10 +98,10 @@ class DetailShards(_Shards):
 
     def _sample(self, features: Features, view: str | None) -> Sample:
         """Maps as large as the network has them, each texel the mean of those that it covers."""
-        told, size = decode(features), self.config.model.image_size
+        decoded, size = decode(features), self.config.model.image_size
         if self.config.model.space == "uv" and size != MAP_SIZE:
-            told |= {name: pooled(told[name], size) for name in (*MAPS, *_TRUTH)}
-        return Sample((), told)
+            decoded |= {name: pooled(decoded[name], size) for name in (*MAPS, *_TRUTH)}
+        return Sample((), decoded)
 
 
 def pooled(levels: NDArray[Any], size: int) -> NDArray[Any]:

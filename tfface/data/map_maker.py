@@ -23,7 +23,7 @@ from tfface.geometry.icp import move
 
 FloatArray = NDArray[np.floating]
 UPRIGHT = np.array([1.0, -1.0, 1.0])
-EXPRESSION_STD = 0.4
+MAP_EXPRESSION_STD = 0.4
 DENSE_NOISE_MM, LANDMARK_NOISE_MM = 6.0, 1.5
 FADE_MM = 15.0
 NEIGHBOURS = 8
@@ -77,7 +77,7 @@ class MapMaker:
     def _lifted(self, points: NDArray[np.float64], pose: Pose | None) -> Fit:
         """The fit of 2D points `[68,2]`, y up: depth and fit by turns."""
         assert pose is not None
-        depth = pose.to_image(self._landmark_fit.mean)[:, 2:]
+        depth: FloatArray = pose.to_image(self._landmark_fit.mean)[:, 2:]
         for _ in range(LIFT_ROUNDS):
             fit = self._landmark_fit(np.concatenate([points, depth], axis=1), iterations=2)
             depth = move(fit.motion, self._landmark_fit.shape(fit.coefficients))[:, 2:]
@@ -90,7 +90,7 @@ class MapMaker:
         return move(fit.motion, self.surface.vertices(cage)) * UPRIGHT
 
     def _fit_of(self, vertices: NDArray[np.integer], noise_mm: float) -> CoefficientFit:
-        return open_face_fit(self.face, vertices, EXPRESSION_STD, noise_mm)
+        return open_face_fit(self.face, vertices, MAP_EXPRESSION_STD, noise_mm)
 
     @cached_property
     def _dense_fit(self) -> CoefficientFit:

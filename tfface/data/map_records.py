@@ -16,9 +16,12 @@ chart (`tfface.face.position_map`), in pixels of the stored picture, whose side 
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.cli import progress_bar
+from tfface.data.workers import end_with_parent, telling_of_killed_workers
 from tfface.errors import UserError, item_error
 from tfface.geometry.align import box_from_landmarks, crop_transform, square_box, transform_points
 from tfface.io.examples import Value, decode_example, encode_example, write_records
@@ -123,8 +127,10 @@ def encode_map(position_map: NDArray[np.floating]) -> bytes:
 
 def decode_map(data: bytes) -> NDArray[np.float32]:
     """The inverse of `encode_map`, to 1/32 pixel."""
-    levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)[..., ::-1]
-    return np.asarray(levels / STEPS_PER_PX - OFFSET_PX, np.float32)
+    levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if levels is None:
+        raise ValueError("its map cannot be decoded")
+    return np.asarray(levels[..., ::-1] / STEPS_PER_PX - OFFSET_PX, np.float32)
 
 
 def write_map_shard(path: Path, records: Iterable[MapRecord]) -> None:
@@ -208,7 +214,7 @@ def write_dataset(
     parts = [jobs[first : first + records_per_shard] for first in range(0, len(jobs), records_per_shard)]
     paths = [out / f"faces-{index:05d}.tfrecord" for index in range(len(parts))]
     missing = [index for index, path in enumerate(paths) if not path.exists()]
-    with _Mapped(make, workers) as mapped, progress_bar() as progress:
+    with _mapped(make, workers) as mapped, progress_bar() as progress:
         task = progress.add_task("faces", total=sum(len(parts[index]) for index in missing))
         for index in missing:
             records = []
@@ -235,25 +241,24 @@ def report(out: Path, jobs: int, failed: dict[str, str]) -> int:
     return 1 if failed else 0
 
 
-class _Mapped:
-    """`with _Mapped(make, workers) as mapped: mapped(jobs)` gives results, or reasons as text, in order."""
+@contextmanager
+def _mapped(
+    make: Callable[[Any], MapRecord], workers: int
+) -> Iterator[Callable[[Sequence[Any]], Iterator[MapRecord | str]]]:
+    """What makes of jobs their results, or reasons as text, in order.
 
-    def __init__(self, make: Callable[[Any], MapRecord], workers: int) -> None:
-        self.make, self.workers, self.pool = make, workers, None
-
-    def __enter__(self) -> Callable[[Sequence[Any]], Iterator[MapRecord | str]]:
-        if self.workers <= 1:
-            return lambda jobs: (_attempt(self.make, job) for job in jobs)
-        import multiprocessing
-
-        pool = multiprocessing.get_context("spawn").Pool(self.workers, _start, (self.make,))
-        self.pool = pool
-        return lambda jobs: pool.imap(_attempt_shared, jobs, chunksize=4)
-
-    def __exit__(self, *_: object) -> None:
-        if self.pool is not None:
-            self.pool.terminate()
-            self.pool.join()
+    Raises:
+        UserError: a process was killed.
+    """
+    if workers <= 1:
+        yield lambda jobs: (_attempt(make, job) for job in jobs)
+        return
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start, (make,))
+    try:
+        with telling_of_killed_workers():
+            yield lambda jobs: pool.map(_attempt_shared, jobs, chunksize=4)
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 _make: Callable[[Any], MapRecord] | None = None
@@ -261,6 +266,7 @@ _make: Callable[[Any], MapRecord] | None = None
 
 def _start(make: Callable[[Any], MapRecord]) -> None:
     global _make
+    end_with_parent()
     cv2.setNumThreads(1)
     _make = make
 

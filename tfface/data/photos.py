@@ -85,7 +85,7 @@ def _example(record: PhotoRecord) -> bytes:
         "source": json.dumps(asdict(record.crop), sort_keys=True).encode(),
         **{mask: _encode_png(getattr(record, mask)) for mask in MASKS},
         "landmarks68": record.landmarks68,
-        "matrix": record.crop.matrix,
+        "matrix": np.asarray(record.crop.matrix, np.float32),
     }
     return encode_example(features)
 

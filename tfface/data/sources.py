@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -104,6 +104,8 @@ class _Shards(ABC):
     """Shards: every record has its place, so samples are read in any order; each pass over a folder has one of its own,
     and takes in the shards that were added meanwhile."""
 
+    shapes: Shapes
+
     def __init__(self, config: Config, folder: Path, stored: int, per_shard: str) -> None:
         face, card = load_open_face(), read_dataset_card(folder)
         check_face_model(folder, card, face.checksum)
@@ -194,7 +196,7 @@ class MapShards(_Shards):
 
     def _sample(self, features: Features, view: str | None) -> Sample:
         views = [decode_view(features, name) for name in (VIEWS if view is None else (view,))]
-        weight = np.float32(views[0].mask / 255)
+        weight = (views[0].mask / 255).astype(np.float32)
         maps = np.concatenate([views[0].position_map, weight[..., None]], axis=-1)
         if self.shapes["map"] != maps.shape:
             flat, (texels, weights) = maps.reshape(-1, 4), self._texels
@@ -235,7 +237,7 @@ class LiveFaces:
     def validation(self) -> Iterator[tuple[Features, str | None]]:
         return self._jobs(range(self.num_validation), VALIDATION_SEED)
 
-    def _jobs(self, numbers: Iterable[int], seed: int) -> Iterator[tuple[Features, str | None]]:
+    def _jobs(self, numbers: Iterable[int], seed: int) -> Generator[tuple[Features, str | None], None, None]:
         """The jobs of these numbers, which ascend: each record has as many as the network tells views apart."""
         views, wanted = len(self.views), deque[list[int]]()
 

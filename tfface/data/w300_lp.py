@@ -142,7 +142,7 @@ class RecordMaker:
         """One picture's crop, map and mask."""
         image = read_image(photo.image)
         if self.bfm is None:
-            points = landmarks_of(photo)
+            points: NDArray[np.floating] = landmarks_of(photo)
             position_map, mask = self._maker.landmarks(points, pose_of(photo, len(image)))
         else:
             vertices = self.vertices(photo, len(image))

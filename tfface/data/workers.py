@@ -28,9 +28,7 @@ _generator = None
 def _start(settings: SyntheticSettings) -> None:
     """In a worker: one thread each, one generator for all its faces; it ends when its parent was killed."""
     global _generator
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+    end_with_parent()
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     import cv2
 
@@ -39,6 +37,13 @@ def _start(settings: SyntheticSettings) -> None:
     cv2.setNumThreads(1)
     if _generator is None or _generator.settings != settings:  # a Ray worker makes shard after shard
         _generator = FaceGenerator(settings)
+
+
+def end_with_parent() -> None:
+    """In a worker: it ends when the process that began it was killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
 def _end_with(parent: multiprocessing.process.BaseProcess) -> None:

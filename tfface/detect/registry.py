@@ -10,25 +10,25 @@ from tfface.detect.base import Detector
 from tfface.errors import UserError
 
 
-def _blazeface(*min_score: float) -> Detector:
+def _blazeface(min_score: float | None) -> Detector:
     from tfface.detect.blazeface.detector import BlazeFace
 
-    return BlazeFace(*min_score)
+    return BlazeFace() if min_score is None else BlazeFace(min_score)
 
 
-def _dlib(*min_score: float) -> Detector:
+def _dlib(min_score: float | None) -> Detector:
     from tfface.detect.dlib_hog import DlibHog
 
-    return DlibHog(*min_score)
+    return DlibHog() if min_score is None else DlibHog(min_score)
 
 
-def _mtcnn(*min_score: float) -> Detector:
+def _mtcnn(min_score: float | None) -> Detector:
     from tfface.detect.mtcnn import Mtcnn
 
-    return Mtcnn(*min_score)
+    return Mtcnn() if min_score is None else Mtcnn(min_score)
 
 
-DETECTORS: dict[str, Callable[..., Detector]] = {
+DETECTORS: dict[str, Callable[[float | None], Detector]] = {
     "auto": _blazeface,  # alone: what it misses, the others miss as well, or find at the price of false faces
     "blazeface": _blazeface,
     "dlib": _dlib,
@@ -54,7 +54,7 @@ def load_detector(name: str, min_score: float | None = None) -> Detector:
     if min_score is not None and not math.isfinite(min_score):
         raise UserError(f"The least score {min_score} is not a number: give one on the detector's scale.")
     try:
-        return DETECTORS[name](*([] if min_score is None else [min_score]))
+        return DETECTORS[name](min_score)
     except ImportError as error:
         raise UserError(
             f"The detector {name!r} needs a package that is missing ({error}): install it with "

@@ -18,7 +18,7 @@ from tfface.io.formats import TEXTURE_SIZES
 from tfface.result import FaceResult
 from tfface.viz.skin import SkinTexture
 
-RED_GREEN_BLUE = np.float32([0.299, 0.587, 0.114])
+RED_GREEN_BLUE = np.array([0.299, 0.587, 0.114], np.float32)
 
 
 def painted_texture(result: FaceResult, picture: NDArray[np.uint8]) -> SkinTexture:

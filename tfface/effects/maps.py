@@ -44,7 +44,7 @@ class FaceMap:
         offset, scale = (np.squeeze(np.array(each)) for each in (self.offset, self.scale))
         return np.asarray(offset + scale * self.levels, np.float64)
 
-    def told(self) -> dict[str, Any]:
+    def describe(self) -> dict[str, Any]:
         """What a JSON file says of it."""
         rule = "value = offset + scale * level, of each channel (red, green, blue)"
         return {
@@ -62,7 +62,7 @@ def face_maps(result: FaceResult) -> dict[str, FaceMap]:
     height, width = result.image.shape[:2]
     seen, weights, depth = rasterize(vertices, triangles, height, width)
     there = seen >= 0
-    normals = vertex_normals(vertices * np.float32([1, -1, 1]), triangles)
+    normals = vertex_normals(vertices * np.array([1, -1, 1], np.float32), triangles)
     pixels = interpolate(seen, weights, triangles, np.concatenate([normals, _mean_code()], axis=1))
     length = np.maximum(np.linalg.norm(pixels[..., :3], axis=-1, keepdims=True), 1e-6)
     tables = position_tables(len(result.position_map))

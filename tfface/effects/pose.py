@@ -59,7 +59,13 @@ def _draw_one(canvas: NDArray[np.uint8], result: FaceResult) -> None:
     write_text(canvas, f"yaw {yaw:.0f}  pitch {pitch:.0f}  roll {roll:.0f}", left, bottom, large)
 
 
-def _line(canvas: NDArray[np.uint8], start: NDArray[np.floating], end: NDArray[np.floating], colour, thick) -> None:  # type: ignore[no-untyped-def]
-    ends = [tuple(np.round((point - 0.5) * 16).astype(int).tolist()) for point in (start, end)]
+def _line(
+    canvas: NDArray[np.uint8],
+    start: NDArray[np.floating],
+    end: NDArray[np.floating],
+    colour: tuple[int, int, int],
+    thick: int,
+) -> None:
+    first, last = (np.round((point - 0.5) * 16).astype(int).tolist() for point in (start, end))
     for ink, wide in (((20, 20, 20), thick + 2), (colour, thick)):
-        cv2.line(canvas, *ends, ink, wide, cv2.LINE_AA, 4)
+        cv2.line(canvas, first, last, ink, wide, cv2.LINE_AA, 4)

@@ -145,8 +145,11 @@ def _beside_too(values: FloatArray, where: HeadOnPhoto) -> NDArray[np.float32]:
     small = (SMOOTH_PIXELS, SMOOTH_PIXELS)
     # A vertex at the silhouette sees nothing of the face; what is carried on begins a little inside.
     inner = (cv2.distanceTransform(where.shows.astype(np.uint8), cv2.DIST_L2, 5) > 0.02 * where.size_px) * np.float32(1)
-    spread = [cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (values * inner[..., None], inner)]
-    around = cv2.GaussianBlur(pull_push(spread[0], spread[1][..., None]), (0, 0), 6.0)
+    spread, share = (
+        np.asarray(cv2.resize(part, small, interpolation=cv2.INTER_AREA), part.dtype)
+        for part in (values * inner[..., None], inner)
+    )
+    around = cv2.GaussianBlur(pull_push(spread, share[..., None]), (0, 0), 6.0)
     around = cv2.resize(around, (width, height))
     rim = np.clip(cv2.distanceTransform(where.shows.astype(np.uint8), cv2.DIST_L2, 5) / (0.05 * where.size_px), 0, 1)
     away = cv2.distanceTransform(1 - shows.astype(np.uint8), cv2.DIST_L2, 5) / (FADE * where.size_px)

@@ -90,7 +90,7 @@ class BfmTruth:
         rules = {"dense_2d": None, "dense_3d_raw": "raw", "dense_3d_centred": "centred"}
         return {key: float(dense_nme(at[None], kept, rule, size)[0]) for key, rule in rules.items()}  # type: ignore[arg-type]
 
-    def item(self, index: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def item(self, index: int) -> tuple[NDArray[np.floating], NDArray[np.float64]]:
         """Vertices `[V,3]` and the file's own 68 points `[68,3]` in pixels.
 
         Raises:

@@ -96,9 +96,9 @@ def predict_column(
 
 
 def _crop_note(find_box: FindBox | None, predictor: Predictor) -> str:
-    refine = getattr(predictor, "refine", 0)
+    recrop = getattr(predictor, "recrop", 0)
     crop = "the benchmark's boxes" if find_box is None else "our detector (the benchmark's box where it misses)"
-    return crop + (f", then {refine} more of the landmarks found" if refine else "")
+    return crop + (f", then {recrop} more of the landmarks found" if recrop else "")
 
 
 _OFFSET = np.array([OFFSET_PX, OFFSET_PX, 0.0])

@@ -115,9 +115,11 @@ def displaced(shown: Shown, detail: Detail) -> Surface:
 def offset(shown: Shown, albedo: FloatArray, shape_mm: FloatArray) -> Surface:
     """The base with offsets of maps in its crop `[S,S,3]` (Fan): of albedo, and of shape in mm in the camera's axes."""
     base, box = shown.base, shown.result.box
-    at = [np.float32((base.places[..., k] - box[k]) / (box[2] - box[0]) * len(albedo) - 0.5) for k in range(2)]
+    u, v = (
+        np.asarray((base.places[..., k] - box[k]) / (box[2] - box[0]) * len(albedo) - 0.5, np.float32) for k in range(2)
+    )
     colours, moves = (
-        cv2.remap(np.float32(part), *at, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        np.asarray(cv2.remap(part.astype(np.float32), u, v, cv2.INTER_LINEAR, None, cv2.BORDER_REPLICATE), np.float32)
         for part in (albedo, shape_mm)
     )
     down, right = np.gradient(base.position + moves, axis=(0, 1))
@@ -137,8 +139,8 @@ def with_offsets(network: Network) -> Method:
         assert result.decoded is not None
         crop = warp_image(result.image, crop_transform(result.box, size), size, size) / np.float32(255)
         inputs = np.concatenate([crop, base_of(result.decoded, size)["render"]], axis=-1)[None]
-        said = serve(np.asarray(inputs, np.float32))
-        return offset(shown, said["albedo"][0], MM_PER_UNIT * said["shape"][0])
+        answer = serve(np.asarray(inputs, np.float32))
+        return offset(shown, answer["albedo"][0], MM_PER_UNIT * answer["shape"][0])
 
     return method
 
@@ -157,10 +159,10 @@ def _moved(shown: Shown, moves: FloatArray, normal: FloatArray, albedo: FloatArr
     per_mm = decoded.camera.pixels_per_mm * (shown.result.box[2] - shown.result.box[0]) / 256
     return replace(
         base,
-        position=np.float32(base.position + moves),
-        normal=np.float32(normal),
-        places=np.float32(base.places + per_mm * moves * [1, -1, 1]),
-        albedo=np.float32(np.clip(base.albedo + albedo, 0, 1)),
+        position=np.asarray(base.position + moves, np.float32),
+        normal=np.asarray(normal, np.float32),
+        places=np.asarray(base.places + per_mm * moves * [1, -1, 1], np.float32),
+        albedo=np.asarray(np.clip(base.albedo + albedo, 0, 1), np.float32),
     )
 
 
@@ -266,20 +268,20 @@ def write_report(out: Path, outcome: Outcome, base: str, count: int) -> dict[str
         "normals turn where spots are painted into the photograph"
     )
     means = outcome.means()
-    told = {"benchmark": "detail", "models": means, "people": outcome.rows, "protocol": protocol}
+    summary = {"benchmark": "detail", "models": means, "people": outcome.rows, "protocol": protocol}
     with atomic_path(out / "results.json") as beside:
-        beside.write_text(json.dumps({"software": MARK, **told, "versions": page.versions()}, indent=1))
+        beside.write_text(json.dumps({"software": MARK, **summary, "versions": page.versions()}, indent=1))
     write_image(out / "detail.jpg", outcome.pictures, result=True)
     head, rows = table(means)
     with atomic_path(out / "report.html") as beside:
         beside.write_text(page.page("detail", page.table(head, rows), page.paragraph(protocol)))
-    return told
+    return summary
 
 
 def table(means: dict[str, dict[str, float]]) -> tuple[list[str], list[list[str]]]:
     """Head and rows; in brackets the difference from the base."""
     base, rows = means["base"], []
     for name, figures in means.items():
-        told = [f"{figures[key]:.3f} ({100 * (figures[key] / base[key] - 1):+.1f} %)" for key in FIGURES[:-1]]
-        rows.append([name, *told, f"{figures['freckle_deg']:.2f}"])
+        changes = [f"{figures[key]:.3f} ({100 * (figures[key] / base[key] - 1):+.1f} %)" for key in FIGURES[:-1]]
+        rows.append([name, *changes, f"{figures['freckle_deg']:.2f}"])
     return ["", "normals, degrees", "seen surface, mm", "shape, mm", "photometric", "freckles, degrees"], rows

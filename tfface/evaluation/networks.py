@@ -22,7 +22,7 @@ class NetworkPredictor:
     Attributes:
         name: heads its column.
         num_views: 1, or 2 for a front and a side picture.
-        refine: how often it looks again.
+        recrop: how often it looks again.
         triangles: `[F,3]` of its meshes.
     """
 
@@ -32,12 +32,12 @@ class NetworkPredictor:
         name: str,
         detector: str = "auto",
         upright: bool = False,
-        refine: int | None = None,
+        recrop: int | None = None,
     ) -> None:
         """Opens a network (`tfface.runtime`), or the one in a folder; `detector` finds faces where there is no box.
 
         With `upright` it finds out which way up the face in a box is, as prediction does with a given box (one view
-        only). `refine` is how often it looks again, in an upright crop of the landmarks just found; None: as often as
+        only). `recrop` is how often it looks again, in an upright crop of the landmarks just found; None: as often as
         prediction does.
 
         Raises:
@@ -48,8 +48,8 @@ class NetworkPredictor:
         from tfface.inference import Reconstructor
 
         self.name = name
-        self._reconstructor = Reconstructor(network, refine=refine)
-        self.refine = self._reconstructor.refine
+        self._reconstructor = Reconstructor(network, recrop=recrop)
+        self.recrop = self._reconstructor.recrop
         self.num_views = self._reconstructor.num_views
         face = load_open_face()
         self._topology = PositionMap(face)

@@ -88,10 +88,10 @@ def _row(
         alone = [shape(_identity(result), true) for result in results]
         means = np.cumsum([_identity(result) for result in results], axis=0) / np.arange(1, len(results) + 1)[:, None]
         for size in (size for size in SIZES if size <= len(results)):
-            told = {"mean": shape(means[size - 1], true), "together": error(results[:size])}
-            told |= _by_confidences(network, results[:size], shape, true)
-            told |= {"one of them": float(np.mean(alone[:size])), "best of them": float(np.min(alone[:size]))}
-            sets |= {f"{name} {size} {method}": value for method, value in told.items()}
+            figures = {"mean": shape(means[size - 1], true), "together": error(results[:size])}
+            figures |= _by_confidences(network, results[:size], shape, true)
+            figures |= {"one of them": float(np.mean(alone[:size])), "best of them": float(np.min(alone[:size]))}
+            sets |= {f"{name} {size} {method}": value for method, value in figures.items()}
     return {**sets, **_pair_row(network, person, other, error, rng, shape), "side_yaw_deg": abs(person.side.yaw_deg)}
 
 
@@ -128,7 +128,7 @@ def _pair_row(
         "noise": person.side.with_picture(noise(person.side.image, rng)),
     }
     front, side, *others = look(network, [person.front, person.side, *wrong.values()])
-    told = {
+    figures = {
         "front, as the network says": shape(_identity(front), person.identity),
         "side, as the network says": shape(_identity(side), person.identity),
         "front": error([front]),
@@ -136,11 +136,11 @@ def _pair_row(
     }
     for name, result in zip(("", *wrong), (side, *others), strict=True):
         both = _together(network, [front, result], True)
-        told[f"side: {name}"] = shape(both.identity, person.identity)
-        told[f"strangeness: {name}"] = float(both.strangeness.max())
-        told[f"worth: {name}"] = float(both.worth[1] / both.worth[0])
-    told["pair"] = told.pop("side: ")
-    return told
+        figures[f"side: {name}"] = shape(both.identity, person.identity)
+        figures[f"strangeness: {name}"] = float(both.strangeness.max())
+        figures[f"worth: {name}"] = float(both.worth[1] / both.worth[0])
+    figures["pair"] = figures.pop("side: ")
+    return figures
 
 
 def _mirrored(seen: Seen) -> Seen:
@@ -170,7 +170,7 @@ def summary(rows: list[dict[str, Any]], trust: Trust) -> dict[str, Any]:
     """Means, standard errors of the means, the pair by yaw of the side, and how often what is wrong is told."""
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     spread, yaw = np.sqrt(len(rows)), columns.pop("side_yaw_deg")
-    told = {name: columns.pop(name) for name in list(columns) if name.startswith(("strangeness", "worth"))}
+    figures = {name: columns.pop(name) for name in list(columns) if name.startswith(("strangeness", "worth"))}
     table = {name: [float(values.mean()), float(values.std() / spread)] for name, values in columns.items()}
     bins = []
     for low, high in zip(SIDE_BINS_DEG[:-1], SIDE_BINS_DEG[1:], strict=True):
@@ -179,16 +179,16 @@ def summary(rows: list[dict[str, Any]], trust: Trust) -> dict[str, Any]:
             bins.append([low, high, int(inside.sum()), *(float(columns[name][inside].mean()) for name in PAIR)])
     wide = yaw >= MOST_FRONT_DEG
     sides = {name: float(columns[name][wide].mean()) for name in columns if name.startswith(("front", "side", "pair"))}
-    people = {name.partition(": ")[2] or "the right one": values for name, values in told.items()}
+    people = {name.partition(": ")[2] or "the right one": values for name, values in figures.items()}
     return {
         "people": len(rows),
         "mm": table,
         "side_above_45_mm": sides,
         "by_side_yaw": bins,
         "told_as_two_people": {
-            name: float((told[f"strangeness: {_plain(name)}"] > trust.strange).mean()) for name in people
+            name: float((figures[f"strangeness: {_plain(name)}"] > trust.strange).mean()) for name in people
         },
-        "told_as_useless": {name: float((told[f"worth: {_plain(name)}"] < LEAST_WORTH).mean()) for name in people},
+        "told_as_useless": {name: float((figures[f"worth: {_plain(name)}"] < LEAST_WORTH).mean()) for name in people},
     }
 
 

@@ -21,9 +21,9 @@ def write_sets_report(out: Path, results: dict[str, dict[str, Any]]) -> dict[str
     Args:
         results: of each network, by `person_sets.summary`.
     """
-    told = {"benchmark": "sets", "models": results, "protocol": PROTOCOL, "versions": page.versions()}
+    summary = {"benchmark": "sets", "models": results, "protocol": PROTOCOL, "versions": page.versions()}
     with atomic_path(out / "results.json") as beside:
-        beside.write_text(json.dumps({"software": MARK, **told}, indent=1, allow_nan=False))
+        beside.write_text(json.dumps({"software": MARK, **summary}, indent=1, allow_nan=False))
     _plot_sizes(results, out / "sets.png")
     _plot_yaw(results, out / "pairs.png")
     parts = []
@@ -33,7 +33,7 @@ def write_sets_report(out: Path, results: dict[str, dict[str, Any]]) -> dict[str
         parts += [page.heading(title), page.png_tag((out / name).read_bytes())]
     with atomic_path(out / "report.html") as beside:
         beside.write_text(page.page("sets of pictures of one person", *parts, page.paragraph(PROTOCOL or "")))
-    return told
+    return summary
 
 
 def set_rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -58,9 +58,9 @@ def pair_rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     rows = []
     for name, value in result["side_above_45_mm"].items():
         which = name.removeprefix("side: ") if name.startswith("side: ") else "the right one" * (name == "pair")
-        told = [result[key].get(which) for key in ("told_as_two_people", "told_as_useless")]
+        shares = [result[key].get(which) for key in ("told_as_two_people", "told_as_useless")]
         everybody = "{:.3f} ({:.3f})".format(*result["mm"][name])
-        rows.append([name, everybody, f"{value:.3f}", *("" if t is None else f"{100 * t:.0f} %" for t in told)])
+        rows.append([name, everybody, f"{value:.3f}", *("" if t is None else f"{100 * t:.0f} %" for t in shares)])
     return ["front and side", "mm", "side above 45 degrees", "told as two people", "told as showing nothing"], rows
 
 

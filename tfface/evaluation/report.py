@@ -117,8 +117,12 @@ def part_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     for name, model in results["models"].items():
         for part, figures in model.get("by_part", {}).items():
             numbers = [_text(figures.get(key)) for key in ("mean", "median")]
-            said = figures["expressions"]
-            slopes = [f"{o['slope']:.2f} ({o['correlation']:.2f})" for o in said["openings"].values()] if said else []
+            followed = figures["expressions"]
+            slopes = (
+                [f"{o['slope']:.2f} ({o['correlation']:.2f})" for o in followed["openings"].values()]
+                if followed
+                else []
+            )
             rows.append([name, part, str(figures["images"]), *numbers, *slopes, *["-"] * (len(OPENINGS) - len(slopes))])
     return head, rows
 

@@ -84,7 +84,7 @@ def _parts(items: list[dict[str, Any]], truth: NDArray[np.float64]) -> dict[str,
     """The variants, each from the front and from the side, then clean pictures by what the face does."""
     variant, yaw = (np.array([item[key] for item in items]) for key in ("variant", "yaw_deg"))
     side = np.arange(len(items)) % 2 == 1
-    parts = {}
+    parts: dict[str, NDArray[np.bool_]] = {}
     for name in dict.fromkeys(variant.tolist()):
         parts |= {f"{name}, front": (variant == name) & ~side, f"{name}, side": (variant == name) & side}
     plain = variant == ("clean" if "clean" in variant else variant[0])

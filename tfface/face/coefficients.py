@@ -32,7 +32,7 @@ from tfface.geometry.icp import move
 FloatArray = NDArray[np.floating]
 LAYOUT = {"identity": 80, "expression": 64, "albedo": 80, "angles_rad": 3, "gamma": 27, "translation_dm": 3}
 NUM_COEFFICIENTS = sum(LAYOUT.values())
-EXPRESSION_STD = 0.5
+CARRIED_EXPRESSION_STD = 0.5
 NOISE_MM = 3.0
 SAMPLE = 4000
 
@@ -144,7 +144,7 @@ class ModelBridge:
 
     @cached_property
     def _fit_ours(self) -> CoefficientFit:
-        return open_face_fit(self.face, self._ours, EXPRESSION_STD, NOISE_MM)
+        return open_face_fit(self.face, self._ours, CARRIED_EXPRESSION_STD, NOISE_MM)
 
     @cached_property
     def _fit_other(self) -> CoefficientFit:

@@ -28,7 +28,7 @@ DISTANCE_MM = 1000.0
 NUM_POINTS = 500
 NOISE_MM = 6.0
 """Of one of 500 points. They err together, and count as 55 independent ones that err by 2 mm."""
-EXPRESSION_STD = 1.0
+METRIC_EXPRESSION_STD = 1.0
 """Of a weight that lies between 0 and 1: a prior of 0.25 is as near to the truth, and wipes smiles off."""
 ROUNDS = 3
 
@@ -90,4 +90,4 @@ def _solver() -> tuple[CoefficientFit, NDArray[np.int64]]:
     face = load_open_face()
     inner = np.flatnonzero(face.regions)
     chosen = inner[np.linspace(0, len(inner) - 1, NUM_POINTS).astype(int)]
-    return open_face_fit(face, chosen, EXPRESSION_STD, NOISE_MM), chosen
+    return open_face_fit(face, chosen, METRIC_EXPRESSION_STD, NOISE_MM), chosen

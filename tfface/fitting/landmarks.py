@@ -33,7 +33,7 @@ FloatArray = NDArray[np.floating]
 NUM_POSE = 7
 ROUNDS = 4
 NOISE_PX, JAW_NOISE_PX = 2.0, 4.0  # in a crop of 224 pixels
-EXPRESSION_STD = 0.3
+FITTED_EXPRESSION_STD = 0.3
 USUAL_DISTANCE_MM, DISTANCE_STD = 900.0, 0.35
 POSE_STEP = 1e-6
 
@@ -173,7 +173,7 @@ class _Problem:
         for index, target in enumerate(self.targets):
             shape, pose = self._shape(unknowns, index), unknowns[self._pose(index)]
             parts.append(((project(pose, shape) - target) * self.weights[:, None]).ravel())
-            parts.append(unknowns[self._expression(index)] / EXPRESSION_STD)
+            parts.append(unknowns[self._expression(index)] / FITTED_EXPRESSION_STD)
             parts.append((pose[6:] - np.log(USUAL_DISTANCE_MM)) / DISTANCE_STD)
         return np.concatenate(parts)
 
@@ -188,7 +188,7 @@ class _Problem:
             block[:136, : self.num_identity] = linear[:, : self.num_identity]
             block[:136, expression] = linear[:, self.num_identity :]
             block[:136, place] = _pose_derivative(pose, shape) * weights
-            block[136:-1, expression] = np.eye(self.num_expression) / EXPRESSION_STD
+            block[136:-1, expression] = np.eye(self.num_expression) / FITTED_EXPRESSION_STD
             block[-1, place.stop - 1] = 1.0 / DISTANCE_STD
             blocks.append(block)
         return np.concatenate(blocks)
@@ -254,7 +254,8 @@ def pose_of(camera: Camera) -> NDArray[np.float64]:
 def project(pose: FloatArray, shape: FloatArray) -> NDArray[np.float64]:
     """Pixels `[N,2]` of points `[N,3]` about the face's centre."""
     turned, distance = shape @ euler_to_matrix(*pose[:3]).T, np.exp(pose[6])
-    u, v, _ = projected(*turned.T, np.exp(pose[5]) * distance, distance, (pose[3], pose[4]))
+    x, y, z = turned.T
+    u, v, _ = projected(x, y, z, np.exp(pose[5]) * distance, distance, (pose[3], pose[4]))
     return np.stack([u, v], axis=-1)
 
 

@@ -11,7 +11,7 @@ from tfface.face.fit import CoefficientFit, open_face_fit
 from tfface.face.metric import fit_in_perspective
 from tfface.face.open_model import load_albedo_basis, load_open_face
 from tfface.fitting.coefficients import Coefficients
-from tfface.fitting.landmarks import EXPRESSION_STD, USUAL_DISTANCE_MM
+from tfface.fitting.landmarks import FITTED_EXPRESSION_STD, USUAL_DISTANCE_MM
 
 SAMPLE = 2000
 NOISE_MM = 3.0
@@ -37,4 +37,4 @@ def fit_vertices(vertices: FloatArray) -> Coefficients:
 def _solver() -> tuple[CoefficientFit, NDArray[np.int64]]:
     face = load_open_face()
     chosen = np.arange(0, len(face.regions), len(face.regions) // SAMPLE)
-    return open_face_fit(face, chosen, EXPRESSION_STD, NOISE_MM), chosen
+    return open_face_fit(face, chosen, FITTED_EXPRESSION_STD, NOISE_MM), chosen

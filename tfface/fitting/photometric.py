@@ -27,7 +27,7 @@ from tfface.face.open_model import load_open_face
 from tfface.fitting.coefficients import Coefficients
 from tfface.fitting.landmarks import (
     DISTANCE_STD,
-    EXPRESSION_STD,
+    FITTED_EXPRESSION_STD,
     USUAL_DISTANCE_MM,
     camera_of,
     exactness,
@@ -110,7 +110,7 @@ class PhotometricStage:
         count = len(self.pictures)
         shares = (1.0 / count, 1.0, ALBEDO_SHARE / count)  # the person's own are counted once
         distance = (x["sizes"][:, 1] - np.log(USUAL_DISTANCE_MM)) / DISTANCE_STD
-        prior = priors.regularisation(x["identity"], x["expression"] / EXPRESSION_STD, x["albedo"], shares)
+        prior = priors.regularisation(x["identity"], x["expression"] / FITTED_EXPRESSION_STD, x["albedo"], shares)
         each = {
             "photometric": ROBUST_WEIGHT * sampled_colours(self.image, points, colours, self.seen),
             "landmarks": 68 * FIRST_STAGE_WEIGHT * squared_landmarks(landmarks, self.targets, exactness() ** 2),

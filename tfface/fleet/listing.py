@@ -45,8 +45,8 @@ class Listing:
         import pyarrow.parquet as parquet
 
         with reading(file, _WHAT):
-            told = parquet.read_metadata(file)
-        return cls(file, told.num_rows, told.num_row_groups)
+            about_table = parquet.read_metadata(file)
+        return cls(file, about_table.num_rows, about_table.num_row_groups)
 
     def part(self, number: int) -> list[str]:
         """Paths and URLs of one part."""

@@ -54,21 +54,21 @@ class Worker:
         with ThreadPoolExecutor(DOWNLOADS) as pool:
             fetched = list(pool.map(lambda pair: _local(pair[1], temporary / str(pair[0])), enumerate(paths)))
         names = dict(zip(paths, stems([Path(path) for path in paths]), strict=True))
-        said: dict[str, list[str] | Exception] = {
+        outcome: dict[str, list[str] | Exception] = {
             path: there for path, there in zip(paths, fetched, strict=True) if isinstance(there, Exception)
         }
         where = {there: path for path, there in zip(paths, fetched, strict=True) if isinstance(there, Path)}
         todo, done = Batch(list(where), [names[path] for path in where.values()], []).left(folder, self.made_with)
-        said |= {where[photo]: faces for photo, faces in done.items()}
+        outcome |= {where[photo]: faces for photo, faces in done.items()}
         for (photo, _), saved in self.predict(folder, todo):
-            said[where[photo]] = saved if isinstance(saved, Exception) else [each.base.name for each in saved]
-        return [row for path in paths for row in _rows(path, said[path], folder)]
+            outcome[where[photo]] = saved if isinstance(saved, Exception) else [each.base.name for each in saved]
+        return [row for path in paths for row in _rows(path, outcome[path], folder)]
 
 
-def _rows(path: str, said: list[str] | Exception, folder: Path) -> list[dict[str, Any]]:
-    if isinstance(said, Exception):
-        return [{"photograph": path, "error": item_error(said)}]
-    return [row_of_face(path, f"{folder.name}/{name}", folder / f"{name}.json") for name in said]
+def _rows(path: str, outcome: list[str] | Exception, folder: Path) -> list[dict[str, Any]]:
+    if isinstance(outcome, Exception):
+        return [{"photograph": path, "error": item_error(outcome)}]
+    return [row_of_face(path, f"{folder.name}/{name}", folder / f"{name}.json") for name in outcome]
 
 
 def rows_file(listing: Listing, number: int) -> Path:
@@ -128,8 +128,8 @@ def predict_listed(
             path.unlink(missing_ok=True)
     if (out / FACES).is_file():
         failed = failures_told(out)
-        told = f"all {listing.photographs} photographs were done before, {failed} failed"
-        console.print(f"{out / FACES}: {told} (--overwrite does them again).", markup=False, soft_wrap=True)
+        summary = f"all {listing.photographs} photographs were done before, {failed} failed"
+        console.print(f"{out / FACES}: {summary} (--overwrite does them again).", markup=False, soft_wrap=True)
         return failed
     missing = [number for number, path in enumerate(rows) if not path.is_file()]
     start, done = time.perf_counter(), 0
@@ -143,9 +143,9 @@ def predict_listed(
                 progress.advance(bar, count)
     seconds = time.perf_counter() - start
     faces, failed = join_parts(rows, out)
-    told = f"{faces} faces of {listing.photographs} photographs, {failed} failed"
-    told += f"; {done} in {seconds:.0f} s, {done / seconds:.1f} a second" if done else ""
-    console.print(f"{out / FACES}: {told}", markup=False, soft_wrap=True)
+    summary = f"{faces} faces of {listing.photographs} photographs, {failed} failed"
+    summary += f"; {done} in {seconds:.0f} s, {done / seconds:.1f} a second" if done else ""
+    console.print(f"{out / FACES}: {summary}", markup=False, soft_wrap=True)
     return failed
 
 

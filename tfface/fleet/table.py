@@ -27,9 +27,9 @@ def schema() -> Any:
     return arrow.schema([*columns, ("error", arrow.string())], metadata={"software": MARK})
 
 
-def row_of_face(photograph: str, results: str, told: Path) -> dict[str, Any]:
+def row_of_face(photograph: str, results: str, file_of_face: Path) -> dict[str, Any]:
     """The row of a face whose NAME.json lies at `told`."""
-    face = read_json_object(told, "a face's JSON")
+    face = read_json_object(file_of_face, "a face's JSON")
     camera, shape = face["camera"], face["shape"]
     return {
         "photograph": photograph,
@@ -68,9 +68,9 @@ def join_parts(parts: list[Path], out: Path) -> tuple[int, int]:
     faces = failed = 0
     with (
         atomic_path(out / FACES) as beside,
-        atomic_path(out / FAILURES) as told,
+        atomic_path(out / FAILURES) as file_of_face,
         parquet.ParquetWriter(beside, schema(), compression="zstd") as writer,
-        told.open("w", encoding="utf-8", errors="surrogateescape") as lines,
+        file_of_face.open("w", encoding="utf-8", errors="surrogateescape") as lines,
     ):
         lines.write(f"# {MARK}\n")
         for part in parts:

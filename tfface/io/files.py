@@ -72,17 +72,17 @@ def disk_trouble(error: Exception) -> str | None:
     """What a disk said, where that is what an exception is about; None where it is not."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    said = str(error)
+    message = str(error)
     for number in _DISK_ERRORS:
-        if os.strerror(number) in said or f"errno = {number}," in said:
+        if os.strerror(number) in message or f"errno = {number}," in message:
             return os.strerror(number)
-    return said or type(error).__name__ if isinstance(error, OSError) else None
+    return message or type(error).__name__ if isinstance(error, OSError) else None
 
 
 def write_array(path: Path, values: NDArray[Any]) -> None:
     """Writes a result as NumPy's `.npy`, whole or not at all; `MARK` stands as a comment in its header."""
-    told = {"descr": values.dtype.str, "fortran_order": False, "shape": values.shape}
-    text = f"{told!r} # {MARK}"
+    description = {"descr": values.dtype.str, "fortran_order": False, "shape": values.shape}
+    text = f"{description!r} # {MARK}"
     text += " " * (-(len(text) + 11) % 64) + "\n"  # the format aligns the data to 64 bytes
     header = b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text.encode("latin-1")
     with atomic_path(path) as beside:

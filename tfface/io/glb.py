@@ -34,8 +34,8 @@ class GlbFile:
 
     def view(self, data: bytes, target: int | None = None) -> int:
         """Adds bytes; the number of their view."""
-        told = {"buffer": 0, "byteOffset": len(self._data), "byteLength": len(data)}
-        self._views.append(told if target is None else {**told, "target": target})
+        entry = {"buffer": 0, "byteOffset": len(self._data), "byteLength": len(data)}
+        self._views.append(entry if target is None else {**entry, "target": target})
         self._data += data + bytes(-len(data) % 4)
         return len(self._views) - 1
 
@@ -50,14 +50,14 @@ class GlbFile:
         """Adds an array (of `COMPONENTS`); the number of its accessor."""
         view = self.view(np.ascontiguousarray(values).tobytes(), target)
         component = COMPONENTS[str(values.dtype)]
-        told: dict[str, Any] = {"bufferView": view, "componentType": component, "count": len(values), "type": kind}
+        entry: dict[str, Any] = {"bufferView": view, "componentType": component, "count": len(values), "type": kind}
         if bounds:
-            told |= {"min": values.min(0).tolist(), "max": values.max(0).tolist()}
-        return self.add_accessor({**told, "normalized": True} if normalized else told)
+            entry |= {"min": values.min(0).tolist(), "max": values.max(0).tolist()}
+        return self.add_accessor({**entry, "normalized": True} if normalized else entry)
 
-    def add_accessor(self, told: dict[str, Any]) -> int:
+    def add_accessor(self, entry: dict[str, Any]) -> int:
         """Adds an accessor as it stands; its number."""
-        self._accessors.append(told)
+        self._accessors.append(entry)
         return len(self._accessors) - 1
 
     def finished(self, tree: dict[str, Any]) -> bytes:

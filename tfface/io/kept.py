@@ -50,10 +50,10 @@ def kept(name: str, of: str, make: Callable[[], Arrays]) -> Arrays:
 
 @lru_cache(maxsize=1)
 def _code() -> str:
-    told = hashlib.sha256(np.__version__.encode())
+    digest = hashlib.sha256(np.__version__.encode())
     for path in sorted(path for room in ROOMS for path in (PACKAGE / room).glob("*.py")):
-        told.update(path.read_bytes())
-    return told.hexdigest()[:12]
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _read(folder: Path) -> Arrays | None:

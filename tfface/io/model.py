@@ -295,17 +295,17 @@ class _Glb:
         low, high = (np.zeros(3), np.zeros(3)) if not len(moving) else (offsets.min(0), offsets.max(0))
         if len(moving) < len(moves):  # those that stay count too
             low, high = np.minimum(low, 0), np.maximum(high, 0)
-        told: dict[str, Any] = {"componentType": COMPONENTS["float32"], "count": len(moves), "type": "VEC3"}
-        told |= {"min": low.tolist(), "max": high.tolist()}
+        entry: dict[str, Any] = {"componentType": COMPONENTS["float32"], "count": len(moves), "type": "VEC3"}
+        entry |= {"min": low.tolist(), "max": high.tolist()}
         if len(moving):
             numbers = self.file.view(moving.astype(np.uint32).tobytes())
             places = {"bufferView": numbers, "componentType": COMPONENTS["uint32"]}
-            told["sparse"] = {
+            entry["sparse"] = {
                 "count": len(moving),
                 "indices": places,
                 "values": {"bufferView": self.file.view(offsets.tobytes())},
             }
-        return self.file.add_accessor(told)
+        return self.file.add_accessor(entry)
 
 
 def _node(mesh: NamedMesh, place: int) -> dict[str, Any]:

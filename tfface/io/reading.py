@@ -68,12 +68,12 @@ def reason(error: BaseException) -> str:
         return "it is nested too deeply"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    said = " ".join(next((line for line in str(error).splitlines() if line.strip()), "").split()).rstrip(".:")
+    message = " ".join(next((line for line in str(error).splitlines() if line.strip()), "").split()).rstrip(".:")
     if isinstance(error, KeyError):
-        return f"it has no entry {said}"
-    if len(said) > LONGEST_REASON:
-        said = said[: LONGEST_REASON - 1] + "…"
-    return said or type(error).__name__
+        return f"it has no entry {message}"
+    if len(message) > LONGEST_REASON:
+        message = message[: LONGEST_REASON - 1] + "…"
+    return message or type(error).__name__
 
 
 def must_exist(path: PathLike, advice: str) -> Path:

@@ -112,7 +112,7 @@ def finished(folder: Path, stem: str, source: Mapping[str, str], made_with: Mapp
         names = [base] if count == 1 else [f"{base}_{number}" for number in range(count)]
         wanted = [about(source, number, count, made_with) for number in range(count)]
         there = [_told(folder / f"{name}.json") for name in names]
-        return names if all(_same(told, want) for told, want in zip(there, wanted, strict=True)) else None
+        return names if all(_same(summary, want) for summary, want in zip(there, wanted, strict=True)) else None
     return None
 
 
@@ -140,8 +140,8 @@ def free_names(
 
 def faces_in(folder: Path) -> list[str]:
     """What the results of faces in a folder are called, in order."""
-    told = {path.stem: _told(path) for path in sorted(folder.glob("*.json"))}
-    return [name for name, each in told.items() if each is not None and isinstance(each.get("shape"), dict)]
+    summary = {path.stem: _told(path) for path in sorted(folder.glob("*.json"))}
+    return [name for name, each in summary.items() if each is not None and isinstance(each.get("shape"), dict)]
 
 
 def refuse_foreign_results(folder: Path, name: str) -> None:
@@ -163,8 +163,8 @@ def _is_free(folder: Path, name: str, source: Mapping[str, str]) -> bool:
     there = [folder / f"{name}{end}" for end in ENDS if os.path.lexists(folder / f"{name}{end}")]
     if not all(written_by_us(path) for path in there):
         return False
-    told = _told(folder / f"{name}.json")
-    return told is None or _is_of(told, source)
+    summary = _told(folder / f"{name}.json")
+    return summary is None or _is_of(summary, source)
 
 
 def _told(path: Path) -> dict[str, Any] | None:
@@ -179,16 +179,16 @@ def _told(path: Path) -> dict[str, Any] | None:
     return {"software": MARK, "photograph": None, "face": {}, **content} if known else None
 
 
-def _is_of(told: Mapping[str, Any], source: Mapping[str, str]) -> bool:
+def _is_of(summary: Mapping[str, Any], source: Mapping[str, str]) -> bool:
     """Whether a result is of this photograph; one that does not say is taken to be."""
-    theirs = told["photograph"]
+    theirs = summary["photograph"]
     return theirs is None or (isinstance(theirs, dict) and theirs.get("sha256") == source["sha256"])
 
 
-def _same(told: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
-    if told is None:
+def _same(summary: Mapping[str, Any] | None, wanted: Mapping[str, Any]) -> bool:
+    if summary is None:
         return False
     plain = json.loads(json.dumps(wanted))
-    return all(told.get(key) == plain[key] for key in ("face", "made_with")) and (
-        isinstance(told["photograph"], dict) and told["photograph"].get("sha256") == plain["photograph"]["sha256"]
+    return all(summary.get(key) == plain[key] for key in ("face", "made_with")) and (
+        isinstance(summary["photograph"], dict) and summary["photograph"].get("sha256") == plain["photograph"]["sha256"]
     )

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-REGULARISATION_WEIGHT = 3e-4
 IDENTITY_SHARE, EXPRESSION_SHARE, ALBEDO_SHARE = 1.0, 0.8, 1.7e-2
 FLATTENING_WEIGHT = 5.0
 MONOCHROMATIC_WEIGHT = 10.0

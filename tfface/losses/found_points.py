@@ -67,12 +67,12 @@ class FoundPoints:
         first, second = np.array(EXPRESSIVE_PAIRS, np.int32).T
         flat = ops.reshape(y_true, (-1, y_true.shape[1] * y_true.shape[2], y_true.shape[3]))
         a, b = (ops.take(flat, self.texels[landmarks], axis=1) for landmarks in (first, second))
-        said = ops.reshape(y_pred[..., 6:9], (-1, flat.shape[1], 3))[:, : len(first)]
-        apart = ops.mean(ops.abs(said[..., :2] - (a - b)[..., :2]), axis=-1)
-        measured = ops.cast(said[..., 2] > 0, "float32")
+        measured_pairs = ops.reshape(y_pred[..., 6:9], (-1, flat.shape[1], 3))[:, : len(first)]
+        apart = ops.mean(ops.abs(measured_pairs[..., :2] - (a - b)[..., :2]), axis=-1)
+        measured = ops.cast(measured_pairs[..., 2] > 0, "float32")
         if y_true.shape[-1] == 4:
             measured = measured * a[..., 3] * b[..., 3]
-        return apart, said[..., 2], measured
+        return apart, measured_pairs[..., 2], measured
 
     def _gaps_of_answer(self, y_true: Any, y_pred: Any) -> Any:
         first, second = np.array(EXPRESSIVE_PAIRS, np.int32).T

@@ -18,8 +18,6 @@ import tensorflow as tf
 
 from tfface.losses.sampling import fit_similarity, warp
 
-COSINE_WEIGHT = 0.2
-L1_WEIGHT = 20.0
 CHIP_SIZE = 150
 CHIP_PADDING = 0.25
 TEMPLATE_POINTS = (*range(27, 55), *range(60, 65))

@@ -11,7 +11,6 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-SQUARED_WEIGHT = 1.6e-3
 UNIT_SIZE_PX = 224
 STRESSED_POINTS = (28, 29, 30, 60, 61, 62, 63, 64, 65, 66, 67)
 STRESS = 20.0

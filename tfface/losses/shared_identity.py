@@ -58,4 +58,4 @@ def shape_metric() -> NDArray[np.float32]:
     span = np.linalg.qr(np.array(moves).reshape(len(moves), -1).T)[0]
     basis = linear[1:].reshape(face.num_identity, -1)
     basis -= (basis @ span) @ span.T
-    return np.float32(basis @ basis.T / NUM_POINTS)
+    return (basis @ basis.T / NUM_POINTS).astype(np.float32)

@@ -101,18 +101,6 @@ def crop_mask(vertices: FloatArray, centre: FloatArray, radius: float = 95.0) ->
     return mask
 
 
-def reconstruction_error(
-    predicted: Surface,
-    truth: Surface,
-    alignment: Alignment = "icp",
-    kind: Distance = "surface",
-    radius: float = 95.0,
-) -> NDArray[np.float64]:
-    """Distances `[N]` from the prediction of the true vertices within `radius` of the true nose tip."""
-    measured = truth.vertices[crop_mask(truth.vertices, truth.landmarks[NOSE_TIP], radius)]
-    return distances(measured, predicted.moved(align(predicted, truth, alignment, measured)), kind)
-
-
 def now_error(predicted: Surface, truth: Surface, with_scale: bool = True) -> NDArray[np.float64]:
     """`now_distances` of surfaces with 68 landmarks, of which NoW's 7 are taken."""
     chosen = list(NOW_LANDMARKS)

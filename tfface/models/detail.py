@@ -65,10 +65,12 @@ def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
         inputs, outputs = _mirror_signs(config.space)
         other = model(ops.flip(model.input, axis=2) * inputs)
         offsets = (offsets + ops.flip(other, axis=2) * outputs) / 2
-    said = offsets[..., 3:] if config.space == "picture" else ops.squeeze(offsets[..., 3:], axis=-1)
-    named = {"albedo": offsets[..., :3], name: said}
-    told = {key: layers.Activation("linear", dtype="float32", name=f"{key}_told")(x) for key, x in named.items()}
-    return keras.Model(model.input, told, name=f"{config.name}_predictor")
+    offset_of_shape = offsets[..., 3:] if config.space == "picture" else ops.squeeze(offsets[..., 3:], axis=-1)
+    named = {"albedo": offsets[..., :3], name: offset_of_shape}
+    named_outputs = {
+        key: layers.Activation("linear", dtype="float32", name=f"{key}_told")(x) for key, x in named.items()
+    }
+    return keras.Model(model.input, named_outputs, name=f"{config.name}_predictor")
 
 
 TILT_U = 9

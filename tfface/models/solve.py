@@ -64,7 +64,7 @@ def eliminated(rows: Any, downwards_only: bool) -> Any:
         others = np.zeros((rows.shape[-2], 1), np.float32)
         others[k] = 1.0
         if downwards_only:
-            column = column * np.float32(np.arange(len(others)) > k)[:, None]
+            column = column * (np.arange(len(others)) > k).astype(np.float32)[:, None]
             others[k] = 0.0
         rows = rows - (column - others) / pivot_row[..., k : k + 1] * pivot_row
     return rows

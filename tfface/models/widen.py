@@ -28,8 +28,8 @@ def widen(narrow: keras.Model, wide: keras.Model, seed: int = 0, noise: float = 
     copied: dict[str, NDArray[np.int64]] = {}  # of every layer's output channels, which of narrow's they copy
     for layer in wide.layers:
         old = narrow.get_layer(layer.name)
-        came = [copied[name] for name in _inputs(layer)]
-        weights, copied[layer.name] = _widened(layer, old, came)
+        incoming = [copied[name] for name in _inputs(layer)]
+        weights, copied[layer.name] = _widened(layer, old, incoming)
         if "Conv2D" in type(layer).__name__:
             weights[0] = weights[0] * random.normal(1.0, noise, weights[0].shape)
         layer.set_weights(weights)
@@ -44,28 +44,28 @@ def _inputs(layer: keras.layers.Layer) -> list[str]:
 
 
 def _widened(
-    layer: keras.layers.Layer, old: keras.layers.Layer, came: list[NDArray[np.int64]]
+    layer: keras.layers.Layer, old: keras.layers.Layer, incoming: list[NDArray[np.int64]]
 ) -> tuple[list[Any], NDArray[np.int64]]:
     """A layer's new weights, and which of the narrow network's channels its outputs copy."""
     kind, weights = type(layer).__name__, old.get_weights()
     if kind in ("Conv2D", "Dense"):
         kernel, *bias = weights
         out = np.arange(layer.output.shape[-1]) % kernel.shape[-1]
-        share = 1.0 / np.bincount(came[0])[came[0]]
-        return [kernel[..., came[0], :][..., out] * share[:, None], *(each[out] for each in bias)], out
+        share = 1.0 / np.bincount(incoming[0])[incoming[0]]
+        return [kernel[..., incoming[0], :][..., out] * share[:, None], *(each[out] for each in bias)], out
     if kind == "DepthwiseConv2D":
         kernel, *bias = weights
-        return [kernel[..., came[0], :], *(each[came[0]] for each in bias)], came[0]
+        return [kernel[..., incoming[0], :], *(each[incoming[0]] for each in bias)], incoming[0]
     if kind == "BatchNormalization":
-        return [each[came[0]] for each in weights], came[0]
+        return [each[incoming[0]] for each in weights], incoming[0]
     if kind == "Concatenate":
-        starts = np.cumsum([0, *(places.max() + 1 for places in came)])
-        return [], np.concatenate([places + start for places, start in zip(came, starts, strict=False)])
+        starts = np.cumsum([0, *(places.max() + 1 for places in incoming)])
+        return [], np.concatenate([places + start for places, start in zip(incoming, starts, strict=False)])
     if [each.shape for each in weights] != [tuple(each.shape) for each in layer.weights]:
         raise ValueError(f"layer {layer.name} is not one that can be widened")
-    if kind == "Add" and any((places != came[0]).any() for places in came):
+    if kind == "Add" and any((places != incoming[0]).any() for places in incoming):
         raise ValueError(f"layer {layer.name} adds channels that copy different ones")
-    return weights, came[0] if came else np.arange(_channels(layer))
+    return weights, incoming[0] if incoming else np.arange(_channels(layer))
 
 
 def _channels(layer: keras.layers.Layer) -> int:

@@ -37,9 +37,6 @@ _EMPTY = 1e300
 Triangles: TypeAlias = "NDArray[np.integer] | tf.Tensor"
 
 
-_Keys: TypeAlias = "tuple[tf.Tensor, tf.Tensor]"
-
-
 class _Boxes(NamedTuple):
     """Triangles made ready for one image: 16 numbers a row, and where each triangle's units start."""
 

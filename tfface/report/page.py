@@ -82,7 +82,7 @@ def write_report(
     if not overwrite:
         refuse_foreign([path])
     room = Path(__file__).parent
-    told: list[dict[str, Any]] = []
+    entries: list[dict[str, Any]] = []
     with atomic_path(path) as beside, beside.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(_head(title, (room / "page.css").read_text(encoding="utf-8"), len(faces), failures))
         for photo, name in faces:
@@ -91,10 +91,10 @@ def write_report(
                 numbers, pictures = _numbers(face), _pictures(face, size, texels)
             except (UserError, OSError, KeyError, TypeError, ValueError):
                 continue  # results that were changed since, or are of an earlier schema
-            file.write(_json(f"face{len(told)}", pictures))
-            told.append(numbers)
+            file.write(_json(f"face{len(entries)}", pictures))
+            entries.append(numbers)
         file.write(_json("shared", {**_shared(), "moves": _moves() if viewer else None}))
-        file.write(_json("list", told))
+        file.write(_json("list", entries))
         script = (room / "viewer.js").read_text(encoding="utf-8")
         file.write(f"<script>\n{script}</script>\n</body></html>\n")
     return path

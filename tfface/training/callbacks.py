@@ -39,9 +39,9 @@ def told_to_end() -> Iterator[Callable[[], bool]]:
 
     Only the main thread may ask for signals; elsewhere the answer is always no.
     """
-    came = threading.Event()
-    with _at_sigterm(came.set):
-        yield came.is_set
+    signalled = threading.Event()
+    with _at_sigterm(signalled.set):
+        yield signalled.is_set
 
 
 @contextmanager

@@ -64,7 +64,7 @@ def save_checkpoint(folder: Path, model: keras.Model, state: RunState) -> None:
     sync = getattr(model, "jax_state_sync", None)  # on JAX, variables lag behind `fit` until asked
     if sync is not None:
         sync()
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for part, variables in _parts(model):
         for number, variable in enumerate(variables):
             arrays[f"{part}/{number}"] = np.asarray(keras.ops.convert_to_numpy(variable))

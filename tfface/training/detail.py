@@ -28,6 +28,7 @@ from tfface.models.detail import INPUTS, TILT_U
 from tfface.training import devices
 from tfface.training.checkpoint import RunState
 from tfface.training.feed import FinishingModel
+from tfface.training.pictures import Draw
 from tfface.training.position_map import MakeDatasets, Session, run_session
 from tfface.training.schedule import make_optimizer
 from tfface.viz.sheet import contact_sheet
@@ -111,7 +112,7 @@ class DetailSession(Session):
         """Of `metrics.csv`."""
         return tuple(f"{prefix}{name}" for name in METRICS for prefix in ("", "val_"))
 
-    def pictures(self, validation: Any) -> DetailPictures:
+    def pictures(self, validation: Any) -> Draw:
         inputs, truth = (ops.convert_to_numpy(part) for part in finished(next(iter(validation))))
         count = self.config.run.pictures
         return DetailPictures(inputs[:count], truth[:count], self.folder / "pictures.png")
@@ -135,13 +136,13 @@ class DetailPictures:
 
     def __call__(self, model: keras.Model) -> NDArray[np.uint8]:
         """The sheet `[H,W,3]` uint8 RGB, a row a sample; also written to `path`."""
-        said = ops.convert_to_numpy(model(self.inputs, training=False))
+        answers = ops.convert_to_numpy(model(self.inputs, training=False))
         cells, size = [], self.inputs.shape[1]
-        for inputs, truth, offset in zip(self.inputs, self.truth, said, strict=True):
+        for inputs, truth, offset in zip(self.inputs, self.truth, answers, strict=True):
             weight = truth[..., 4:]
             cells += [_grey(inputs[..., :3]), _grey(0.5 + weight * truth[..., 3:4] / SHOWN_MM / 2)]
             cells += [_grey(0.5 + weight * offset[..., 3:] / SHOWN_MM / 2), _grey(0.5 + offset[..., :3])]
-        names = ["photograph", "true displacement", "said", "albedo's offset"] * len(said)
+        names = ["photograph", "true displacement", "predicted", "albedo's offset"] * len(answers)
         sheet = contact_sheet(cells, names, 4, size)
         write_image(self.path, sheet, result=True)
         return sheet

@@ -31,6 +31,7 @@ from tfface.losses.sampling import sample
 from tfface.models import coefficients
 from tfface.training.checkpoint import RunState
 from tfface.training.detail import DetailSession
+from tfface.training.pictures import Draw
 from tfface.training.position_map import MakeDatasets, run_session
 from tfface.training.schedule import make_optimizer
 from tfface.training.weak_face import FaceMaker, PosedFace
@@ -76,7 +77,7 @@ class OffsetMaker(FaceMaker):
         apart = coarse - fine[self.face.landmarks68_2d][:, None]
         self._landmark_vertices = np.linalg.norm(apart, axis=-1).argmin(1)  # dlib's places, as the truth has them
 
-    def __call__(self, given: tuple[tf.Tensor, Mapping[str, tf.Tensor]]) -> PosedFace:  # type: ignore[override]
+    def __call__(self, given: tuple[tf.Tensor, Mapping[str, tf.Tensor]]) -> PosedFace:
         """The faces of maps `[B,S,S,6]` and what `base_of` says."""
         maps, base = given
         points = base["points"] * (maps.shape[1] / CROP_SIZE)
@@ -132,7 +133,7 @@ class PictureSession(DetailSession):
     def columns(self) -> tuple[str, ...]:
         return tuple(f"{prefix}{name}" for name in self.parts() for prefix in ("", "val_"))
 
-    def pictures(self, validation: Any) -> Any:
+    def pictures(self, validation: Any) -> Draw:
         """Offsets have no picture of their own in a run: `evaluate --benchmark detail` draws them."""
         return lambda model: np.zeros((1, 1, 3), np.uint8)
 
@@ -149,10 +150,10 @@ def with_base(batch: dict[str, NDArray[Any]], layout: Layout) -> tuple[NDArray[n
     """A batch of crops and coefficients as inputs `[B,S,S,6]` and what the losses need."""
     layout, size = base_layout(batch["coefficients"].shape[1], layout), batch["crop"].shape[1]
     faces = [base_of(DecodedFace(layout, row), size) for row in batch["coefficients"]]
-    told = {name: np.stack([face[name] for face in faces]) for name in faces[0]}
-    image = np.float32(batch["crop"] / 255)
-    inputs = np.concatenate([image, told.pop("render")], axis=-1)
-    return inputs, {**told, "image": image, "landmarks": batch["landmarks"]}
+    of_bases = {name: np.stack([face[name] for face in faces]) for name in faces[0]}
+    image = (batch["crop"] / 255).astype(np.float32)
+    inputs = np.concatenate([image, of_bases.pop("render")], axis=-1)
+    return inputs, {**of_bases, "image": image, "landmarks": batch["landmarks"]}
 
 
 def base_layout(count: int, layout: Layout) -> Layout:

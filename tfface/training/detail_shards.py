@@ -61,7 +61,7 @@ class DetailMaker:
 
     def __init__(self, base: str, settings: SyntheticSettings = DETAIL_SETTINGS) -> None:
         self.generator = FaceGenerator(settings)
-        self.base = Reconstructor(find_network(base, coefficients=True), refine=0)
+        self.base = Reconstructor(find_network(base, coefficients=True), recrop=0)
 
     def seen(self, seed: int) -> tuple[SyntheticView, Person, FaceResult]:
         """A person's photograph, the person, and what the base says."""

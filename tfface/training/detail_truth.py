@@ -70,23 +70,27 @@ class TrueFace:
         self.points, self.uv = seen[..., :3], np.ascontiguousarray(seen[..., 3:])
         filled = np.where(hit >= 0, depth, -1e4).astype(np.float32)
         kernel = np.ones((3, 3), np.uint8)
-        self.whole = np.float32((cv2.dilate(filled, kernel) - cv2.erode(filled, kernel) < STEP_PX) & (hit >= 0))
+        whole = (cv2.dilate(filled, kernel) - cv2.erode(filled, kernel) < STEP_PX) & (hit >= 0)
+        self.whole = whole.astype(np.float32)
         maps = position_tables(resolution).from_vertices(np.concatenate([turned, normals], axis=1))
         position, normal = maps[..., :3], maps[..., 3:]
         normal = normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
         shape = (resolution, resolution)
-        self.relief = cv2.resize(person.displacement, shape, interpolation=cv2.INTER_AREA)
+        self.relief = np.asarray(cv2.resize(person.displacement, shape, interpolation=cv2.INTER_AREA), np.float32)
         albedo = cv2.resize(linear_to_srgb(person.albedo), shape, interpolation=cv2.INTER_AREA)
         skin = skin_of_chart(resolution)[..., None]
         normal = detailed_normals(position, normal, self.relief)
-        self._maps = np.float32(np.concatenate([normal, albedo, self.relief[..., None], skin], axis=-1))
+        self._maps = np.concatenate([normal, albedo, self.relief[..., None], skin], axis=-1).astype(np.float32)
 
     def seen_by(self, base: Unwrapped) -> DetailTruth:
         """The truth behind each texel of a base."""
-        at = [np.ascontiguousarray(base.places[..., k] - 0.5, np.float32) for k in range(2)]
-        points, uv, whole = (cv2.remap(part, *at, cv2.INTER_LINEAR) for part in (self.points, self.uv, self.whole))
+        u, v = (np.ascontiguousarray(base.places[..., k] - 0.5, np.float32) for k in range(2))
+        points, uv, whole = (
+            np.asarray(cv2.remap(part, u, v, cv2.INTER_LINEAR), np.float32)
+            for part in (self.points, self.uv, self.whole)
+        )
         first, second = (
-            cv2.remap(np.ascontiguousarray(part), uv[..., 0], uv[..., 1], cv2.INTER_LINEAR)
+            np.asarray(cv2.remap(np.ascontiguousarray(part), uv[..., 0], uv[..., 1], cv2.INTER_LINEAR), np.float32)
             for part in (self._maps[..., :4], self._maps[..., 4:])
         )
         normal, albedo = first[..., :3], np.concatenate([first[..., 3:], second[..., :2]], axis=-1)
@@ -95,12 +99,12 @@ class TrueFace:
         some = weight > 0.5
         motion = fit_similarity(points[some], base.position[some])
         apart = np.sum((move(motion, points) - base.position) * base.normal, axis=-1) + relief * motion.scale
-        weight = np.float32(weight * (np.abs(apart) < FARTHEST_MM))
-        normal = normal @ motion.rotation.T
+        weight = (weight * (np.abs(apart) < FARTHEST_MM)).astype(np.float32)
+        turned = normal @ motion.rotation.T
         return DetailTruth(
-            np.float32(np.clip(apart, -FARTHEST_MM, FARTHEST_MM)),
+            np.clip(apart, -FARTHEST_MM, FARTHEST_MM).astype(np.float32),
             _offset(albedo, base.albedo, weight),
-            np.float32(normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)),
+            np.asarray(turned / np.maximum(np.linalg.norm(turned, axis=-1, keepdims=True), 1e-6), np.float32),
             weight,
         )
 

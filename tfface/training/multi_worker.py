@@ -84,7 +84,9 @@ class Workers:
         *values, numbers = [self._exchange(array, "Id") for array in mine]
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
-        same = {key: type(value)(number) for (key, value), number in zip(fields.items(), numbers, strict=True)}
+        same: dict[str, Any] = {
+            key: type(value)(number) for (key, value), number in zip(fields.items(), numbers, strict=True)
+        }
         return dataclasses.replace(state, **same)
 
     def _exchange(self, value: np.ndarray, final: str) -> np.ndarray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -15,6 +16,10 @@ from tfface.models import maps
 
 SIDE = 512
 MESH_COLOUR, LANDMARK_COLOUR, TRUTH_COLOUR = (90, 220, 255), (255, 60, 60), (70, 230, 90)
+
+
+Draw = Callable[[keras.Model], NDArray[np.uint8]]
+"""Draws what a network says now, `[H,W,3]` uint8 RGB."""
 
 
 class MeshPictures:
@@ -61,7 +66,7 @@ class MeshPictures:
         ):
             for point in _on_canvas(landmarks):
                 cv2.circle(canvas, (int(point[0]), int(point[1])), 3, colour, -1, cv2.LINE_AA)
-        return canvas
+        return np.asarray(canvas, np.uint8)
 
 
 def _on_canvas(points: NDArray[np.float32]) -> NDArray[np.int32]:

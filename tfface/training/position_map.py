@@ -38,7 +38,7 @@ from tfface.training import callbacks, devices, run_folder
 from tfface.training.checkpoint import RunState, diverged, has_finite_weights, load_checkpoint, terminated
 from tfface.training.feed import Feed, FinishingModel, ValidationFeed
 from tfface.training.metrics import FaceError, LandmarkError
-from tfface.training.pictures import MeshPictures
+from tfface.training.pictures import Draw, MeshPictures
 from tfface.training.progress import ProgressLine
 from tfface.training.schedule import freeze, make_optimizer
 
@@ -363,7 +363,8 @@ class Session:
         """Of `metrics.csv`, what the network's logs hold beyond the losses."""
         return ("val_nme68", "val_nme_face")
 
-    def pictures(self, validation: Any) -> MeshPictures:
+    def pictures(self, validation: Any) -> Draw:
+        """What draws the network's state, and says it in TensorBoard."""
         images, truth = self._first_samples(validation, self.config.run.pictures)
         return MeshPictures(images, truth, self.topology, self.config.model.output, self.folder / "pictures.png")
 

@@ -21,7 +21,7 @@ class LearningRate(keras.optimizers.schedules.LearningRateSchedule):
     def __init__(
         self, learning_rate: float, kind: str, halve_every_steps: int, total_steps: int, warmup_steps: int = 0
     ) -> None:
-        self.options = {
+        self.options: dict[str, Any] = {
             "learning_rate": learning_rate,
             "kind": kind,
             "halve_every_steps": halve_every_steps,

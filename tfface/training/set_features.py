@@ -8,9 +8,10 @@ far they pull at each identity coefficient.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -32,7 +33,7 @@ from tfface.result import FaceResult
 
 FILE = "features.npz"
 Arrays = dict[str, NDArray[np.generic]]
-Track = Callable[[Sequence[int]], Iterator[int]]
+Track = Callable[[Sequence[int]], Iterable[int]]
 
 
 @dataclass(frozen=True)
@@ -64,8 +65,8 @@ def sets_of(config: Config, folder: Path, network: keras.Model, track: Track) ->
         UserError: the run was begun with other weights or data, or there are no people.
     """
     source, path = weights.find(config.run.init), folder / FILE
-    told = repr((config.sets, config.data.validation_size, config.data.seed, config.model))
-    digest = hashlib.sha256(told.encode() + linked(source.file()).read_bytes()).hexdigest()
+    settings = repr((config.sets, config.data.validation_size, config.data.seed, config.model))
+    digest = hashlib.sha256(settings.encode() + linked(source.file()).read_bytes()).hexdigest()
     if path.is_file():
         arrays = read_arrays(path, "features of sets", ("digest", "shown"), "remove it, and it is made again")
         if str(arrays.pop("digest")) != digest:
@@ -75,7 +76,8 @@ def sets_of(config: Config, folder: Path, network: keras.Model, track: Track) ->
     else:
         arrays = _looked_at(config, network, track)
         with atomic_path(path) as beside, beside.open("wb") as file:
-            np.savez(file, digest=digest, **arrays)
+            kept: dict[str, Any] = {**arrays, "digest": np.array(digest)}
+            np.savez(file, **kept)
     count = len(arrays["shown"])
     held = config.data.validation_size if not config.sets.photos else max(1, round(config.data.shares[1] * count))
     return Sets(arrays, held)
@@ -145,7 +147,8 @@ class _Eye:
             assert points is not None
             identities = np.stack([_person(face, points).identity for face in results])
         shown = np.ones(len(results), np.float32)
-        arrays = {"features": np.float16(np.stack(seen, axis=1)), "identities": np.float32(identities), "shown": shown}
+        features = np.stack(seen, axis=1).astype(np.float16)
+        arrays: Arrays = {"features": features, "identities": identities.astype(np.float32), "shown": shown}
         return {name: _padded(values, config.sets.pictures) for name, values in arrays.items()}
 
 
@@ -160,8 +163,8 @@ def _pull(results: list[FaceResult], points: PointModel | None, pictures: int) -
     """Each picture's information and vector, about what a found identity means."""
     assert points is not None
     people = [_person(face, points) for face in results]
-    information = np.float32([person.information - np.eye(len(person.vector)) for person in people])
-    vector = np.float32([person.vector for person in people])
+    information = np.array([person.information - np.eye(len(person.vector)) for person in people], np.float32)
+    vector = np.array([person.vector for person in people], np.float32)
     return {"information": _padded(information, pictures), "vector": _padded(vector, pictures)}
 
 

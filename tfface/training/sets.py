@@ -28,6 +28,7 @@ from tfface import config as configuration
 from tfface import models, weights
 from tfface.config import Config
 from tfface.errors import UserError
+from tfface.face.position_map import position_tables
 from tfface.io.files import TRUST_FILE, atomic_path
 from tfface.losses.shared_identity import misfit, shape_error_mm, shape_metric, weighted_mean
 from tfface.models import confidences, presets
@@ -62,7 +63,9 @@ def train(
         optimizer = make_optimizer(config.optim, config.data.steps_per_epoch)
         optimizer.build(model.trainable_variables)
         model.compile(optimizer, jit_compile=False)
-    session = SetSession(config, folder, model, None, partial(batches, sets=sets), console)
+    session = SetSession(
+        config, folder, model, position_tables(config.model.map_size), partial(batches, sets=sets), console
+    )
     session.extra_callbacks = extra_callbacks
     state = session.run()
     _write_beside(config, folder, state)
@@ -111,8 +114,10 @@ class SetNetwork(keras.Model):
     def __init__(self, network: keras.Model, config: Config, sets: Sets) -> None:
         pictures, sides, size = sets.arrays["features"].shape[1:]
         seen = keras.Input((pictures, sides, size), name="features")
-        said = confidences.head(network)(ops.reshape(seen, (-1, size)))
-        super().__init__(seen, ops.mean(ops.reshape(said, (-1, pictures, sides, said.shape[-1])), axis=2), name="cnet")
+        trusted = confidences.head(network)(ops.reshape(seen, (-1, size)))
+        super().__init__(
+            seen, ops.mean(ops.reshape(trusted, (-1, pictures, sides, trusted.shape[-1])), axis=2), name="cnet"
+        )
         self.whole = _Holder(network)
         self._prior, self._metric = config.sets.prior, shape_metric()
         self._error = keras.metrics.Mean(name="misfit" if config.sets.photos else "mm")

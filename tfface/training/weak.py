@@ -30,6 +30,7 @@ from tfface.models import maps, rnet
 from tfface.training.checkpoint import RunState
 from tfface.training.feed import Feed
 from tfface.training.metrics import landmark_errors
+from tfface.training.pictures import Draw
 from tfface.training.position_map import MakeDatasets, Session, run_session
 from tfface.training.schedule import make_optimizer
 from tfface.training.weak_face import FaceMaker
@@ -139,7 +140,7 @@ class WeakSession(Session):
 
     def prepared(self, images: tf.Tensor, truth: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Maps in network units, and the landmarks that follow from them where there are no others."""
-        result = {name: truth[name] for name in ("image", "mask", "landmarks") if name in truth}
+        result: dict[str, tf.Tensor] = {name: truth[name] for name in ("image", "mask", "landmarks") if name in truth}
         if "map" not in truth:
             return images, result
         if truth["map"].shape[1] != self.topology.resolution:
@@ -172,7 +173,7 @@ class WeakSession(Session):
                 )
         return cause
 
-    def pictures(self, validation: tf.data.Dataset) -> FacePictures:
+    def pictures(self, validation: tf.data.Dataset) -> Draw:
         images, truth = next(iter(validation.map(self.prepared).unbatch().batch(self.config.run.pictures)))
         return FacePictures(
             np.asarray(images), np.asarray(truth["landmarks"]), self.config, self.folder / "pictures.png"

@@ -87,7 +87,8 @@ class FaceMaker:
 
         def pixels(points: tf.Tensor) -> tf.Tensor:
             axis = (centre[:, :1], centre[:, 1:])
-            return tf.stack(projected(*tf.unstack(points, axis=-1), focal, distance, axis)[:2], axis=-1)
+            x, y, z = tf.unstack(points, axis=-1)
+            return tf.stack(projected(x, y, z, focal, distance, axis)[:2], axis=-1)
 
         shape = self.model.shape(parts["identity"], weights) - self._centre
         vertices = seen(tf.ensure_shape(shape, [None, self.model.num_vertices, 3]))  # a sparse product loses it

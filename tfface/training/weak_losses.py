@@ -15,7 +15,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from tfface.config import Config
-from tfface.face.coefficients import EXPRESSION_STD
+from tfface.face.coefficients import CARRIED_EXPRESSION_STD
 from tfface.face.layout import CROP_SIZE
 from tfface.face.position_map import PositionMap
 from tfface.losses import coefficients, identity, landmarks, photometric
@@ -105,7 +105,7 @@ class WeakLosses:
             "landmarks": lambda: self._landmarks(face, truth),
             "identity": lambda: self._identity(face, drawn, truth),
             "regularisation": lambda: coefficients.regularisation(
-                face.identity, face.expression / EXPRESSION_STD, face.albedo
+                face.identity, face.expression / CARRIED_EXPRESSION_STD, face.albedo
             ),
             "expression_range": lambda: coefficients.out_of_range(face.expression),
             "flattening": lambda: coefficients.flat_reflectance(face.colours, tf.constant(self.maker.skin)),

@@ -65,7 +65,7 @@ def _attempt(options: Options, arguments: list[str]) -> str:
 
     group = placement_group([{"CPU": options.cpus, "GPU": options.gpus}] * options.workers, strategy="SPREAD")
     actor = ray.remote(num_cpus=options.cpus, num_gpus=options.gpus)(Worker)
-    workers = [
+    workers: list[Any] = [  # Ray's types know no methods of actors
         actor.options(scheduling_strategy=PlacementGroupSchedulingStrategy(group, index)).remote()
         for index in range(options.workers)
     ]

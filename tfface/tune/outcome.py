@@ -86,7 +86,10 @@ def as_csv(trials: Sequence[Trial], best: Trial | None, reference: Trial | None)
     writer = csv.DictWriter(text, columns)
     writer.writeheader()
     for trial in sorted(trials, key=lambda t: t.error):
-        row = {"trial": trial.name, "role": "best" if trial is best else "default" if trial is reference else ""}
+        row: dict[str, Any] = {
+            "trial": trial.name,
+            "role": "best" if trial is best else "default" if trial is reference else "",
+        }
         row |= {"status": trial.status, "epochs": trial.curve[-1]["epoch"] if trial.curve else 0, "error": trial.error}
         row |= {"milliseconds": trial.milliseconds, **trial.values}
         writer.writerow({**row, "checkpoint": trial.checkpoint, "failure": trial.failure})

@@ -26,7 +26,9 @@ class ProgressLines(tune.Callback):
     def __init__(self, location: str, total: int, max_epochs: int) -> None:
         self.location, self.total, self.max_epochs = location, total, max_epochs
 
-    def setup(self, **info: Any) -> None:
+    def setup(
+        self, stop: Any = None, num_samples: int | None = None, total_num_samples: int | None = None, **info: Any
+    ) -> None:
         self.console = Console()  # not before: Ray keeps a pickle of its callbacks, and a console cannot be pickled
         self.start, self.best = time.monotonic(), float("inf")
         self.storage = Storage(os.environ.get(LOCATION, self.location))  # the folder may have been moved

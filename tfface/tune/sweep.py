@@ -87,11 +87,11 @@ class Sweep:
             asked = {"options": self.options.kept(), "base": dict(configuration.flatten(self._base_tree()))}
             self.storage.write(yaml.safe_dump(asked, sort_keys=False), SWEEP_FILE)
         self.storage.check_room()
-        if self._faces() and self.storage.local:
+        if (faces := self._faces()) and self.storage.local:
             from tfface.data.ray_shards import make_with_ray
             from tfface.data.shards import ShardSet
 
-            folder = Path(self._faces()["folder"])
+            folder = Path(faces["folder"])
             make_with_ray(
                 ShardSet.of(folder, FACES["pairs"], 16, FACES["seed"], bank_size=FACES["textures"]), self.console
             )

@@ -33,7 +33,7 @@ def draw_over(canvas: NDArray[np.uint8], performer: Performer, moment: Moment, n
         return
     placed = np.asarray(points - [left, top, 0], np.float32)
     seen, weights, _ = rasterize(placed, _triangles(), bottom - top, right - left)
-    normals = vertex_normals(placed * np.float32([1, -1, 1]), _triangles())
+    normals = vertex_normals(placed * np.array([1, -1, 1], np.float32), _triangles())
     light = np.full(len(normals), 0.18)
     for direction, strength in LIGHTS:
         light += strength * np.clip(normals @ (np.array(direction) / np.linalg.norm(direction)), 0, None)

@@ -40,8 +40,7 @@ FACE_CAPTURE_ORDER = (
     *("cheekPuff", "cheekSquintLeft", "cheekSquintRight", "noseSneerLeft", "noseSneerRight", "tongueOut"),
 )
 """ARKit's 52 in the order of Live Link Face's CSV files."""
-ANGLES = ("HeadYaw", "HeadPitch", "HeadRoll", "LeftEyeYaw", "LeftEyePitch", "LeftEyeRoll")
-ANGLES += ("RightEyeYaw", "RightEyePitch", "RightEyeRoll")
+ANGLES = tuple(f"{part}{angle}" for part in ("Head", "LeftEye", "RightEye") for angle in ("Yaw", "Pitch", "Roll"))
 NOTE = (
     "weights from 0 to 1; radians: yaw > 0 to the picture's right, pitch > 0 down, roll > 0 counter-clockwise in the "
     "picture; a frame without the face has no row"
@@ -125,7 +124,7 @@ def save_performer(
         model = animated_model(performer, video["width"], video["height"], base.name, kind, level)
         paths += write_glb(base.with_name(f"{base.name}.glb"), model)
     face = load_open_face()
-    told = {
+    summary = {
         "software": MARK,
         "schema": {"name": "tfface performance", "version": 1},
         "face_model": {"name": face.name, "checksum": face.checksum},
@@ -137,5 +136,5 @@ def save_performer(
     }
     paths.append(base.with_name(f"{base.name}.json"))
     with atomic_path(paths[-1]) as beside:
-        beside.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+        beside.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
     return paths

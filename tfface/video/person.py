@@ -155,8 +155,7 @@ def positions_mm(moments: Sequence[Moment], width: int, height: int) -> NDArray[
     for moment in moments:
         camera = moment.camera
         middle = np.asarray(camera.centre_px, np.float64)
-        rows.append([(middle[0] - width / 2), (height / 2 - middle[1]), 0.0] / np.float64(camera.pixels_per_mm))
-        rows[-1][2] = -focal / camera.pixels_per_mm
+        rows.append(np.array([middle[0] - width / 2, height / 2 - middle[1], -focal]) / camera.pixels_per_mm)
     places = np.array(rows)
     places[:, 2] -= places[0, 2]
     return places

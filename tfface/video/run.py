@@ -82,7 +82,8 @@ def predict_video(
         raise UserError(f"--smooth {options.smooth:g} is out of range: give 0 (none) to 100; 1 is usual.")
     if options.seconds is not None and not options.seconds > 0:
         raise UserError(f"--seconds {options.seconds:g} is none: give more than 0.")
-    counts, people, start = _Counts(), {}, time.perf_counter()
+    people: dict[int, Performer] = {}
+    counts, start = _Counts(), time.perf_counter()
     with ExitStack() as stack:
         video = stack.enter_context(open_video(source))
         film_path = out / f"{video.name}_overlay.mp4"
@@ -111,9 +112,9 @@ def predict_video(
         people = {number: people[number] for number in sorted(lasting)[:MOST_PEOPLE]}
         if not people:
             raise UserError(f"{source} shows no face that can be followed: give a video in which faces are larger.")
-    told = {"name": video.name, "fps": video.fps, "width": size[0], "height": size[1]}
-    told |= {"frames": counts.frames, "broken": counts.broken}
-    return ([film_path] if add is not None else []) + _save(people, out, video.name, told, options)
+    about_video = {"name": video.name, "fps": video.fps, "width": size[0], "height": size[1]}
+    about_video |= {"frames": counts.frames, "broken": counts.broken}
+    return ([film_path] if add is not None else []) + _save(people, out, video.name, about_video, options)
 
 
 def _one_frame(
@@ -151,12 +152,14 @@ def _tell(counts: _Counts, video: Video, seconds: float, say: Say) -> None:
         say(f"{counts.faceless} frames show no face")
 
 
-def _save(people: dict[int, Performer], out: Path, name: str, told: dict[str, Any], options: Options) -> list[Path]:
+def _save(
+    people: dict[int, Performer], out: Path, name: str, about_video: dict[str, Any], options: Options
+) -> list[Path]:
     """The files of each person, numbered where there are several."""
     written: list[Path] = []
     for place, performer in enumerate(people[number] for number in sorted(people)):
         base = out / (name if len(people) == 1 else f"{name}_{place}")
-        written += save_performer(performer, base, told, options.kind, options.level, "glb" in options.formats)
+        written += save_performer(performer, base, about_video, options.kind, options.level, "glb" in options.formats)
     return written
 
 

@@ -78,7 +78,8 @@ class Video:
 
     def frames(self) -> Iterator[Frame]:
         """The frames in their order, broken ones among them."""
-        start, number, broken = time.perf_counter(), 0, []
+        broken: list[Frame] = []
+        start, number = time.perf_counter(), 0
         while True:
             there, picture = self._reader.read()
             seconds = time.perf_counter() - start if self.camera else number / self.fps

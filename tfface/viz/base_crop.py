@@ -27,12 +27,12 @@ def base_of(decoded: DecodedFace, size: int, level: int = 1) -> dict[str, NDArra
     count = len(surface.uv)  # a level's vertices come first in the next one
     points = camera.project(decoded.vertices_mm[:count])
     triangles = face_triangles(level)
-    hit, weights, _ = rasterize(np.float32(points * (size / CROP_SIZE)), triangles, size, size)
+    hit, weights, _ = rasterize((points * (size / CROP_SIZE)).astype(np.float32), triangles, size, size)
     return {
         "vertices": decoded.turned[:count],
         "points": points[:, :2],
         "albedo": decoded.albedo[:count],
-        "light": np.float32(decoded.parts["light"]),
+        "light": decoded.parts["light"].astype(np.float32),
         "camera": np.array([camera.focal_px, camera.distance_mm, *camera.centre_px], np.float32),
         "render": interpolate(hit, weights, triangles, decoded.shaded[:count]),
     }

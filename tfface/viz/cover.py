@@ -55,7 +55,8 @@ def skin_share(colours: FloatArray, seen: FloatArray) -> NDArray[np.float32]:
     apart = np.linalg.norm(shown - usual, axis=-1) / (np.linalg.norm(usual) + 0.05)
     darker = float(np.median(usual.mean() - both[zones.chin & known].mean(-1))) if (zones.chin & known).any() else 0.0
     bearded = darker > BEARD * usual.mean()
-    cover = _cut(shown, apart, known, zones) & (cv2.dilate(np.float32(apart > UNLIKE / 2), np.ones((5, 5))) > 0)
+    unlike = cv2.dilate((apart > UNLIKE / 2).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    cover = _cut(shown, apart, known, zones) & unlike
     if bearded:
         cover &= ~zones.beard
     return _soft(_whole(cover, zones), np.shape(seen)[0])
@@ -107,7 +108,8 @@ def _cut(colours: FloatArray, apart: FloatArray, known: Mask, zones: _Zones) -> 
         return np.zeros(mask.shape, bool)
     cv2.setRNGSeed(1)  # the same photograph, the same cut
     picture = np.asarray(np.clip(colours, 0, 1) * 255, np.uint8)
-    cv2.grabCut(picture, mask, None, np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
+    nowhere = (0, 0, 0, 0)  # the mask says where
+    cv2.grabCut(picture, mask, nowhere, np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
     return np.asarray((mask == cv2.GC_BGD) | (mask == cv2.GC_PR_BGD))
 
 

@@ -62,9 +62,9 @@ class Detail:
     def of(cls, displacement: FloatArray, albedo: FloatArray, seen: FloatArray, network: str) -> Detail:
         """What a network said `[S,S]` and `[S,S,3]`, with `seen` `[R,R]` how well the photograph shows each texel."""
         own = np.concatenate([displacement[..., None], albedo], axis=-1).astype(np.float32)
-        own = cv2.resize(own, seen.shape, interpolation=cv2.INTER_CUBIC)  # its texels are means over areas
-        known = np.float32(seen)[..., None]
-        whole = completed(own, known, known)[0] * fading(len(seen))[..., None]
+        finer = cv2.resize(own, seen.shape, interpolation=cv2.INTER_CUBIC)  # its texels are means over areas
+        known = seen.astype(np.float32)[..., None]
+        whole = completed(np.asarray(finer, np.float32), known, known)[0] * fading(len(seen))[..., None]
         return cls(np.ascontiguousarray(whole[..., 0]), np.ascontiguousarray(whole[..., 1:]), network)
 
     @cached_property
@@ -120,9 +120,9 @@ class Detail:
         right = np.gradient(position, axis=1)
         right = unit(right - np.sum(right * normal, axis=-1, keepdims=True) * normal)
         up = np.stack([_cross(normal, right, k) for k in range(3)], axis=-1)
-        told = np.stack([np.sum(bent * axis, axis=-1) for axis in (right, up, normal)], axis=-1)
-        told[..., 2] = np.maximum(told[..., 2], 0.05)
-        return np.asarray(np.round(np.clip(unit(told), -1, 1) * 127.5 + 127.5), np.uint8)
+        tangent_normals = np.stack([np.sum(bent * axis, axis=-1) for axis in (right, up, normal)], axis=-1)
+        tangent_normals[..., 2] = np.maximum(tangent_normals[..., 2], 0.05)
+        return np.asarray(np.round(np.clip(unit(tangent_normals), -1, 1) * 127.5 + 127.5), np.uint8)
 
     def albedo_texture(self, coefficients: FloatArray | None, size: int) -> NDArray[np.uint8]:
         """`[T,T,3]` sRGB albedo in the chart of the whole head: the base's of `coefficients` and the offset."""
@@ -155,12 +155,12 @@ def fading(resolution: int) -> NDArray[np.float32]:
     eyes = np.isin(part, [PART_NAMES.index("left eye"), PART_NAMES.index("right eye")])
     masks = np.stack([face.regions > 0, eyes], axis=1).astype(np.float32)
     inner, eye = np.moveaxis(position_tables(resolution).from_vertices(masks), -1, 0)
-    shape = np.uint8(np.pad((inner > 0.5) | (skin_of_chart(resolution) > 0), 1))
-    filled = cv2.morphologyEx(shape, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+    shape = np.pad((inner > 0.5) | (skin_of_chart(resolution) > 0), 1).astype(np.uint8)
+    filled = np.asarray(cv2.morphologyEx(shape, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8)))
     outside = cv2.distanceTransform(1 - filled, cv2.DIST_L2, 5)[1:-1, 1:-1] / (RIM_TEXELS * scale)
     line = np.minimum(np.arange(resolution), np.arange(resolution)[::-1]) / (END_TEXELS * scale)
     from_end = np.minimum(line[:, None], line[None])
-    from_eye = cv2.distanceTransform(np.uint8(eye < 0.5), cv2.DIST_L2, 5) / (EYES_TEXELS * scale)
+    from_eye = cv2.distanceTransform((eye < 0.5).astype(np.uint8), cv2.DIST_L2, 5) / (EYES_TEXELS * scale)
     share = np.clip(1 - outside, 0, 1) * np.clip(from_eye, 0, 1) * np.clip(from_end, 0, 1)
     return np.asarray(share * share * (3 - 2 * share), np.float32)
 

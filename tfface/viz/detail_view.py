@@ -48,7 +48,8 @@ class DetailView:
 
     def _sampled(self, values: FloatArray) -> NDArray[np.float32]:
         places = self._at * (len(values) - 1)
-        return cv2.remap(np.float32(values), places[..., 0], places[..., 1], cv2.INTER_LINEAR)
+        u, v = places[..., 0], places[..., 1]
+        return np.asarray(cv2.remap(values.astype(np.float32), u, v, cv2.INTER_LINEAR), np.float32)
 
     def _over_white(self, colours: FloatArray) -> NDArray[np.uint8]:
         shown = np.where(self._hit[..., None], colours, 1.0)

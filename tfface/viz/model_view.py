@@ -73,7 +73,7 @@ def _draw(
     low = np.clip(np.floor(points[:, :2].min(0)), 0, nearest.shape[::-1]).astype(int)
     high = np.clip(np.ceil(points[:, :2].max(0)), low, nearest.shape[::-1]).astype(int)
     canvas, nearest = (part[low[1] : high[1], low[0] : high[0]] for part in (canvas, nearest))
-    points, triangles = points - np.float32([*low, 0]), mesh.triangles
+    points, triangles = points - np.array([*low, 0], np.float32), mesh.triangles
     if material.double_sided:
         triangles = np.concatenate([triangles, triangles[:, ::-1]])
     seen, weights, depth = rasterize(points, np.ascontiguousarray(triangles), *nearest.shape)

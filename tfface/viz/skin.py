@@ -202,7 +202,8 @@ def merged_skin(skins: Sequence[SkinTexture]) -> SkinTexture:
     Args:
         skins: at least one, of one size.
     """
-    total = shares = seen = np.float32(0)
+    total: FloatArray = np.zeros(1, np.float32)
+    shares, seen = total, total
     for number, skin in enumerate(skins):
         colours, origin = skin.colours.astype(np.float32), skin.origin.astype(np.float32) / 255
         weight = origin[..., 1:2] + MADE_UP
@@ -210,7 +211,8 @@ def merged_skin(skins: Sequence[SkinTexture]) -> SkinTexture:
             both = np.minimum(origin[..., 1:2], seen)
             known = (both * total / shares).sum((0, 1))
             colours = colours * (known + 1) / ((both * colours).sum((0, 1)) + 1)
-        total, shares, seen = total + weight * colours, shares + weight, np.maximum(seen, origin[..., 1:2])
+        total, shares = total + weight * colours, shares + weight
+        seen = np.maximum(seen, origin[..., 1:2])
     mirrored = np.maximum(np.minimum(seen[:, ::-1], 1 - seen), 0)
     origin = np.concatenate([1 - seen - mirrored, seen, mirrored], axis=-1)
     return SkinTexture(as_bytes(total / shares / 255), as_bytes(origin), skins[0].light)
@@ -255,7 +257,8 @@ def _unlike(shown: NDArray[np.uint8], guide: FloatArray) -> NDArray[np.float32]:
     apart = np.linalg.norm(seen / np.float32(255) - usual, axis=-1) / (np.linalg.norm(usual, axis=-1) + 0.1)
     blurred = cv2.GaussianBlur(np.asarray(apart, np.float32), (0, 0), small[0] / 200)
     reach = 2 * round(small[0] * STRANDS / 2) + 1
-    around = cv2.dilate(_ramp(blurred, *UNLIKE), cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
+    unlike = _ramp(np.asarray(blurred, np.float32), *UNLIKE)
+    around = cv2.dilate(unlike, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     return np.asarray(cv2.GaussianBlur(around, (0, 0), reach / 4), np.float32)
 
 

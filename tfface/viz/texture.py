@@ -96,9 +96,13 @@ def pull_push(weighted: NDArray[np.floating], weight: NDArray[np.floating]) -> N
     if largest > 1:  # weights of more than one texel count as one
         total = np.minimum(weight, 1)
         weighted, weight = weighted * (total / np.maximum(weight, 1e-6)), total
-    coarse = [4 * cv2.resize(part, (size // 2,) * 2, interpolation=cv2.INTER_AREA) for part in (weighted, weight)]
-    below = pull_push(coarse[0], coarse[1].reshape(size // 2, size // 2, 1))
-    larger = cv2.resize(below, (size,) * 2, interpolation=cv2.INTER_LINEAR).reshape(weighted.shape)
+    coarse, share = (
+        np.asarray(4 * cv2.resize(part, (size // 2,) * 2, interpolation=cv2.INTER_AREA), part.dtype)
+        for part in (weighted, weight)
+    )
+    below = pull_push(coarse, share.reshape(size // 2, size // 2, 1))
+    larger = np.asarray(cv2.resize(below, (size,) * 2, interpolation=cv2.INTER_LINEAR), np.float32)
+    larger = larger.reshape(weighted.shape)
     larger *= 1 - weight
     larger += weighted
-    return np.asarray(larger, np.float32)
+    return larger

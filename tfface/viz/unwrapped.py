@@ -58,8 +58,8 @@ def skin_of_chart(resolution: int) -> NDArray[np.float32]:
     """`[R,R]` 1 on the face's skin, 0 on eyes, the mouth's inside, ears and neck; soft at its edges."""
     face = load_open_face()
     skin = (face.regions > 0) & (face.face(2).vertex_part == PART_NAMES.index("skin"))
-    mask = position_tables(resolution).from_vertices(np.float32(skin)[:, None])[..., 0]
-    inner = cv2.GaussianBlur(np.float32(mask > 0.99), (0, 0), resolution / 128)
+    mask = position_tables(resolution).from_vertices(skin.astype(np.float32)[:, None])[..., 0]
+    inner = cv2.GaussianBlur((mask > 0.99).astype(np.float32), (0, 0), resolution / 128)
     return np.asarray(np.clip(2 * inner - 1, 0, 1), np.float32)
 
 
@@ -106,7 +106,7 @@ def slopes_to_normals(position: FloatArray, normal: FloatArray, along_u: FloatAr
 
 def detailed_normals(position: FloatArray, normal: FloatArray, displacement: FloatArray) -> FloatArray:
     """Unit normals `[R,R,3]` of a surface displaced by `[R,R]` mm along its normals."""
-    along_v, along_u = np.gradient(displacement)
+    along_v, along_u = (np.asarray(along) for along in np.gradient(displacement))
     return slopes_to_normals(position, normal, along_u, along_v)
 
 

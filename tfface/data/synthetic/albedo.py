@@ -146,8 +146,8 @@ class SkinChart:
 
     def _mask(self, face: OpenFace, name: str) -> NDArray[np.float32]:
         size = (self.resolution, self.resolution)
-        image: NDArray[np.uint8] = cv2.resize(face.uv_masks[name], size, interpolation=cv2.INTER_AREA)
-        return image.astype(np.float32) / 255
+        image = cv2.resize(face.uv_masks[name], size, interpolation=cv2.INTER_AREA)
+        return np.asarray(image, np.float32) / np.float32(255)
 
     @cached_property
     def lid_margin(self) -> NDArray[np.float32]:

@@ -57,6 +57,8 @@ def _clouds(rng: np.random.Generator, size: int) -> Picture:
     size = size // 2
     mix = _noise(rng, size, slope, int(rng.choice([2, 3, 6])))[..., None]
     light = _noise(rng, size, slope)[..., None]
+    first: NDArray[np.floating]
+    second: NDArray[np.floating]
     if rng.random() < 0.3:
         first, second = (
             rng.uniform([0.02, 0.06, 0.01], [0.12, 0.25, 0.06]),
@@ -164,5 +166,5 @@ def sample_background(rng: np.random.Generator, size: int, folder: str = "") -> 
         picture = _KINDS[rng.choice(len(_KINDS), p=share / share.sum())][0](rng, size)
     blur = rng.choice([0.0, rng.uniform(0.5, 2.5), rng.uniform(2.5, 9.0)], p=[0.3, 0.35, 0.35]) * size / 256
     if blur > 0.3:
-        picture = cv2.GaussianBlur(picture, (0, 0), blur)
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), blur), np.float32)
     return np.clip(picture, 0.0, 1.5).astype(np.float32)

@@ -7,6 +7,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,7 +70,7 @@ class AlbedoBank:
             rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([0x51C1, index])))
             skins.append(sample_skin(rng))
             streams.append(rng)
-        facts = {
+        facts: dict[str, Any] = {
             "base": np.array([skin.base for skin in skins], np.float32),
             "hair": np.array([skin.hair for skin in skins], np.float32),
             "labels": np.array([[getattr(skin, name) for name in LABELS] for skin in skins], np.float32),
@@ -79,7 +80,7 @@ class AlbedoBank:
             textures = np.lib.format.open_memmap(beside, "w+", np.uint8, shape)
             _claim_room(beside)
             each = zip(skins, streams, strict=True)
-            jobs = pool.map(lambda pair: SkinPainter(chart, *pair, wrinkles=wrinkles).paint(), each)
+            jobs = pool.map(lambda pair: SkinPainter(chart, pair[0], pair[1], wrinkles=wrinkles).paint(), each)
             for index, texture in enumerate(jobs):
                 textures[index] = texture
             textures.flush()

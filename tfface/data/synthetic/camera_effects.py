@@ -40,24 +40,24 @@ def _blur(picture: Picture, rng: np.random.Generator, unit: float) -> Picture:
     """Out of focus, moved, or taken small and enlarged; or sharp. `unit` is pixels per 1/256 of the side."""
     kind = rng.choice(4, p=[0.35, 0.35, 0.08, 0.22])
     if kind == 1:
-        return cv2.GaussianBlur(picture, (0, 0), unit * rng.gamma(2.0, 0.4) + 0.25)
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), unit * rng.gamma(2.0, 0.4) + 0.25), np.float32)
     if kind == 2:
-        return cv2.filter2D(picture, -1, _motion_kernel(rng, 3 + unit * rng.gamma(2.0, 2.0)))
+        kernel = _motion_kernel(rng, 3 + unit * rng.gamma(2.0, 2.0))
+        return np.asarray(cv2.filter2D(picture, -1, kernel), np.float32)
     if kind == 3:
         size = picture.shape[0]
         small = max(int(size / np.exp(rng.uniform(0.2, 1.5))), 24)
         way_down = int(rng.choice([cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_NEAREST], p=[0.6, 0.3, 0.1]))
         way_up = int(rng.choice([cv2.INTER_LINEAR, cv2.INTER_CUBIC]))
-        return cv2.resize(
-            cv2.resize(picture, (small, small), interpolation=way_down), (size, size), interpolation=way_up
-        )
+        shrunk = cv2.resize(picture, (small, small), interpolation=way_down)
+        return np.asarray(cv2.resize(shrunk, (size, size), interpolation=way_up), np.float32)
     return picture
 
 
 def _vignette(size: int, strength: float, rng: np.random.Generator) -> NDArray[np.float32]:
     along = (np.arange(size, dtype=np.float32) + 0.5) / size - 0.5
     square = (along - rng.uniform(-0.2, 0.2)) ** 2
-    return 1 / (1 + strength * (square[:, None] + square[None, ::-1]))[..., None]
+    return np.asarray(1 / (1 + strength * (square[:, None] + square[None, ::-1]))[..., None], np.float32)
 
 
 def _colour_look(picture: Picture, rng: np.random.Generator) -> Picture:
@@ -103,7 +103,8 @@ def photograph(radiance: Picture, exposure: float, rng: np.random.Generator, str
             grain = rng.standard_normal(picture.shape, dtype=np.float32)
             if rng.random() < 0.5:
                 grain = cv2.GaussianBlur(grain, (0, 0), 0.7) * 2.0
-            picture = picture + grain * (np.float32(noise) * np.sqrt(np.clip(picture, 0.004, 1)))
+            spread = np.float32(noise) * np.sqrt(np.clip(picture, 0.004, 1))
+            picture = np.asarray(picture + grain * spread, np.float32)
     table = _tone_table(rng, strength)
     codes = np.clip(picture * ((_CODES - 1) / 1.6), 0, _CODES - 1).astype(np.int32)
     encoded = table[codes]
@@ -115,5 +116,7 @@ def photograph(radiance: Picture, exposure: float, rng: np.random.Generator, str
             _cut_border(image, rng)
         if rng.random() < 0.75:
             quality = [cv2.IMWRITE_JPEG_QUALITY, int(np.clip(100 - rng.gamma(2.0, 12.0), 15, 97))]
-            image = cv2.imdecode(cv2.imencode(".jpg", image[..., ::-1], quality)[1], cv2.IMREAD_COLOR)[..., ::-1]
+            again = cv2.imdecode(cv2.imencode(".jpg", image[..., ::-1], quality)[1], cv2.IMREAD_COLOR)
+            assert again is not None
+            image = np.asarray(again[..., ::-1], np.uint8)
     return np.ascontiguousarray(image)

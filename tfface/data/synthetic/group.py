@@ -58,7 +58,7 @@ def _head(generator: FaceGenerator, seed: int, size_px: float) -> tuple[NDArray[
     exposure = 0.36 * person.light.exposure / max(brightness, 0.01)
     layers = np.concatenate([radiance * np.float32(exposure), visible[..., None]], axis=-1)
     shrunk = cv2.resize(layers, (side, side), interpolation=cv2.INTER_AREA)
-    return shrunk, points * side / generator.settings.image_size
+    return np.asarray(shrunk, np.float32), points * side / generator.settings.image_size
 
 
 def _free_place(rng: np.random.Generator, taken: NDArray[np.bool_], side: int) -> tuple[int, int]:

@@ -336,8 +336,10 @@ class FaceGenerator:
         visible = (hit >= 0).astype(np.float32)
         if fine > 1:
             target = (self.settings.image_size, self.settings.image_size)
-            out = cv2.resize(out, target, interpolation=cv2.INTER_AREA)
-            visible = cv2.resize(visible, target, interpolation=cv2.INTER_AREA)
+            out, visible = (
+                np.asarray(cv2.resize(part, target, interpolation=cv2.INTER_AREA), np.float32)
+                for part in (out, visible)
+            )
         return out, visible, depth, self._brightness(person, out, visible)
 
     def _brightness(self, person: Person, out: FloatArray, visible: FloatArray) -> float:

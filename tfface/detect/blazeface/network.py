@@ -90,7 +90,7 @@ class BlazeFaceNetwork:
             picture: `[size,size,3]` uint8 RGB.
             least_score: 0 to 1.
         """
-        numbers = np.float32(picture[None]) * np.float32(2 / 255) - np.float32(1)
+        numbers = picture[None].astype(np.float32) * np.float32(2 / 255) - np.float32(1)
         answers = self._serve(numbers)
         boxes, scores = (answers[output] for output in self.file.outputs)
         return decode(boxes[0], scores[0, :, 0], self._anchors, self.size, least_score)

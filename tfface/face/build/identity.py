@@ -182,8 +182,8 @@ def build_identity(
     deviations = people - mean.astype(np.float32)
     basis, explained = _principal_components(deviations, mirror, num_components)
     flat = basis.reshape(num_components, -1).astype(np.float64)
-    said = deviations.reshape(num_people, -1) @ flat.T / np.square(flat).sum(1)
-    return IdentityModel(mean, basis, explained, face, said, traits)
+    of_people = deviations.reshape(num_people, -1) @ flat.T / np.square(flat).sum(1)
+    return IdentityModel(mean, basis, explained, face, of_people, traits)
 
 
 def sample_people(

@@ -123,7 +123,7 @@ def pooled_model(
     bases = (carried.follower.followed(identity.basis), carried.modes)
     made, scanned = (without_rigid(basis, laid.mean, weights * front) for basis in bases)
     joined = pool(made, scanned, own.cage_mirror, weights, count)
-    said = (identity.coefficients - identity.coefficients.mean(0)) @ joined.coefficients(made)
+    of_people = (identity.coefficients - identity.coefficients.mean(0)) @ joined.coefficients(made)
     names = [str(each) for each in arrays["exp_names"]]
     expressions = join_expressions(carried.expressions, names, arrays["exp_basis"].astype(np.float64), cage)
     result = {
@@ -134,7 +134,7 @@ def pooled_model(
         "exp_basis": expressions.astype(np.float16),
     }
     result["ambient_occlusion"] = build_ambient_occlusion(OpenFace(result, {}, "")).astype(np.float16)
-    traits = fit_shared_traits(said, identity.traits)
+    traits = fit_shared_traits(of_people, identity.traits)
     return PooledModel(result, traits, float(joined.explained[-1]), laid, carried)
 
 
