@@ -125,16 +125,22 @@ def settled(options: Options) -> tuple[Options, Any]:
     Raises:
         UserError: the storage holds another sweep, or none to go on with.
     """
+    from tfface.io.reading import reading
     from tfface.tune.storage import SWEEP_FILE, Storage
 
     storage = Storage(options.storage or f"runs/sweep-{Path(options.space).stem}")
     if options.resume:
         asked = storage.asked()
-        known = {f.name for f in fields(Options)} - set(NOT_KEPT)
-        kept = {key: value for key, value in asked["options"].items() if key in known}
-        kept["set"] = tuple(kept["set"])
+        usual = {f.name: f.default for f in fields(Options) if f.name not in NOT_KEPT}
+        with reading(f"{storage.location}/{SWEEP_FILE}", "the description of a sweep", "name another --storage"):
+            kept = {key: value for key, value in asked["options"].items() if key in usual}
+            for key, value in kept.items():
+                if not isinstance(value, list if key == "set" else type(usual[key])):
+                    raise TypeError(f"{key} is {value!r}")
         now = {name: getattr(options, name) for name in NOT_KEPT}
-        return Options(**{**kept, **now}), storage
+        resumed = Options(**{**kept, "set": tuple(map(str, kept.get("set", ()))), **now})
+        _check(resumed)
+        return resumed, storage
     if storage.exists(SWEEP_FILE):
         raise UserError(f"{storage.location} holds a sweep: go on with --resume, or name another --storage.")
     return options, storage

@@ -72,8 +72,9 @@ def check_places(config: Config) -> None:
         UserError: one is not there or not what it should be.
     """
     from tfface import weights
+    from tfface.face.open_model import load_open_face
     from tfface.io.image import survey
-    from tfface.io.records import find_shards, read_dataset_card
+    from tfface.io.records import check_face_model, find_shards, must_hold_records, read_dataset_card
     from tfface.models import presets
 
     data, run_ = config.data, config.run
@@ -89,8 +90,8 @@ def check_places(config: Config) -> None:
 
             find_photo_shards(Path(folder))
         else:
-            find_shards(Path(folder))
-        read_dataset_card(Path(folder))
+            must_hold_records(find_shards(Path(folder)), "training")
+        check_face_model(Path(folder), read_dataset_card(Path(folder)), load_open_face().checksum)
     if data.backgrounds and not survey(data.backgrounds, deep=True).photographs:
         raise UserError(f"--data.backgrounds {data.backgrounds} holds no pictures: name a folder that does.")
     if run_.out:

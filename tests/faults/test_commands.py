@@ -75,6 +75,8 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     (root / "syntax.py").write_text("def (:")
     (root / "sweep").mkdir()
     (root / "sweep" / "sweep.yaml").write_text("options: 3")
+    (root / "odd_sweep").mkdir()
+    (root / "odd_sweep" / "sweep.yaml").write_text("options: {num_samples: many, set: 3}")
     (root / "model").mkdir()
     save_toy_network(root / "model")
     for name in ("graph", "card", "variables"):
@@ -209,8 +211,8 @@ TABLE: list[tuple[Callable[..., int], list[str], str]] = [
     (S, ["--address", "127.0.0.1:1", *OUT], "does not answer"),
     (S, ["--detail", "--base", "mnv2_points", *OUT], "predicts no coefficients"),
     (S, ["--out", "{text}"], "is a file"),
-    (W, ["--num-samples", "0", "--storage", "{out}"], "1 or more"),
-    (W, ["--max-epochs", "0", "--storage", "{out}"], "1 or more"),
+    (W, ["--num-samples", "0", "--storage", "{out}"], "out of range"),
+    (W, ["--max-epochs", "0", "--storage", "{out}"], "out of range"),
     (W, ["--cpus-per-trial", "nan", "--storage", "{out}"], "0 or more"),
     (W, ["--cpus-per-trial", "100000", "--storage", "{out}"], "cores"),
     (W, ["--seed", "-1", "--storage", "{out}"], "out of range"),
@@ -232,12 +234,14 @@ TABLE: list[tuple[Callable[..., int], list[str], str]] = [
     (F, ["{photo.png}", "--model", "{text}", *OUT], "neither a preset"),
     (F, ["{photo.png}", "--landmarks-file", "{root}/none.dat", *OUT], "does not exist"),
     (F, ["{folder}", *OUT], "is a folder"),
-    (F, ["{zero}", *OUT], "is empty"),
+    (F, ["{zero}", *OUT], "not a picture"),
     (T, ["--out", "{loop}"], "a link to nothing"),
     (T, ["--out", "{text}/sub"], "is a file"),
     (T, ["--init", "{weights.npz}", *OUT], "cannot be read as a file of weights"),
     (T, ["--init", "{weights.h5}", *OUT], "cannot be read as a file of weights"),
     (T, ["--data.backgrounds", "{empty}", *OUT], "holds no pictures"),
+    (T, ["--data.records", "{no_records}", *OUT], "are all empty"),
+    (T, ["--data.records", "{other_face}", *OUT], "another face model"),
     (T, ["--data.seed", "-1", *OUT], "data.seed"),
     (T, ["--data.workers", "100000", *OUT], "data.workers"),
     (T, ["--data.batch", "1000000000000", *OUT], "data.batch"),
@@ -248,12 +252,14 @@ TABLE: list[tuple[Callable[..., int], list[str], str]] = [
     (W, ["--space", "{raises.py}", "--storage", "{out}"], "division by zero"),
     (W, ["--space", "{syntax.py}", "--storage", "{out}"], "as a search space in Python"),
     (W, ["--set", "data.records={folder}", "--storage", "{out}"], "holds no shards"),
+    (W, ["--set", "data.records={no_records}", "--storage", "{out}"], "are all empty"),
     (W, ["--num-samples", "99999999999999999999", "--storage", "{out}"], "out of range"),
     (W, ["--metric", "", "--storage", "{out}"], "--metric is empty"),
     (W, ["--milliseconds", "--storage", "{out}"], "two objectives"),
     (W, ["--storage", "{text}"], "is a file"),
     (W, ["--storage", "nonesuch://x/y"], "as a storage"),
     (W, ["--resume", "--storage", "{sweep}"], "no mapping"),
+    (W, ["--resume", "--storage", "{odd_sweep}"], "num_samples is 'many'"),
     (W, ["--resume", "--storage", "{root}/none"], "holds no sweep"),
     (V, ["{empty}"], "no result with a NAME.json"),
     (V, ["{photo.png}"], "no result with a NAME.json"),
@@ -274,13 +280,13 @@ def test_wrong_input(
     monkeypatch.chdir(tmp_path)
     command, arguments, says = TABLE[row]
     arguments = [_filled(text, places, tmp_path / "out") for text in arguments]
-    before = {path: path.stat().st_mtime_ns for path in places["root"].rglob("*")}
+    before = {path: path.lstat().st_mtime_ns for path in places["root"].rglob("*")}
     assert run(command, arguments) == 2
     told = capsys.readouterr().err
     assert says in told and told.strip().count("\n") == 0, told
     assert "Traceback" not in told and "unexpected" not in told
     assert not list(tmp_path.iterdir())
-    assert {path: path.stat().st_mtime_ns for path in places["root"].rglob("*")} == before
+    assert {path: path.lstat().st_mtime_ns for path in places["root"].rglob("*")} == before
 
 
 def _filled(text: str, places: dict[str, Path], out: Path) -> str:
