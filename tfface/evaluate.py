@@ -180,17 +180,21 @@ def _sets(options: Options) -> int:
     from tfface.evaluation.person_sets import measure, summary
     from tfface.evaluation.person_sets_report import PICTURES, print_sets, write_sets_report
     from tfface.inference import Reconstructor
+    from tfface.runtime import find_network
 
     _draws_its_own(options)
+    # All networks are opened before the first long run.
+    networks = {
+        weights.find(name, coefficients=True).name: Reconstructor(find_network(name, True), refine=options.refine)
+        for name in options.model or (None,)
+    }
+    alone = [name for name, network in networks.items() if network.points is None]
+    if alone:
+        raise UserError(f"{alone[0]} has no points and coefficients to solve several pictures by: take rnet_points.")
     results = {}
-    for found in [weights.find(name, coefficients=True) for name in options.model or (None,)]:
-        network = Reconstructor(found.saved_model(), refine=options.refine)
-        if network.points is None:
-            raise UserError(
-                f"{found.name} has no points and coefficients to solve several pictures by: take rnet_points."
-            )
-        rows = measure(network, options.limit or 100, track=partial(track, description=found.name))
-        results[found.name] = summary(rows, network.points.trust)
+    for name, network in networks.items():
+        rows = measure(network, options.limit or 100, track=partial(track, description=name))
+        results[name] = summary(rows, network.points.trust)
     write_sets_report(options.out, results)
     print_sets(results)
     print(f"wrote {options.out / 'results.json'}, {', '.join(PICTURES)} and report.html")

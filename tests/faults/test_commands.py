@@ -226,6 +226,7 @@ TABLE: list[tuple[Callable[..., int], list[str], str]] = [
     (E, ["--data", "{aflw}", "--parts", *OUT], "is of --benchmark synthetic"),
     (E, ["--benchmark", "scans", "--data", "{folder}", "--rotate", "90", *OUT], "is of --benchmark aflw2000"),
     (E, ["--benchmark", "sets", "--peers", "{peers}", *OUT], "sets does not look at it"),
+    (E, ["--benchmark", "sets", "--model", "fast", *OUT], "no points and coefficients"),
     (E, ["--data", "{aflw}", "--out", "{loop}"], "a link to nothing"),
     (E, ["--data", "{aflw}", "--out", "{text}/sub"], "is a file"),
     (F, ["{photo.png}", "--steps", "99999999999", *OUT], "out of range"),
