@@ -11,7 +11,9 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bin="${BIN:-}"
 extras=()
 for extra in detect tune ray export tflite demo docs dev; do extras+=(--extra "$extra"); done
-"${bin}uv" pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header "${extras[@]}" setup.cfg -o requirements.lock
+# ai-edge-litert wants backports-strenum on every Python; 1.3 and later are for those before 3.11 only, which uv overlooks.
+"${bin}uv" pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header "${extras[@]}" \
+    --constraints <(echo "backports-strenum<1.3") setup.cfg -o requirements.lock
 "${bin}uv" pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header --no-deps requirements-no-deps.txt >>requirements.lock
 "${bin}cyclonedx-py" requirements requirements.lock --output-reproducible --of JSON -o sbom.cdx.json
 echo "requirements.lock: $(grep -c '==' requirements.lock) packages; sbom.cdx.json"

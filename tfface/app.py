@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -26,6 +28,7 @@ MOST_FILES, MOST_BYTES, MOST_PIXELS, MOST_SECONDS = 12, 40 * 2**20, 40_000_000, 
 """Of an upload: files, bytes and pixels of each, and how much of a video is looked at."""
 KEPT_SECONDS = 900
 """Results are deleted after this time, and when the page's server ends."""
+NEEDS = "The page needs Gradio: pip install 'tfface[app]'."
 Progress = Callable[[float, str], Any]
 
 
@@ -151,7 +154,7 @@ def page(reconstructor: Reconstructor, room: Path) -> Any:
     try:
         import gradio
     except ImportError as error:
-        raise UserError("The page needs Gradio: pip install 'tfface[app]'.") from error
+        raise UserError(NEEDS) from error
 
     def reconstruct(uploads: list[str] | None, progress: Any = gradio.Progress()) -> tuple[Any, ...]:  # noqa: B008
         for old in room.glob("made-*"):
@@ -184,7 +187,23 @@ def page(reconstructor: Reconstructor, room: Path) -> Any:
     return blocks
 
 
+def _check(port: int) -> None:
+    """What can be told before a network is opened."""
+    if not 1 <= port <= 65535:
+        raise UserError(f"--port {port} is out of range: give 1 to 65535.")
+    if find_spec("gradio") is None:
+        raise UserError(NEEDS)
+    with socket.socket() as tried:
+        if os.name == "posix":  # as the server does: a port that was just left may be taken again
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind((HOST, port))
+        except OSError as error:
+            raise UserError(f"Port {port} cannot be had ({error.strerror}): choose another with --port.") from error
+
+
 def _serve(arguments: Arguments) -> int:
+    _check(arguments.port)
     from tfface.inference import Reconstructor
     from tfface.runtime import find_network
 

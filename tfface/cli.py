@@ -93,14 +93,18 @@ def tell(who: str, error: UserError | OSError) -> int:
     return getattr(error, "exit_code", 2)
 
 
-def check_out(folder: Path) -> None:
+def check_out(folder: Path, flag: str = "--out") -> None:
     """Sees to it that results can lie in the folder that `--out` names.
 
     Raises:
-        UserError: it is a file.
+        UserError: it, or what it would lie in, is a file, a link to nothing, or not yours to write.
     """
-    if folder.exists() and not folder.is_dir():
-        raise UserError(f"--out {folder} is a file: give a folder.")
+    there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
+    if not there.is_dir():
+        what = "is a file" if there.exists() else "is a link to nothing"
+        raise UserError(f"{flag} {folder} is no folder ({there} {what}): give a folder.")
+    if not os.access(there, os.W_OK):
+        raise UserError(f"{flag} {folder}: {there} may not be written: give another folder.")
 
 
 def speak_any_name() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
 DRAWN = ("synthetic", "sets", "detail")
 """Benchmarks without a folder."""
+_PHOTOGRAPHS, _SCANS = ("aflw2000", "300w_lp", "photos"), ("florence", "scans")
+ONLY_OF: dict[str, tuple[str, ...]] = {
+    **{"rotate": _PHOTOGRAPHS, "parts": ("synthetic",), "bfm": ("aflw2000",), "side_yaw": _SCANS},
+    **dict.fromkeys(("peers", "detector", "upright"), (*_PHOTOGRAPHS, "synthetic", *_SCANS, "now")),
+    "recrop": (*_PHOTOGRAPHS, "synthetic", "sets", *_SCANS, "now"),
+}
+"""Options of some benchmarks only."""
+MOST_LOOKS, MOST_ITEMS = 10, 10_000_000
 
 
 @dataclass(frozen=True)
@@ -70,10 +78,7 @@ def main(argv: list[str] | None = None) -> int:
     import tyro
 
     options = tyro.cli(Options, args=argv, prog="tfface evaluate")
-    if (options.recrop is not None and options.recrop < 0) or (options.limit is not None and options.limit < 1):
-        raise UserError("--recrop must be 0 or more and --limit 1 or more")
-    if not math.isfinite(options.side_yaw) or abs(options.side_yaw) > 180:
-        raise UserError(f"--side-yaw {options.side_yaw} is not an angle: give degrees from -180 to 180")
+    _check_values(options)
     _check_places(options)
     if options.benchmark in ("scans", "florence"):
         return _scans(options)
@@ -86,9 +91,30 @@ def main(argv: list[str] | None = None) -> int:
     return _landmarks(options)
 
 
+def _check_values(options: Options) -> None:
+    """Numbers, and what a benchmark would not look at."""
+    if options.recrop is not None and not 0 <= options.recrop <= MOST_LOOKS:
+        raise UserError(f"--recrop {options.recrop} is out of range: give 0 to {MOST_LOOKS}")
+    if options.limit is not None and not 1 <= options.limit <= MOST_ITEMS:
+        raise UserError(f"--limit {options.limit} is out of range: give 1 to {MOST_ITEMS}")
+    if not math.isfinite(options.side_yaw) or abs(options.side_yaw) > 180:
+        raise UserError(f"--side-yaw {options.side_yaw} is not an angle: give degrees from -180 to 180")
+    for each in fields(options):
+        known = ONLY_OF.get(each.name, (options.benchmark,))
+        if options.benchmark not in known and getattr(options, each.name) != each.default:
+            flag = f"--{each.name.replace('_', '-')}"
+            raise UserError(f"{flag} is of --benchmark {', '.join(known)}: {options.benchmark} does not look at it")
+    if options.detector is not None:
+        from tfface.detect.registry import check_detector
+
+        check_detector(options.detector)
+
+
 def _check_places(options: Options) -> None:
     """What can be told before anything is read: in the first second."""
+    from tfface import weights
     from tfface.io.files import refuse_foreign, written_by_us
+    from tfface.io.reading import must_exist
 
     check_out(options.out)
     if not options.overwrite:
@@ -99,11 +125,10 @@ def _check_places(options: Options) -> None:
         raise UserError(f"{options.out / 'images'} is there and may hold your pictures: choose another --out")
     if options.peers is not None and not options.peers.is_dir():
         raise UserError(f"--peers {options.peers} is not a folder: docs/evaluation.md says what lies in it")
+    if options.bfm is not None:
+        must_exist(options.bfm, "give your Basel Face Model, face3d's BFM.mat")
     for name in options.model:
-        if not Path(name).is_dir():
-            from tfface.models import presets
-
-            presets.folder(name)
+        weights.find(name)
 
 
 def _scans(options: Options) -> int:
@@ -155,17 +180,21 @@ def _sets(options: Options) -> int:
     from tfface.evaluation.person_sets import measure, summary
     from tfface.evaluation.person_sets_report import PICTURES, print_sets, write_sets_report
     from tfface.inference import Reconstructor
+    from tfface.runtime import find_network
 
     _draws_its_own(options)
-    results = {}
-    for found in [weights.find(name, coefficients=True) for name in options.model or (None,)]:
-        network = Reconstructor(found.saved_model(), recrop=options.recrop)
+    # All networks are opened before the first long run.
+    networks = {}
+    for given in options.model or (None,):
+        name = weights.find(given, coefficients=True).name
+        network = Reconstructor(find_network(given, True), recrop=options.recrop)
         if network.points is None:
-            raise UserError(
-                f"{found.name} has no points and coefficients to solve several pictures by: take rnet_points."
-            )
-        rows = measure(network, options.limit or 100, track=partial(track, description=found.name))
-        results[found.name] = summary(rows, network.points.trust)
+            raise UserError(f"{name} has no points and coefficients to solve several pictures by: take rnet_points.")
+        networks[name] = network, network.points.trust
+    results = {}
+    for name, (network, trust) in networks.items():
+        rows = measure(network, options.limit or 100, track=partial(track, description=name))
+        results[name] = summary(rows, trust)
     write_sets_report(options.out, results)
     print_sets(results)
     print(f"wrote {options.out / 'results.json'}, {', '.join(PICTURES)} and report.html")

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from tfface.fitting.person import Photo
     from tfface.fitting.result import FittedFace
 
+MOST_STEPS = 100_000
 Source = Callable[["NDArray[np.uint8]"], "tuple[NDArray[np.floating], float | None]"]
 
 
@@ -74,6 +75,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _check(arguments: Arguments) -> None:
     """What can be checked before anything is loaded."""
+    from tfface import weights
+    from tfface.detect.registry import check_detector
     from tfface.geometry.align import check_box
     from tfface.io.reading import must_exist
 
@@ -89,9 +92,14 @@ def _check(arguments: Arguments) -> None:
         raise UserError(f"{given} photographs but {points} files of --landmarks: give one for each photograph.")
     if arguments.box and given > 1:
         raise UserError("--box goes with one photograph only: leave it out.")
-    if arguments.steps < 0:
-        raise UserError(f"--steps {arguments.steps} is negative: give 0 or more.")
+    if not 0 <= arguments.steps <= MOST_STEPS:
+        raise UserError(f"--steps {arguments.steps} is out of range: give 0 to {MOST_STEPS}.")
     check_out(arguments.out)
+    check_detector(arguments.detector)
+    if arguments.model is not None:
+        weights.find(arguments.model)
+    if arguments.landmarks_file is not None:
+        must_exist(arguments.landmarks_file, "give dlib's shape_predictor_68_face_landmarks.dat")
     if arguments.box:
         check_box(arguments.box)
     for path in arguments.landmarks:

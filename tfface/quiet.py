@@ -43,7 +43,7 @@ def is_chatter(line: str) -> bool:
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds TensorFlow as usual, once, and has it imported quietly."""
+    """Finds TensorFlow as usual, also for who only asks whether it is there, and has it imported quietly, once."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -51,21 +51,26 @@ class _Finder(importlib.abc.MetaPathFinder):
         if fullname != "tensorflow":
             return None
         sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(fullname)
+        try:
+            spec = importlib.util.find_spec(fullname)
+        finally:
+            sys.meta_path.insert(0, self)
         if spec is not None and spec.loader is not None:
-            spec.loader = _Loader(spec.loader)
+            spec.loader = _Loader(spec.loader, self)
         return spec
 
 
 class _Loader(importlib.abc.Loader):
-    def __init__(self, usual: importlib.abc.Loader) -> None:
-        self.usual = usual
+    def __init__(self, usual: importlib.abc.Loader, finder: _Finder) -> None:
+        self.usual, self.finder = usual, finder
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> ModuleType | None:
         return self.usual.create_module(spec)
 
     def exec_module(self, module: ModuleType) -> None:
         assert module.__spec__ is not None
+        if self.finder in sys.meta_path:
+            sys.meta_path.remove(self.finder)
         module.__loader__ = module.__spec__.loader = self.usual
         with _errors_only():
             self.usual.exec_module(module)

@@ -78,6 +78,10 @@ NOT_KEPT = ("address", "storage", "resume", "dashboard", "retries", "cpus_per_tr
 """Options that a resumed sweep takes from the command line, not from where it was begun."""
 
 
+MOST = 100_000
+"""Trials, and epochs of one."""
+
+
 def main(argv: list[str] | None = None) -> int:
     """Runs the sweep; 1 if a trial failed for good."""
     options = tyro.cli(Options, args=argv, prog="tfface sweep", description=__doc__)
@@ -94,13 +98,17 @@ def main(argv: list[str] | None = None) -> int:
 def _check(options: Options) -> None:
     """What the numbers alone can tell."""
     for name in ("num_samples", "max_epochs"):
-        if getattr(options, name) < 1:
-            raise UserError(f"{_flag(name)} {getattr(options, name)} is out of range: give 1 or more.")
+        if not 1 <= getattr(options, name) <= MOST:
+            raise UserError(f"{_flag(name)} {getattr(options, name)} is out of range: give 1 to {MOST}.")
     for name in ("cpus_per_trial", "gpus_per_trial", "retries"):
         if not (math.isfinite(getattr(options, name)) and getattr(options, name) >= 0):
             raise UserError(f"{_flag(name)} {getattr(options, name)} is out of range: give 0 or more.")
     if not 0 <= options.seed < 2**32:
         raise UserError(f"--seed {options.seed} is out of range: give 0 to {2**32 - 1}.")
+    if not options.metric:
+        raise UserError("--metric is empty: name a column of metrics.csv, such as val_loss.")
+    if options.milliseconds and (options.search, options.scheduler) != ("optuna", "none"):
+        raise UserError("--milliseconds asks for two objectives: add --search optuna --scheduler none.")
     cores = os.cpu_count() or 1
     if not options.address and options.cpus_per_trial > cores:
         raise UserError(f"--cpus-per-trial {options.cpus_per_trial:g}: this machine has {cores} cores.")
@@ -116,16 +124,22 @@ def settled(options: Options) -> tuple[Options, Any]:
     Raises:
         UserError: the storage holds another sweep, or none to go on with.
     """
+    from tfface.io.reading import reading
     from tfface.tune.storage import SWEEP_FILE, Storage
 
     storage = Storage(options.storage or f"runs/sweep-{Path(options.space).stem}")
     if options.resume:
         asked = storage.asked()
-        known = {f.name for f in fields(Options)} - set(NOT_KEPT)
-        kept = {key: value for key, value in asked["options"].items() if key in known}
-        kept["set"] = tuple(kept["set"])
+        usual = {f.name: f.default for f in fields(Options) if f.name not in NOT_KEPT}
+        with reading(f"{storage.location}/{SWEEP_FILE}", "the description of a sweep", "name another --storage"):
+            kept = {key: value for key, value in asked["options"].items() if key in usual}
+            for key, value in kept.items():
+                if not isinstance(value, list if key == "set" else type(usual[key])):
+                    raise TypeError(f"{key} is {value!r}")
         now = {name: getattr(options, name) for name in NOT_KEPT}
-        return Options(**{**kept, **now}), storage
+        resumed = Options(**{**kept, "set": tuple(map(str, kept.get("set", ()))), **now})
+        _check(resumed)
+        return resumed, storage
     if storage.exists(SWEEP_FILE):
         raise UserError(f"{storage.location} holds a sweep: go on with --resume, or name another --storage.")
     return options, storage

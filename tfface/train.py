@@ -11,7 +11,7 @@ from typing import Annotated
 import tyro
 
 from tfface import config as configuration
-from tfface.cli import run, training_convolutions
+from tfface.cli import check_out, run, training_convolutions
 from tfface.config import MODELS, Config, ModelConfig
 from tfface.config.recipes import recipe
 from tfface.errors import UserError
@@ -72,7 +72,10 @@ def check_places(config: Config) -> None:
         UserError: one is not there or not what it should be.
     """
     from tfface import weights
-    from tfface.io.records import find_shards, read_dataset_card
+    from tfface.face.open_model import load_open_face
+    from tfface.io.image import survey
+    from tfface.io.records import check_face_model, find_shards, must_hold_records, read_dataset_card
+    from tfface.models import presets
 
     data, run_ = config.data, config.run
     if config.model.confidences and run_.regime != "sets":
@@ -80,19 +83,19 @@ def check_places(config: Config) -> None:
     if config.sets.photos and not Path(config.sets.photos).is_dir():
         raise UserError(f"--sets.photos {config.sets.photos} is not a folder; name one that holds a folder a person.")
     if run_.init:
-        weights.find(run_.init).file()
+        presets.check_readable(weights.find(run_.init).file())
     for folder in filter(None, (data.records, data.transfer)):
         if data.source == "photos":
             from tfface.data.photos import find_photo_shards
 
             find_photo_shards(Path(folder))
         else:
-            find_shards(Path(folder))
-        read_dataset_card(Path(folder))
-    if data.backgrounds and not Path(data.backgrounds).is_dir():
-        raise UserError(f"--data.backgrounds {data.backgrounds} is not a folder; name one that holds pictures.")
-    if run_.out and Path(run_.out).exists() and not Path(run_.out).is_dir():
-        raise UserError(f"--out {run_.out} is a file; name a folder for the run.")
+            must_hold_records(find_shards(Path(folder)), "training")
+        check_face_model(Path(folder), read_dataset_card(Path(folder)), load_open_face().checksum)
+    if data.backgrounds and not survey(data.backgrounds, deep=True).photographs:
+        raise UserError(f"--data.backgrounds {data.backgrounds} holds no pictures: name a folder that does.")
+    if run_.out:
+        check_out(Path(run_.out))
 
 
 def parse(argv: list[str]) -> Config:

@@ -232,8 +232,9 @@ def _unknown(name: str) -> str:
     near = difflib.get_close_matches(name, names, n=1)
     hint = f"; did you mean {near[0]!r}?" if near else "."
     return (
-        f"{name} is neither a preset ({', '.join(names) or 'there is none'}) nor the folder of an exported model "
-        f"({' and '.join(SAVED_MODEL_FILES)}) or of a training run (config.yaml and {WEIGHT_FILES[0]}){hint}"
+        f"{name or 'An empty name'} is neither a preset ({', '.join(names) or 'there is none'}) nor the folder of an "
+        f"exported model ({' and '.join(SAVED_MODEL_FILES)}) or of a training run (config.yaml and {WEIGHT_FILES[0]})"
+        f"{hint}"
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +26,12 @@ class Options:
     predictions: int = 10_000
     steps: int = 2_000
     out: Path = Path("out/memory")
-    model: str = "mnv2_points"
+    model: str = "fast"
     photo_pixels: int = 160
     every: int = 50
     most_mb: float = 40.0
+    minutes: float = 60.0
+    """Ends predictions after so many, with as many as there was time for."""
 
 
 def resident_mb() -> float:
@@ -38,15 +41,21 @@ def resident_mb() -> float:
 
 
 def predictions(options: Options, note: Callable[[int], None]) -> None:
-    """Photographs one by one, detection left out: its network is fixed, and takes most of the time."""
+    """Photographs one by one, each face's JSON written; detection left out: its network is fixed, and takes most of
+    the time."""
     from tfface.inference import Reconstructor
+    from tfface.io.formats import FileOptions
 
+    files, end = FileOptions(formats=("json",)), time.monotonic() + 60 * options.minutes
     network, rng = Reconstructor(options.model, recrop=0, upright=False), np.random.default_rng(0)
     size = options.photo_pixels
     for number in range(options.predictions):
         image = rng.integers(0, 255, (size, size + number % 7, 3), np.uint8)
-        network.faces_in_boxes([image], [(10.0, 10.0, size - 10.0, size - 10.0)])
+        (face,) = network.faces_in_boxes([image], [(10.0, 10.0, size - 10.0, size - 10.0)])
+        face.save(options.out / "results", str(number % 500), overwrite=True, files=files)
         note(number + 1)
+        if time.monotonic() > end:
+            break
 
 
 def steps(options: Options, note: Callable[[int], None]) -> None:

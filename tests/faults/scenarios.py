@@ -18,9 +18,12 @@ NETWORK = "--model mnv2_light --model.image-size 32 --model.map-size 8 --model.v
 STEPS = "--data.batch 1 --data.validation-size 1 --data.steps-per-epoch 4 --optim.epochs 4 --data.shuffle 4"
 QUIET = "--run.tensorboard False --run.pictures 0 --device cpu --run.checkpoint-minutes 0.0001"
 SPACE = "optim.learning_rate: {loguniform: [0.0001, 0.01]}\n"
-SWEEP = (
-    "--set data.records=PLACE/shards model.image_size=32 model.map_size=16 model.views=1 data.batch=4 "
-    "data.steps_per_epoch=2 data.validation_size=4 run.pictures=0"
+SWEEP = " ".join(
+    f"--set {text}"
+    for text in (
+        *("data.records=PLACE/shards", "model.image_size=32", "model.map_size=16", "model.views=1", "data.batch=4"),
+        *("data.steps_per_epoch=2", "data.validation_size=4", "run.pictures=0"),
+    )
 )
 TIMES = ("minutes", "images_per_second")
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.faults.inputs import HTML, MAT_DAMAGES, picture, write_aflw_item
 from tests.toy_network import save_toy_network
-from tfface import apply, evaluate, export, fit, predict, sweep, synthesize, train
+from tfface import app, apply, evaluate, export, fit, predict, sweep, synthesize, train, view
 from tfface import config as configuration
 from tfface.cli import run
 from tfface.io.records import FaceRecord, encode_jpeg, write_shard
@@ -68,6 +68,15 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     np.save(root / "objects.npy", np.array([{}], object), allow_pickle=True)
     (root / "open.json").write_text('{"landmarks": [[1, 2]')
     (root / "deep.json").write_text("[" * 100_000)
+    (root / "empty").mkdir()
+    (root / "zero").touch()
+    (root / "loop").symlink_to(root / "loop")
+    (root / "raises.py").write_text("1 / 0")
+    (root / "syntax.py").write_text("def (:")
+    (root / "sweep").mkdir()
+    (root / "sweep" / "sweep.yaml").write_text("options: 3")
+    (root / "odd_sweep").mkdir()
+    (root / "odd_sweep" / "sweep.yaml").write_text("options: {num_samples: many, set: 3}")
     (root / "model").mkdir()
     save_toy_network(root / "model")
     for name in ("graph", "card", "variables"):
@@ -94,7 +103,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 P, F, T, E, X = predict.main, fit.main, train.main, evaluate.main, export.main
-A, S, W = apply.main, synthesize.main, sweep.main
+A, S, W, V, G = apply.main, synthesize.main, sweep.main, view.main, app.main
 OUT = ["--out", "{out}"]
 BOX = ["--box", "0", "0", "60", "60"]
 TABLE: list[tuple[Callable[..., int], list[str], str]] = [
@@ -202,12 +211,62 @@ TABLE: list[tuple[Callable[..., int], list[str], str]] = [
     (S, ["--address", "127.0.0.1:1", *OUT], "does not answer"),
     (S, ["--detail", "--base", "mnv2_points", *OUT], "predicts no coefficients"),
     (S, ["--out", "{text}"], "is a file"),
-    (W, ["--num-samples", "0", "--storage", "{out}"], "1 or more"),
-    (W, ["--max-epochs", "0", "--storage", "{out}"], "1 or more"),
+    (W, ["--num-samples", "0", "--storage", "{out}"], "out of range"),
+    (W, ["--max-epochs", "0", "--storage", "{out}"], "out of range"),
     (W, ["--cpus-per-trial", "nan", "--storage", "{out}"], "0 or more"),
     (W, ["--cpus-per-trial", "100000", "--storage", "{out}"], "cores"),
     (W, ["--seed", "-1", "--storage", "{out}"], "out of range"),
     (W, ["--space", "{loop.yaml}", "--storage", "{out}"], "no configuration section"),
+    (E, ["--data", "{aflw}", "--recrop", "999999999", *OUT], "--recrop"),
+    (E, ["--data", "{aflw}", "--limit", "99999999999999999999999", *OUT], "--limit"),
+    (E, ["--data", "{aflw}", "--detector", "", *OUT], "no detector"),
+    (E, ["--data", "{aflw}", "--model", "{folder}", *OUT], "neither a preset"),
+    (E, ["--data", "{aflw}", "--model", "", *OUT], "neither a preset"),
+    (E, ["--data", "{aflw}", "--bfm", "{root}/none.mat", *OUT], "does not exist"),
+    (E, ["--data", "{aflw}", "--parts", *OUT], "is of --benchmark synthetic"),
+    (E, ["--benchmark", "scans", "--data", "{folder}", "--rotate", "90", *OUT], "is of --benchmark aflw2000"),
+    (E, ["--benchmark", "sets", "--peers", "{peers}", *OUT], "sets does not look at it"),
+    (E, ["--benchmark", "sets", "--model", "fast", *OUT], "no points and coefficients"),
+    (E, ["--data", "{aflw}", "--out", "{loop}"], "a link to nothing"),
+    (E, ["--data", "{aflw}", "--out", "{text}/sub"], "is a file"),
+    (F, ["{photo.png}", "--steps", "99999999999", *OUT], "out of range"),
+    (F, ["{photo.png}", "--steps", "-1", *OUT], "out of range"),
+    (F, ["{photo.png}", "--detector", "nonesuch", *OUT], "no detector"),
+    (F, ["{photo.png}", "--model", "{text}", *OUT], "neither a preset"),
+    (F, ["{photo.png}", "--landmarks-file", "{root}/none.dat", *OUT], "does not exist"),
+    (F, ["{folder}", *OUT], "is a folder"),
+    (F, ["{zero}", *OUT], "not a picture"),
+    (T, ["--out", "{loop}"], "a link to nothing"),
+    (T, ["--out", "{text}/sub"], "is a file"),
+    (T, ["--init", "{weights.npz}", *OUT], "cannot be read as a file of weights"),
+    (T, ["--init", "{weights.h5}", *OUT], "cannot be read as a file of weights"),
+    (T, ["--data.backgrounds", "{empty}", *OUT], "holds no pictures"),
+    (T, ["--data.records", "{no_records}", *OUT], "are all empty"),
+    (T, ["--data.records", "{other_face}", *OUT], "another face model"),
+    (T, ["--data.seed", "-1", *OUT], "data.seed"),
+    (T, ["--data.workers", "100000", *OUT], "data.workers"),
+    (T, ["--data.batch", "1000000000000", *OUT], "data.batch"),
+    (T, ["--model.image-size", "1000000000", *OUT], "model.image_size"),
+    (T, ["--augment.scale", "2", "1", *OUT], "begins above its end"),
+    (T, ["--augment.blur-probability", "5", *OUT], "augment.blur_probability"),
+    (T, ["--augment.rotation-deg", "1e30", *OUT], "augment.rotation_deg"),
+    (W, ["--space", "{raises.py}", "--storage", "{out}"], "division by zero"),
+    (W, ["--space", "{syntax.py}", "--storage", "{out}"], "as a search space in Python"),
+    (W, ["--set", "data.records={folder}", "--storage", "{out}"], "holds no shards"),
+    (W, ["--set", "data.records={no_records}", "--storage", "{out}"], "are all empty"),
+    (W, ["--num-samples", "99999999999999999999", "--storage", "{out}"], "out of range"),
+    (W, ["--metric", "", "--storage", "{out}"], "--metric is empty"),
+    (W, ["--milliseconds", "--storage", "{out}"], "two objectives"),
+    (W, ["--storage", "{text}"], "is a file"),
+    (W, ["--storage", "nonesuch://x/y"], "as a storage"),
+    (W, ["--resume", "--storage", "{sweep}"], "no mapping"),
+    (W, ["--resume", "--storage", "{odd_sweep}"], "num_samples is 'many'"),
+    (W, ["--resume", "--storage", "{root}/none"], "holds no sweep"),
+    (V, ["{empty}"], "no result with a NAME.json"),
+    (V, ["{photo.png}"], "no result with a NAME.json"),
+    (V, ["{root}/none"], "does not exist"),
+    (G, ["--port", "-1"], "1 to 65535"),
+    (G, ["--port", "99999999999999999999"], "1 to 65535"),
 ]
 
 
@@ -222,13 +281,13 @@ def test_wrong_input(
     monkeypatch.chdir(tmp_path)
     command, arguments, says = TABLE[row]
     arguments = [_filled(text, places, tmp_path / "out") for text in arguments]
-    before = {path: path.stat().st_mtime_ns for path in places["root"].rglob("*")}
+    before = {path: path.lstat().st_mtime_ns for path in places["root"].rglob("*")}
     assert run(command, arguments) == 2
     told = capsys.readouterr().err
     assert says in told and told.strip().count("\n") == 0, told
     assert "Traceback" not in told and "unexpected" not in told
     assert not list(tmp_path.iterdir())
-    assert {path: path.stat().st_mtime_ns for path in places["root"].rglob("*")} == before
+    assert {path: path.lstat().st_mtime_ns for path in places["root"].rglob("*")} == before
 
 
 def _filled(text: str, places: dict[str, Path], out: Path) -> str:

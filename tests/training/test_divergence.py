@@ -179,11 +179,3 @@ def test_a_folder_with_somebody_elses_configuration_is_no_run(tiny: ModuleType, 
     with pytest.raises(UserError, match="config.yaml is there and is not a result of tfface"):
         run_folder.claim(tiny.tiny_config(tmp_path))
     assert (tmp_path / "config.yaml").read_text() == "mine: true\n"
-
-
-def test_what_a_kill_left_is_swept(tiny: ModuleType, tmp_path: Path) -> None:
-    for name in (".checkpoint-abcd_123.npz", ".best.weights-abcdefgh.h5", ".best.weights-abcdefgh.weights.h5"):
-        (tmp_path / name).write_bytes(b"half")
-    (tmp_path / ".checkpoint-notes.txt").write_text("not ours")
-    run_folder.claim(tiny.tiny_config(tmp_path))
-    assert {path.name for path in tmp_path.iterdir()} == {".checkpoint-notes.txt", "config.yaml", "run.yaml"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import io
+import itertools
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -20,7 +21,7 @@ from rich.console import Console
 from tfface import models, train, weights
 from tfface.config import Config, ModelConfig, override
 from tfface.data import weak_batches
-from tfface.data.photos import PhotoRecord, write_photo_shard
+from tfface.data.photos import PhotoRecord, photo_places, write_photo_shard
 from tfface.errors import StoppedError, UserError
 from tfface.face.layout import CROP_SIZE, camera_of
 from tfface.face.open_model import load_open_face
@@ -221,18 +222,19 @@ def test_what_is_switched_off_is_not_there_and_what_is_frozen_stays(
 
 
 def write_photos(folder: Path, count: int) -> np.ndarray:
-    """Prepared photographs: the mean face's landmarks, dots on grey; returns the landmarks."""
+    """Prepared photographs: the mean face's landmarks, dots on greys of their own; returns the landmarks."""
     face, size = load_open_face(), 64
     camera = camera_of(np.zeros(3), np.zeros(4), "framed")
     points = camera.project(face.face(2).vertices(face.mean)[face.landmarks68_2d])[:, :2] * (0.8 * size / CROP_SIZE) + 5
-    image = np.full((size, size, 3), 90, np.uint8)
+    images = np.full((count, size, size, 3), 90, np.uint8) + np.arange(count, dtype=np.uint8)[:, None, None, None]
     for u, v in points:
-        image[int(v), int(u)] = 255, 60, 60
+        images[:, int(v), int(u)] = 255, 60, 60
     mask = np.zeros((size, size), np.uint8)
     mask[:, : size // 2] = 255
     crop = Deep3DCrop(size, size, 1.0, size / 2, size / 2, size)
     records = [
-        PhotoRecord(f"{n}.jpg", image, points.astype(np.float32), mask, 255 - mask, mask, crop) for n in range(count)
+        PhotoRecord(f"{n}.jpg", image, points.astype(np.float32), mask, 255 - mask, mask, crop)
+        for n, image in enumerate(images)
     ]
     write_photo_shard(folder / "photos-00000.tfrecord", records)
     (folder / DATASET_FILE).write_text(json.dumps({"size": size}))
@@ -266,6 +268,26 @@ def test_photographs_are_cropped_as_predict_crops(tmp_path: Path) -> None:
     chunked = override(config, {"data.chunk": 8, "data.chunk_epochs": 2, "augment.enabled": True})
     shapes = {tuple(images.shape) for images, _ in weak_batches.make_datasets(chunked)[0].take(12)}
     assert shapes == {(FACES, SIZE, SIZE, 3)}
+
+
+@pytest.mark.parametrize("chunk", [0, 8])
+def test_photographs_go_on_in_the_order_of_a_run_that_never_stopped(chunk: int, tmp_path: Path) -> None:
+    write_photos(tmp_path, 30)
+    changes = {"data__records": str(tmp_path), "data__source": "photos", "weak__map": 0, "data__batch": 3}
+    config = weak_config(tmp_path / "run", **changes, data__chunk=chunk, data__chunk_epochs=2)
+    batches = weak_batches.PhotoBatches(config)
+    through = list(itertools.islice(batches.training(0), 32))
+    for step in (1, 15, 29):
+        resumed = next(weak_batches.PhotoBatches(config).training(step))
+        for key, value in resumed.items():
+            np.testing.assert_array_equal(value, through[step][key], err_msg=key)
+    # the first pass sees every photograph once, each known by its grey
+    plain = weak_batches.PhotoBatches(override(config, {"augment.enabled": False}))
+    greys = np.concatenate([np.median(batch["image"], (1, 2, 3)) for batch in itertools.islice(plain.training(0), 32)])
+    count = len(photo_places(tmp_path, "train"))
+    first, second = (greys[start : start + (chunk or count)] for start in (0, chunk or count))
+    assert len(set(first)) == len(first) and set(first) == set(second) and list(first) != list(second)
+    assert len(set(greys[: 2 * count])) == count
 
 
 @pytest.mark.slow

@@ -93,7 +93,7 @@ class DataConfig:
     cache_validation: bool = True
     """Keep the validation samples in memory after their first use."""
     shuffle: int = 1024
-    """Samples in the shuffling buffer of faces made on the fly and of photographs; shards are shuffled as a whole."""
+    """Samples in the shuffling buffer of faces made on the fly; shards and photographs are shuffled as a whole."""
     in_memory: bool = False
     """Keep the decoded pictures of shards in memory, some 200 kB each: for a GPU that outruns the JPEG decoder."""
     shares: tuple[float, float, float] = (0.70, 0.15, 0.15)

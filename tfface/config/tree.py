@@ -175,15 +175,26 @@ _LEAST = {
     **dict.fromkeys(("model.features", "model.components", "data.shuffle", "data.textures", "data.chunk_epochs"), 1),
     **dict.fromkeys(("optim.halve_every_epochs", "optim.patience"), 1),
     **dict.fromkeys(("data.workers", "data.chunk", "optim.warmup_steps", "optim.clipnorm", "optim.weight_decay"), 0),
-    **dict.fromkeys(("optim.learning_rate", "optim.ema"), 0),
+    **dict.fromkeys(("optim.learning_rate", "optim.ema", "data.seed", "run.seed", "data.shares"), 0),
     **dict.fromkeys(("model.confidences", "sets.bad", "sets.prior"), 0),
     **dict.fromkeys(("sets.people", "sets.pictures"), 1),
     **dict.fromkeys(("run.pictures", "run.max_minutes", "run.checkpoint_minutes"), 0),
 }
 _MOST = {
     **{"sets.bad": 1, "sets.pictures": 1000, "optim.learning_rate": 3e38, "optim.ema": 0.9999999},
-    **{"model.width": 64, "model.decoder_width": 64},
+    **dict.fromkeys(("model.width", "model.decoder_width"), 64),
+    **dict.fromkeys(("model.image_size", "model.map_size"), 4096),
+    **dict.fromkeys(("model.features", "model.components", "model.confidences", "data.batch"), 65536),
+    **{"data.workers": 1024, "run.pictures": 64, "augment.dropout_boxes": 1000, "augment.blur_sigma_px": 100},
+    **dict.fromkeys(("data.textures", "optim.epochs"), 1e6),
+    **dict.fromkeys(("data.validation_size", "data.steps_per_epoch", "data.shuffle", "sets.people"), 1e8),
+    **dict.fromkeys(("data.seed", "run.seed"), 2**31 - 1),
+    **{"augment.rotation_deg": 180, "augment.dropout_size": 1, "augment.shift": 10},
+    **dict.fromkeys(("augment.scale", "augment.colour", "augment.noise_sigma", "augment.gamma"), 1000),
 }
+_RANGES = tuple(
+    f"augment.{name}" for name in ("scale", "colour", "dropout_size", "blur_sigma_px", "noise_sigma", "gamma")
+)
 
 
 def _check_ranges(config: Config) -> None:
@@ -195,11 +206,15 @@ def _check_ranges(config: Config) -> None:
         least, most = _LEAST.get(key, -math.inf), _MOST.get(key, math.inf)
         if key.startswith(("loss.", "weak.", "detail.", "augment.")):
             least = 0
+        if key.startswith("augment.") and key.endswith("_probability"):
+            most = 1
         for number in numbers:
             if number < least:
                 raise UserError(f"{key}: {number:g} is too small; give {least:g} or more.")
             if number > most:
                 raise UserError(f"{key}: {number:g} is too large; give at most {most:g}.")
+        if key in _RANGES and numbers[0] > numbers[1]:
+            raise UserError(f"{key}: {value} begins above its end; give the least, then the most.")
         if key == "data.shares" and not sum(numbers) > 0:
             raise UserError(f"{key}: {value} are not shares; give three, such as 0.7 0.15 0.15.")
 

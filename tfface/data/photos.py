@@ -23,14 +23,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tfface.data.ahead import in_threads
 from tfface.errors import UserError
 from tfface.geometry.pos import Deep3DCrop
-from tfface.io.examples import Value, encode_example, write_records
+from tfface.io.examples import Place, Value, decode_example, encode_example, read_place, record_places, write_records
 from tfface.io.files import atomic_path
-from tfface.io.records import DATASET_FILE, card_number, encode_jpeg, read_dataset_card
+from tfface.io.reading import reading
+from tfface.io.records import DATASET_FILE, REMAKE, SHARD, card_number, decode_image, encode_jpeg, read_dataset_card
 
 MASKS = ("skin_mask", "mesh_mask", "hull_mask")
 PARTS = ("train", "validation", "test")
@@ -141,6 +144,51 @@ def photo_dataset(
     if shuffle:
         dataset = dataset.shuffle(shuffle, seed=seed)
     return dataset.map(lambda raw: parse_photo(raw, size), num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def photo_places(folder: Path, part: str, shares: tuple[float, float, float] = SHARES) -> list[Place]:
+    """Where the faces of a part of a folder lie, in its order; `read_photo` reads one.
+
+    Args:
+        folder, part, shares: as of `photo_dataset`.
+
+    Raises:
+        UserError: no shards, or one is damaged.
+    """
+    import tensorflow as tf
+
+    places: list[Place] = []
+    for path in find_photo_shards(folder):
+        with reading(path, SHARD, REMAKE):
+            places += record_places(path)
+    low, high = part_range(part, shares)
+    names = [features["name"] for features in in_threads(_features, places)]
+    buckets = tf.strings.to_hash_bucket_fast(tf.constant(names, tf.string, [len(names)]), _BUCKETS).numpy()
+    return [place for place, bucket in zip(places, buckets, strict=True) if low <= bucket < high]
+
+
+def read_photo(place: Place, mask: str = "") -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """A face: picture and mask together `[S,S,4]` uint8, and landmarks `[68,2]` in its pixels.
+
+    Args:
+        place: of its record.
+        mask: one of `MASKS`; without one, all counts.
+
+    Raises:
+        UserError: the record is damaged.
+    """
+    features = _features(place)
+    with reading(place.path, SHARD, REMAKE):
+        image, landmarks = decode_image(features["image"]), features["landmarks68"].reshape(68, 2)
+        counted = np.full(image.shape[:2], 255, np.uint8)
+        if mask:
+            counted = np.asarray(cv2.imdecode(np.frombuffer(features[mask], np.uint8), cv2.IMREAD_GRAYSCALE))
+        return np.dstack([image, counted]), landmarks
+
+
+def _features(place: Place) -> dict[str, Any]:
+    with reading(place.path, SHARD, REMAKE):
+        return dict(decode_example(read_place(place)))
 
 
 def part_range(part: str, shares: tuple[float, float, float] = SHARES) -> tuple[int, int]:

@@ -9,7 +9,7 @@ channel, the weight of each texel's truth.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from tfface.config import Config
 from tfface.data.batches import Batch, Batches, FinishBatch, KeptValidation
@@ -44,8 +44,31 @@ def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset,
     return as_datasets(batches, start_step, FinishBatch(config).into_graph())
 
 
+class MakesBatches(Protocol):
+    """What makes batches, such as `Batches`."""
+
+    config: Config
+
+    def training(self, start_step: int) -> Iterator[Batch]:
+        """Batches without end, after `start_step` of them."""
+        ...
+
+    def validation(self) -> Iterator[Batch]:
+        """Plain batches, once through; the last one may be smaller."""
+        ...
+
+    @property
+    def num_validation(self) -> int:
+        """How many batches `validation` gives."""
+        ...
+
+    def signature(self) -> dict[str, tuple[tuple[int, ...], type]]:
+        """Shapes, without the batch's size, and types of what a batch has."""
+        ...
+
+
 def as_datasets(
-    batches: Batches, start_step: int, finish: Callable[[Any], tuple[Any, Any]]
+    batches: MakesBatches, start_step: int, finish: Callable[[Any], tuple[Any, Any]]
 ) -> tuple[tf.data.Dataset, tf.data.Dataset]:
     """Batches for training and validation as `tf.data`, each finished by `finish` in TensorFlow's graph."""
     import tensorflow as tf

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -142,12 +142,8 @@ class _Shards(ABC):
         return [(place, view) for place in places for view in self.views]
 
     def training(self, start: int) -> Iterator[tuple[Place, str | None]]:
-        jobs = self._jobs(self._split()[1])
-        number, begun = divmod(start, len(jobs))
-        while True:
-            order = np.random.default_rng([self.config.data.seed, number]).permutation(len(jobs))
-            yield from (jobs[index] for index in order[begun:])
-            jobs, number, begun = self._jobs(self._split()[1]), number + 1, 0
+        number, begun = divmod(start, len(self._jobs(self._split()[1])))
+        return passes(lambda _: self._jobs(self._split()[1]), self.config.data.seed, number, begun)
 
     def validation(self) -> Iterator[tuple[Place, str | None]]:
         return iter(self._jobs(self._split()[0], self._records))
@@ -253,6 +249,22 @@ class LiveFaces:
 
     def load(self, job: tuple[Features, str | None]) -> Sample:
         return face_sample(*job)
+
+
+def passes(jobs_of: Callable[[int], Sequence[Any]], seed: int, number: int = 0, begun: int = 0) -> Iterator[Any]:
+    """Jobs without end, pass after pass, each in an order that follows from the seed and the pass's number.
+
+    Args:
+        jobs_of: the jobs of a pass, by its number; asked for as the pass begins.
+        seed: of the orders.
+        number: the first pass.
+        begun: how many of its jobs came before.
+    """
+    for each in itertools.count(number):
+        jobs = jobs_of(each)
+        order = np.random.default_rng([seed, each]).permutation(len(jobs))
+        yield from (jobs[index] for index in order[begun:])
+        begun = 0
 
 
 def _random_places(seed: int, size: int, block: int = 4096) -> Iterator[int]:

@@ -9,7 +9,8 @@ Prepared photographs are cropped again, from their 68 landmarks, as `tfface.pred
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +23,12 @@ from tfface.config import Config
 from tfface.data import augment
 from tfface.data.ahead import in_threads
 from tfface.data.batches import Batch, Batches, FinishBatch
-from tfface.data.photos import photo_dataset
+from tfface.data.photos import photo_places, read_photo
 from tfface.data.pipeline import as_datasets
-from tfface.data.sources import MapShards, source_of
+from tfface.data.sources import MapShards, passes, source_of
 from tfface.errors import UserError
 from tfface.geometry.ibug68 import MIRRORED
+from tfface.io.examples import Place
 
 Truth = dict[str, Any]
 
@@ -42,7 +44,7 @@ def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset,
         UserError: nothing to train on.
     """
     if config.data.source == "photos":
-        return PhotoBatches(config).datasets(start_step)
+        return as_datasets(PhotoBatches(config), start_step, _with_landmarks)
     if config.weak.masked_input:
         raise UserError(
             "weak.masked_input: only prepared photographs have masks; add --data photos --data.records DIR."
@@ -64,94 +66,87 @@ def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset,
 
 
 class PhotoBatches:
-    """Prepared photographs as batches.
+    """Prepared photographs as batches; what is random in one follows `data.seed` and its number.
+
+    A pass is all photographs; with `data.chunk` as many, chunk after chunk, each `data.chunk_epochs` times.
 
     Args:
         config: the run's configuration; `data.records` names the folder.
     """
 
     def __init__(self, config: Config) -> None:
-        self.config, self.folder = config, Path(config.data.records)
+        self.config, folder = config, Path(config.data.records)
         if config.weak.mask == "none" and config.weak.masked_input:
             raise UserError("weak.masked_input: name the mask with --weak.mask, such as hull.")
+        self._mask = "" if config.weak.mask == "none" else f"{config.weak.mask}_mask"
+        self._train, valid = (photo_places(folder, part, config.data.shares) for part in ("train", "validation"))
+        self._valid = valid[: config.data.validation_size]
+        for part, what in ((self._train, "training"), (self._valid, "validation")):
+            if not part:
+                raise UserError(f"{folder} has no photographs for {what}: prepare more, or change --data.shares.")
 
-    def datasets(self, start_step: int) -> tuple[tf.data.Dataset, tf.data.Dataset]:
-        """Training batches, endless and augmented, whose order follows `data.seed` and the step; and validation."""
-        config = self.config.data
-        photos, valid = (
-            photo_dataset(self.folder, part, shares=config.shares).map(self._chosen) for part in ("train", "validation")
-        )
-        valid = valid.take(config.validation_size)
-        for part, what in ((photos, "training"), (valid, "validation")):
-            if not any(True for _ in part.take(1)):
-                raise UserError(f"{self.folder} has no photographs for {what}: prepare more, or change --data.shares.")
-        endless = self._endless(photos, config.seed + start_step).batch(config.batch, drop_remainder=True)
-        training = self._finished(endless, config.batch, self._random(start_step)).prefetch(4)
-        validation = self._finished(valid.batch(config.batch), None, lambda numbered: self._batch(numbered[1]))
-        return training, (validation.cache() if config.cache_validation else validation).prefetch(2)
+    def training(self, start_step: int) -> Iterator[Batch]:
+        """Batches without end, augmented, after `start_step` of them."""
+        size = self.config.data.batch
+        places = passes(self._pass, self.config.data.seed, *self._reached(start_step * size))
+        groups = iter(lambda: list(islice(places, size)), [])
+        make = self._random if self.config.augment.enabled else lambda numbered: self._batch(numbered[1])
+        return in_threads(make, enumerate(groups, start_step))
 
-    def _finished(
-        self, batches: tf.data.Dataset, size: int | None, make: Callable[[tuple[int, Batch]], Batch]
-    ) -> tf.data.Dataset:
+    def validation(self) -> Iterator[Batch]:
+        """Plain batches, once through; the last one may be smaller."""
+        size = self.config.data.batch
+        return in_threads(self._batch, (self._valid[k : k + size] for k in range(0, len(self._valid), size)))
+
+    @property
+    def num_validation(self) -> int:
+        """How many batches `validation` gives."""
+        return -(-len(self._valid) // self.config.data.batch)
+
+    def signature(self) -> dict[str, tuple[tuple[int, ...], type]]:
+        """Shapes, without the batch's size, and types of what a batch has."""
         side = self.config.model.image_size
-        shapes = {"images": (side, side, 3), "image": (side, side, 3), "mask": (side, side), "landmarks": (68, 2)}
-        kinds = {key: tf.float32 if key == "landmarks" else tf.uint8 for key in shapes}
-        signature = {key: tf.TensorSpec((size, *shape), kinds[key]) for key, shape in shapes.items()}
+        shapes = {"images": (side, side, 3), "image": (side, side, 3), "mask": (side, side)}
+        return {**{key: (shape, np.uint8) for key, shape in shapes.items()}, "landmarks": ((68, 2), np.float32)}
 
-        def generate() -> Iterator[Batch]:
-            return in_threads(make, enumerate(batches.as_numpy_iterator()))
+    def _pass(self, number: int) -> list[Place]:
+        data = self.config.data
+        if not data.chunk:
+            return self._train
+        first = data.chunk * (number // data.chunk_epochs % self._chunks)
+        return self._train[first : first + data.chunk]
 
-        def finish(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, Truth]:
-            found = {
-                key: value if key == "landmarks" else tf.cast(value, tf.float32) / 255 for key, value in batch.items()
-            }
-            return found.pop("images"), found
+    @property
+    def _chunks(self) -> int:
+        return -(-len(self._train) // (self.config.data.chunk or len(self._train)))
 
-        return tf.data.Dataset.from_generator(generate, output_signature=signature).map(finish)
+    def _reached(self, start: int) -> tuple[int, int]:
+        """The pass to which so many photographs lead, and how many of it came before."""
+        times = self.config.data.chunk_epochs if self.config.data.chunk else 1
+        rounds, rest = divmod(start, times * len(self._train))
+        number = rounds * times * self._chunks
+        while rest >= len(self._pass(number)):
+            rest -= len(self._pass(number))
+            number += 1
+        return number, rest
 
-    def _endless(self, photos: tf.data.Dataset, seed: int) -> tf.data.Dataset:
-        """All photographs again and again, or chunk after chunk, each gone through `data.chunk_epochs` times."""
-        config = self.config.data
-        if not config.chunk:
-            return photos.shuffle(config.shuffle, seed=seed).repeat()
-        count = photos.reduce(np.int64(0), lambda total, _: total + 1)
-        chunks = tf.data.Dataset.range((count + config.chunk - 1) // config.chunk)
+    def _random(self, numbered: tuple[int, list[Place]]) -> Batch:
+        number, places = numbered
+        return self._batch(places, np.random.default_rng([self.config.data.seed, number]))
 
-        def gone_through(chunk: tf.Tensor) -> tf.data.Dataset:
-            part = photos.skip(chunk * config.chunk).take(config.chunk)
-            return part.shuffle(config.shuffle, seed=seed).repeat(config.chunk_epochs)
-
-        return chunks.flat_map(gone_through).repeat()
-
-    def _chosen(self, photo: dict[str, Any]) -> dict[str, tf.Tensor]:
-        """Landmarks `[68,2]`, picture and mask together `[S,S,4]` uint8: a thousand of them wait to be shuffled."""
-        chosen = self.config.weak.mask
-        mask = tf.ones_like(photo["skin_mask"]) if chosen == "none" else photo[f"{chosen}_mask"]
-        picture = tf.concat([photo["image"], mask[..., None]], axis=-1)
-        return {"picture": tf.cast(tf.round(255.0 * picture), tf.uint8), "landmarks": photo["landmarks68"]}
-
-    def _random(self, start_step: int) -> Callable[[tuple[int, Batch]], Batch]:
-        """Makes training batches; what is random in one follows `data.seed` and its number."""
-        config = self.config
-
-        def make(numbered: tuple[int, Batch]) -> Batch:
-            rng = np.random.default_rng([config.data.seed, start_step + numbered[0]])
-            return self._batch(numbered[1], rng if config.augment.enabled else None)
-
-        return make
-
-    def _batch(self, photos: Batch, rng: np.random.Generator | None = None) -> Batch:
+    def _batch(self, places: list[Place], rng: np.random.Generator | None = None) -> Batch:
         """Pictures in bytes, as the network sees them and as they were; masks; and landmarks."""
-        config, moves = self.config.augment, crops_of(photos["landmarks"])
+        stored, points = zip(*(read_photo(place, self._mask) for place in places), strict=True)
+        config, moves = self.config.augment, crops_of(np.stack(points))
         turned = np.zeros(len(moves), bool)
         if rng is not None:
             moves = augment.compose(augment.random_similarities(len(moves), config, rng), moves)
             turned = rng.random(len(moves)) < (0.5 if config.mirror else 0.0)
-        landmarks = photos["landmarks"] @ moves[:, :, :2].swapaxes(1, 2) + moves[:, None, :, 2]
+        landmarks = np.stack(points) @ moves[:, :, :2].swapaxes(1, 2) + moves[:, None, :, 2]
         landmarks = np.where(turned[:, None, None], _mirrored_landmarks(landmarks), landmarks)
         moves = np.where(turned[:, None, None], augment.mirrored(moves), moves)
         size, black = self.config.model.image_size, cv2.BORDER_CONSTANT
-        pairs = zip(photos["picture"], moves, strict=True)
+        pairs = zip(stored, moves, strict=True)
         pictures = np.stack([augment.warp_picture(picture, move, size, black) for picture, move in pairs])
         image, mask = np.ascontiguousarray(pictures[..., :3]), pictures[..., 3]
         seen = image.copy()
@@ -160,6 +155,11 @@ class PhotoBatches:
         if rng is not None:
             augment.damage_pictures(seen, config, rng)
         return {"images": seen, "image": image, "mask": mask, "landmarks": landmarks.astype(np.float32)}
+
+
+def _with_landmarks(batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, Truth]:
+    found = {key: value if key == "landmarks" else tf.cast(value, tf.float32) / 255 for key, value in batch.items()}
+    return found.pop("images"), found
 
 
 def crops_of(landmarks: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -36,6 +36,18 @@ DETECTORS: dict[str, Callable[[float | None], Detector]] = {
 }
 
 
+def check_detector(name: str) -> None:
+    """Sees to it, at once, that there is a detector of this name.
+
+    Raises:
+        UserError: there is none; it tells the right ones.
+    """
+    if name not in DETECTORS:
+        near = difflib.get_close_matches(name, DETECTORS, n=1)
+        hint = f"; did you mean {near[0]}?" if near else "."
+        raise UserError(f"There is no detector {name!r}: choose from {', '.join(DETECTORS)}{hint}")
+
+
 def load_detector(name: str, min_score: float | None = None) -> Detector:
     """The detector of this name, ready to use.
 
@@ -47,10 +59,7 @@ def load_detector(name: str, min_score: float | None = None) -> Detector:
         UserError: when there is none of this name (tells the right ones), its package is not installed, or the score is
             not a number.
     """
-    if name not in DETECTORS:
-        near = difflib.get_close_matches(name, DETECTORS, n=1)
-        hint = f"; did you mean {near[0]}?" if near else "."
-        raise UserError(f"There is no detector {name!r}: choose from {', '.join(DETECTORS)}{hint}")
+    check_detector(name)
     if min_score is not None and not math.isfinite(min_score):
         raise UserError(f"The least score {min_score} is not a number: give one on the detector's scale.")
     try:

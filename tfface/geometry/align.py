@@ -55,12 +55,13 @@ def check_box(box: Box) -> NDArray[np.float64]:
     values = np.asarray(box, np.float64)
     if values.shape != (4,) or not np.isfinite(values).all() or (values[2:] <= values[:2]).any():
         raise UserError(
-            f"The box {list(box)} is not a valid box: give left top right bottom in pixels, left < right, top < bottom."
+            f"The box {values.tolist()} is not a valid box: give left top right bottom in pixels, left < right, "
+            "top < bottom."
         )
     sides = values[2:] - values[:2]
     if sides.min() < LEAST_BOX_PX - 1e-6 or np.abs(values).max() > MOST_BOX_PX:
         raise UserError(
-            f"The box {list(box)} is not a face's: give left top right bottom in pixels of the picture, at least "
+            f"The box {values.tolist()} is not a face's: give left top right bottom in pixels of the picture, at least "
             f"{LEAST_BOX_PX:g} pixel wide and high and at most {MOST_BOX_PX:g} from its corner."
         )
     return values

@@ -5,9 +5,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
+import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +26,10 @@ MARK = "written by tfface"
 """What every result carries near its beginning, in whatever way its format allows."""
 _MARK_WITHIN = 4096
 _DISK_ERRORS = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.EIO)
-_RANDOM = "[a-z0-9_]" * 8
+_BEGUN = re.compile(r"\..*-tfface-([0-9a-f]{8})-([0-9]+)-[a-z0-9_]{8}(\..*)?")
+_NOWHERE = "0" * 8
+_STALE_SECONDS = 24 * 3600
+_swept: set[str] = set()
 
 
 @contextmanager
@@ -37,7 +44,8 @@ def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     with writing(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.stem[:40]}-", suffix=target.suffix, dir=target.parent)
+        sweep_leftovers(target.parent)
+        handle, name = tempfile.mkstemp(prefix=begun_prefix(target.stem), suffix=target.suffix, dir=target.parent)
     os.close(handle)
     beside = Path(name)
     try:
@@ -89,13 +97,47 @@ def write_array(path: Path, values: NDArray[Any]) -> None:
         beside.write_bytes(header + np.ascontiguousarray(values).tobytes())
 
 
-def sweep_leftovers(folder: Path, names: Iterable[str]) -> None:
-    """Deletes what `atomic_path` had begun for the files `names` of a folder when its process was killed."""
-    for name in names:
-        stem, suffix = Path(name).stem, Path(name).suffix
-        for pattern in (f".{stem[:40]}-{_RANDOM}{suffix}", f".{stem[:40]}-{_RANDOM}.*{suffix}"):
-            for stale in folder.glob(pattern):
-                stale.unlink(missing_ok=True)
+def begun_prefix(name: str) -> str:
+    """How a file or folder is called that is not whole yet: hidden, by whom and where it is being written."""
+    return f".{name[:40]}-tfface-{_this_place()}-{os.getpid()}-"
+
+
+def sweep_leftovers(folder: Path) -> None:
+    """Deletes what was begun in a folder by processes of ours that were killed; a process looks once.
+
+    A leftover is known by its name (`begun_prefix`), which nobody else gives. It goes when the process that it names
+    has ended; where that cannot be known (another machine or container, another system than Linux), a day after it was
+    last touched.
+    """
+    if str(folder.absolute()) in _swept:
+        return
+    _swept.add(str(folder.absolute()))
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            named = _BEGUN.fullmatch(entry.name)
+            if named is None or not _is_stale(entry, *named.group(1, 2)):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            else:
+                Path(entry.path).unlink(missing_ok=True)
+
+
+def _is_stale(entry: os.DirEntry[str], place: str, process: str) -> bool:
+    if place != _this_place() or place == _NOWHERE:
+        return entry.stat(follow_symlinks=False).st_mtime < time.time() - _STALE_SECONDS
+    return not Path("/proc", process).exists()
+
+
+@lru_cache(maxsize=1)
+def _this_place() -> str:
+    """Where a process's number means one process: this machine since it started, and this container."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text()
+        told = f"{boot}{os.readlink('/proc/self/ns/pid')}"
+    except OSError:
+        return _NOWHERE
+    return hashlib.sha256(told.encode()).hexdigest()[:8]
 
 
 def written_by_us(path: Path) -> bool:

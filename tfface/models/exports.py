@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from tfface import models
 from tfface.config import ModelConfig
 from tfface.errors import UserError
-from tfface.io.files import TRUST_FILE, atomic_path, must_be_free, writing
+from tfface.io.files import TRUST_FILE, atomic_path, begun_prefix, must_be_free, sweep_leftovers, writing
 from tfface.io.reading import reading
 from tfface.models.presets import MODEL_FILES
 from tfface.models.saved_model import INFO, describe, write_graph_files
@@ -96,7 +96,8 @@ def write_export(
     must_be_free(folder, INFO, "the model")
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=f".{folder.name[:40]}-", dir=folder.parent))
+        sweep_leftovers(folder.parent)
+        beside = Path(tempfile.mkdtemp(prefix=begun_prefix(folder.name), dir=folder.parent))
     try:
         with writing(folder):
             _WRITERS[form.format](model, config, beside, form)

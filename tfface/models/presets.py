@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -185,6 +186,22 @@ def load_weights(model: keras.Model, path: Path) -> None:
         raise UserError(
             f"{path} holds weights that are not finite numbers: its training diverged; take an earlier one."
         )
+
+
+def check_readable(path: Path) -> None:
+    """Opens a file of weights, without reading them: what can be told before a network is built.
+
+    Raises:
+        UserError: it is damaged, or another file.
+    """
+    path = must_exist(linked(path), "give a file of weights")
+    with reading(path, "a file of weights"):
+        if path.suffix == ".npz":
+            zipfile.ZipFile(path).close()
+        else:
+            import h5py
+
+            h5py.File(path).close()
 
 
 def check_face_model(path: Path, arrays: dict[str, Any]) -> None:

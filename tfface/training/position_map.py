@@ -82,8 +82,9 @@ def run_session(
     """What all regimes do: claims the run's folder, makes the network where it is to compute, with the weights that the
     run begins from if it is new, and trains it in the session that `begin` gives, beside other workers if there are."""
     with joined(config) as (config, workers):
+        scope = devices.prepare(config.run)
         folder = run_folder.claim(config)
-        with devices.prepare(config.run):
+        with scope:
             model = make_model(config)
         if not (folder / "checkpoint.npz").is_file():
             start_from(model, config)

@@ -16,8 +16,8 @@ import yaml
 from tfface import config as configuration
 from tfface.config import Config
 from tfface.errors import UserError
-from tfface.io.files import atomic_path, refuse_foreign, sweep_leftovers, writing
-from tfface.training.checkpoint import BEST, CHECKPOINT, RunState
+from tfface.io.files import atomic_path, refuse_foreign, writing
+from tfface.training.checkpoint import CHECKPOINT, RunState
 
 RUNS = Path("runs")
 
@@ -44,7 +44,6 @@ def claim(config: Config) -> Path:
         refuse_foreign([folder / "config.yaml"], "choose another --run.out")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    sweep_leftovers(folder, (CHECKPOINT, BEST, "metrics.csv", "config.yaml", "run.yaml", "pictures.png"))
     if (folder / "run.yaml").is_file():
         configuration.read_yaml(folder / "run.yaml")  # it will be needed when the run ends
     configuration.save(config, folder / "config.yaml")

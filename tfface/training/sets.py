@@ -55,8 +55,9 @@ def train(
         UserError: the folder holds another run, or `run.init` is no R-Net that C-Net can be trained on.
     """
     console, config = console or Console(), on_its_network(config)
+    scope = devices.prepare(config.run)
     folder = run_folder.claim(config)
-    with devices.prepare(config.run):
+    with scope:
         network = with_weights(config)
         sets = sets_of(config, folder, network, partial(track, description="looking at people", console=console))
         model = SetNetwork(network, config, sets)

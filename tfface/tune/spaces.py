@@ -23,6 +23,7 @@ from ray.tune.search.sample import Categorical, Float, Integer
 
 from tfface.config import Config, flatten, override, read_yaml, to_dict
 from tfface.errors import UserError
+from tfface.io.reading import reading
 
 Domains = dict[str, Any]
 DOMAINS: dict[str, Callable[..., Any]] = {
@@ -121,8 +122,6 @@ SPACES: dict[str, Callable[[], Domains]] = {
         *(rnet_loss_weights, ablation_zhou2021, ablation_fan),
     )
 }
-MODEL_OF = {"rnet_loss_weights": "rnet", "ablation_fan": "rnet", "ablation_zhou2021": "prn_res"}
-"""The network that a space is about, where it is not mnv2_prn."""
 
 
 def find(name: str) -> Domains:
@@ -170,10 +169,12 @@ def _from_python(path: Path) -> Domains:
     spec = importlib.util.spec_from_file_location("tfface_user_space", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    with reading(path, "a search space in Python", "mend it"):
+        spec.loader.exec_module(module)
     if not callable(getattr(module, "space", None)):
         raise UserError(f"{path} has no function space() that gives a dict of dotted keys and Ray Tune domains.")
-    return dict(module.space())
+    with reading(path, "a search space in Python", "space() gives a dict of dotted keys and Ray Tune domains"):
+        return dict(module.space())
 
 
 def checked(domains: Domains, base: Config) -> Domains:

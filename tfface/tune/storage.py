@@ -61,10 +61,13 @@ class Storage:
     """A folder or URL; paths in it are relative."""
 
     def __init__(self, location: str) -> None:
-        self.filesystem, root = fsspec.core.url_to_fs(location)
+        with reading(location, "a storage", "name a folder, or a URL of fsspec whose package is installed"):
+            self.filesystem, root = fsspec.core.url_to_fs(location)
         self.local = "file" in _protocols(self.filesystem)
         self.root = os.path.abspath(root) if self.local else root.rstrip("/")
         self.location = self.root if self.local else location.rstrip("/")
+        if self.local and os.path.lexists(self.root) and not os.path.isdir(self.root):
+            raise UserError(f"--storage {self.root} is a file: name a folder.")
 
     def check_room(self) -> None:
         """Nothing, while there is room to go on.

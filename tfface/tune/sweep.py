@@ -21,6 +21,8 @@ SMALL: dict[str, Any] = {
 }
 FACES = {"pairs": 256, "seed": 0, "textures": 64}
 """The faces of a small sweep: their number, first seed, and painted skins."""
+MODEL_OF = {"rnet_loss_weights": "rnet", "ablation_fan": "rnet", "ablation_zhou2021": "prn_res"}
+"""The network that a space is about, where it is not mnv2_prn."""
 PATHS = ("data.records", "data.backgrounds", "run.init")
 
 
@@ -35,14 +37,12 @@ class Sweep:
     def __init__(self, options: Any, storage: Any) -> None:
         os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
         os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "1"  # what a killed driver forgets
-        from tfface.tune import spaces
-
         self.options, self.storage, self.console = options, storage, Console()
         self.base = base_configuration(options)
+        from tfface.tune import spaces  # Ray takes seconds
+
         self.domains = spaces.checked(spaces.find(options.space), self.base)
         self.default = spaces.default_point(self.domains, self.base)
-        if options.milliseconds and (options.search, options.scheduler) != ("optuna", "none"):
-            raise UserError("--milliseconds asks for two objectives: add --search optuna --scheduler none.")
         if self.default is None:
             self.console.print("The default configuration lies outside this space and is not run.")
 
@@ -174,14 +174,12 @@ def base_configuration(options: Any) -> Config:
     Raises:
         UserError: a wrong key or value.
     """
-    from tfface.tune import spaces
+    from tfface import train
 
     if options.config:
         base = configuration.load(options.config)
     else:
-        from tfface import train
-
-        model = options.model or spaces.MODEL_OF.get(options.space, "mnv2_prn")
+        model = options.model or MODEL_OF.get(options.space, "mnv2_prn")
         weak = ["--run.regime", "weak"] if model == "rnet" else []
         base = train.parse(["--model", model, *weak])
         if options.size == "small":
@@ -192,6 +190,8 @@ def base_configuration(options: Any) -> Config:
         if value and Path(value).exists():
             changes[key] = str(Path(value).resolve())
     base = configuration.override(base, changes)
+    if not options.address:  # other machines may see other folders
+        train.check_places(base)
     return configuration.override(base, {"optim.epochs": options.max_epochs, "optim.patience": options.max_epochs})
 
 
