@@ -102,7 +102,7 @@ def check_out(folder: Path, flag: str = "--out") -> None:
     there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
     if not there.is_dir():
         what = "is a file" if there.exists() else "is a link to nothing"
-        raise UserError(f"{flag} {folder} is no folder ({there} {what}): give a folder.")
+        raise UserError(f"{flag} {folder} is not a folder ({there} {what}): give a folder.")
     if not os.access(there, os.W_OK):
         raise UserError(f"{flag} {folder}: {there} may not be written: give another folder.")
 
