@@ -161,7 +161,7 @@ def _pull(results: list[FaceResult], points: PointModel | None, pictures: int) -
     assert points is not None
     people = [_person(face, points) for face in results]
     information = np.float32([person.information - np.eye(len(person.vector)) for person in people])
-    vector = np.float32([person.vector for person in people])
+    vector = np.float32([person.vector - points.trust.begin(len(person.vector)) for person in people])
     return {"information": _padded(information, pictures), "vector": _padded(vector, pictures)}
 
 
