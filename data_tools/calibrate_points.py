@@ -33,7 +33,7 @@ from tfface.losses.shared_identity import shape_metric
 
 SIZES = (1, 2, 4)
 """Of the sets from which it is learnt what a found identity means."""
-SHOWS_RIDGE, READOUT_RIDGE = (0.3, 1.0, 3.0), (30.0, 100.0, 300.0)
+SHOWS_RIDGE, READOUT_RIDGE = (0.3, 1.0), (100.0, 300.0, 1000.0)
 Look = tuple[NDArray[np.floating], NDArray[np.floating]]
 """What one picture says of the identity: information and vector (`several.Person`), without the prior."""
 
@@ -85,16 +85,14 @@ def calibrated(
     plain = replace(points, trust=Trust())
     looks = [[_information(one, plain) for one in each] for each in track(found, description="solving")]
     learnt, metric = np.arange(len(true)) % 4 != 3, shape_metric().astype(np.float64)
+    held = np.flatnonzero(~learnt)
     scores: dict[float, tuple[float, float, float]] = {}
     for choice in itertools.product(inflations, SHOWS_RIDGE, READOUT_RIDGE):
         trust = _trust(looks, true, learnt, *choice)
-        away = [
-            trust.meant(solution) - who
-            for each, who in zip(looks, true, strict=True)
-            for solution in _solutions(each, trust)
-        ]
-        held = np.repeat(~learnt, len(SIZES))
-        errors = np.sqrt(np.einsum("pi,ij,pj->p", away, metric, away))[held].reshape(-1, len(SIZES)).mean(axis=0)
+        away = np.array(
+            [[trust.meant(solution) - true[person] for solution in _solutions(looks[person], trust)] for person in held]
+        )
+        errors = np.sqrt(np.einsum("psi,ij,psj->ps", away, metric, away)).mean(axis=0)
         scores[float(errors.mean())] = choice
         print(f"inflation, ridges {choice}: {' '.join(f'{error:.3f}' for error in errors)} mm rms of {SIZES}")
     trust = _trust(looks, true, np.ones(len(true), np.bool_), *scores[min(scores)])
