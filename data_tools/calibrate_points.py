@@ -57,7 +57,7 @@ def main(argv: list[str] | None = None) -> int:
     """Calibrates as `argv` says; 0."""
     options = tyro.cli(Options, args=argv, prog="calibrate_points")
     source = weights.find(options.source)
-    network = Reconstructor(source.saved_model(), upright=False)
+    network = Reconstructor(options.source, upright=False)
     if network.points is None:
         raise UserError(f"{source.name} finds no points that its export tells: name an R-Net with model.points.")
     people = People(CALIBRATION_SEED, options.pictures)

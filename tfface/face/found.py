@@ -91,12 +91,13 @@ class Trust:
             UserError: the file holds something else, or was made with another face model.
         """
         advice = "calibrate the network again (data_tools/calibrate_points.py)"
-        arrays = read_arrays(path, "a calibration of points", ("numbers", "face_model", *_ARRAYS), advice)
+        arrays = read_arrays(path, "a calibration of points", ("numbers", "face_model"), advice)
         if str(arrays["face_model"]) != load_open_face().checksum:
             raise UserError(f"{path} was made with another face model: {advice}.")
         with reading(path, "a calibration of points", advice):
             scale, power, inflation, strange = (float(number) for number in arrays["numbers"])
-            told = {name: arrays[name].astype(np.float64) if arrays[name].size else None for name in _ARRAYS}
+            given = {name: arrays[name] for name in _ARRAYS if name in arrays and arrays[name].size}
+            told = {name: array.astype(np.float64) for name, array in given.items()}
         return cls((scale, power), inflation, strange=strange, **told)
 
 
