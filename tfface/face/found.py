@@ -80,7 +80,7 @@ class Trust:
         told = {name: np.zeros(0) if array is None else array for name, array in arrays.items()}
         numbers = np.array([*self.shrinkage, self.inflation, self.strange])
         with atomic_path(path) as beside, beside.open("wb") as file:
-            halves = {name: array.astype(np.float16) for name, array in told.items()}
+            halves: dict[str, Any] = {name: array.astype(np.float16) for name, array in told.items()}
             np.savez_compressed(file, numbers=numbers, face_model=load_open_face().checksum, **halves)
 
     @classmethod
