@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from tfface.errors import UserError
-from tfface.evaluation.person_sets import People, Shape, look, measure, noise, summary
-from tfface.evaluation.person_sets_report import pair_rows, set_rows, write_sets_report
+from tfface.evaluation.person_sets import People, Shape, look, measure, noise, scan_nme, summary
+from tfface.evaluation.person_sets_report import nme_rows, pair_rows, set_rows, write_sets_report
 from tfface.inference import Reconstructor
 from tfface.io.formats import FileOptions
 from tfface.one_person import doubts, save_neutral
@@ -49,6 +49,11 @@ def test_the_report_has_a_row_for_each_method_and_each_wrong_side(
     assert head[1:] == ["1", "2", "4"] and len(lines) == 15
     shown = {line[0]: line for line in pair_rows(result)[1]}
     assert shown["side: black"][4] == "100 %" and shown["pair"][3] == "0 %"
+    fall, low, high = result["nme_pair_below_front_percent"]
+    assert low < fall < high and (tmp_path / "ced.png").stat().st_size > 5000
+    means = {line[0]: float(line[1].split()[0]) for line in nme_rows(result)[1]}
+    assert 0 < means["pair"] < means["usual"] < 5
+    assert scan_nme(np.zeros(150), np.zeros(150)) == pytest.approx(0, abs=1e-3)
 
 
 def test_noise_is_told_and_the_shape_is_the_other_pictures(network: Reconstructor) -> None:

@@ -146,12 +146,42 @@ def test_a_card_without_points_has_none_and_a_wrong_one_is_told() -> None:
         PointModel.from_card(card)
 
 
+def mixed(size: int) -> np.ndarray:
+    """How a network might show identities: three quarters of each coefficient, and some of the next one."""
+    return 0.75 * np.eye(size) + 0.3 * np.eye(size, k=1)
+
+
+def test_what_identities_show_as_is_undone_the_better_the_more_pictures_there_are(somebody: np.ndarray) -> None:
+    """A network that shows others than it should, alike in all pictures; half a deviation from the mean is usual."""
+    model, rng, shows = point_model(), np.random.default_rng(7), mixed(len(somebody))
+    usual = 0.5 * np.ones_like(somebody)
+    who = usual + somebody
+    pictures = [picture(model, who @ shows, yaw, rng, 0.5) for yaw in (0.0, 60.0, -60.0, 30.0)]
+    knowing = replace(model, trust=Trust((0.0, 1.0), 1.0, usual=usual, shows=shows))
+    unknowing, aware = (
+        [shape_error(model, solve_together(pictures[:n], of).identity, who) for n in (1, 4)] for of in (model, knowing)
+    )
+    assert aware[1] < 0.8 * aware[0] and aware[1] < 0.7 * unknowing[1]
+    person = Person(knowing)
+    np.testing.assert_array_equal(person.identity, usual)  # of whom nothing was seen
+    for one in pictures:
+        person.add(one)
+    assert shape_error(model, person.identity, who) < 1.5 * aware[1]
+    nothing = replace(
+        pictures[0], point_deviations=np.full(COUNT, 1e4), difference_deviations=np.full(len(model.pairs), 1e4)
+    )
+    np.testing.assert_allclose(solve_together([nothing], knowing).identity, usual, atol=0.01)
+
+
 def test_trust_comes_back_from_its_file(tmp_path: Path, somebody: np.ndarray) -> None:
     size = len(somebody)
-    Trust((0.5, 0.7), 1.5, 2 * np.eye(size), 0.02).write(tmp_path / "trust.npz")
+    usual, shows = np.full(size, 0.25), mixed(size)
+    Trust((0.5, 0.7), 1.5, usual, shows, 2 * np.eye(size), 0.02).write(tmp_path / "trust.npz")
     again = Trust.read(tmp_path / "trust.npz")
     assert (again.shrinkage, again.inflation, again.strange) == ((0.5, 0.7), 1.5, 0.02)
-    np.testing.assert_allclose(again.meant(somebody), 2 * somebody)
+    np.testing.assert_allclose(again.meant(usual), usual)
+    np.testing.assert_allclose(again.meant(usual + somebody), usual + 2 * somebody)
+    np.testing.assert_allclose(again.shown(somebody), somebody @ shows, atol=1e-3)  # half precision
     np.testing.assert_array_equal(Trust().meant(somebody), somebody)
     (tmp_path / "trust.npz").write_bytes(b"no file of arrays")
     with pytest.raises(UserError, match="calibrate the network again"):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,16 @@ from tfface.data.synthetic.sample import stream
 from tfface.face.found import Trust
 from tfface.face.open_model import load_open_face
 from tfface.face.several import LEAST_WORTH, Together, solve_together
+from tfface.geometry.ibug68 import NOSE_TIP
 from tfface.inference import Reconstructor
-from tfface.metrics.reconstruction import known_correspondence
+from tfface.metrics.reconstruction import (
+    Surface,
+    align,
+    box_diagonal_length,
+    crop_mask,
+    distances,
+    known_correspondence,
+)
 from tfface.one_person import weighed
 from tfface.result import FaceResult
 
@@ -30,6 +39,7 @@ SIZES = (1, 2, 4, 8, 16)
 SIDE_BINS_DEG = (0, 15, 30, 45, 60, 75, 90, 100)
 MOST_FRONT_DEG = 45.0
 NUM_POINTS = 4000
+NME = ("usual", "front", "pair")
 PAIR = ("front", "pair", "front, as the network says")
 PROTOCOL = __doc__
 
@@ -46,6 +56,27 @@ class Shape:
     def __call__(self, found: FloatArray, true: FloatArray) -> float:
         found_mm, true_mm = (self._linear[0] + np.tensordot(who, self._linear[1:], 1) for who in (found, true))
         return float(known_correspondence(found_mm, true_mm).mean())
+
+
+def scan_nme(found: FloatArray, true: FloatArray) -> float:
+    """The NME in per cent of the neutral face of an identity as `PROTOCOL` has it."""
+    predicted, truth = neutral_surface(found), neutral_surface(true)
+    points = truth.vertices[crop_mask(truth.vertices, truth.landmarks[NOSE_TIP])]
+    moved = predicted.moved(align(predicted, truth, "icp", points))
+    return 100 * float(distances(points, moved, "point").mean()) / box_diagonal_length(points)
+
+
+def neutral_surface(identity: FloatArray) -> Surface:
+    """The neutral face of an identity, in millimetres."""
+    face = load_open_face()
+    mesh = face.face(1)
+    vertices = mesh.vertices(face.cage(identity))
+    return Surface(vertices, mesh.triangles, vertices[_landmarks()])
+
+
+@lru_cache(maxsize=1)
+def _landmarks() -> NDArray[np.int64]:
+    return load_open_face().landmarks(1)
 
 
 def measure(
@@ -140,7 +171,9 @@ def _pair_row(
         figures[f"strangeness: {name}"] = float(both.strangeness.max())
         figures[f"worth: {name}"] = float(both.worth[1] / both.worth[0])
     figures["pair"] = figures.pop("side: ")
-    return figures
+    solved = {"front": _together(network, [front], False), "pair": _together(network, [front, side], True)}
+    seen = {"usual": np.zeros_like(person.identity), **{name: each.identity for name, each in solved.items()}}
+    return figures | {f"nme {name}": scan_nme(identity, person.identity) for name, identity in seen.items()}
 
 
 def _mirrored(seen: Seen) -> Seen:
@@ -171,6 +204,7 @@ def summary(rows: list[dict[str, Any]], trust: Trust) -> dict[str, Any]:
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     spread, yaw = np.sqrt(len(rows)), columns.pop("side_yaw_deg")
     figures = {name: columns.pop(name) for name in list(columns) if name.startswith(("strangeness", "worth"))}
+    nme = {name: columns.pop(f"nme {name}") for name in NME}
     table = {name: [float(values.mean()), float(values.std() / spread)] for name, values in columns.items()}
     bins = []
     for low, high in zip(SIDE_BINS_DEG[:-1], SIDE_BINS_DEG[1:], strict=True):
@@ -185,11 +219,21 @@ def summary(rows: list[dict[str, Any]], trust: Trust) -> dict[str, Any]:
         "mm": table,
         "side_above_45_mm": sides,
         "by_side_yaw": bins,
+        "pair_below_front_percent": _fall(columns["front"], columns["pair"]),
+        "nme_percent": {name: np.sort(values).tolist() for name, values in nme.items()},
+        "nme_pair_below_front_percent": _fall(nme["front"], nme["pair"]),
         "told_as_two_people": {
             name: float((figures[f"strangeness: {_plain(name)}"] > trust.strange).mean()) for name in people
         },
         "told_as_useless": {name: float((figures[f"worth: {_plain(name)}"] < LEAST_WORTH).mean()) for name in people},
     }
+
+
+def _fall(before: FloatArray, after: FloatArray) -> list[float]:
+    """By how many per cent the mean falls, and the bounds of 95 % of bootstrap samples of people."""
+    draws = np.random.default_rng(0).integers(len(before), size=(2000, len(before)))
+    falls = 100 * (1 - after[draws].mean(axis=1) / before[draws].mean(axis=1))
+    return [100 * float(1 - after.mean() / before.mean()), *map(float, np.quantile(falls, (0.025, 0.975)))]
 
 
 def _plain(name: str) -> str:

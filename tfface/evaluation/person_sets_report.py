@@ -6,11 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tfface.evaluation import page
-from tfface.evaluation.person_sets import PAIR, PROTOCOL, SIZES
+from tfface.evaluation.person_sets import NME, PAIR, PROTOCOL, SIZES
+from tfface.evaluation.pictures import plot_ced
 from tfface.io.files import MARK, atomic_path
 
-PICTURES = {"sets.png": "Error by number of pictures", "pairs.png": "Front and side, by the side's yaw"}
+PICTURES = {
+    "sets.png": "Error by number of pictures",
+    "pairs.png": "Front and side, by the side's yaw",
+    "ced.png": "Cumulative NME of front, and of front and side",
+}
 METHODS = ("one of them", "best of them", "mean", "mean of what C-Net weighs", "C-Net", "together", "both")
 """Those of C-Net only of networks that have it."""
 
@@ -26,9 +33,14 @@ def write_sets_report(out: Path, results: dict[str, dict[str, Any]]) -> dict[str
         beside.write_text(json.dumps({"software": MARK, **summary}, indent=1, allow_nan=False))
     _plot_sizes(results, out / "sets.png")
     _plot_yaw(results, out / "pairs.png")
+    curves = {
+        f"{name}: {which}": np.array(each["nme_percent"][which]) for name, each in results.items() for which in NME
+    }
+    highest = float(np.quantile(np.concatenate([*curves.values()]), 0.99))
+    plot_ced(curves, highest, out / "ced.png", "NME after ICP (% of the true box's diagonal)", "people (%)")
     parts = []
     for name in results:
-        parts += [page.heading(name), page.table(*set_rows(results[name])), page.table(*pair_rows(results[name]))]
+        parts += [page.heading(name), *(page.table(*rows(results[name])) for rows in TABLES)]
     for name, title in PICTURES.items():
         parts += [page.heading(title), page.png_tag((out / name).read_bytes())]
     with atomic_path(out / "report.html") as beside:
@@ -64,13 +76,28 @@ def pair_rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     return ["front and side", "mm", "side above 45 degrees", "told as two people", "told as showing nothing"], rows
 
 
+def nme_rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Head and rows: seed 002's table, one view against two, and by how much the pair lies below the front."""
+    rows = []
+    for name, values in result["nme_percent"].items():
+        error = np.std(values) / np.sqrt(len(values))
+        quantiles = [f"{value:.3f}" for value in np.quantile(values, (0.5, 0.9))]
+        rows.append([name, f"{np.mean(values):.3f} ({error:.3f})", *quantiles])
+    for what, key in (("NME", "nme_pair_below_front_percent"), ("mm", "pair_below_front_percent")):
+        rows.append([f"pair below front, {what}", "{:.1f} % ({:.1f} to {:.1f})".format(*result[key]), "", ""])
+    return ["NME in % of the box", "mean (standard error)", "median", "nine in ten"], rows
+
+
+TABLES = (set_rows, pair_rows, nme_rows)
+
+
 def print_sets(results: dict[str, dict[str, Any]]) -> None:
     """The tables, on a terminal."""
     from rich.console import Console
     from rich.table import Table
 
     for name, result in results.items():
-        for head, rows in (set_rows(result), pair_rows(result)):
+        for head, rows in (rows_of(result) for rows_of in TABLES):
             table = Table(*head, title=f"{name}: {result['people']} people")
             for row in rows:
                 table.add_row(*row)

@@ -3,8 +3,9 @@
 A network that learnt to err little says of what it barely sees what is usual: in the points it finds, identity shows
 only by the share `1 / (1 + a sigma^b)`, the less the less sure it is (sigma in pixels). Every picture of a person errs
 to the same side by that, so it has to be part of what is expected, not of the noise; and points of a picture err
-together, for which their deviations are inflated. What a solution (`tfface.face.several`) still errs alike for all
-people, a matrix takes back: linear regression of true identities on found ones. `Trust` holds these numbers, which
+together, for which their deviations are inflated. What else an identity shows as, alike in all pictures, is a matrix;
+being expected, it costs nothing where pictures are many. What a solution (`tfface.face.several`) of a few still errs,
+a second matrix takes back: linear regression of true identities on found ones. `Trust` holds these numbers, which
 `data_tools/calibrate_points.py` measures for a network on synthetic people and writes beside its weights.
 """
 
@@ -30,6 +31,9 @@ PERSPECTIVE_DEVIATION = 0.3
 """Of the camera's numbers after the third, which the network's own step leaves as they are."""
 
 
+_ARRAYS = ("usual", "shows", "readout")
+
+
 @dataclass(frozen=True, eq=False)
 class Trust:
     """How far a network's points may be trusted.
@@ -37,12 +41,16 @@ class Trust:
     Attributes:
         shrinkage: a and b of this module's text.
         inflation: by which deviations are multiplied.
-        readout: `[I,I]` what a found identity (a row) means; None: what it says.
+        usual: `[I]` the identity that is expected of people before any picture; None: the mean face.
+        shows: `[I,I]` takes an identity (a row) to the one that points show; None: to itself.
+        readout: `[I,I]` takes a found identity, less the usual one, to what it means; None: to itself.
         strange: pictures whose `Together.strangeness` is larger show another person: few of one person have that.
     """
 
     shrinkage: tuple[float, float] = (0.55, 0.65)
     inflation: float = 2.0
+    usual: FloatArray | None = None
+    shows: FloatArray | None = None
     readout: FloatArray | None = None
     strange: float = 0.03
 
@@ -51,19 +59,29 @@ class Trust:
         scale, power = self.shrinkage
         return np.asarray(1 / (1 + scale * deviations**power))
 
+    def begin(self, size: int) -> FloatArray:
+        """The identity `[I]`, of `size` coefficients, before any picture."""
+        return np.zeros(size) if self.usual is None else self.usual
+
+    def shown(self, identity: FloatArray) -> FloatArray:
+        """The identity `[I]` that points show of a true one."""
+        return identity if self.shows is None else np.asarray(identity @ self.shows)
+
     def meant(self, identity: FloatArray) -> FloatArray:
         """The identity `[I]` that a found one means."""
         if self.readout is None:
             return identity
-        return np.asarray(identity @ self.readout)
+        usual = self.begin(len(identity))
+        return np.asarray(usual + (identity - usual) @ self.readout)
 
     def write(self, path: Path) -> None:
         """Writes the numbers (beside a network's weights the file is called `io.files.TRUST_FILE`)."""
-        readout = np.zeros((0, 0)) if self.readout is None else self.readout
+        arrays = {name: getattr(self, name) for name in _ARRAYS}
+        told = {name: np.zeros(0) if array is None else array for name, array in arrays.items()}
         numbers = np.array([*self.shrinkage, self.inflation, self.strange])
         with atomic_path(path) as beside, beside.open("wb") as file:
-            readout = readout.astype(np.float16)
-            np.savez_compressed(file, numbers=numbers, readout=readout, face_model=load_open_face().checksum)
+            halves: dict[str, Any] = {name: array.astype(np.float16) for name, array in told.items()}
+            np.savez_compressed(file, numbers=numbers, face_model=load_open_face().checksum, **halves)
 
     @classmethod
     def read(cls, path: Path) -> Trust:
@@ -73,13 +91,14 @@ class Trust:
             UserError: the file holds something else, or was made with another face model.
         """
         advice = "calibrate the network again (data_tools/calibrate_points.py)"
-        arrays = read_arrays(path, "a calibration of points", ("numbers", "readout", "face_model"), advice)
+        arrays = read_arrays(path, "a calibration of points", ("numbers", "face_model"), advice)
         if str(arrays["face_model"]) != load_open_face().checksum:
             raise UserError(f"{path} was made with another face model: {advice}.")
         with reading(path, "a calibration of points", advice):
             scale, power, inflation, strange = (float(number) for number in arrays["numbers"])
-            readout = arrays["readout"].astype(np.float64) if arrays["readout"].size else None
-        return cls((scale, power), inflation, readout, strange)
+            given = {name: arrays[name] for name in _ARRAYS if name in arrays and arrays[name].size}
+            told = {name: array.astype(np.float64) for name, array in given.items()}
+        return cls((scale, power), inflation, strange=strange, **told)
 
 
 @dataclass(frozen=True, eq=False)

@@ -123,8 +123,8 @@ def solve_together(
         rounds: how often everything is linearised anew.
         confidences: `[P,I]` of each picture in each identity coefficient, by whose ratios its information counts.
     """
-    layout = model.layout
-    identity, each = np.zeros(layout.identity), [_Picture.begin(found, layout) for found in pictures]
+    layout, usual = model.layout, model.trust.begin(model.layout.identity)
+    identity, each = usual, [_Picture.begin(found, layout) for found in pictures]
     size = layout.identity + layout.expression * same_expression
     if same_expression:
         _share_expression(each)
@@ -134,7 +134,7 @@ def solve_together(
     for _ in range(rounds):
         reduced = [_reduced(picture, identity, model, size) for picture in each]
         counted = np.flatnonzero(useful(_worth(reduced, layout.identity)))
-        matrix, vector = _prior(identity, each[0], len(counted), model, size)
+        matrix, vector = _prior(identity - usual, each[0], len(counted), model, size)
         for index in counted:
             share, one = shares[index], reduced[index]
             matrix, vector = matrix + share[:, None] * one.matrix * share, vector + share * one.vector
@@ -145,7 +145,8 @@ def solve_together(
     ended = [_reduced(picture, identity, model, layout.identity) for picture in each]
     meant = model.trust.meant(identity)
     coefficients = [picture.coefficients(meant, layout) for picture in each]
-    return Together(meant, identity, coefficients, _strangeness(ended, identity), _worth(ended, layout.identity))
+    strangeness = _strangeness(ended, identity - usual)
+    return Together(meant, identity, coefficients, strangeness, _worth(ended, layout.identity))
 
 
 def solve_alone(found: Found, model: PointModel) -> FloatArray:
@@ -166,7 +167,7 @@ class Person:
     def __init__(self, model: PointModel) -> None:
         self.model = model
         self.information: FloatArray = np.eye(model.layout.identity)
-        self.vector: FloatArray = np.zeros(model.layout.identity)
+        self.vector: FloatArray = model.trust.begin(model.layout.identity)
 
     @property
     def identity(self) -> FloatArray:
@@ -235,6 +236,8 @@ def _whitened(picture: _Picture, identity: FloatArray, model: PointModel) -> tup
     share = model.trust.share(found.point_deviations)[:, None, None]
     seen, jacobian = _linearised(picture, identity, share, model)
     jacobian[:, :, :size] *= share
+    if model.trust.shows is not None:
+        jacobian[:, :, :size] = jacobian[:, :, :size] @ model.trust.shows.T
     first, second = model.pairs.T
     rows = np.concatenate([jacobian, jacobian[first] - jacobian[second]])
     off = np.concatenate([found.points - seen, found.differences - (seen[first] - seen[second])])
@@ -248,7 +251,7 @@ def _linearised(
 ) -> tuple[FloatArray, FloatArray]:
     """The points `[M,2]` as the face stands, and their derivatives `[M,2,K]` by identity, expression, turn, camera."""
     ids = model.layout.identity
-    shown = share[:, :, 0] * identity  # what a point shows of who it is
+    shown = share[:, :, 0] * model.trust.shown(identity)  # what a point shows of who it is
     weights = np.broadcast_to(expression_weights(picture.expression), (len(shown), model.layout.expression))
     shape = model.mean + (np.concatenate([shown, weights], axis=1)[:, None] @ model.basis)[:, 0]
     turned = shape @ picture.rotation.T
@@ -296,14 +299,15 @@ def _share_expression(each: list[_Picture]) -> None:
 
 
 def _prior(
-    identity: FloatArray, first: _Picture, counted: int, model: PointModel, size: int
+    beyond: FloatArray, first: _Picture, counted: int, model: PointModel, size: int
 ) -> tuple[FloatArray, FloatArray]:
-    """What is known of the shared numbers before any picture; a shared expression is said once, not by each counted."""
+    """What is known of the shared numbers before any picture, where identity is `beyond` the usual one; a shared
+    expression is said once, not by each counted."""
     matrix, vector = np.eye(size), np.zeros(size)
-    vector[: len(identity)] = -identity
-    if size > len(identity):
-        count = size - len(identity)
-        own = np.arange(len(identity), size)
+    vector[: len(beyond)] = -beyond
+    if size > len(beyond):
+        count = size - len(beyond)
+        own = np.arange(len(beyond), size)
         said = (1 - counted) / model.deviations[:count] ** 2
         matrix[own, own] = said
         vector[own] = said * first.beside_start()[:count]
@@ -321,22 +325,22 @@ def useful(worth: FloatArray) -> NDArray[np.bool_]:
     return worth >= LEAST_WORTH * worth.max()
 
 
-def _strangeness(ended: list[_Reduced], identity: FloatArray) -> FloatArray:
+def _strangeness(ended: list[_Reduced], beyond: FloatArray) -> FloatArray:
     """For each picture the log likelihood ratio of two people against one, over the number of coefficients.
 
-    With the information L and the vector e (about the mean face) of a picture and of the others, the evidence of a
-    Gaussian with a standard normal prior is `e (1 + L)^-1 e / 2 - log det(1 + L) / 2`.
+    With the information L and the vector e (about the usual face, `beyond` which identity is) of a picture and of the
+    others, the evidence of a Gaussian with a standard normal prior is `e (1 + L)^-1 e / 2 - log det(1 + L) / 2`.
     """
     if len(ended) < 2:
         return np.zeros(len(ended))
-    vectors = [one.vector + one.matrix @ identity for one in ended]
+    vectors = [one.vector + one.matrix @ beyond for one in ended]
     whole, sums = sum(one.matrix for one in ended), sum(vectors)
     together = _evidence(whole, sums)
     apart = [
         _evidence(one.matrix, vector) + _evidence(whole - one.matrix, sums - vector) - together
         for one, vector in zip(ended, vectors, strict=True)
     ]
-    return np.array(apart) / len(identity)
+    return np.array(apart) / len(beyond)
 
 
 def _solution(matrix: FloatArray, vector: FloatArray) -> FloatArray:

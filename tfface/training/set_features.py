@@ -164,7 +164,7 @@ def _pull(results: list[FaceResult], points: PointModel | None, pictures: int) -
     assert points is not None
     people = [_person(face, points) for face in results]
     information = np.array([person.information - np.eye(len(person.vector)) for person in people], np.float32)
-    vector = np.array([person.vector for person in people], np.float32)
+    vector = np.array([person.vector - points.trust.begin(len(person.vector)) for person in people], np.float32)
     return {"information": _padded(information, pictures), "vector": _padded(vector, pictures)}
 
 
