@@ -313,7 +313,7 @@ def test_a_sweep_goes_on_in_another_folder(start: Start, tmp_path: Path, search_
     driver = start(*options, pause=1.5)
     wait_for(driver, folder, lambda done: any(r["epoch"] >= 2 for r in done))
     driver.send_signal(signal.SIGINT)
-    driver.wait(120)
+    assert driver.wait(120) == 130
     moved.parent.mkdir()
     folder.rename(moved)
     done = start("--resume", "--storage", str(moved)).wait(900)
