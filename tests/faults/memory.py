@@ -116,7 +116,7 @@ def _draw(rows: list[tuple[str, int, float]], path: Path) -> None:
         axes = figure.add_subplot(1, 2, place + 1)
         chosen = [(count, mb) for name, count, mb in rows if name == what]
         axes.plot(*zip(*chosen, strict=True) if chosen else ([], []))
-        axes.set(xlabel=what, ylabel="resident memory (MB)", ylim=(0, None))
+        axes.set(xlabel=what, ylabel="resident memory (MB)", ylim=(0, 1.2 * max((mb for _, mb in chosen), default=1)))
         axes.grid(alpha=0.3)
     figure.savefig(path, dpi=100)
 

@@ -308,7 +308,7 @@ def test_two_objectives_with_a_stored_study_go_on_in_another_folder(start: Start
     driver = start(*options, pause=1.5)
     wait_for(driver, folder, lambda done: any(r["epoch"] >= 2 for r in done))
     driver.send_signal(signal.SIGINT)
-    driver.wait(120)
+    assert driver.wait(120) == 130
     begun, there = (folder / "study.journal").read_text(), moved(folder)
     done = start("--resume", "--storage", str(there)).wait(900)
     assert done == 0, (tmp_path / "sweep.log").read_text()[-3000:]

@@ -37,6 +37,7 @@ class Sweep:
     def __init__(self, options: Any, storage: Any) -> None:
         os.environ["RAY_AIR_NEW_OUTPUT"] = "0"
         os.environ["TUNE_GLOBAL_CHECKPOINT_S"] = "1"  # what a killed driver forgets
+        os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"  # it ends the search as if all trials had been run
         self.options, self.storage, self.console = options, storage, Console()
         self.base = base_configuration(options)
         from tfface.tune import spaces  # Ray takes seconds
