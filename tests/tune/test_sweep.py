@@ -304,7 +304,7 @@ def lineage(checkpoint: Path) -> list[float]:
 @pytest.mark.slow
 def test_two_objectives_with_a_stored_study_go_on_in_another_folder(start: Start, tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
-    options = ["--num-samples", "2", "--max-epochs", "3", "--scheduler", "none", "--search", "optuna", "--milliseconds"]
+    options = ["--num-samples", "2", "--max-epochs", "4", "--scheduler", "none", "--search", "optuna", "--milliseconds"]
     driver = start(*options, pause=1.5)
     wait_for(driver, folder, lambda done: any(r["epoch"] >= 2 for r in done))
     driver.send_signal(signal.SIGINT)
