@@ -181,9 +181,9 @@ def test_processes_that_meet_an_empty_cache_at_once_all_predict(repository: Path
     presets.save(models.build(config), config, tmp_path / "mine", {})
     script = (
         "import numpy as np, sys, tensorflow as tf; from tfface import weights\n"
-        "picture = np.random.default_rng(0).random((1, 32, 32, 6), dtype=np.float32)\n"
-        "folder = weights.saved_model(sys.argv[1])\n"
-        "print(tf.saved_model.load(str(folder)).serve(picture)['position_map'].numpy().sum())\n"
+        "picture = np.random.default_rng(0).random((1, 32, 32, 3), dtype=np.float32)\n"
+        "network = tf.saved_model.load(str(weights.saved_model(sys.argv[1])))\n"
+        "print(network.serve(picture)['position_map'].numpy().sum())\n"
     )
     environment = {**os.environ, "TFFACE_CACHE": str(tmp_path)}
     command = [sys.executable, "-c", script, str(tmp_path / "mine")]

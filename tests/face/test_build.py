@@ -47,7 +47,7 @@ def test_with_scanned_people_the_builder_makes_what_ships(repository: Path, tmp_
 
 @pytest.mark.slow
 def test_without_scanned_people_it_is_the_same_mesh_in_other_proportions(repository: Path, tmp_path: Path) -> None:
-    build(repository, tmp_path, "--people", "300")
+    build(repository, tmp_path)
     ours, theirs = (load_asset("open_face", folder)[0] for folder in (tmp_path, ASSETS))
     assert set(ours) == set(theirs)
     np.testing.assert_allclose(ours["uv"].astype(float), theirs["uv"].astype(float), atol=1e-5)
