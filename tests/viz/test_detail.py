@@ -45,6 +45,16 @@ def test_the_mesh_carries_the_bump_and_nothing_else_moves(bumped: FaceResult) ->
     assert np.abs(moved[away > 5]).max() < 1e-3
 
 
+def test_sunken_lids_stay_before_the_eyes(bumped: FaceResult) -> None:
+    sunken = replace(bumped, detail=Detail(np.full((SIZE, SIZE), -2, np.float32), np.zeros((SIZE, SIZE, 3)), "known"))
+    meshes = {name: {m.name: m for m in face.head("head", 1, 256).meshes} for name, face in
+              (("sunken", sunken), ("base", replace(bumped, detail=None)))}  # fmt: skip
+    for eye in (meshes["base"]["eye_left"], meshes["base"]["eye_right"]):
+        radius = np.linalg.norm(eye.vertices - eye.pivot, axis=1).max()
+        after, before = (np.linalg.norm(meshes[k]["skin"].vertices - eye.pivot, axis=1) for k in ("sunken", "base"))
+        assert (after >= np.minimum(before, radius + 0.3) - 1e-3).all() and (after < before - 1).any()
+
+
 def test_maps_hold_what_the_mesh_does_not_carry(bumped: FaceResult, tmp_path: Path) -> None:
     names = {path.name for path in bumped.save(tmp_path, "a", files=FILES)}
     assert {"a.glb", "a.json", "a_normal.png", "a_albedo.png", "a_displacement.png", "a_displacement.npy"} <= names

@@ -18,9 +18,6 @@ FloatArray = NDArray[np.floating]
 Part = Callable[[slice], tuple[FloatArray, FloatArray]]
 SMOOTH_TEXELS = 256
 BAND_TEXELS = 1 << 16
-MEAN_SHARE = 0.003
-"""What the mean of all that is known counts in each texel of what is made up: some twenty texels from what is known it
-prevails, so that the border's chance colour does not spread over the back of the head."""
 
 
 def bands(size: int) -> Iterator[slice]:
@@ -29,12 +26,15 @@ def bands(size: int) -> Iterator[slice]:
     return (slice(start, min(start + rows, size)) for start in range(0, size, rows))
 
 
-def completed(own: FloatArray, seen: FloatArray, trusted: FloatArray) -> tuple[NDArray[np.float32], FloatArray]:
+def completed(
+    own: FloatArray, seen: FloatArray, trusted: FloatArray, mean_share: float = 0.0
+) -> tuple[NDArray[np.float32], FloatArray]:
     """A map of a symmetric chart made whole: what is seen, then its mirror image, then what is smooth.
 
     Args:
         own: `[T,T,C]`, T a power of two; seen: `[T,T,1]` how far it counts; trusted: `[T,T,1]` how far what is made up
             goes by it.
+        mean_share: what the mean of all that is known counts in each texel of what is made up.
 
     Returns:
         the whole map, and how far each texel comes from the mirrored one `[T,T,1]`.
@@ -54,7 +54,7 @@ def completed(own: FloatArray, seen: FloatArray, trusted: FloatArray) -> tuple[N
         whole[rows] += wide(from_mirror[rows], channels) * (mirrored(own[rows]) + shift[rows])
         return wide(trusted[rows], channels) * whole[rows], trusted[rows] * (seen[rows] + from_mirror[rows])
 
-    smooth = spread(known, len(own), MEAN_SHARE)
+    smooth = spread(known, len(own), mean_share)
     for rows in bands(len(own)):
         whole[rows] += wide(1 - (seen[rows] + from_mirror[rows]), channels) * smooth[rows]
     return whole, from_mirror

@@ -33,8 +33,10 @@ from tfface.viz.unwrapped import detailed_normals, skin_of_chart, unit
 FloatArray = NDArray[np.floating]
 CARRIED_TEXELS = 1.6
 """Detail finer than this (standard deviation, texels of 256) is left to the normal map."""
-RIM_TEXELS, EYES_TEXELS, END_TEXELS = 24.0, 4.0, 8.0
-"""Over so many texels of 256 detail fades outside the face, towards the eyes, and towards the end of the chart."""
+RIM_TEXELS, END_TEXELS = 24.0, 8.0
+"""Over so many texels of 256 detail fades outside the face, and towards the end of the chart."""
+LIDS_TEXELS, EYES_TEXELS = 14.0, 4.0
+"""Towards the eyes: displacement, which would fold the lids, and albedo."""
 MIDDLE_LEVEL, MM_PER_LEVEL = 32768, 0.001
 """Of the picture of the displacement: no displacement, and a level."""
 DISPLACEMENT_NOTE = {
@@ -64,7 +66,8 @@ class Detail:
         own = np.concatenate([displacement[..., None], albedo], axis=-1).astype(np.float32)
         finer = cv2.resize(own, seen.shape, interpolation=cv2.INTER_CUBIC)  # its texels are means over areas
         known = seen.astype(np.float32)[..., None]
-        whole = completed(np.asarray(finer, np.float32), known, known)[0] * fading(len(seen))[..., None]
+        shares = cv2.merge([fading(len(seen), LIDS_TEXELS), *[fading(len(seen), EYES_TEXELS)] * 3])
+        whole = completed(np.asarray(finer, np.float32), known, known)[0] * np.asarray(shares, np.float32)
         return cls(np.ascontiguousarray(whole[..., 0]), np.ascontiguousarray(whole[..., 1:]), network)
 
     @cached_property
@@ -147,8 +150,8 @@ def write_maps(maps: Mapping[str, NDArray[Any]], folder: Path, stem: str) -> lis
     return written
 
 
-@lru_cache(maxsize=2)
-def fading(resolution: int) -> NDArray[np.float32]:
+@lru_cache(maxsize=4)
+def fading(resolution: int, eyes_texels: float) -> NDArray[np.float32]:
     """`[R,R]` how much of the detail counts: 1 on the face, 0 well outside it and on the eyes."""
     face, scale = load_open_face(), resolution / 256
     part = face.face(2).vertex_part
@@ -160,7 +163,7 @@ def fading(resolution: int) -> NDArray[np.float32]:
     outside = cv2.distanceTransform(1 - filled, cv2.DIST_L2, 5)[1:-1, 1:-1] / (RIM_TEXELS * scale)
     line = np.minimum(np.arange(resolution), np.arange(resolution)[::-1]) / (END_TEXELS * scale)
     from_end = np.minimum(line[:, None], line[None])
-    from_eye = cv2.distanceTransform((eye < 0.5).astype(np.uint8), cv2.DIST_L2, 5) / (EYES_TEXELS * scale)
+    from_eye = cv2.distanceTransform((eye < 0.5).astype(np.uint8), cv2.DIST_L2, 5) / (eyes_texels * scale)
     share = np.clip(1 - outside, 0, 1) * np.clip(from_eye, 0, 1) * np.clip(from_end, 0, 1)
     return np.asarray(share * share * (3 - 2 * share), np.float32)
 

@@ -7,7 +7,7 @@ the expression is in the vertices.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,6 +29,8 @@ IRIS_DEG, PUPIL_DEG = 23.0, 8.5
 MIN_IRIS_PIXELS, MIN_IRIS_POINTS = 3.0, 12
 """An iris of fewer pixels in its radius, or of fewer vertices that are seen, tells no colour."""
 EYE_PARTS = (PART_NAMES.index("left eye"), PART_NAMES.index("right eye"))
+LID_MM = 0.4
+"""What lies at least between an eyeball and lids that detail moves."""
 WHITE = np.ones(3)
 BROWN = (0.33, 0.22, 0.14)
 """Of irises that the photograph does not show."""
@@ -81,8 +83,24 @@ def with_detail(model: Model, mesh: HeadMesh, detail: Detail, maps: Mapping[str,
     """The model with its skin displaced, a normal map, and its albedo for a texture (`Detail.maps`)."""
     skin = model.meshes[0]
     material = replace(skin.material, texture=maps["albedo"], normals=maps["normal"], roughness=0.6)
-    own = replace(skin, vertices=detail.displaced(mesh, skin.vertices), material=material)
-    return replace(model, meshes=[own, *model.meshes[1:]])
+    eyes = [each for each in model.meshes if each.material.name == "eye"]
+    vertices = _clear_of_eyes(skin.vertices, detail.displaced(mesh, skin.vertices), eyes)
+    return replace(model, meshes=[replace(skin, vertices=vertices, material=material), *model.meshes[1:]])
+
+
+def _clear_of_eyes(
+    before: NDArray[np.float32], moved: NDArray[np.float32], eyes: Sequence[NamedMesh]
+) -> NDArray[np.float32]:
+    """The skin's vertices `[N,3]` after they `moved`, none nearer to an eyeball than before and than `LID_MM`: sunken
+    lids would let it through."""
+    for eye in eyes:
+        away = moved - np.array(eye.pivot, np.float32)
+        radius = np.linalg.norm(eye.vertices - np.array(eye.pivot, np.float32), axis=1).max()
+        now, least = np.linalg.norm(away, axis=1), np.linalg.norm(before - np.array(eye.pivot, np.float32), axis=1)
+        least = np.minimum(least, radius + LID_MM)
+        near = now < least
+        moved = np.where(near[:, None], moved + away * (least / np.maximum(now, 1e-6) - 1)[:, None], moved)
+    return np.asarray(moved, np.float32)
 
 
 def _middle(ball: NDArray[np.float32]) -> tuple[float, float, float]:

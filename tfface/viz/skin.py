@@ -53,6 +53,9 @@ END = (0.84, 0.97)
 CALM, CALM_STEPS = (0.93, 0.98), 40
 """Outside that of it normals are smoothed, so often: round the face's border a network's answer is folded."""
 FADE_MM = 40.0
+MEAN_SHARE = 0.003
+"""What the mean of all that is known counts in each texel that is made up: some twenty texels from what is known it
+prevails, so that the rim's chance colour does not spread over the back of the head."""
 MADE_UP = 1e-3
 """What a texel counts that a photograph does not show, where several photographs' textures are merged."""
 
@@ -239,7 +242,7 @@ def _completed(
     difference = np.empty(guide.shape, np.float32)
     for rows in bands(len(guide)):
         difference[rows] = shown[rows] / np.float32(255) - guide[rows]
-    difference, from_mirror = completed(difference, seen, skin + np.float32(1e-4))
+    difference, from_mirror = completed(difference, seen, skin + np.float32(1e-4), MEAN_SHARE)
     for rows in bands(len(guide)):
         difference[rows] += guide[rows]
     origin = np.concatenate([1 - seen - from_mirror, seen, from_mirror], axis=-1)
