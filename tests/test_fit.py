@@ -44,7 +44,7 @@ def test_two_photographs_of_one_person(tmp_path: Path, capsys: pytest.CaptureFix
         (["{photo}", "{photo}", "--landmarks", "{few}"], "one for each photograph"),
         (["{photo}", "--landmarks", "{few}", "--landmarks-file", "x.dat"], "exclude each other"),
         (["{photo}", "--landmarks-file", "x.dat"], "x.dat does not exist"),
-        (["{photo}", "--steps", "-1"], "negative"),
+        (["{photo}", "--steps", "-1"], "out of range"),
         (["{photo}", "--model", "{few}"], "few.npy"),
     ],
 )

@@ -126,6 +126,9 @@ def test_parts_share_the_photographs(tmp_path: Path) -> None:
 class Whole:
     """A detector that takes the middle of the picture, unless it is blue."""
 
+    def __init__(self, min_score: float | None) -> None:
+        assert min_score is None
+
     def detect(self, image: NDArray[np.uint8]) -> list[object]:
         from tfface.detect.base import Detection
 

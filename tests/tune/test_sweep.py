@@ -304,9 +304,9 @@ def lineage(checkpoint: Path) -> list[float]:
 @pytest.mark.slow
 def test_two_objectives_with_a_stored_study_go_on_in_another_folder(start: Start, tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
-    options = ["--num-samples", "2", "--max-epochs", "4", "--scheduler", "none", "--search", "optuna", "--milliseconds"]
+    options = ["--num-samples", "2", "--max-epochs", "8", "--scheduler", "none", "--search", "optuna", "--milliseconds"]
     driver = start(*options, pause=1.5)
-    wait_for(driver, folder, lambda done: any(r["epoch"] >= 2 for r in done))
+    wait_for(driver, folder, lambda done: len({r["trial_id"] for r in done}) == 2)
     driver.send_signal(signal.SIGINT)
     assert driver.wait(120) == 130
     begun, there = (folder / "study.journal").read_text(), moved(folder)

@@ -77,7 +77,7 @@ def pair_rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 def nme_rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Head and rows: seed 002's table, one view against two, and by how much the pair lies below the front."""
+    """Head and rows: Lium's table (2020), one view against two, and by how much the pair lies below the front."""
     rows = []
     for name, values in result["nme_percent"].items():
         error = np.std(values) / np.sqrt(len(values))

@@ -14,6 +14,7 @@ from __future__ import annotations
 import difflib
 import importlib.util
 import math
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -169,8 +170,12 @@ def _from_python(path: Path) -> Domains:
     spec = importlib.util.spec_from_file_location("tfface_user_space", path)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    with reading(path, "a search space in Python", "mend it"):
-        spec.loader.exec_module(module)
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True  # nothing of ours beside a user's file
+    try:
+        with reading(path, "a search space in Python", "mend it"):
+            spec.loader.exec_module(module)
+    finally:
+        sys.dont_write_bytecode = before
     if not callable(getattr(module, "space", None)):
         raise UserError(f"{path} has no function space() that gives a dict of dotted keys and Ray Tune domains.")
     with reading(path, "a search space in Python", "space() gives a dict of dotted keys and Ray Tune domains"):
