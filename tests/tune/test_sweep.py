@@ -304,7 +304,7 @@ def lineage(checkpoint: Path) -> list[float]:
 @pytest.mark.slow
 def test_two_objectives_with_a_stored_study_go_on_in_another_folder(start: Start, tmp_path: Path) -> None:
     folder = tmp_path / "sweep"
-    options = ["--num-samples", "2", "--max-epochs", "8", "--scheduler", "none", "--search", "optuna", "--milliseconds"]
+    options = ["--num-samples", "3", "--max-epochs", "5", "--scheduler", "none", "--search", "optuna", "--milliseconds"]
     driver = start(*options, pause=1.5)
     wait_for(driver, folder, lambda done: len({r["trial_id"] for r in done}) == 2)
     driver.send_signal(signal.SIGINT)
@@ -314,7 +314,7 @@ def test_two_objectives_with_a_stored_study_go_on_in_another_folder(start: Start
     assert done == 0, (tmp_path / "sweep.log").read_text()[-3000:]
     assert not folder.exists()
     trials = Storage(str(there)).trials()
-    assert [trial.status for trial in trials] == ["finished"] * 2 and all(trial.milliseconds for trial in trials)
+    assert [trial.status for trial in trials] == ["finished"] * 3 and all(trial.milliseconds for trial in trials)
     study = (there / "study.journal").read_text()
     assert study.startswith(begun) and len(study) > len(begun) and "optim.learning_rate" in study
     assert (there / "report" / "front.png").is_file()

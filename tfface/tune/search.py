@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import itertools
 import math
+import os
 from typing import Any
 
 import numpy as np
 from ray.tune.schedulers import AsyncHyperBandScheduler, FIFOScheduler, PopulationBasedTraining, TrialScheduler
+from ray.tune.search import ConcurrencyLimiter, SearchGenerator
 from ray.tune.search.basic_variant import BasicVariantGenerator
 from ray.tune.search.sample import Categorical, Float, Integer, LogUniform
 
 from tfface.errors import UserError
 from tfface.tune import spaces
+from tfface.tune.storage import LOCATION
 
 
 def count(options: Any, domains: spaces.Domains) -> int:
@@ -20,13 +23,13 @@ def count(options: Any, domains: spaces.Domains) -> int:
     return len(grid(options, domains)) if options.search == "grid" else options.num_samples
 
 
-def algorithm(options: Any, domains: spaces.Domains, default: dict[str, Any] | None, storage: Any) -> Any:
-    """Ray's search algorithm; the default configuration comes first.
+def algorithm(options: Any, domains: spaces.Domains, default: dict[str, Any] | None, storage: Any, at_once: int) -> Any:
+    """Ray's search algorithm; the default configuration comes first. Of Optuna's trials `at_once` run together.
 
     Random and grid searches settle all their points now, from the seed, so that a resumed sweep has the same ones.
     """
     if options.search == "optuna":
-        return optuna_search(options, default, storage)
+        return MovedSearch(ConcurrencyLimiter(optuna_search(options, default, storage), max_concurrent=at_once))
     points = grid(options, domains) if options.search == "grid" else sampled(options, domains)
     if default is not None:
         points = [default] + [point for point in points if point != default]
@@ -90,6 +93,17 @@ def optuna_search(options: Any, default: dict[str, Any] | None, storage: Any) ->
         storage=study,
         study_name="sweep",
     )
+
+
+class MovedSearch(SearchGenerator):
+    """Ray's search that goes on where its sweep lies now: its state has the folder of before for trials to come."""
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Takes up what was stored."""
+        super().set_state(state)
+        written = state["experiment"].spec["storage"]
+        if written.storage_filesystem.type_name == "local":
+            written.storage_fs_path = os.environ.get(LOCATION, written.storage_fs_path)
 
 
 class KeepDefault(AsyncHyperBandScheduler):

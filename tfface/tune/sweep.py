@@ -144,9 +144,8 @@ class Sweep:
         options = self.options
         return tune.TuneConfig(
             num_samples=search.count(options, self.domains),
-            search_alg=search.algorithm(options, self.domains, self.default, self.storage),
+            search_alg=search.algorithm(options, self.domains, self.default, self.storage, concurrent(options)),
             scheduler=search.scheduler(options, self.domains, self.default),
-            max_concurrent_trials=concurrent(options) if options.search == "optuna" else None,
             reuse_actors=True,  # TensorFlow is imported once per process, not once per trial
             trial_dirname_creator=lambda trial: f"trial_{trial.trial_id}",
         )
