@@ -78,9 +78,9 @@ def main(argv: list[str] | None = None) -> int:
         if missing:
             (_make_whole if options.detail else _make)(shards, missing, options.workers)
     if options.photographs is not None:
-        print(f"{options.out}: {len(shards)} shards, {shards.pairs} photographs")
         from tfface.io.image import list_images
 
+        print(f"{options.out}: {len(shards)} shards, {shards.pairs} photographs")
         return int(shards.pairs < len(list_images(options.photographs)))
     people = "people" if options.detail else "pairs"
     print(f"{options.out}: {len(shards)} shards, {len(shards) * options.pairs_per_shard} {people}")
