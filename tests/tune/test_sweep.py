@@ -171,6 +171,11 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
 Start = Callable[..., subprocess.Popen[str]]
 
 
+def hears_ctrl_c() -> None:
+    """A shell's background job, as these tests may be, has its children ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.fixture
 def start(faces: Path, tmp_path: Path) -> Any:
     """Starts a sweep of the toy network in a process of its own; it is killed in the end."""
@@ -185,7 +190,9 @@ def start(faces: Path, tmp_path: Path) -> Any:
             command += [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
         environment = {**os.environ, "PYTHONPATH": TOY, "TFFACE_TOY_PAUSE": str(pause), "CUDA_VISIBLE_DEVICES": ""}
         with (tmp_path / "sweep.log").open("a") as log:
-            process = subprocess.Popen(command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log, text=True)
+            process = subprocess.Popen(
+                command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log, text=True, preexec_fn=hears_ctrl_c
+            )
         started.append(process)
         return process
 
