@@ -14,7 +14,8 @@ from tfface.geometry.harmonics import harmonic_functions
 from tfface.geometry.raster import interpolate, rasterize, vertex_normals
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.result import FaceResult
-from tfface.viz.skin import chart_albedo, posed_head
+from tfface.viz.chart_albedo import chart_albedo
+from tfface.viz.skin import posed_head
 
 PIXELS = 400
 EVEN = np.array([[1.1] * 3] + [[0.0] * 3] * 8)

@@ -113,13 +113,22 @@ def validated(config: Config) -> Config:
     Raises:
         UserError: naming the first value that does not.
     """
-    model, data = config.model, config.data
+    data = config.data
     if data.records and data.source == "synthetic":
         config = dataclasses.replace(config, data=dataclasses.replace(data, source="records"))
     if data.source == "photos":
         config = dataclasses.replace(config, run=dataclasses.replace(config.run, regime="weak"))
         if not data.records:
             raise UserError("data.source photos: name the folder of prepared photographs with --data.records DIR.")
+    _check_network(config)
+    _check_sizes(config)
+    _check_ranges(config)
+    return config
+
+
+def _check_network(config: Config) -> None:
+    """What the network is, and what may be asked of it."""
+    model, data = config.model, config.data
     if model.name not in MODELS:
         raise UserError(f"model.name: there is no network {model.name!r}; {_nearest(model.name, MODELS)}.")
     if not model.name.startswith("mnv2_") and model.decoder != "full":
@@ -152,6 +161,11 @@ def validated(config: Config) -> Config:
         raise UserError(
             "run.regime sets needs model.confidences, run.init (an R-Net) and sets.pictures of 2 or more: --model cnet."
         )
+
+
+def _check_sizes(config: Config) -> None:
+    """Of pictures and maps, and numbers that must be 1 or more."""
+    model = config.model
     any_size = model.name == "rnet" and model.trunk == "resnet50"
     if model.image_size < 32 or (model.image_size % 32 and not any_size):
         raise UserError(
@@ -166,8 +180,6 @@ def validated(config: Config) -> Config:
         section, name = key.split(".")
         if getattr(getattr(config, section), name) < 1:
             raise UserError(f"{key}: must be 1 or more.")
-    _check_ranges(config)
-    return config
 
 
 _LEAST = {

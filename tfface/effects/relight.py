@@ -21,7 +21,8 @@ from tfface.errors import UserError
 from tfface.face.open_model import MAX_LEVEL, load_albedo_basis, load_open_face
 from tfface.geometry.harmonics import harmonic_functions
 from tfface.result import FaceResult
-from tfface.viz.skin import chart_albedo, head_light
+from tfface.viz.chart_albedo import chart_albedo
+from tfface.viz.skin import head_light
 from tfface.viz.texture import pull_push
 
 FloatArray = NDArray[np.floating]

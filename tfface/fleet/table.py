@@ -68,9 +68,9 @@ def join_parts(parts: list[Path], out: Path) -> tuple[int, int]:
     faces = failed = 0
     with (
         atomic_path(out / FACES) as beside,
-        atomic_path(out / FAILURES) as file_of_face,
+        atomic_path(out / FAILURES) as failures,
         parquet.ParquetWriter(beside, schema(), compression="zstd") as writer,
-        file_of_face.open("w", encoding="utf-8", errors="surrogateescape") as lines,
+        failures.open("w", encoding="utf-8", errors="surrogateescape") as lines,
     ):
         lines.write(f"# {MARK}\n")
         for part in parts:

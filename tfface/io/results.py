@@ -140,8 +140,8 @@ def free_names(
 
 def faces_in(folder: Path) -> list[str]:
     """What the results of faces in a folder are called, in order."""
-    summary = {path.stem: _told(path) for path in sorted(folder.glob("*.json"))}
-    return [name for name, each in summary.items() if each is not None and isinstance(each.get("shape"), dict)]
+    summaries = {path.stem: _told(path) for path in sorted(folder.glob("*.json"))}
+    return [name for name, each in summaries.items() if each is not None and isinstance(each.get("shape"), dict)]
 
 
 def refuse_foreign_results(folder: Path, name: str) -> None:

@@ -136,10 +136,13 @@ class DetailSet(ShardSet):
     def _maker(self) -> DetailMaker:
         return DetailMaker(self.base, self.settings)
 
+    def _record(self, number: int) -> bytes:
+        return self._maker(number)
+
     def make(self, index: int) -> None:
         """Makes one shard in this process, unless it is there."""
         if not self.path(index).exists():
-            records = [self._maker(seed) for seed in self.seeds(index)]
+            records = [self._record(number) for number in self.seeds(index)]
             with atomic_path(self.path(index)) as beside:
                 write_records(beside, records)
 
@@ -177,12 +180,8 @@ class DetailPhotographs(DetailSet):
         everybody = super().seeds(index)
         return range(everybody.start, min(everybody.stop, len(self.photographs)))
 
-    def make(self, index: int) -> None:
-        """Makes one shard in this process, unless it is there."""
-        if not self.path(index).exists():
-            records = [photograph_record(self._network, self.photographs[number]) for number in self.seeds(index)]
-            with atomic_path(self.path(index)) as beside:
-                write_records(beside, records)
+    def _record(self, number: int) -> bytes:
+        return photograph_record(self._network, self.photographs[number])
 
     def card(self) -> dict[str, Any]:
         """What `dataset.json` says of the set."""

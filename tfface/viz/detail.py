@@ -26,8 +26,9 @@ from tfface.face.position_map import position_tables
 from tfface.geometry.raster import vertex_normals
 from tfface.io.files import write_array
 from tfface.io.image import write_image
+from tfface.viz.chart_albedo import chart_albedo
 from tfface.viz.completion import completed
-from tfface.viz.skin import chart_albedo, chart_values
+from tfface.viz.skin import chart_values
 from tfface.viz.unwrapped import detailed_normals, skin_of_chart, unit
 
 FloatArray = NDArray[np.floating]

@@ -32,7 +32,8 @@ from tfface.geometry.raster import rasterize, vertex_normals
 from tfface.geometry.subdivide import triangulate
 from tfface.io.image import sample_image
 from tfface.io.kept import kept
-from tfface.viz.completion import SMOOTH_TEXELS, as_bytes, bands, completed, spread
+from tfface.viz.chart_albedo import END, chart_albedo, chart_radius
+from tfface.viz.completion import SMOOTH_TEXELS, as_bytes, bands, completed
 from tfface.viz.cover import skin_share
 from tfface.viz.texture import sample_photo
 
@@ -48,8 +49,6 @@ UNLIKE = (0.2, 0.34)
 """What is made up goes by colours that differ from the guide's by less than this share, not by what differs more."""
 STRANDS = 0.05
 """Of the texture's side: so wide is the surrounding that goes with such colours."""
-END = (0.84, 0.97)
-"""Beyond that of it the photograph does not count: networks know the face's outermost ring least."""
 CALM, CALM_STEPS = (0.93, 0.98), 40
 """Outside that of it normals are smoothed, so often: round the face's border a network's answer is folded."""
 FADE_MM = 40.0
@@ -345,37 +344,6 @@ MIN_LIT = 100
 """Vertices of the face that must be seen before a light is fitted."""
 
 
-def chart_albedo(albedo: AlbedoBasis, coefficients: FloatArray | None, size: int) -> NDArray[np.float32]:
-    """`[T,T,3]` the albedo in the head's chart; beyond the face it goes on as at its rim."""
-    if coefficients is None or not len(coefficients):
-        return _mean_albedo(albedo, size)
-    chart = albedo.mean + np.tensordot(np.asarray(coefficients, np.float32), albedo.basis[: len(coefficients)], axes=1)
-    return _in_chart(chart, size)
-
-
-@lru_cache(maxsize=2)
-def _mean_albedo(albedo: AlbedoBasis, size: int) -> NDArray[np.float32]:
-    result = _in_chart(albedo.mean, size)
-    result.setflags(write=False)
-    return result
-
-
-def _in_chart(chart: FloatArray, size: int) -> NDArray[np.float32]:
-    chart = np.clip(chart, 0, 1).astype(np.float32)
-    zoom = (1 - 2 * FRAME) * (size - 1) / (len(chart) - 1)
-    moved = np.array([[zoom, 0, FRAME * (size - 1)], [0, zoom, FRAME * (size - 1)]])
-    placed = cv2.warpAffine(chart, moved, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    core = (_chart_radius(size) < END[0]).astype(np.float32)[..., None]
-    rim = spread(lambda rows: (core[rows] * placed[rows], core[rows]), size)
-    return np.asarray(core * placed + (1 - core) * rim, np.float32)
-
-
-def _chart_radius(size: int) -> NDArray[np.float32]:
-    """How far each texel is from the middle of the face's chart: 1 on its border."""
-    middle = np.abs(2 * to_face_chart(np.arange(size) / (size - 1)) - 1).astype(np.float32)
-    return np.maximum(middle[:, None], middle[None, :])
-
-
 def chart_values(values: FloatArray, size: int) -> NDArray[np.float32]:
     """Values `[61129,C]` at the head's vertices in its chart `[T,T,C]`."""
     return _tables(size).gather(np.asarray(values, np.float32))
@@ -398,7 +366,7 @@ class _HeadTables:
 def _tables(size: int) -> _HeadTables:
     face = load_open_face()
     which, weights = kept(f"head_texels{size}", face.checksum, lambda: _texels(size))
-    radius = _chart_radius(size)
+    radius = chart_radius(size)
     return _HeadTables(blending(which, weights, len(head_uv(face))), 1 - _ramp(radius, *END))
 
 
