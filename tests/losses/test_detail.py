@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tfface.config import DetailConfig
-from tfface.losses.detail import DetailObjective, Smoothness, displacement_mm, slope_deg, small, symmetry
+from tfface.losses.detail import DetailObjective, Smoothness, displacement_mm, shading, slope_deg, small, symmetry
 
 
 def test_only_what_counts_and_differs_costs() -> None:
@@ -23,6 +23,17 @@ def test_only_what_counts_and_differs_costs() -> None:
     said[:, :, :4, 3] += 0.5
     assert displacement_mm(truth, said).numpy() == pytest.approx(0.5 * 32 / 33, rel=1e-3)
     assert np.max(slope_deg(truth, said).numpy()) < 0.2  # all of it by as much: no normal changes
+
+
+def test_shading_counts_as_it_is_weighed_and_needs_no_truth() -> None:
+    rng = np.random.default_rng(2)
+    shown = rng.uniform(0.2, 0.8, (1, 16, 16, 12)).astype(np.float32)
+    unknown, said = np.zeros((1, 16, 16, 5), np.float32), rng.normal(size=(1, 16, 16, 4)).astype(np.float32)
+    both = np.concatenate([unknown, shown], axis=-1)
+    losses = [float(DetailObjective(DetailConfig(shading=weight))(both, said)) for weight in (0.0, 1.0, 3.0)]
+    alone = float(shading(shown, said)[0])
+    np.testing.assert_allclose(losses, [0.0, alone, 3 * alone], atol=1e-6)
+    assert alone > 0.01
 
 
 def test_a_slope_is_told_in_degrees_of_a_millimetre_a_texel_of_256() -> None:

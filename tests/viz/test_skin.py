@@ -151,6 +151,20 @@ def test_a_coloured_rim_does_not_spread_over_the_back_of_the_head() -> None:
     assert (back[:, 0] / back[:, 2]).max() < 2.0  # 1.4 in front, 2.8 at the very side
 
 
+def test_a_red_ear_stays_an_ear() -> None:
+    """What one side's rim happens to be does not go on over that side of the skull."""
+    face, points, surface = load_open_face(), _head(0.0), load_open_face().head(2)
+    mean = surface.vertices(face.mean)
+    ear = (mean[:, 0] > 55) & (mean[:, 2] > 20)
+    colours = np.where(ear[:, None], [0.7, 0.35, 0.3], [0.55, 0.45, 0.4]).astype(np.float32)
+    drawn = rasterize(points.astype(np.float32), surface.triangles, PIXELS, PIXELS)
+    picture = interpolate(drawn[0], drawn[1], surface.triangles, colours)
+    skin = skin_texture(np.asarray(picture * 255, np.uint8), points, PLAIN, None, SIZE)
+    behind = (mean[:, 2] < -40) & (mean[:, 0] > 20) & (surface.vertex_part < 2)
+    found = _at_vertices(skin.colours)[behind]
+    assert np.quantile(found[:, 0] / found[:, 2], 0.9) < 1.5  # 1.38 the skin, 2.33 the ear, 1.63 without the mean
+
+
 def test_an_albedo_has_no_side_that_is_brighter() -> None:
     face = load_open_face()
     mean = face.head(2).vertices(face.mean)
