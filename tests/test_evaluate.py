@@ -85,7 +85,9 @@ def test_command_gives_the_known_numbers(folder: Path, truth: np.ndarray, capsys
     assert exact["nme68_2d_reannotated"]["mean"] == pytest.approx(100 * np.hypot(3, 3) / 48)
     assert exact["nme68_3d"]["raw"]["mean"] == pytest.approx(0.0, abs=1e-9)
     assert results["nme68_2d"] == exact["nme68_2d"]
-    assert "gone.jpg" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "gone.jpg" in shown and "depth centred" in shown
+    assert "depth raw" not in shown and "whole mesh" not in shown  # what says nothing is in results.json alone
     page = (out / "report.html").read_text()
     assert page.count("data:image/png") == 1 + 2 * 8 and "gone.jpg" in page
     assert (out / "ced.png").read_bytes()[:4] == b"\x89PNG"
