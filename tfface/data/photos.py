@@ -113,9 +113,7 @@ def find_photo_shards(folder: Path) -> list[Path]:
     return shards
 
 
-def photo_dataset(
-    folder: Path, part: str = "all", shuffle: int = 0, seed: int = 0, shares: tuple[float, float, float] = SHARES
-) -> Any:
+def photo_dataset(folder: Path, part: str = "all", shares: tuple[float, float, float] = SHARES) -> Any:
     """The faces of a folder as a `tf.data.Dataset` of single examples.
 
     Each is a dictionary: `image` `[S,S,3]` float32 RGB in [0,1], `landmarks68` `[68,2]`, `skin_mask`, `mesh_mask`,
@@ -124,8 +122,6 @@ def photo_dataset(
     Args:
         folder: of `tfface prepare`.
         part: "train", "validation", "test", or "all". A photograph's name decides, so it stays where it is.
-        shuffle: size of the shuffle buffer; 0 keeps the order.
-        seed: of the shuffling.
         shares: of the three parts (Fan's are 70, 15 and 15 %).
 
     Raises:
@@ -141,8 +137,6 @@ def photo_dataset(
     if part != "all":
         low, high = part_range(part, shares)
         dataset = dataset.filter(lambda raw: _belongs(raw, low, high))
-    if shuffle:
-        dataset = dataset.shuffle(shuffle, seed=seed)
     return dataset.map(lambda raw: parse_photo(raw, size), num_parallel_calls=tf.data.AUTOTUNE)
 
 
