@@ -190,18 +190,19 @@ class DetailBatches:
 
 
 _TRUTH = ("weight", "displacement")
-MOST_SPOTS, SPOT_TEXELS, DARKEST = 80, (0.8, 3.0), 0.5
-"""Of freckles: how many a chart, their radius in texels of 256, and how much light they take."""
+SPOTTED, MOST_SPOTS, SPOT_TEXELS, DARKEST = 0.6, 300, (0.8, 4.0), 0.6
+"""Of freckles: the share of samples with some, how many a chart, their radius in texels of 256, and how much light
+they take."""
 
 
 def freckle(batch: Batch, rng: np.random.Generator) -> None:
-    """Paints freckles into half of a batch, in place: photograph and true albedo are darker there; nothing moves."""
+    """Paints freckles into a share of a batch, in place: photograph and true albedo are darker there; nothing moves."""
     size = batch["photo"].shape[1]
-    for index in np.flatnonzero(rng.random(len(batch["photo"])) < 0.5):
+    for index in np.flatnonzero(rng.random(len(batch["photo"])) < SPOTTED):
         darker = np.zeros((size, size), np.float32)
         for _ in range(rng.integers(1, MOST_SPOTS)):
             place, radius = rng.uniform(0, size, 2), rng.uniform(*SPOT_TEXELS) * size / MAP_SIZE
-            rows, columns = (slice(max(int(c - 4), 0), int(c + 5)) for c in place)
+            rows, columns = (slice(max(int(c - radius), 0), int(c + radius) + 2) for c in place)
             v, u = np.mgrid[rows.start : min(rows.stop, size), columns.start : min(columns.stop, size)]
             inside = np.clip(radius + 0.5 - np.hypot(v - place[0], u - place[1]), 0, 1) * rng.uniform(0.1, DARKEST)
             darker[rows, columns] = np.maximum(darker[rows, columns], inside)
