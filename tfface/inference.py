@@ -27,7 +27,7 @@ from tfface.face.decoded import DecodedFace
 from tfface.face.found import Found, PointModel
 from tfface.face.layout import Layout
 from tfface.face.position_map import position_tables
-from tfface.geometry.align import Box, check_box, crop_transform, invert_transform, transform_scale
+from tfface.geometry.align import Box, check_box, crop_transform, invert_transform, square_box, transform_scale
 from tfface.geometry.upright import QUARTER_TURNS_RAD, WIGGLE_RAD, landmark_instability, next_crop
 from tfface.io.files import TRUST_FILE
 from tfface.io.image import warp_image
@@ -36,6 +36,8 @@ from tfface.result import FaceResult
 from tfface.runtime import AGAIN, MAP_PIXELS, Network, find_network
 
 RECROP_SIZE_RATIO = (0.4, 2.5)
+CLOSER = 0.85
+"""Of a crop that is taken again: its side over `box_from_landmarks`'. A face larger in it is found better."""
 LOOKS_AGREE = 0.08
 """Two looks whose landmarks lie within this part of the face's size agree: their mean errs less than either."""
 DETECTORS_OF_ANY_ROLL = ("given", "mtcnn")
@@ -325,7 +327,7 @@ class Reconstructor:
         ratio, shift = (found[2] - found[0]) / side, np.abs(found[:2] + found[2:] - box[:2] - box[2:]).max() / 2 / side
         if not (RECROP_SIZE_RATIO[0] < ratio < RECROP_SIZE_RATIO[1] and shift < 0.5):
             return box, roll_rad
-        return found, roll
+        return square_box((found[:2] + found[2:]) / 2, CLOSER * (found[2] - found[0])), roll
 
     def _crop(self, image: Image, box: Box, roll_rad: float = 0.0) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """The network's input `[S,S,3]` and the matrix from the image to a crop of the map's 256 pixels."""
