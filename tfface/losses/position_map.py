@@ -27,7 +27,7 @@ def normalised_mask(mask: NDArray[np.floating]) -> NDArray[np.float32]:
     """
     support = mask > 0
     if not support.any() or (mask < 0).any():
-        raise UserError("The loss weights must not be negative, and one of them must be above 0: see --loss.face.")
+        raise UserError("The loss weights must not be negative, and one of them must be above 0: see `loss.face`.")
     return np.asarray(mask / mask[support].mean(), np.float32)
 
 
