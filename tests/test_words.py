@@ -116,3 +116,39 @@ def test_commands_tell_flags(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(fail) == 2
     told = "Give --min-face, --data.source photos, --overwrite or --no-strict; no `A` or `b c`."
     assert capsys.readouterr().err == f"error: {told}\n"
+
+
+BLOCK = re.compile(r"\s*(\||#|<!--|!\[|---|```|$)")
+ITEM = re.compile(r"^\s*([-*+]|\d+\.)\s+")
+END = re.compile(r"(?<=[.!?])[)\"]?\s+(?=[A-Z\"(*\d\[])")
+MOST_WORDS = 30
+DETAIL_AND_LAB_BOOK = ("detail.md", "experiments.md")
+
+
+def prose(text: str) -> Iterator[str]:
+    """Paragraphs and items of lists, without tables, headings, pictures and code."""
+    gathered: list[str] = []
+    for line in re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE).split("\n"):
+        code = line.startswith("    ") and not gathered
+        if BLOCK.match(line) or ITEM.match(line) or code:
+            yield " ".join(gathered)
+            gathered = []
+        if not BLOCK.match(line) and not code:
+            gathered.append(ITEM.sub("", line).strip())
+    yield " ".join(gathered)
+
+
+def sentences(paragraph: str) -> list[str]:
+    """A paragraph's sentences without marks; a link is its text, and code counts as a word."""
+    plain = re.sub(r"!?\[([^\]]*)\]\([^)]*\)", r"\1", re.sub(r"`[^`]*`", "Code", paragraph))
+    return END.split(re.sub(r"\b(et al|cf|vs)\.", r"\1", plain.replace("**", "")))
+
+
+@pytest.mark.parametrize(
+    "path", [REPOSITORY / "README.md", *sorted((REPOSITORY / "docs").rglob("*.md"))], ids=lambda path: path.name
+)
+def test_sentences_are_short(path: Path) -> None:
+    if path.name not in DETAIL_AND_LAB_BOOK:
+        all_of_them = [s for paragraph in prose(path.read_text(encoding="utf-8")) for s in sentences(paragraph)]
+        assert len(all_of_them) > 1
+        assert [s for s in all_of_them if len(re.findall(r"\S*\w\S*", s)) > MOST_WORDS] == []
