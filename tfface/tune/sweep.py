@@ -24,6 +24,9 @@ FACES = {"pairs": 256, "seed": 0, "textures": 64}
 """The faces of a small sweep: their number, first seed, and painted skins."""
 MODEL_OF = {"rnet_loss_weights": "rnet", "ablation_fan": "rnet", "ablation_zhou2021": "prn_res"}
 """The network that a space is about, where it is not mnv2_prn."""
+TRIAL_ENDS_WITHIN = 60
+"""Seconds that a trial has to leave its process to the next one. After Ray's own two, on a busy machine, trials of
+population-based training failed for good."""
 PATHS = ("data.records", "data.backgrounds", "run.init")
 
 
@@ -54,8 +57,8 @@ class Sweep:
         from tfface.tune.storage import LOCATION
 
         options = self.options
-        where = {LOCATION: self.storage.location}
-        with cluster(options.address, options.cpus_per_trial, options.dashboard, variables=where):
+        variables = {LOCATION: self.storage.location, "TUNE_FUNCTION_THREAD_TIMEOUT_S": str(TRIAL_ENDS_WITHIN)}
+        with cluster(options.address, options.cpus_per_trial, options.dashboard, variables=variables):
             must_fit(options)
             self._prepare()
             try:
