@@ -15,7 +15,7 @@ from tfface.errors import UserError
 from tfface.models import presets
 from tfface.training.checkpoint import read_state
 
-FACES = "--pairs 64 --pairs-per-shard 16 --first-pairs 32 --workers 1 --textures 2 --image-size 48"
+FACES = "--pairs 48 --pairs-per-shard 16 --first-pairs 32 --workers 1 --textures 2 --image-size 48"
 SMALL = f"{FACES} --batch 4 --steps-per-epoch 4"
 NETWORK = "--model mnv2_light --model.width 0.1 --model.image-size 32 --model.map-size 16 --model.features 16"
 
