@@ -70,7 +70,9 @@ def build_albedo(num_faces: int) -> None:
         "face_model_licence": face.provenance["licence"],
         "face_model": face.checksum,
     }
-    save_asset(ASSETS, "open_face_albedo", build_albedo_basis(face, num_faces, NUM_ALBEDO), card)
+    arrays, held = build_albedo_basis(face, num_faces, NUM_ALBEDO)
+    print(f"albedo: {NUM_ALBEDO} components hold {held:.1%} of {num_faces} faces")
+    save_asset(ASSETS, "open_face_albedo", arrays, card)
 
 
 if __name__ == "__main__":

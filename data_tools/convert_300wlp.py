@@ -77,7 +77,8 @@ def _photos(options: Options) -> tuple[list[Photo], dict[str, str]]:
 
 
 def _convert(options: Options, maker: RecordMaker, photos: list[Photo], broken: dict[str, str]) -> int:
-    from tfface.data.map_records import ENLARGE, report, write_dataset
+    from tfface.cli import counted, tell_records
+    from tfface.data.map_records import ENLARGE, FAILED_FILE, write_dataset
     from tfface.data.w300_lp import jobs
     from tfface.errors import UserError
 
@@ -96,8 +97,9 @@ def _convert(options: Options, maker: RecordMaker, photos: list[Photo], broken: 
         "views": 2 if options.pairs else 1,
         "settings": {"enlarge": ENLARGE, "image_size": options.image_size, "pairs": options.pairs},
     }
-    failed = write_dataset(options.out, todo, maker, card, options.records_per_shard, options.workers)
-    return report(options.out, len(todo) + len(broken), {**broken, **failed})
+    with counted("faces") as told:
+        failed = write_dataset(options.out, todo, maker, card, options.records_per_shard, options.workers, told)
+    return tell_records(options.out / FAILED_FILE, len(todo) + len(broken), {**broken, **failed})
 
 
 def _check(maker: RecordMaker, photos: list[Photo]) -> int:

@@ -34,8 +34,9 @@ def main(argv: list[str] | None = None) -> int:
     import tyro
 
     options = tyro.cli(Options, args=argv, description=__doc__)
+    from tfface.cli import counted, tell_records
     from tfface.data.facegen import RecordMaker, find_jobs
-    from tfface.data.map_records import ENLARGE, report, write_dataset
+    from tfface.data.map_records import ENLARGE, FAILED_FILE, write_dataset
 
     jobs = find_jobs(options.data)
     maker = RecordMaker(options.bfm, options.image_size)
@@ -47,8 +48,9 @@ def main(argv: list[str] | None = None) -> int:
         "views": 2,
         "settings": {"enlarge": ENLARGE, "image_size": options.image_size},
     }
-    failed = write_dataset(options.out, jobs, maker, card, options.records_per_shard, options.workers)
-    return report(options.out, len(jobs), failed)
+    with counted("faces") as told:
+        failed = write_dataset(options.out, jobs, maker, card, options.records_per_shard, options.workers, told)
+    return tell_records(options.out / FAILED_FILE, len(jobs), failed)
 
 
 if __name__ == "__main__":

@@ -149,7 +149,8 @@ def main(argv: list[str] | None = None) -> int:
     import tyro
 
     options = tyro.cli(Options, args=argv, description=__doc__)
-    from tfface.data.map_records import ENLARGE, report, write_dataset
+    from tfface.cli import counted, tell_records
+    from tfface.data.map_records import ENLARGE, FAILED_FILE, write_dataset
     from tfface.detect.registry import load_detector
     from tfface.inference import Reconstructor
     from tfface.io.image import list_images, survey, unreadable_format, write_image
@@ -165,11 +166,12 @@ def main(argv: list[str] | None = None) -> int:
         "views": 2,
         "settings": {"enlarge": ENLARGE, "image_size": options.image_size, "yaw_deg": options.yaw_deg},
     }
-    failed = write_dataset(options.out, jobs, maker, card, options.records_per_shard)
+    with counted("faces") as told:
+        failed = write_dataset(options.out, jobs, maker, card, options.records_per_shard, told=told)
     failed |= {path.name: unreadable_format(path) for path in unreadable}
     if maker.tiles:
         write_image(options.out / "sheet.png", contact_sheet(maker.tiles, maker.labels, options.turns + 1), True)
-    return report(options.out, len(jobs) + len(unreadable), failed)
+    return tell_records(options.out / FAILED_FILE, len(jobs) + len(unreadable), failed)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ def test_version(capsys):
 def test_unknown_command_names_the_nearest(capsys, typed, meant):
     assert cli.run(cli.main, [typed]) == 2
     captured = capsys.readouterr()
-    assert captured.err == f"error: There is no command `{typed}`: did you mean `{meant}`?\n"
+    assert captured.err == f"error: There is no command {typed!r}: did you mean {meant!r}?\n"
     assert captured.out == ""
 
 
@@ -79,7 +79,7 @@ def raising(error: BaseException):
 
 
 def test_user_error_is_one_line(capsys):
-    assert cli.run(raising(UserError("face.jpg holds no face:\n  give --box.")), []) == 2
+    assert cli.run(raising(UserError("face.jpg holds no face:\n  give `box`.")), []) == 2
     assert capsys.readouterr().err == "error: face.jpg holds no face: give --box.\n"
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import runpy
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tfface.io.mesh import read_mesh
 
@@ -61,7 +63,16 @@ def test_photographs_of_one_person_share_their_identity(example) -> None:
     np.testing.assert_array_equal(people[0], people[1])
 
 
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """Nothing is compiled: a few steps are not worth it, and tests of training compile the same."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("eager")
 def test_a_small_network_is_trained(example) -> None:
     out = example("3_train_on_synthetic_faces")
     assert len((out / "run" / "metrics.csv").read_text().splitlines()) == 3
@@ -69,6 +80,7 @@ def test_a_small_network_is_trained(example) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("eager")
 def test_a_network_adapts_to_photographs(example) -> None:
     out = example("4_adapt_to_your_photographs")
     assert "photometric" in (out / "run" / "metrics.csv").read_text() and (out / "photo_00.glb").is_file()

@@ -10,9 +10,11 @@ import difflib
 import importlib
 import io
 import os
+import shlex
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +58,14 @@ def progress_bar(console: Console | None = None, transient: bool = False) -> Pro
     return Progress(*columns, console=console, transient=transient)
 
 
+@contextmanager
+def counted(what: str, console: Console | None = None) -> Iterator[Callable[[int, int], None]]:
+    """A bar for what the library does; it is told how many are done, of how many."""
+    with progress_bar(console) as progress:
+        bar = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(bar, completed=done, total=total)
+
+
 def run(main_function: Main, argv: list[str] | None = None) -> int:
     """Runs a command and gives its exit code.
 
@@ -91,6 +101,23 @@ def tell(who: str, error: UserError | OSError) -> int:
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exception(error, file=sys.stderr)
     return getattr(error, "exit_code", 2)
+
+
+def tell_records(listed: Path, jobs: int, failed: dict[str, str]) -> int:
+    """Prints how a conversion to shards went; 1 when something failed.
+
+    Args:
+        listed: the file beside the shards that says what failed.
+        jobs: how many records there should be.
+        failed: what failed, and why.
+    """
+    for key, reason in list(failed.items())[:10]:
+        print(f"{key}: {reason}")
+    if failed:
+        print(f"{len(failed)} of {jobs} failed; all of them are listed in {listed}")
+    out = listed.parent
+    print(f"{out}: {jobs - len(failed)} records. Next: python -m tfface.train --data.records {shlex.quote(str(out))}")
+    return 1 if failed else 0
 
 
 def check_out(folder: Path, flag: str = "--out") -> None:
@@ -149,8 +176,8 @@ def find_command(name: str) -> Main:
     """
     if name not in COMMANDS:
         near = difflib.get_close_matches(name.lower(), COMMANDS, n=1, cutoff=0.4)
-        hint = f"did you mean `{near[0]}`?" if near else "choose one of " + ", ".join(COMMANDS) + "."
-        raise UserError(f"There is no command `{name}`: {hint}")
+        hint = f"did you mean {near[0]!r}?" if near else "choose one of " + ", ".join(COMMANDS) + "."
+        raise UserError(f"There is no command {name!r}: {hint}")
     main_function: Main = importlib.import_module(f"tfface.{name}").main
     return main_function
 

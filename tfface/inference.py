@@ -75,7 +75,7 @@ class Reconstructor:
         network = model if isinstance(model, Network) else find_network(model, runtime=runtime)
         self.card = network.card
         if self.card["model"] == "detail":
-            raise UserError(f"{network.folder} gives detail to a face, and finds none: name it with --detail-model.")
+            raise UserError(f"{network.folder} gives detail to a face, and finds none: name it with `detail_model`.")
         self.model_name = str(self.card["model"])
         self.preset = re.sub("-[0-9a-f]{16}$", "", network.folder.name)  # the cache's exports are named by a digest too
         self.num_views, self.image_size = int(self.card["views"]), int(self.card["image_size"])
@@ -133,7 +133,7 @@ class Reconstructor:
             self._detector = load_detector(self._detector)
         faces = self._detector.detect(image)
         if not faces:
-            raise UserError(f"No face was found in {what}: give --box left top right bottom, or a clearer picture.")
+            raise UserError(f"No face was found in {what}: give its `box`, or a clearer picture.")
         return faces
 
     def reconstruct(
@@ -183,7 +183,7 @@ class Reconstructor:
         """
         if any(result.decoded is None for result in results):
             raise UserError(
-                f"The model {self.model_name} predicts no coefficients to average: choose an R-Net with --model."
+                f"The model {self.model_name} predicts no coefficients to average: choose an R-Net with `model`."
             )
         return of_one_person(results, self.points, weights, same_moment, way)
 
@@ -348,7 +348,7 @@ class Reconstructor:
             need = {1: "one photograph", 2: "a front and a side photograph"}
             raise UserError(
                 f"The model {self.model_name} takes {need.get(self.num_views, self.num_views)}, but {given} was given: "
-                "choose another model with --model, or other photographs."
+                "choose another model with `model`, or other photographs."
             )
 
     def _result(self, image: Image, face: Detection, answer: _Answer, timings: dict[str, float]) -> FaceResult:

@@ -44,9 +44,9 @@ def check_way(way: str, several: bool) -> None:
         UserError: there is no such way, or nothing to take together.
     """
     if way not in WAYS:
-        raise UserError(f"--way {way} does not exist: choose {', '.join(WAYS)}.")
+        raise UserError(f"`way={way}` does not exist: choose {', '.join(WAYS)}.")
     if not several:
-        raise UserError("--way goes with several photographs of one person: --set FOLDER, or a second photograph.")
+        raise UserError("`way` goes with several photographs of one person: give several, or the folder of a `set`.")
 
 
 def best_way(result: FaceResult, points: PointModel | None) -> str:

@@ -277,7 +277,7 @@ class FaceResult:
             UserError: the network predicts no coefficients.
         """
         if self.decoded is None:
-            raise UserError(f"The model {self.model} predicts no coefficients: --mat needs an R-Net.")
+            raise UserError(f"The model {self.model} predicts no coefficients: `mat` needs an R-Net.")
         crop = warp_image(self.image, self._crop_matrix, CROP_SIZE, CROP_SIZE)
         return self.decoded.mat(crop, transform_points(self._crop_matrix, self.vertices))
 

@@ -119,8 +119,8 @@ def _exported(folder: Path, runtime: str | None) -> Network:
     )
     if runtime not in (None, made_for):
         raise UserError(
-            f"{folder} holds a model for --runtime {made_for}, not {runtime}: leave --runtime out, or export the "
-            f"run or the preset that it was made from with --format {FORMAT_OF[runtime]}."
+            f"{folder} holds a model for `runtime={made_for}`, not {runtime}: leave `runtime` out, or export the "
+            f"run or the preset that it was made from with `format={FORMAT_OF[runtime]}`."
         )
     return Network(folder, made_for, read_card(folder))
 
@@ -219,7 +219,7 @@ def _open_tensorflow(folder: Path) -> Serve:
             module = tf.saved_model.load(str(folder))
         serve = getattr(module, "serve", None)
     if not callable(serve):
-        raise UserError(f"{folder} has no `serve` function: export the model with `python -m tfface.export`.")
+        raise UserError(f"{folder} has no function 'serve': export the model with `python -m tfface.export`.")
 
     def run(crops: NDArray[np.float32]) -> Answers:
         # copies: the array behind a TensorFlow tensor is read-only

@@ -67,11 +67,12 @@ def main(argv: list[str] | None = None) -> int:
     _check(options)
     shards = _shards(options)
     if options.ray or options.address:
+        from tfface.cli import counted
         from tfface.data.ray_cluster import cluster
         from tfface.data.ray_shards import make_with_ray
 
-        with cluster(options.address):
-            make_with_ray(shards)
+        with cluster(options.address), counted("shards of faces") as told:
+            make_with_ray(shards, told)
     else:
         shards.claim()
         missing = shards.missing()

@@ -59,5 +59,5 @@ def test_a_mask_of_another_size_is_told(tmp_path: Path) -> None:
     Image.new("L", (48, 64)).save(tmp_path / "m.png")
     with pytest.raises(UserError, match="48 x 64"):
         read_cutout(tmp_path / "a.png", tmp_path / "m.png")
-    with pytest.raises(UserError, match="--masks, or --black"):
+    with pytest.raises(UserError, match="`masks`, or `black`"):
         read_cutout(tmp_path / "a.png")

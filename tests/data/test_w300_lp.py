@@ -187,7 +187,7 @@ def test_single_pictures_are_no_pairs(data: Path, tmp_path: Path) -> None:
     jobs = w300_lp.jobs(photos_of(data), pairs=False)[:4]
     card = {"views": 1, "settings": {"enlarge": 1.25}}
     assert not write_dataset(tmp_path, jobs, w300_lp.RecordMaker(None, 64), card, 2)
-    with pytest.raises(UserError, match="model.views 1"):
+    with pytest.raises(UserError, match="model.views=1"):
         make_datasets(_config(tmp_path, 2))
     images, maps = next(iter(make_datasets(_config(tmp_path, 1))[1]))
     assert images.shape[-1] == 3 and 0 < maps[..., 3].numpy().mean() < 0.2

@@ -161,7 +161,7 @@ def test_the_scanned_model_is_read_in_millimetres(tmp_path: Path) -> None:
 
 
 def test_a_wrong_scanned_model_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="missing.*--ict"):
+    with pytest.raises(UserError, match="missing.*`ict`"):
         read_ict(tmp_path)
     (tmp_path / FILE).write_bytes(b"nothing")
     with pytest.raises(UserError, match="not ICT-FaceKit's model"):

@@ -27,8 +27,10 @@ def main() -> None:
         if len(weight.shape) > 1:
             weight.assign(rng.normal(0, 0.05, weight.shape))
     pictures = rng.random((2, SIZE, SIZE, 3), np.float32)
-    answer, losses = keras.ops.convert_to_numpy(model(pictures, training=False)), []
-    if keras.backend.backend() != "jax":
+    if keras.backend.backend() == "jax":  # as a whole in two thirds of the time that its operations take one by one
+        answer, losses = model.predict_on_batch(pictures), []
+    else:
+        answer = keras.ops.convert_to_numpy(model(pictures, training=False))
         optimizer = keras.optimizers.SGD(1e-3)
         optimizer.build(model.trainable_variables)
         model.compile(optimizer, "mae", jit_compile=False)

@@ -101,18 +101,30 @@ def test_weights_are_one_file_and_answers_agree(backend: str, shards: Path, whol
     np.testing.assert_allclose(np.load(folder / "answer.npy"), np.load(whole / "answer.npy"), atol=1e-4)
 
 
+def said_by_rnet(backend: str, folder: Path) -> dict[str, np.ndarray]:
+    """What `backend_rnet.py` writes."""
+    script = Path(__file__).with_name("backend_rnet.py")
+    variables = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(script.parents[2])}
+    subprocess.run([sys.executable, str(script), str(folder / "said.npz")], env=variables, check=True)
+    with np.load(folder / "said.npz") as found:
+        return dict(found)
+
+
+@pytest.fixture(scope="module")
+def tensorflows_rnet(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
+    return said_by_rnet("tensorflow", tmp_path_factory.mktemp("tensorflow"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("backend", OTHERS)
-def test_a_small_rnet_answers_the_same_and_learns(backend: str, tmp_path: Path) -> None:
-    script, said = Path(__file__).with_name("backend_rnet.py"), {}
-    for name in ("tensorflow", backend):
-        variables = {**os.environ, "KERAS_BACKEND": name, "PYTHONPATH": str(script.parents[2])}
-        subprocess.run([sys.executable, str(script), str(tmp_path / f"{name}.npz")], env=variables, check=True)
-        said[name] = np.load(tmp_path / f"{name}.npz")
-    np.testing.assert_allclose(said[backend]["answer"], said["tensorflow"]["answer"], atol=1e-4)
+def test_a_small_rnet_answers_the_same_and_learns(
+    backend: str, tensorflows_rnet: dict[str, np.ndarray], tmp_path: Path
+) -> None:
+    said = said_by_rnet(backend, tmp_path)
+    np.testing.assert_allclose(said["answer"], tensorflows_rnet["answer"], atol=1e-4)
     if backend != "jax":  # which would compile for minutes
-        assert np.isfinite(said[backend]["losses"]).all()
-        assert said[backend]["losses"][0] == pytest.approx(said["tensorflow"]["losses"][0], rel=0.02)
+        assert np.isfinite(said["losses"]).all()
+        assert said["losses"][0] == pytest.approx(tensorflows_rnet["losses"][0], rel=0.02)
 
 
 def test_the_loader_imports_no_tensorflow(python, shards: Path) -> None:  # type: ignore[no-untyped-def]

@@ -152,7 +152,7 @@ def test_a_preset_of_it_adds_detail_to_a_face_and_its_files(run: Path, tmp_path:
     assert all(written_by_us(tmp_path / name) for name in written)
     millimetres = np.load(tmp_path / "x_displacement.npy", allow_pickle=False)
     assert millimetres.shape == (1024, 1024) and millimetres.dtype == np.float32
-    with pytest.raises(UserError, match="--detail-model"):
+    with pytest.raises(UserError, match="`detail_model`"):
         Reconstructor(tmp_path / "own")
     with pytest.raises(UserError, match="no network of detail"):
         Detailer("rnet_points")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import shutil
 import signal
@@ -16,10 +15,13 @@ from typing import Any
 
 import pytest
 import yaml
+from ray import tune
+from ray.tune.search.basic_variant import BasicVariantGenerator
 
 from tfface import sweep as run_sweep
 from tfface import train
 from tfface.config import Config, load, override, save
+from tfface.data.ray_cluster import cluster
 from tfface.data.shards import ShardSet
 from tfface.errors import UserError
 from tfface.tune import outcome, progress, report, search, spaces, sweep
@@ -69,54 +71,81 @@ def test_points_are_the_same_for_the_same_seed_and_grids_are_whole() -> None:
     points = search.grid(options, domains)
     assert len(points) == 6 and {p["loss.kind"] for p in points} == {"mse", "l1"}
     assert sorted({p["optim.learning_rate"] for p in points}) == pytest.approx([1e-4, 1e-3, 1e-2])
-    with pytest.raises(UserError, match="--num-samples 6"):
+    with pytest.raises(UserError, match="`num_samples=6`"):
         search.grid(run_sweep.Options(num_samples=5), domains)
     with pytest.raises(UserError, match="pbt"):
         search.scheduler(run_sweep.Options(scheduler="pbt"), spaces.architecture(), None)
     assert list(spaces.mutable(spaces.optim())) == ["optim.learning_rate", "optim.schedule", "optim.clipnorm"]
 
 
-def stored(folder: Path) -> Storage:
-    """A sweep of six trials as Ray leaves it; one failed, one writes its third epoch."""
-    (folder / "trials").mkdir(parents=True)
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sweep of six trials as Ray leaves it when it is stopped: one failed, one is in its third epoch, one waits."""
+    folder = tmp_path_factory.mktemp("stored") / "sweep"
+    folder.mkdir()
     (folder / "sweep.yaml").write_text(yaml.safe_dump({"options": run_sweep.Options().kept()}))
-    states = []
-    for number in range(6):
-        trial = folder / "trials" / f"trial_a_{number:05d}"
-        (trial / "checkpoint_000001").mkdir(parents=True)
-        config = {"optim.learning_rate": 10.0 ** -(2 + number / 3), "loss.kind": ["mse", "l1"][number % 2], "sweep": {}}
-        (trial / "params.json").write_text(json.dumps(config))
-        epochs = [
-            {"epoch": epoch, "error": 9.0 - number - epoch, "milliseconds": 1.0 + number, "config": config}
-            for epoch in ((1, 2, 2) if number == 1 else (1, 2) if number < 5 else ())
-        ]
-        (trial / "result.json").write_text("".join(json.dumps(e) + "\n" for e in epochs) + '{"epoch": 3, "err')
-        if number == 5:
-            (trial / "error.txt").write_text("Failure # 1\n  traceback\nValueError: no <such> thing\n")
-        status = "ERROR" if number == 5 else "RUNNING" if number == 4 else "TERMINATED"
-        states.append([json.dumps({"relative_logdir": trial.name, "status": status}), "{}"])
-    (folder / "trials" / "experiment_state-2026.json").write_text(json.dumps({"trial_data": states}))
-    return Storage(str(folder))
+
+    class Stop(tune.Callback):
+        def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
+            if result["epoch"] == 3:
+                raise KeyboardInterrupt
+
+    def run(config: dict[str, Any]) -> None:
+        number = config["number"]
+        if number == 3:
+            raise ValueError("no <such> thing")
+        for epoch in (1, 2, 2) if number == 1 else (1, 2, 3) if number == 4 else (1, 2):
+            tune.report({"epoch": epoch, "error": 9.0 - number - epoch, "milliseconds": 1.0 + number})
+            time.sleep(2.0 * (number == 4))  # Ray notes its state once a second
+
+    points = [{"number": number, "optim.learning_rate": 10.0 ** -(2 + number / 3)} for number in range(6)]
+    settings = tune.TuneConfig(
+        num_samples=6,
+        search_alg=BasicVariantGenerator(points_to_evaluate=points),
+        reuse_actors=True,
+        trial_dirname_creator=lambda trial: f"trial_{trial.trial_id}",
+    )
+    place = tune.RunConfig(name="trials", storage_path=str(folder), callbacks=[Stop()], verbose=0)
+    space = {"number": tune.choice([0]), "optim.learning_rate": tune.loguniform(1e-4, 1.0), "sweep": {}}
+    one_by_one = tune.with_resources(run, {"cpu": os.cpu_count()})
+    with pytest.MonkeyPatch.context() as patch, cluster(), pytest.raises(KeyboardInterrupt):
+        patch.setenv("TUNE_GLOBAL_CHECKPOINT_S", "1")
+        patch.setenv("TUNE_DISABLE_SIGINT_HANDLER", "1")
+        tune.Tuner(one_by_one, param_space=space, tune_config=settings, run_config=place).fit()
+    return folder
 
 
 @pytest.mark.parametrize("prefix", ["", "file://"])
-def test_a_sweep_is_read_and_reported(tmp_path: Path, prefix: str) -> None:
-    storage = Storage(prefix + stored(tmp_path / "sweep").location)
+def test_a_sweep_is_read_and_reported(stored: Path, tmp_path: Path, prefix: str) -> None:
+    folder = shutil.copytree(stored, tmp_path / "moved")
+    storage = Storage(f"{prefix}{folder}")
     trials = storage.trials()
-    assert [t.status for t in trials] == ["finished"] * 4 + ["running", "failed"]
+    assert [t.status for t in trials] == [*["finished"] * 3, "failed", "running", "waiting"]
+    assert all(Path(trial.folder).parent == folder / "trials" for trial in trials)
     assert [e["epoch"] for e in trials[1].curve] == [1, 2] and trials[4].error == 3.0 and trials[5].curve == []
-    assert trials[5].failure == "ValueError: no <such> thing"
+    assert [trial.values["number"] for trial in trials] == list(range(6)) and trials[2].milliseconds == 3.0
+    assert trials[3].failure == "ValueError: no <such> thing" and trials[3].curve == []
     page = Path(report.write(storage)).read_text()
     assert "no &lt;such&gt; thing" in page and page.count("data:image/png") == 4
-    assert sorted(p.name for p in (tmp_path / "sweep/report").iterdir()) == sorted(
+    assert sorted(p.name for p in (folder / "report").iterdir()) == sorted(
         ["index.html", *(f"{name}.png" for name in report.PICTURES)]
     )
-    assert len(report.pareto(trials[:5])) == 5
-    default = {"optim.learning_rate": 0.01, "loss.kind": "mse"}
-    reference = outcome.find(trials, default)
+    assert len(report.pareto([trial for trial in trials if trial.curve])) == 4
+    reference = outcome.find(trials, {"number": 0, "optim.learning_rate": 0.01})
     assert reference is trials[0] and "57 % less" in outcome.verdict(trials[4], reference)
     with pytest.raises(UserError, match="holds no sweep"):
         Storage(str(tmp_path / "nothing")).asked()
+
+
+def test_a_line_that_a_killed_process_left_half_written_costs_a_curve_alone(stored: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(stored, tmp_path / "moved")
+    rows = next(folder.glob("trials/trial_*00002/result.json"))
+    rows.write_text(rows.read_text() + '{"epoch": 3, "err')
+    assert [entry["epoch"] for entry in Storage(str(folder)).trials()[2].curve] == [2]
+    state = max(folder.glob("trials/experiment_state*"))
+    state.write_text(state.read_text()[:500])
+    with pytest.raises(UserError, match="look again later"):
+        Storage(str(folder)).trials()
 
 
 def test_importance_finds_what_matters() -> None:
@@ -203,9 +232,12 @@ def start(faces: Path, tmp_path: Path) -> Any:
 
 
 def results(folder: Path) -> list[dict[str, Any]]:
-    """All that the trials reported so far, whole lines only."""
-    lines = [line for path in sorted(folder.glob("trials/*/result.json")) for line in path.read_text().splitlines()]
-    return [json.loads(line) for line in lines if line.endswith("}")]
+    """All that the trials reported so far, as Ray reads it; nothing before it noted anything."""
+    try:
+        frames = tune.ExperimentAnalysis(str(folder / "trials")).trial_dataframes.values()
+    except (ValueError, FileNotFoundError):
+        return []
+    return [row for frame in frames for row in frame.to_dict("records")]
 
 
 def wait_for(process: subprocess.Popen[str], folder: Path, enough: Callable[[list[dict[str, Any]]], bool]) -> None:

@@ -97,5 +97,5 @@ def recipe(name: str) -> dict[str, Any]:
         UserError: there is none of this name.
     """
     if name not in RECIPES:
-        raise UserError(f"--recipe: there is no recipe {name!r}; choose from {', '.join(RECIPES)}.")
+        raise UserError(f"`recipe`: there is no recipe {name!r}; choose from {', '.join(RECIPES)}.")
     return RECIPES[name]

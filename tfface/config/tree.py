@@ -119,7 +119,7 @@ def validated(config: Config) -> Config:
     if data.source == "photos":
         config = dataclasses.replace(config, run=dataclasses.replace(config.run, regime="weak"))
         if not data.records:
-            raise UserError("data.source photos: name the folder of prepared photographs with --data.records DIR.")
+            raise UserError("data.source photos: name the folder of prepared photographs with `data.records`.")
     _check_network(config)
     _check_sizes(config)
     _check_ranges(config)
@@ -138,7 +138,7 @@ def _check_network(config: Config) -> None:
     if config.optim.frozen and (config.run.regime != "map" or model.name == "detail"):
         raise UserError("optim.frozen: only networks that learn from true position maps can; leave it out.")
     if config.run.stages == "refiner" and model.name != "prn_res":
-        raise UserError(f"run.stages: {model.name} has no refiner; take --model prn_res.")
+        raise UserError(f"run.stages: {model.name} has no refiner; take `model=prn_res`.")
     if config.run.stages == "transfer" and not data.transfer:
         raise UserError("run.stages: transfer needs data.transfer, the folder of shards to go on with.")
     if model.refinements < 1:
@@ -147,10 +147,10 @@ def _check_network(config: Config) -> None:
         raise UserError("model.views: detail looks at one photograph; leave it at 1.")
     if model.points and model.decoder != "basis" and (model.name, model.trunk) != ("rnet", "mobilenet_v2"):
         raise UserError(
-            "model.points: only mnv2_basis and rnet on --model.trunk mobilenet_v2 find points; leave it at 0."
+            "model.points: only mnv2_basis and rnet on `model.trunk=mobilenet_v2` find points; leave it at 0."
         )
     if model.points and model.rotation == "orbit":
-        raise UserError("model.points: a camera that orbits cannot follow points; take --model.rotation columns.")
+        raise UserError("model.points: a camera that orbits cannot follow points; take `model.rotation=columns`.")
     if not 0 <= model.points <= 1000:
         raise UserError("model.points: must lie between 0 and 1000.")
     if config.run.regime == "weak":
@@ -159,7 +159,7 @@ def _check_network(config: Config) -> None:
         raise UserError(f"model.confidences: {model.name} has no coefficients to trust; only rnet has.")
     if config.run.regime == "sets" and not (model.confidences and config.run.init and config.sets.pictures > 1):
         raise UserError(
-            "run.regime sets needs model.confidences, run.init (an R-Net) and sets.pictures of 2 or more: --model cnet."
+            "run.regime sets needs model.confidences, run.init (an R-Net) and sets.pictures of 2 or more: `model=cnet`."
         )
 
 
@@ -233,7 +233,7 @@ def _check_ranges(config: Config) -> None:
 
 def _check_weak(config: Config) -> None:
     if config.model.name != "rnet" or config.model.views != 1:
-        raise UserError("run.regime weak: only R-Net with one view learns from pictures alone; add --model rnet.")
+        raise UserError("run.regime weak: only R-Net with one view learns from pictures alone; add `model=rnet`.")
     if config.data.source == "photos" and config.weak.map:
         raise UserError("weak.map: photographs have no true maps; leave it at 0, or train on synthetic faces.")
 

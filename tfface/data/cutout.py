@@ -43,7 +43,7 @@ def read_cutout(
                 pixels = np.asarray(opened.convert("RGBA"))
                 return np.ascontiguousarray(pixels[..., :3]), np.asarray(pixels[..., 3] / 255, np.float32)
     if not black:
-        raise UserError("it has no alpha channel: give --masks, or --black for pictures on black")
+        raise UserError("it has no alpha channel: give `masks`, or `black` for pictures on black")
     return image, np.asarray(~_black_outside(image), np.float32)
 
 

@@ -125,8 +125,8 @@ class DetailBatches:
             find_shards(folder)
         if not config.data.records or read_dataset_card(folder).get("kind") != KIND:
             raise UserError(
-                "--model detail learns from shards with a base's answers: make some with "
-                "`tfface synthesize --detail --out DIR` and name them with --data.records DIR."
+                "`model=detail` learns from shards with a base's answers: make some with "
+                "`tfface synthesize --detail --out DIR` and name them with `data.records`."
             )
         self.config, self.source = config, DetailShards(config, folder)
         self.photographs = self._photographs()

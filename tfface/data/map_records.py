@@ -18,7 +18,6 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
-import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -30,7 +29,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.cli import progress_bar
 from tfface.data.workers import end_with_parent, telling_of_killed_workers
 from tfface.errors import UserError, item_error
 from tfface.geometry.align import box_from_landmarks, crop_transform, square_box, transform_points
@@ -182,7 +180,7 @@ def claim_folder(out: Path, card: dict[str, Any]) -> None:
         there = {"face_model": checksum, **read_dataset_card(out)}  # older folders do not say whose chart they are on
         different = [key for key in sorted({*card, *there}) if there.get(key) != card.get(key)]
         if different:
-            raise UserError(f"{out} holds shards with another {', '.join(different)}: choose another --out.")
+            raise UserError(f"{out} holds shards with another {', '.join(different)}: choose another `out`.")
         return
     with atomic_path(out / DATASET_FILE) as beside:
         beside.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
@@ -195,8 +193,9 @@ def write_dataset(
     card: dict[str, Any],
     records_per_shard: int = 250,
     workers: int = 1,
+    told: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, str]:
-    """Write shards of what `make` makes of each job, with progress; shards that are there already are left.
+    """Write shards of what `make` makes of each job; shards that are there already are left.
 
     Args:
         out: the folder.
@@ -204,6 +203,7 @@ def write_dataset(
         make: picklable when `workers` is more than 1.
         card: what `dataset.json` says beyond the kind and the shards' size.
         workers: processes.
+        told: how many jobs are done, of how many.
 
     Returns:
         the keys that failed, and why; also in `failed.json`. A shard lacks those that failed.
@@ -214,8 +214,8 @@ def write_dataset(
     parts = [jobs[first : first + records_per_shard] for first in range(0, len(jobs), records_per_shard)]
     paths = [out / f"faces-{index:05d}.tfrecord" for index in range(len(parts))]
     missing = [index for index, path in enumerate(paths) if not path.exists()]
-    with _mapped(make, workers) as mapped, progress_bar() as progress:
-        task = progress.add_task("faces", total=sum(len(parts[index]) for index in missing))
+    done, total = 0, sum(len(parts[index]) for index in missing)
+    with _mapped(make, workers) as mapped:
         for index in missing:
             records = []
             for job, result in zip(parts[index], mapped(parts[index]), strict=True):
@@ -223,22 +223,13 @@ def write_dataset(
                     failed[job.key] = result
                 else:
                     records.append(result)
-                progress.advance(task)
+                done += 1
+                told(done, total)
             write_map_shard(paths[index], records)
     if failed:
         with atomic_path(earlier) as beside:
             beside.write_text(json.dumps(failed, indent=1) + "\n", encoding="utf-8")
     return failed
-
-
-def report(out: Path, jobs: int, failed: dict[str, str]) -> int:
-    """Prints how it went; the exit code: 1 when something failed."""
-    for key, reason in list(failed.items())[:10]:
-        print(f"{key}: {reason}")
-    if failed:
-        print(f"{len(failed)} of {jobs} failed; all of them are listed in {out / FAILED_FILE}")
-    print(f"{out}: {jobs - len(failed)} records. Next: python -m tfface.train --data.records {shlex.quote(str(out))}")
-    return 1 if failed else 0
 
 
 @contextmanager

@@ -76,12 +76,12 @@ def _must_answer(address: str) -> None:
     try:
         socket.create_connection((host, int(port)), timeout=10).close()
     except (OSError, ValueError, OverflowError) as error:
-        raise UserError(f"--address {address} does not answer ({error}): start Ray there, or give another.") from error
+        raise UserError(f"`address={address}` does not answer ({error}): start Ray there, or give another.") from error
 
 
 def own_cluster(dashboard: bool) -> dict[str, Any]:
     """What `ray.init` is told for this machine alone; the object store in a file where /dev/shm (64 MB in many
-    containers) cannot hold it."""
+    containers) cannot hold it. `ray.init` has no public names for the address of a node and that file's place."""
     own: dict[str, Any] = {"address": "local", "include_dashboard": dashboard, "dashboard_host": "127.0.0.1"}
     own |= {"_node_ip_address": "127.0.0.1", "object_store_memory": OBJECT_STORE_BYTES}
     room = shutil.disk_usage("/dev/shm").free if Path("/dev/shm").is_dir() else 0

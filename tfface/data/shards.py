@@ -98,7 +98,7 @@ class ShardSet:
             different = [key for key in card if key != "pairs" and there.get(key) != card[key]]
             if different:
                 raise UserError(
-                    f"{self.folder} holds faces made with another {', '.join(different)}: choose another --out "
+                    f"{self.folder} holds faces made with another {', '.join(different)}: choose another `out` "
                     "or the same options."
                 )
             self._check_people()
@@ -126,6 +126,6 @@ class ShardSet:
         same_picture = np.abs(picture - there["front/image"]).mean() < SAME_PICTURE
         if not (same_shape and same_expression and same_picture):
             raise UserError(
-                f"{self.folder} holds faces of another version of the generator: choose another --out, or remove "
+                f"{self.folder} holds faces of another version of the generator: choose another `out`, or remove "
                 "its shards to draw them anew."
             )

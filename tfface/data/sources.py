@@ -125,7 +125,7 @@ class _Shards(ABC):
         if self._held_out >= len(shards):
             raise UserError(
                 f"{self.folder} holds {len(shards)} shards, and {self._held_out} are held out for validation: make "
-                "more shards, or lower --data.validation-size."
+                "more shards, or lower `data.validation_size`."
             )
         valid, train = shards[: self._held_out], shards[self._held_out :]
         if valid:
@@ -184,7 +184,7 @@ class MapShards(_Shards):
     def __init__(self, config: Config, folder: Path) -> None:
         stored, size = int(card_number(folder, read_dataset_card(folder), "views")), config.model.map_size
         if config.model.views > stored:
-            raise UserError(f"{folder} holds single pictures, and the network wants pairs: choose --model.views 1.")
+            raise UserError(f"{folder} holds single pictures, and the network wants pairs: choose `model.views=1`.")
         super().__init__(config, folder, stored, "records_per_shard")
         self.shapes = {"map": (size, size, 4)}
         line = np.linspace(0.0, 1.0, size)

@@ -47,12 +47,13 @@ def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset,
         return as_datasets(PhotoBatches(config), start_step, _with_landmarks)
     if config.weak.masked_input:
         raise UserError(
-            "weak.masked_input: only prepared photographs have masks; add --data photos --data.records DIR."
+            "weak.masked_input: only prepared photographs have masks; add `data.source=photos` and `data.records`."
         )
     source = source_of(config)
     if isinstance(source, MapShards):
         raise UserError(
-            f"{source.folder} holds maps of photographs: weak supervision takes synthetic shards or --data photos."
+            f"{source.folder} holds maps of photographs: weak supervision takes synthetic shards, or "
+            "`data.source=photos`."
         )
     batches = Batches(config, source, undamaged=True)
     finish = FinishBatch(config).into_graph()
@@ -77,13 +78,13 @@ class PhotoBatches:
     def __init__(self, config: Config) -> None:
         self.config, folder = config, Path(config.data.records)
         if config.weak.mask == "none" and config.weak.masked_input:
-            raise UserError("weak.masked_input: name the mask with --weak.mask, such as hull.")
+            raise UserError("weak.masked_input: name the mask with `weak.mask`, such as hull.")
         self._mask = "" if config.weak.mask == "none" else f"{config.weak.mask}_mask"
         self._train, valid = (photo_places(folder, part, config.data.shares) for part in ("train", "validation"))
         self._valid = valid[: config.data.validation_size]
         for part, what in ((self._train, "training"), (self._valid, "validation")):
             if not part:
-                raise UserError(f"{folder} has no photographs for {what}: prepare more, or change --data.shares.")
+                raise UserError(f"{folder} has no photographs for {what}: prepare more, or change `data.shares`.")
 
     def training(self, start_step: int) -> Iterator[Batch]:
         """Batches without end, augmented, after `start_step` of them."""

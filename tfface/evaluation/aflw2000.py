@@ -34,7 +34,7 @@ def read_aflw2000(folder: Path) -> LandmarkSet:
         return _read_reference(folder)
     files = files_in(folder, "image*", (".mat",))
     if not files:
-        raise UserError(f"{folder} holds neither reference.npz nor image*.mat; give the AFLW2000-3D folder with --data")
+        raise UserError(f"{folder} holds neither reference.npz nor image*.mat; give the AFLW2000-3D folder with `data`")
     return _read_original(files)
 
 

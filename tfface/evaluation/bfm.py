@@ -103,7 +103,7 @@ class BfmTruth:
         off = np.linalg.norm(vertices[self.bfm.landmarks68, :2] - points[:, :2], axis=-1).mean()
         if off > _AGREE_PX:
             raise UserError(
-                f"the BFM's points lie {off:.1f} px from pt3d_68: the --bfm file is not the one it was made with"
+                f"the BFM's points lie {off:.1f} px from pt3d_68: the `bfm` file is not the one it was made with"
             )
         return vertices, points
 

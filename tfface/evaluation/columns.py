@@ -81,7 +81,7 @@ def predict_column(
     if pair and data.sides is None:
         raise UserError(
             f"{predictor.name} takes a front and a side view, and {data.name} has single photographs: measure it with "
-            "--benchmark synthetic, florence or scans"
+            "the `benchmark` synthetic, florence or scans"
         )
     for i in track(list(range(len(data.names)))):
         side = data.sides[i] if pair and data.sides is not None else None
@@ -158,7 +158,7 @@ def read_peers(folder: Path, data: LandmarkSet, broken: dict[str, str] | None = 
         except UserError as error:
             if broken is None or (file == files[-1] and not columns):
                 raise
-            broken[file.name] = str(error)
+            broken[file.name] = item_error(error)
     return columns
 
 
@@ -174,7 +174,7 @@ def _read_peer(file: Path, data: LandmarkSet) -> Column:
         raise UserError(f"{key} in {file} has shape {points.shape}; it should be [N, 68, 3] or [N, 68, 2]")
     names = [str(name).strip() for name in np.ravel(arrays["names"])] if "names" in arrays else data.names
     if len(names) != len(points):
-        raise UserError(f"{file} has {len(points)} predictions for {len(names)} images; add `names` to it")
+        raise UserError(f"{file} has {len(points)} predictions for {len(names)} images; add an array of names to it")
     row = {name: i for i, name in enumerate(names)}
     landmarks = np.full((len(data.names), *points.shape[1:]), np.nan)
     for i, name in enumerate(data.names):

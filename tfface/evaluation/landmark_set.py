@@ -63,7 +63,7 @@ class LandmarkSet:
     def __post_init__(self) -> None:
         if not self.names:
             reason = next(iter(self.broken.values()), "it is empty")
-            raise UserError(f"the {self.name} data holds no readable item: {reason}; check --data")
+            raise UserError(f"the {self.name} data holds no readable item: {reason}; check `data`")
 
     def first(self, count: int) -> LandmarkSet:
         """The first `count` items."""

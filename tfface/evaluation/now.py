@@ -75,7 +75,7 @@ def read_now(folder: Path, limit: int | None = None) -> tuple[list[NowItem], dic
     """
     file = next((folder / name for name in LISTS if (folder / name).is_file()), None)
     if file is None:
-        raise UserError(f"{folder} holds neither {' nor '.join(LISTS)}; give the NoW folder with --data")
+        raise UserError(f"{folder} holds neither {' nor '.join(LISTS)}; give the NoW folder with `data`")
     items: list[NowItem] = []
     broken = {}
     text = read_text(file, "NoW's list of pictures")

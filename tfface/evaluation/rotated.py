@@ -22,7 +22,7 @@ def rotated(data: LandmarkSet, degrees: int, read_image: ReadImage) -> tuple[Lan
         UserError: it has whole meshes or pairs of views, which are not turned.
     """
     if data.dense is not None or data.sides is not None:
-        raise UserError(f"--rotate turns photographs with 68 points; leave it out with {data.name} or with --bfm.")
+        raise UserError(f"`rotate` turns photographs with 68 points; leave it out with {data.name} or with `bfm`.")
     quarters = degrees // 90
 
     def read(path: Any) -> Any:

@@ -116,7 +116,7 @@ def read_surfaces(folder: Path) -> tuple[dict[str, Surface], dict[str, str]]:
         try:
             surfaces[name] = scan.surface()
         except UserError as error:
-            broken[name] = str(error)
+            broken[name] = item_error(error)
     return surfaces, broken
 
 

@@ -198,12 +198,12 @@ def read_methods(folder: Path) -> tuple[dict[str, dict[str, Surface]], dict[str,
         try:
             methods[method.name], bad = read_surfaces(method)
         except UserError as error:
-            bad = {"": str(error)}
+            bad = {"": item_error(error)}
         broken.update({f"{method.name}/{name}": why for name, why in bad.items()})
     if not methods and broken:
         raise UserError(f"{folder}: no method's meshes can be read; {next(iter(broken.values()))}")
     if not methods:
-        raise UserError(f"{folder} holds no folder; --peers takes a folder with a subfolder of meshes for each method")
+        raise UserError(f"{folder} holds no folder; `peers` takes a folder with a subfolder of meshes for each method")
     return methods, broken
 
 

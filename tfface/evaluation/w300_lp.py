@@ -30,7 +30,7 @@ def read_300w_lp(folder: Path, limit: int | None = None) -> LandmarkSet:
     """
     files = [file for name in SETS for file in files_in(folder / name, "*", (".mat",))]
     if not files:
-        raise UserError(f"{folder} holds none of {', '.join(SETS)} with .mat files; give 300W_LP's folder with --data")
+        raise UserError(f"{folder} holds none of {', '.join(SETS)} with .mat files; give 300W_LP's folder with `data`")
     items, broken = read_each(files[:limit], lambda file: _read_item(folder, file))
     flat = any(item["points"].shape[1] == 2 for item in items)
     points = [item["points"][:, :2] if flat else item["points"] for item in items]

@@ -61,7 +61,7 @@ def listed(source: Path, out: Path, made_with: Mapping[str, Any], overwrite: boo
 
     Args:
         source: a folder (and the folders in it), a text file with a path or URL a line, or a Parquet file, or a folder
-            of them, with a column `path` or `url` (or a single one).
+            of them, with a column 'path' or 'url' (or a single one).
         out: folder of the results.
         made_with: what decides how results come out.
         overwrite: whether results of other photographs, or made otherwise, are replaced.
@@ -90,7 +90,8 @@ def listed(source: Path, out: Path, made_with: Mapping[str, Any], overwrite: boo
     if file.exists() and not overwrite and _digest(file) != digest.hexdigest():
         new.unlink()
         raise UserError(
-            f"{out} holds results of other photographs, or made otherwise: choose another --out, or add --overwrite."
+            f"{out} holds results of other photographs, or made otherwise: choose another `out`, or add "
+            "`overwrite=True`."
         )
     new.replace(file)
     return Listing.read(file)
@@ -123,7 +124,7 @@ def _paths(source: Path) -> Iterator[str]:
 def _column(table: Path) -> Iterator[str]:
     import pyarrow.parquet as parquet
 
-    with reading(table, _WHAT, "give a Parquet file with a column `path` or `url`"):
+    with reading(table, _WHAT, "give a Parquet file with a column 'path' or 'url'"):
         opened = parquet.ParquetFile(table)
         names = opened.schema_arrow.names
         name = next((column for column in COLUMNS if column in names), names[0] if len(names) == 1 else None)

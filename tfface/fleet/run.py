@@ -120,7 +120,7 @@ def predict_listed(
         import pyarrow.parquet  # noqa: F401
         import ray.data  # noqa: F401
     except ImportError as error:
-        raise UserError(f"--ray needs a package that is missing ({error}): pip install 'tfface[ray]'.") from error
+        raise UserError(f"`ray` needs a package that is missing ({error}): pip install 'tfface[ray]'.") from error
     listing = listed(source, out, made_with, overwrite, part)
     rows = [rows_file(listing, number) for number in range(listing.parts)]
     if overwrite:

@@ -151,7 +151,7 @@ def written_by_us(path: Path) -> bool:
         return False
 
 
-def refuse_foreign(paths: Iterable[Path], advice: str = "choose another --out, or add --overwrite") -> None:
+def refuse_foreign(paths: Iterable[Path], advice: str = "choose another `out`, or add `overwrite=True`") -> None:
     """Sees to it that nothing is overwritten that is not ours.
 
     Raises:

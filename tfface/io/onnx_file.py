@@ -66,6 +66,6 @@ def _runtime() -> Any:
         import onnxruntime
     except ImportError as error:
         raise UserError(
-            f"ONNX Runtime cannot be imported ({error}): pip install onnxruntime, or give --runtime tensorflow."
+            f"ONNX Runtime cannot be imported ({error}): pip install onnxruntime, or give `runtime=tensorflow`."
         ) from error
     return onnxruntime

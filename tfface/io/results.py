@@ -135,7 +135,7 @@ def free_names(
             continue
         if overwrite or all(_is_free(folder, name, source) for name in names):
             return names
-    raise UserError(f"{folder} has no free name left for {stem}: choose another --out.")
+    raise UserError(f"{folder} has no free name left for {stem}: choose another `out`.")
 
 
 def faces_in(folder: Path) -> list[str]:

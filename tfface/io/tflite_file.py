@@ -39,6 +39,6 @@ def _interpreter() -> Any:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
         raise UserError(
-            f"LiteRT cannot be imported ({error}): pip install ai-edge-litert, or give another --runtime."
+            f"LiteRT cannot be imported ({error}): pip install ai-edge-litert, or give another `runtime`."
         ) from error
     return Interpreter

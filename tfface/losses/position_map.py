@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 from numpy.typing import NDArray
@@ -27,7 +26,7 @@ def normalised_mask(mask: NDArray[np.floating]) -> NDArray[np.float32]:
     """
     support = mask > 0
     if not support.any() or (mask < 0).any():
-        raise UserError("The loss weights must not be negative, and one of them must be above 0: see --loss.face.")
+        raise UserError("The loss weights must not be negative, and one of them must be above 0: see `loss.face`.")
     return np.asarray(mask / mask[support].mean(), np.float32)
 
 
@@ -48,19 +47,3 @@ def weighted_map_loss(truth: Any, predicted: Any, mask: Any, kind: str = "mse") 
     if truth.shape[-1] == 4:
         mask = mask * truth[..., 3]
     return ops.sum(ops.mean(distance, axis=-1) * mask, axis=(1, 2)) / support
-
-
-@keras.saving.register_keras_serializable(package="tfface")
-class WeightedMapLoss(keras.losses.Loss):
-    """`weighted_map_loss` as a Keras loss; averages over the batch."""
-
-    def __init__(self, mask: Any, kind: str = "mse", name: str = "weighted_map_loss", **options: Any) -> None:
-        super().__init__(name=name, dtype="float32", **{k: v for k, v in options.items() if k != "dtype"})
-        self.mask = normalised_mask(np.asarray(mask, np.float32))
-        self.kind = kind
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        return weighted_map_loss(y_true, y_pred, self.mask, self.kind)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "mask": self.mask.tolist(), "kind": self.kind}

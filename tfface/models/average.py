@@ -26,6 +26,6 @@ def average_weights(model: keras.Model, others: Sequence[keras.Model]) -> None:
     networks = [model, *others]
     layouts = [[(weight.path, tuple(weight.shape)) for weight in network.weights] for network in networks]
     if any(layout != layouts[0] for layout in layouts):
-        raise UserError("--average takes runs and presets of the very same network: its kind, width, views and points.")
+        raise UserError("`average` takes runs and presets of the very same network: its kind, width, views and points.")
     values = zip(*(network.get_weights() for network in networks), strict=True)
     model.set_weights([np.mean(each, axis=0, dtype=np.float64) for each in values])

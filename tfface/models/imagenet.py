@@ -34,7 +34,7 @@ def load_resnet50(model: keras.Model, path: Path) -> None:
     """
     names = {layer.name for layer in model.layers}
     if not {FIRST, LAST} <= names:
-        raise UserError(f"{path} is for ResNet-50: choose --model.trunk resnet50, or start from other weights.")
+        raise UserError(f"{path} is for ResNet-50: choose `model.trunk=resnet50`, or start from other weights.")
     with reading(path, "weights by layers' names", "take the file of Keras' applications"):
         with h5py.File(path, "r") as file:
             missing = {FIRST, LAST} - set(file.get("model_weights", file))

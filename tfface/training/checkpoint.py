@@ -24,10 +24,10 @@ from tfface.io.reading import read_arrays, reading
 CHECKPOINT = "checkpoint.npz"
 BEST = "best.weights.h5"
 WHAT = "a run's checkpoint"
-_DAMAGED = "it is damaged; take another --run.out, or start from best.weights.h5 with --run.init"
+_DAMAGED = "it is damaged; take another `run.out`, or start from best.weights.h5 with `run.init`"
 _MISFIT = (
-    "it does not fit this configuration's network and optimiser; take another --run.out, or start from its weights "
-    "with --run.init"
+    "it does not fit this configuration's network and optimiser; take another `run.out`, or start from its weights "
+    "with `run.init`"
 )
 
 
@@ -80,7 +80,7 @@ def save_checkpoint(folder: Path, model: keras.Model, state: RunState) -> None:
 def diverged(folder: Path, step: int, what: str) -> StoppedError:
     """What to say when numbers are not numbers any more. Nothing of it is on the disk: the last checkpoint is good."""
     path = folder / CHECKPOINT
-    how = "a lower --optim.learning-rate (a tenth, say), and look for broken samples in the data"
+    how = "a lower `optim.learning_rate` (a tenth, say), and look for broken samples in the data"
     if not path.is_file():
         return StoppedError(f"Step {step}: {what} not finite, and no checkpoint stands yet: start with {how}.")
     return StoppedError(

@@ -151,7 +151,7 @@ class DetailSet(ShardSet):
         network = find_network(self.base, coefficients=True)
         if "coefficients" not in network.card:
             raise UserError(
-                f"{self.base} predicts no coefficients: detail is made on top of an R-Net; name one (--base)."
+                f"{self.base} predicts no coefficients: detail is made on top of an R-Net; name one as `base`."
             )
         kind = {"kind": detail_records.KIND, "base": self.base, "base_digest": network.digest()}
         return {**super().card(), **kind}

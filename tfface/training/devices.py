@@ -61,7 +61,7 @@ def prepare(config: RunConfig) -> AbstractContextManager[object]:
     backend = keras.backend.backend()
     if config.device == "gpu" and not on_gpu():
         advice = ", or install tensorflow[and-cuda]" if backend == "tensorflow" else ""
-        raise UserError(f"{BACKENDS.get(backend, backend)} sees no GPU here; leave out --run.device gpu{advice}.")
+        raise UserError(f"{BACKENDS.get(backend, backend)} sees no GPU here; leave out `run.device=gpu`{advice}.")
     keras.config.set_dtype_policy(config.precision)
     if backend != "tensorflow":
         import numpy as np

@@ -9,6 +9,8 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
+from tfface.face.position_map import PositionMap
+
 
 class LandmarkError(keras.metrics.Metric):
     """`nme68`: mean 2D distance of the 68 landmarks over sqrt(width * height) of the true landmarks' box, in percent.
@@ -56,6 +58,11 @@ class FaceError(LandmarkError):
     ) -> None:
         super().__init__(landmark_matrix, name)
         self.face = (face != 0).astype(np.float32)
+
+    @classmethod
+    def of(cls, topology: PositionMap) -> FaceError:
+        """For maps of this topology."""
+        return cls(topology.landmark_matrix(), topology.weight_mask((1.0, 1.0, 1.0, 0.0)))
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_true = ops.cast(y_true, "float32")

@@ -165,7 +165,7 @@ def place() -> tuple[int, int]:
         index, count = int(tree["task"]["index"]), len(tree["cluster"]["worker"])
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
-            "--strategy multi_worker needs TF_CONFIG in the environment, such as "
+            "`run.strategy=multi_worker` needs TF_CONFIG in the environment, such as "
             '{"cluster": {"worker": ["host1:4000", "host2:4000"]}, "task": {"type": "worker", "index": 0}}.'
         ) from error
     if not 0 <= index < count:

@@ -112,7 +112,6 @@ def compiled(config: Config, topology: PositionMap) -> keras.Model:
         for layer in model.layers:
             layer.trainable = layer.name == prn_res.REFINER
     freeze(model, config.optim.frozen)
-    landmarks, face = topology.landmark_matrix(), topology.weight_mask((1.0, 1.0, 1.0, 0.0))
     optimizer = make_optimizer(config.optim, config.data.steps_per_epoch)
     if config.run.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
@@ -120,7 +119,7 @@ def compiled(config: Config, topology: PositionMap) -> keras.Model:
     model.compile(
         optimizer,
         loss=MapObjective(config.loss, topology),
-        metrics=[LandmarkError(landmarks), FaceError(landmarks, face)],
+        metrics=[LandmarkError(topology.landmark_matrix()), FaceError.of(topology)],
         # XLA takes minutes to compile TensorFlow's convolutions on a CPU.
         jit_compile=False if keras.backend.backend() == "tensorflow" and not devices.on_gpu() else "auto",
     )

@@ -106,12 +106,12 @@ class PhotoPreparer:
     def _check_size(self, landmarks: NDArray[np.floating]) -> None:
         span = float(np.ptp(landmarks, axis=0).max())
         if not span >= self.settings.min_face:
-            raise UserError(f"The face spans {span:.0f} pixels, fewer than --min-face {self.settings.min_face:g}.")
+            raise UserError(f"The face spans {span:.0f} pixels, fewer than `min_face={self.settings.min_face:g}`.")
 
     def _check_agreement(self, points: NDArray[np.floating], known: NDArray[np.floating]) -> None:
         apart = float(np.linalg.norm(points - known, axis=1).mean() / np.sqrt(np.prod(np.ptp(known, axis=0))))
         if not apart <= self.settings.max_disagreement:
-            raise UserError(f"Landmarks and mesh are {100 * apart:.0f} % of the face apart (--max-disagreement).")
+            raise UserError(f"Landmarks and mesh are {100 * apart:.0f} % of the face apart (`max_disagreement`).")
 
 
 class _Largest:

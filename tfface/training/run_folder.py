@@ -41,7 +41,7 @@ def claim(config: Config) -> Path:
     if (folder / CHECKPOINT).is_file():
         _check_same(configuration.load(folder / "config.yaml"), config, folder)
     elif not (folder / "run.yaml").is_file():
-        refuse_foreign([folder / "config.yaml"], "choose another --run.out")
+        refuse_foreign([folder / "config.yaml"], "choose another `run.out`")
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     if (folder / "run.yaml").is_file():
@@ -69,8 +69,8 @@ def _check_same(before: Config, now: Config, folder: Path) -> None:
         values = [getattr(getattr(c, section), name) if name else getattr(c, section) for c in (before, now)]
         if values[0] != values[1]:
             raise UserError(
-                f"{folder} holds a run with another {key} ({values[0]}); go on with --run.resume {folder}, "
-                "or take another --run.out."
+                f"{folder} holds a run with another {key} ({values[0]}); go on with `run.resume={folder}`, "
+                "or take another `run.out`."
             )
 
 

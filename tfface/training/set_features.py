@@ -71,7 +71,7 @@ def sets_of(config: Config, folder: Path, network: keras.Model, track: Track) ->
         arrays = read_arrays(path, "features of sets", ("digest", "shown"), "remove it, and it is made again")
         if str(arrays.pop("digest")) != digest:
             raise UserError(
-                f"{folder} was begun with other sets or weights than {config.run.init} has now: take another --out."
+                f"{folder} was begun with other sets or weights than {config.run.init} has now: take another `run.out`."
             )
     else:
         arrays = _looked_at(config, network, track)

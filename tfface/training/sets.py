@@ -83,7 +83,7 @@ def on_its_network(config: Config) -> Config:
     if theirs is None or theirs.name != "rnet" or theirs.views != 1:
         raise UserError(f"run.init: C-Net needs an R-Net of one view, and {config.run.init} is none.")
     if own.confidences_of == "points" and not theirs.points:
-        raise UserError(f"{config.run.init} finds no points: take --model.confidences-of heads.")
+        raise UserError(f"{config.run.init} finds no points: take `model.confidences_of=heads`.")
     model = dataclasses.replace(theirs, confidences=own.confidences, confidences_of=own.confidences_of)
     return dataclasses.replace(config, model=model)
 

@@ -29,7 +29,7 @@ from tfface.losses.identity import Network
 from tfface.models import maps, rnet
 from tfface.training.checkpoint import RunState
 from tfface.training.feed import Feed
-from tfface.training.metrics import landmark_errors
+from tfface.training.metrics import FaceError, landmark_errors
 from tfface.training.pictures import Draw
 from tfface.training.position_map import MakeDatasets, Session, run_session
 from tfface.training.schedule import make_optimizer
@@ -85,6 +85,11 @@ def compiled(config: Config, topology: PositionMap, identity_network: Network | 
     return model
 
 
+def knows_maps(config: Config) -> bool:
+    """Whether the run's faces come with true maps: synthetic ones do, photographs do not."""
+    return config.data.source != "photos"
+
+
 def freeze(network: keras.Model, train_what: str) -> None:
     """Holds still what `weak.train` does not name; batch normalisation then uses its running statistics."""
     chosen = {"heads": rnet.HEADS, "colour": COLOUR_HEADS}.get(train_what)
@@ -107,6 +112,7 @@ class WeakNetwork(keras.Model):
         self._losses_of = WeakLosses(config, FaceMaker(config), topology, identity_network)
         self._weights_of = {name: float(getattr(config.weak, name)) for name in self._losses_of.names}
         self._means = [keras.metrics.Mean(name=name) for name in (*self._losses_of.names, "nme68")]
+        self._face_error = FaceError.of(topology) if knows_maps(config) else None
 
     def compute_loss(
         self,
@@ -124,6 +130,8 @@ class WeakNetwork(keras.Model):
         for mean, value in zip(self._means, losses.values(), strict=False):
             mean.update_state(value, sample_weight=size)
         self._means[-1].update_state(landmark_errors(truth.landmarks, face.landmarks))
+        if self._face_error is not None and not training:
+            self._face_error.update_state(truth.map, y_pred["map"])
         return tf.add_n([self._weights_of[name] * value for name, value in losses.items()])
 
 
@@ -135,8 +143,9 @@ class WeakSession(Session):
         return (*active(self.config), "nme68")
 
     def columns(self) -> tuple[str, ...]:
-        """Each of them in training and in validation."""
-        return tuple(f"{prefix}{name}" for name in self.parts() for prefix in ("", "val_"))
+        """Each of them in training and in validation, and where maps are known the error of the face."""
+        each = (f"{prefix}{name}" for name in self.parts() for prefix in ("", "val_"))
+        return (*each, *(("val_nme_face",) if knows_maps(self.config) else ()))
 
     def prepared(self, images: tf.Tensor, truth: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Maps in network units, and the landmarks that follow from them where there are no others."""

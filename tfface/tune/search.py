@@ -55,7 +55,7 @@ def grid(options: Any, domains: spaces.Domains) -> list[dict[str, Any]]:
     searched = {key: levels(key, domain) for key, domain in domains.items() if spaces.is_domain(domain)}
     total = math.prod(map(len, searched.values()))
     if total > options.num_samples:
-        raise UserError(f"The grid has {total} points: say --num-samples {total}, or give a smaller --space file.")
+        raise UserError(f"The grid has {total} points: say `num_samples={total}`, or give a smaller `space` file.")
     return [dict(zip(searched, point, strict=True)) for point in itertools.product(*searched.values())]
 
 
@@ -96,7 +96,10 @@ def optuna_search(options: Any, default: dict[str, Any] | None, storage: Any) ->
 
 
 class MovedSearch(SearchGenerator):
-    """Ray's search that goes on where its sweep lies now: its state has the folder of before for trials to come."""
+    """Ray's search that goes on where its sweep lies now: its state has the folder of before for trials to come.
+
+    That is in no public name: Ray moves the trials that have begun, and looks after the others in `experiment.spec`.
+    """
 
     def set_state(self, state: dict[str, Any]) -> None:
         """Takes up what was stored."""
@@ -137,7 +140,7 @@ def scheduler(options: Any, domains: spaces.Domains, default: dict[str, Any] | N
         return asha
     mutable = spaces.mutable(domains)
     if not mutable:
-        raise UserError("--scheduler pbt: this space changes nothing that may change inside a run (loss, rate, ...).")
+        raise UserError("`scheduler=pbt`: this space changes nothing that may change inside a run (loss, rate, ...).")
     return PopulationBasedTraining(
         time_attr="epoch",
         metric="error",

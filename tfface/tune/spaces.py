@@ -137,7 +137,7 @@ def find(name: str) -> Domains:
     if path.suffix not in (".py", ".yaml", ".yml") or not path.is_file():
         near = difflib.get_close_matches(name, SPACES, n=1, cutoff=0.4)
         hint = f"did you mean {near[0]}?" if near else "choose one of " + ", ".join(SPACES) + ", or name a file."
-        raise UserError(f"--space: there is no search space {name!r}; {hint}")
+        raise UserError(f"`space`: there is no search space {name!r}; {hint}")
     return _from_python(path) if path.suffix == ".py" else from_mapping(read_yaml(path), str(path))
 
 

@@ -1,16 +1,20 @@
 """The sweep's folder, here or behind a URL (fsspec), and what Ray Tune keeps of each trial in it.
 
-A sweep's storage holds `sweep.yaml` (what was asked for), `trials/` (Ray's own: a folder for each trial with
-`result.json`, `params.json`, `error.txt` and the last checkpoint, which is a run's folder), `study.journal` (Optuna),
-`faces/` (shards), and in the end `trials.csv`, `best.yaml`, `best/` and `report/`.
+A sweep's storage holds `sweep.yaml` (what was asked for), `trials/` (Ray's own: a folder for each trial with its last
+checkpoint, which is a run's folder), `study.journal` (Optuna), `faces/` (shards), and in the end `trials.csv`,
+`best.yaml`, `best/` and `report/`.
+
+Trials are read by `ray.tune.ExperimentAnalysis`, Ray's public reader of a folder. Its `ResultGrid` is made of the same,
+but by a `Tuner` alone, and to restore one opens the search's files in the place where the sweep was begun.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
+from collections.abc import Hashable
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from typing import Any
 
 import fsspec
@@ -38,7 +42,7 @@ class Trial:
     values: dict[str, Any]
     """What was searched: dotted keys with this trial's values (its last ones, where they changed on the way)."""
     status: str = "waiting"
-    """waiting, running, finished or failed."""
+    """waiting (for the end of its first epoch), running, finished or failed."""
     failure: str = ""
     """The last line of its error."""
     curve: list[dict[str, Any]] = field(default_factory=list)
@@ -67,7 +71,7 @@ class Storage:
         self.root = os.path.abspath(root) if self.local else root.rstrip("/")
         self.location = self.root if self.local else location.rstrip("/")
         if self.local and os.path.lexists(self.root) and not os.path.isdir(self.root):
-            raise UserError(f"--storage {self.root} is a file: name a folder.")
+            raise UserError(f"`storage={self.root}` is a file: name a folder.")
 
     def check_room(self) -> None:
         """Nothing, while there is room to go on.
@@ -77,7 +81,9 @@ class Storage:
         """
         if self.local and shutil.disk_usage(self.root).free < LEAST_FREE:
             least = LEAST_FREE >> 20
-            raise UserError(f"The disk of {self.root} has less than {least} MB left: make room, then add --resume.")
+            raise UserError(
+                f"The disk of {self.root} has less than {least} MB left: make room, then add `resume=True`."
+            )
 
     def path(self, *parts: str) -> str:
         """A path as the file system knows it."""
@@ -107,12 +113,6 @@ class Storage:
         """Copies a folder of the storage, named by its whole path, to a local folder."""
         self.filesystem.get(source.rstrip("/") + "/", target.rstrip("/") + "/", recursive=True)
 
-    def names(self, *parts: str) -> list[str]:
-        """What a folder holds, in order."""
-        if not self.exists(*parts):
-            return []
-        return sorted(path.rstrip("/").rsplit("/", 1)[1] for path in self.filesystem.ls(self.path(*parts), False))
-
     def asked(self) -> dict[str, Any]:
         """What `sweep.yaml` says.
 
@@ -121,60 +121,56 @@ class Storage:
         """
         text = self.read(SWEEP_FILE)
         if not text:
-            raise UserError(f"{self.location} holds no sweep (no {SWEEP_FILE}); name the --storage of one.")
-        with reading(f"{self.location}/{SWEEP_FILE}", "the description of a sweep", "name the --storage of another"):
+            raise UserError(f"{self.location} holds no sweep (no {SWEEP_FILE}); name the `storage` of one.")
+        with reading(f"{self.location}/{SWEEP_FILE}", "the description of a sweep", "name the `storage` of another"):
             asked = yaml.safe_load(text)
             if not isinstance(asked["options"], dict):
                 raise TypeError("its options are no mapping")
             return dict(asked)
 
     def trials(self) -> list[Trial]:
-        """All trials that have begun, in the order of their numbers, as Ray left them: also while the sweep runs."""
-        statuses = self._statuses()
-        names = [name for name in self.names(TRIALS) if self.exists(TRIALS, name, "params.json")]
-        return [self._trial(name, statuses) for name in names]
+        """All trials that Ray has noted, in the order of their numbers: also while the sweep runs.
 
-    def _trial(self, name: str, statuses: dict[str, str]) -> Trial:
-        curve = {}
-        values = json.loads(self.read(TRIALS, name, "params.json"))
-        for line in self.read(TRIALS, name, "result.json").splitlines():
-            result = _parsed(line)
-            if "error" in result:  # an epoch that was repeated after a failure counts as it came out last
-                curve[result["epoch"]] = {key: result[key] for key in COUNTS if key in result}
-                values = result["config"]
-        values = {key: value for key, value in values.items() if key != "sweep"}
-        status = statuses.get(name, "RUNNING")
-        failure = self.read(TRIALS, name, "error.txt") if status == "ERROR" else ""
-        checkpoints = [entry for entry in self.names(TRIALS, name) if entry.startswith("checkpoint_")]
-        return Trial(
-            name=name,
-            folder=self.path(TRIALS, name),
-            values=values,
-            status={"TERMINATED": "finished", "ERROR": "failed", "RUNNING": "running"}.get(status, "waiting"),
-            failure=_last_line(failure),
-            curve=[curve[epoch] for epoch in sorted(curve)],
-            checkpoint=self.path(TRIALS, name, checkpoints[-1]) if checkpoints else "",
-        )
+        Raises:
+            UserError: what Ray has noted cannot be read.
+        """
+        import pyarrow.fs
+        from ray import tune
 
-    def _statuses(self) -> dict[str, str]:
-        """Ray's status of each trial by its folder's name, from the latest state of the experiment."""
-        states = [name for name in self.names(TRIALS) if name.startswith("experiment_state")]
-        tree = _parsed(self.read(TRIALS, states[-1])) if states else {}
-        trials = [json.loads(state[0]) for state in tree.get("trial_data", [])]
-        return {str(trial["relative_logdir"]): str(trial["status"]) for trial in trials}
+        place = self.path(TRIALS)
+        filesystem = pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(self.filesystem))
+        if not tune.Tuner.can_restore(place, filesystem):
+            return []
+        with reading(f"{self.location}/{TRIALS}", "Ray's state of a sweep", "look again later"):
+            found = tune.ExperimentAnalysis(place, storage_filesystem=filesystem)
+        trials = [_trial(trial, found.trial_dataframes[trial.trial_id].to_dict("records")) for trial in found.trials]
+        return sorted(trials, key=lambda trial: trial.name)
+
+
+def _trial(ray_trial: Any, reported: list[dict[Hashable, Any]]) -> Trial:
+    """What Ray knows of a trial, and a row for each time that it reported; what a row lacks is not a number there."""
+    last = ray_trial.last_result
+    curve = {}
+    for row in reported or [last]:  # a process that died while Ray wrote its rows left none that Ray reads
+        counts = {key: row[key] for key in COUNTS if key in row and row[key] == row[key]}
+        if "error" in counts:  # an epoch that was repeated after a failure counts as it came out last
+            curve[int(counts["epoch"])] = {**counts, "epoch": int(counts["epoch"])}
+    values = last.get("config", ray_trial.config)
+    status = {"TERMINATED": "finished", "ERROR": "failed"}.get(ray_trial.status, "running" if curve else "waiting")
+    return Trial(
+        name=PurePosixPath(ray_trial.path).name,
+        folder=ray_trial.path,
+        values={key: value for key, value in values.items() if key != "sweep"},
+        status=status,
+        failure=_last_line(ray_trial.get_error() or "") if status == "failed" else "",
+        curve=[curve[epoch] for epoch in sorted(curve)],
+        checkpoint=ray_trial.checkpoint.path if ray_trial.checkpoint else "",
+    )
 
 
 def _protocols(filesystem: Any) -> tuple[str, ...]:
     protocol = filesystem.protocol
     return (protocol,) if isinstance(protocol, str) else tuple(protocol)
-
-
-def _parsed(line: str) -> dict[str, Any]:
-    """A line of JSON; nothing where a process died while writing it."""
-    try:
-        return dict(json.loads(line))
-    except ValueError:
-        return {}
 
 
 def _last_line(text: str) -> str:

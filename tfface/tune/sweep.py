@@ -10,6 +10,7 @@ import yaml
 from rich.console import Console
 
 from tfface import config as configuration
+from tfface.cli import counted
 from tfface.config import Config
 from tfface.data.ray_cluster import cluster
 from tfface.errors import UserError
@@ -23,6 +24,9 @@ FACES = {"pairs": 256, "seed": 0, "textures": 64}
 """The faces of a small sweep: their number, first seed, and painted skins."""
 MODEL_OF = {"rnet_loss_weights": "rnet", "ablation_fan": "rnet", "ablation_zhou2021": "prn_res"}
 """The network that a space is about, where it is not mnv2_prn."""
+TRIAL_ENDS_WITHIN = 60
+"""Seconds that a trial has to leave its process to the next one. After Ray's own two, on a busy machine, trials of
+population-based training failed for good."""
 PATHS = ("data.records", "data.backgrounds", "run.init")
 
 
@@ -53,8 +57,8 @@ class Sweep:
         from tfface.tune.storage import LOCATION
 
         options = self.options
-        where = {LOCATION: self.storage.location}
-        with cluster(options.address, options.cpus_per_trial, options.dashboard, variables=where):
+        variables = {LOCATION: self.storage.location, "TUNE_FUNCTION_THREAD_TIMEOUT_S": str(TRIAL_ENDS_WITHIN)}
+        with cluster(options.address, options.cpus_per_trial, options.dashboard, variables=variables):
             must_fit(options)
             self._prepare()
             try:
@@ -93,9 +97,9 @@ class Sweep:
             from tfface.data.shards import ShardSet
 
             folder = Path(faces["folder"])
-            make_with_ray(
-                ShardSet.of(folder, FACES["pairs"], 16, FACES["seed"], bank_size=FACES["textures"]), self.console
-            )
+            shards = ShardSet.of(folder, FACES["pairs"], 16, FACES["seed"], bank_size=FACES["textures"])
+            with counted("shards of faces", self.console) as told:
+                make_with_ray(shards, told)
 
     def _faces(self) -> dict[str, Any] | None:
         """What the trials' faces are: of their own for a small sweep; None where the configuration names some."""
@@ -205,7 +209,7 @@ def small_for(base: Config) -> dict[str, Any]:
 def _assignment(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals:
-        raise UserError(f"--set {text}: write KEY=VALUE, such as data.batch=8.")
+        raise UserError(f"`set={text}`: write KEY=VALUE, such as data.batch=8.")
     return key, yaml.safe_load(value)
 
 
@@ -219,7 +223,7 @@ def must_fit(options: Any) -> None:
 
     gpus = ray.cluster_resources().get("GPU", 0)
     if not options.address and options.gpus_per_trial > gpus:
-        raise UserError(f"--gpus-per-trial {options.gpus_per_trial:g}: this machine has {gpus:g} GPUs that Ray sees.")
+        raise UserError(f"`gpus_per_trial={options.gpus_per_trial:g}`: this machine has {gpus:g} GPUs that Ray sees.")
 
 
 def concurrent(options: Any) -> int:

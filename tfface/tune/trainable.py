@@ -16,8 +16,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-JUDGED = "val_nme_face"
-"""The error that all regimes can be judged by; the weakly supervised one does not write it, so it is added here."""
 SWEEP = "sweep"
 """The key of a trial's configuration that holds what is the same in all trials."""
 
@@ -95,12 +93,10 @@ def best_row(folder: Path, metric: str) -> dict[str, float]:
 
     with (folder / "metrics.csv").open(newline="", encoding="utf-8") as file:
         rows = [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
-    judged = _judged(folder)
-    rows = [{**row, **({JUDGED: judged[int(row["epoch"])]} if int(row["epoch"]) in judged else {})} for row in rows]
     kept = min(rows, key=lambda row: row["val_loss"])
     last = rows[-1]
     if metric not in kept:
-        raise UserError(f"--metric {metric}: metrics.csv has no such column; choose one of {', '.join(kept)}.")
+        raise UserError(f"`metric={metric}`: metrics.csv has no such column; choose one of {', '.join(kept)}.")
     return {**last, "epoch": int(last["epoch"]), "error": kept[metric], "best_epoch": int(kept["epoch"])}
 
 
@@ -125,8 +121,6 @@ def _reporter(folder: Path, metric: str, config: Any, timed: bool) -> Any:
         def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
             state = read_state(folder)
             assert state is not None
-            if config.run.regime == "weak" and metric == JUDGED:
-                add_face_error(folder, epoch + 1, self.model, config)
             run_folder.note_outcome(folder, state, self.model.count_params())
             self.report()
 
@@ -137,40 +131,6 @@ def _reporter(folder: Path, metric: str, config: Any, timed: bool) -> Any:
             tune.report({**best_row(folder, metric), **self.extra, **where}, checkpoint=checkpoint)
 
     return Reporter()
-
-
-def add_face_error(folder: Path, epoch: int, model: Any, config: Any) -> None:
-    """Adds to `judged.csv` the error of R-Net's maps over the whole face, on the validation samples.
-
-    Raises:
-        UserError: the samples are photographs, which have no true maps.
-    """
-    from tfface.data.pipeline import make_datasets
-    from tfface.errors import UserError
-    from tfface.face.open_model import load_open_face
-    from tfface.face.position_map import PositionMap
-    from tfface.models import maps
-    from tfface.training.metrics import FaceError
-
-    if config.data.source == "photos":
-        raise UserError("--metric val_nme_face needs true maps, and photographs have none: add --metric val_nme68.")
-    topology = PositionMap(load_open_face(), config.model.map_size)
-    error = FaceError(topology.landmark_matrix(), topology.weight_mask((1.0, 1.0, 1.0, 0.0)))
-    for images, pixels in make_datasets(config)[1]:
-        predicted = model(images, training=False)["map"]
-        error.update_state(maps.to_units(pixels[..., :3], config.model.output), predicted)
-    judged = {**_judged(folder), epoch: float(error.result())}
-    lines = [f"{number},{value:.7g}" for number, value in sorted(judged.items()) if number <= epoch]
-    (folder / "judged.csv").write_text("\n".join(["epoch,val_nme_face", *lines, ""]), encoding="utf-8")
-
-
-def _judged(folder: Path) -> dict[int, float]:
-    """`judged.csv` by epoch; empty where there is none."""
-    path = folder / "judged.csv"
-    if not path.is_file():
-        return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        return {int(row["epoch"]): float(row[JUDGED]) for row in csv.DictReader(file)}
 
 
 def prediction_ms(model: Any, config: Any, repeats: int = 15) -> float:

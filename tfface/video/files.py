@@ -98,7 +98,7 @@ def animated_model(performer: Performer, width: int, height: int, name: str, kin
     best = performer.best
     assert best is not None
     if level > 1:
-        raise UserError("An animated head is of --level 0 or 1.")
+        raise UserError("An animated head is of `level=0` or 1.")
     iris = iris_colour(best.image, *best.shape, best.camera, best.head_points)
     still = np.zeros(len(load_open_face().expression_names), np.float32)
     model = head_model(head_mesh(kind, level), performer.identity, still, best.skin(), iris, True, name)

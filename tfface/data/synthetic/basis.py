@@ -20,8 +20,11 @@ RESOLUTION = 256
 NO_HAIRLINE = 1000.0
 
 
-def build_albedo_basis(face: OpenFace, num_faces: int, num_components: int) -> dict[str, NDArray[Any]]:
-    """Arrays of the asset `open_face_albedo`: `mean [R,R,3]` uint8, `basis [A,R,R,3]` int8, `steps [A]` float32."""
+def build_albedo_basis(face: OpenFace, num_faces: int, num_components: int) -> tuple[dict[str, NDArray[Any]], float]:
+    """The asset `open_face_albedo`, and the share of the painted faces' variance that its components hold.
+
+    Its arrays are `mean [R,R,3]` uint8, `basis [A,R,R,3]` int8, `steps [A]` float32.
+    """
     chart = SkinChart(face, RESOLUTION)
     maps = np.stack([_paint(chart, index) for index in range(num_faces)])
     mean = maps.mean(0)
@@ -32,8 +35,8 @@ def build_albedo_basis(face: OpenFace, num_faces: int, num_components: int) -> d
     basis *= np.where(basis.sum(1, keepdims=True) < 0, -1, 1)  # the same signs in every build
     steps = np.abs(basis).max(1) / 127
     quantised = np.round(basis / steps[:, None]).astype(np.int8).reshape(num_components, RESOLUTION, RESOLUTION, 3)
-    print(f"albedo: {num_components} components hold {values[best].sum() / values.sum():.1%} of {num_faces} faces")
-    return {"mean": np.round(mean * 255).astype(np.uint8), "basis": quantised, "steps": steps.astype(np.float32)}
+    arrays = {"mean": np.round(mean * 255).astype(np.uint8), "basis": quantised, "steps": steps.astype(np.float32)}
+    return arrays, float(values[best].sum() / values.sum())
 
 
 def _paint(chart: SkinChart, index: int) -> NDArray[np.float32]:

@@ -86,7 +86,7 @@ def build(data: Path, out: Path, num_people: int, ict: Path | None = None) -> No
         "centre": _centre(identity.mean),
     }
     arrays = _add_surface(arrays, data, cage)
-    command = f"python data_tools/build_face_model.py --people {num_people}"
+    command = f"python data_tools/build_face_model.py --people {num_people}{' --ict DIR' if people is not None else ''}"
     if people is None:
         _say("without --ict: MakeHuman's people alone, no scanned ones")
         arrays["mean"] = scanned_proportions(arrays)
@@ -98,7 +98,7 @@ def build(data: Path, out: Path, num_people: int, ict: Path | None = None) -> No
     _say(f"pooled with scanned people; {NUM_COMPONENTS} components hold {pooled.explained:.2%} of the variance")
     tongue_out = read_target(data / "faceunits01" / "targets" / "faceunits" / "tongueOut.target", len(base.vertices))
     parts = build_parts(base, cage, people, pooled, tongue_out)
-    _write_pooled(pooled, parts, out, f"{command} --ict DIR", licence)
+    _write_pooled(pooled, parts, out, command, licence)
 
 
 def face_crop(cage: Cage, mean: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -108,7 +108,7 @@ def arkit_names(shapes: dict[str, NDArray[np.float32]]) -> dict[str, NDArray[np.
 
 def _arrays(path: Path) -> dict[str, NDArray[np.generic]]:
     if not path.is_file():
-        raise UserError(f"{path} is missing: give --ict the folder that holds {FILE}, or leave --ict out.")
+        raise UserError(f"{path} is missing: give `ict` the folder that holds {FILE}, or leave `ict` out.")
     try:
         with np.load(path) as file:
             arrays = {name: file[name] for name in _SHAPES}

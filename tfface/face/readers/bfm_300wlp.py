@@ -2,7 +2,7 @@
 
 Two forms of it are about. 3DDFA's folder: `Model_Shape.mat` (`mu_shape` `[3V,1]`, `w` `[3V,199]`, `sigma`, `tri`,
 `keypoints`) with `Model_Exp.mat` or `Model_Expression.mat` (`mu_exp`, `w_exp`, `sigma_exp`). face3d's `BFM.mat`: a
-struct `model` with `shapeMU`, `shapePC`, `shapeEV`, `expMU`, `expPC`, `expEV`, `tri`, `kpt_ind`. Indices count from 1,
+struct 'model' with `shapeMU`, `shapePC`, `shapeEV`, `expMU`, `expPC`, `expEV`, `tri`, `kpt_ind`. Indices count from 1,
 lengths are micrometres. The mean is `mu_shape + mu_exp`; `Shape_Para` and `Exp_Para` of the data set multiply the bases
 as they are, so coefficients stay in those units and the deviations say how large they get.
 """
@@ -28,7 +28,7 @@ LICENCE = "Basel Face Model 2009, University of Basel: for research and teaching
 WHAT = (
     f"The BFM of 300W-LP is a folder with {SHAPE_FILE} and {EXPRESSION_FILES[0]} (made by 3DDFA's ModelGeneration code "
     "from BFM 2009's 01_MorphableModel.mat, www.cbsr.ia.ac.cn/users/xiangyuzhu/projects/3DDFA/main.htm) or face3d's "
-    f"{STRUCT_FILE} with its struct `model` (github.com/yfeng95/face3d, examples/Data/BFM); licence of both: the Basel "
+    f"{STRUCT_FILE} with its struct 'model' (github.com/yfeng95/face3d, examples/Data/BFM); licence of both: the Basel "
     "Face Model's, research without commerce, not to be handed on."
 )
 _STRUCT = {"shapeMU": "mu_shape", "shapePC": "w", "expMU": "mu_exp", "expPC": "w_exp", "tri": "tri"}
@@ -81,7 +81,7 @@ def _read_struct(path: Path) -> dict[str, NDArray[Any]]:
     fields = model.dtype.names or ()
     missing = [name for name in (*_STRUCT, "kpt_ind") if name not in fields]
     if missing:
-        raise UserError(f"{file}: its `model` is not a struct with {', '.join(missing)}, so it is another file. {WHAT}")
+        raise UserError(f"{file}: its 'model' is not a struct with {', '.join(missing)}, so it is another file. {WHAT}")
     item = model.ravel()[0]
     arrays = {ours: np.asarray(item[theirs]) for theirs, ours in _STRUCT.items()}
     arrays |= {ours: np.asarray(item[theirs]) for theirs, ours in _DEVIATIONS.items() if theirs in fields}
