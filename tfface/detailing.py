@@ -31,7 +31,7 @@ class Detailer:
         network = model if isinstance(model, Network) else find_network(model, runtime=runtime)
         if network.card["model"] != "detail" or network.card.get("inputs", CHANNELS) != CHANNELS:
             raise UserError(
-                f"{network.folder} is no network of detail in the face's chart: train one with --model detail, or "
+                f"{network.folder} is no network of detail in the face's chart: train one with `model=detail`, or "
                 f"leave the name out for the preset {DETAIL_PRESET}."
             )
         self.name, self.size = network.folder.name, int(network.card["image_size"])
@@ -41,10 +41,10 @@ class Detailer:
         """The face with its detail.
 
         Raises:
-            UserError: its network says no albedo and light (only R-Nets do).
+            UserError: its network predicts no albedo and light (only R-Nets do).
         """
         if result.decoded is None:
-            raise UserError(f"The model {result.model} says no albedo and light: detail needs an R-Net with --model.")
+            raise UserError(f"The model {result.model} predicts no albedo and light: detail needs an R-Net as `model`.")
         start = time.perf_counter()
         base = unwrap(result.image, result.vertices, result.decoded)
         detail = self.of(base)
