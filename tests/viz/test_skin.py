@@ -13,7 +13,8 @@ from tfface.geometry.raster import interpolate, rasterize, vertex_normals
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.viz.cover import skin_share
 from tfface.viz.head_model import BROWN, eye_texture, iris_colour
-from tfface.viz.skin import SkinTexture, posed_head, seen_vertices, skin_texture
+from tfface.viz.posed_head import posed_head
+from tfface.viz.skin import SkinTexture, seen_vertices, skin_texture
 
 NOBODY = np.zeros(150, np.float32), np.zeros(52, np.float32)
 SIZE, PIXELS = 256, 400
@@ -54,7 +55,10 @@ def test_the_head_is_where_the_face_was_seen() -> None:
     face, camera = load_open_face(), _camera(20)
     seen = np.asarray(camera.project(face.mean_face()) + [3.0, -2.0, 50.0], np.float32)
     points = posed_head(seen, *NOBODY, camera)
-    np.testing.assert_allclose(points[crop_in_head(face)], seen, atol=1e-3)
+    crop, radius = crop_in_head(face), np.abs(2 * face.face(2).uv - 1).max(1)
+    np.testing.assert_allclose(points[crop][radius < 0.84], seen[radius < 0.84], atol=1e-3)
+    model = camera.project(face.head(2).vertices(face.mean)) + [3.0, -2.0, 50.0]
+    np.testing.assert_allclose(points[crop], model[crop], atol=0.5)  # nor does the crop's border, subdivided, show
     nape = face.head(2).vertices(face.mean)[:, 2].argmin()
     np.testing.assert_allclose(points[nape, :2], camera.project(face.head(2).vertices(face.mean))[nape, :2], atol=0.1)
 
