@@ -142,6 +142,26 @@ def test_hair_over_the_forehead_stays_out_of_the_texture() -> None:
     assert _at_vertices(found[1].colours)[forehead].mean() > 0.35  # skin, made up
 
 
+def test_a_mask_over_mouth_and_nose_is_not_the_skins_colour() -> None:
+    """Neither the mask nor its light reach the texture; a bare face, lit from above in any hue, stays."""
+    face, points = load_open_face(), _head(0.0)
+    mean = face.head(2).vertices(face.mean)
+    drawn = rasterize(points.astype(np.float32), face.head(2).triangles, PIXELS, PIXELS)
+    nose = mean[crop_in_head(face)[face.landmarks68[28]], 1]
+    below = np.clip((nose - mean[:, 1]) / 100, 0, 0.7)[:, None]
+    skin, green = np.array([0.62, 0.46, 0.38]), np.array([0.3, 0.8, 0.3])
+    found = []
+    for colours in (np.where(mean[:, 1:2] < nose, [0.6, 0.9, 0.7], skin), skin * (1 - below), green * (1 - below)):
+        picture = interpolate(drawn[0], drawn[1], face.head(2).triangles, colours.astype(np.float32))
+        found.append(skin_texture(np.asarray(picture * 255, np.uint8), points, PLAIN, None, SIZE))
+    cheeks = (mean[:, 2] > 90) & (np.abs(mean[:, 0]) > 20) & (np.abs(mean[:, 1] - nose + 35) < 10)
+    masked, bare, in_green = (_at_vertices(each.colours)[cheeks].mean(0) for each in found)
+    assert abs(masked[0] / masked[2] - skin[0] / skin[2]) < 0.15 and np.abs(masked - skin).max() < 0.12
+    assert _at_vertices(found[0].origin)[cheeks, 1].max() < 0.1
+    assert bare[0] / bare[2] > 1.4 and in_green[1] / in_green[0] > 2
+    assert all(_at_vertices(each.origin)[cheeks, 1].mean() > 0.8 for each in found[1:])
+
+
 def test_a_coloured_rim_does_not_spread_over_the_back_of_the_head() -> None:
     """Red light falls on temples, ears and the sides of the cheeks, as a curtain throws it."""
     face, points = load_open_face(), _head(0.0)

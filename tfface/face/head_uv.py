@@ -96,9 +96,10 @@ def _unfolded(uv: FloatArray, quads: NDArray[np.integer], free: NDArray[np.int64
         by_one, by_other = pull * other[:, ::-1] * [1, -1], pull * one[:, ::-1] * [-1, 1]
         slopes = np.concatenate([2 * apart, -2 * apart, by_one, by_other, -by_one - by_other])
         gradient = np.stack([np.bincount(rows, slopes[:, k], len(uv)) for k in range(2)], 1)
-        return float(np.square(apart).sum() + FOLD_COST * np.square(short).sum()), gradient[free].ravel()
+        value = float(np.square(apart).sum() + FOLD_COST * np.square(short).sum())
+        return value, np.asarray(gradient[free].ravel(), np.float64)
 
-    result = np.array(uv)
+    result = np.array(uv, np.float64)
     found = minimize(cost, uv[free].ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 1000})
     result[free] = found.x.reshape(-1, 2)
     return result

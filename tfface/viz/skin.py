@@ -32,6 +32,7 @@ from tfface.io.kept import kept
 from tfface.viz.chart_albedo import END, chart_albedo, chart_radius
 from tfface.viz.completion import SMOOTH_TEXELS, as_bytes, bands, completed
 from tfface.viz.cover import skin_share
+from tfface.viz.mask import mask_share
 from tfface.viz.texture import sample_photo
 
 FloatArray = NDArray[np.floating]
@@ -111,13 +112,18 @@ def skin_texture(
     """
     tables = _tables(size)
     own = chart_albedo(albedo, coefficients, size)
-    seen, _, shading, light = head_light(image, points, own, seen)
+    seen = _in_picture(image, points, seen)
     texels = tables.gather(np.concatenate([points[:, :2], seen[:, None]], axis=1))
+    shown = sample_image(image, texels)
+    mask = _mask(shown, texels[..., 2])
+    if mask is not None:
+        texels[..., 2] *= 1 - mask
+        seen = seen * (1 - _at_vertices(mask))
+    _, _, shading, light = head_light(image, points, own, seen)
     lit = tables.gather(shading)
     guide = np.empty_like(lit)
     for rows in bands(size):
         guide[rows] = lit[rows] * own[rows]
-    shown = sample_image(image, texels)
     covered = 1 - _skin_share(shown, own, guide, texels[..., 2])
     weight = texels[..., 2] * (1 - _outwards(covered)) * tables.inside
     skin = (1 - covered) * (1 - _larger(_unlike(shown, guide), size))
@@ -143,11 +149,17 @@ def head_light(
         colour on it `[V,3]`; the light's colour on the face on the whole `[3]`.
     """
     triangles = load_open_face().head(MAX_LEVEL).triangles
-    seen = seen_vertices(points, triangles) if seen is None else seen
-    seen = seen * ((points[:, :2] >= 0).all(1) & (points[:, 0] <= image.shape[1]) & (points[:, 1] <= image.shape[0]))
+    seen = _in_picture(image, points, seen)
     normals = vertex_normals(np.asarray(points * [1, -1, 1], np.float32), triangles)
     shading, light = _shading(image, points, normals, seen, albedo)
     return seen, normals, shading, light
+
+
+def _in_picture(image: NDArray[np.uint8], points: FloatArray, seen: FloatArray | None) -> NDArray[np.float32]:
+    """`seen_vertices`, 0 beside the photograph."""
+    seen = seen_vertices(points, load_open_face().head(MAX_LEVEL).triangles) if seen is None else seen
+    inside = (points[:, :2] >= 0).all(1) & (points[:, 0] <= image.shape[1]) & (points[:, 1] <= image.shape[0])
+    return np.asarray(seen * inside, np.float32)
 
 
 def merged_skin(skins: Sequence[SkinTexture]) -> SkinTexture:
@@ -176,11 +188,33 @@ def merged_skin(skins: Sequence[SkinTexture]) -> SkinTexture:
     return SkinTexture(as_bytes(total / shares / 255), as_bytes(origin), skins[0].light)
 
 
+def _inner(size: int) -> tuple[slice, slice]:
+    """The face's own chart in the head's."""
+    start = round(FRAME * (size - 1))
+    return (slice(start, size - start),) * 2
+
+
+def _mask(shown: NDArray[np.uint8], seen: FloatArray) -> NDArray[np.float32] | None:
+    """`mask_share` in the head's chart `[T,T]`."""
+    inner = _inner(len(seen))
+    share = mask_share(shown[inner] / np.float32(255), seen[inner])
+    if share is None:
+        return None
+    result = np.zeros(np.shape(seen), np.float32)
+    result[inner] = share
+    return result
+
+
+def _at_vertices(values: FloatArray) -> FloatArray:
+    """What a map `[T,T]` of the head's chart has at each vertex `[V]`."""
+    column, row = np.round(head_uv(load_open_face()) * (len(values) - 1)).astype(int).T
+    return values[row, column]
+
+
 def _skin_share(shown: NDArray[np.uint8], own: FloatArray, guide: FloatArray, seen: FloatArray) -> NDArray[np.float32]:
     """`skin_share` in the head's chart `[T,T]`, of the colours with the guide's light divided out; 1 beyond the
     face's."""
-    start = round(FRAME * (len(seen) - 1))
-    inner = (slice(start, len(seen) - start),) * 2
+    inner = _inner(len(seen))
     share = np.ones(np.shape(seen), np.float32)
     unlit = shown[inner] / np.float32(255) * own[inner] / np.maximum(guide[inner], 0.02)
     share[inner] = skin_share(unlit, seen[inner])
