@@ -12,6 +12,7 @@ from tfface.geometry.camera import Camera
 from tfface.geometry.raster import interpolate, rasterize, vertex_normals
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.viz.cover import skin_share
+from tfface.viz.glasses import skin_round_eyes
 from tfface.viz.head_model import BROWN, eye_texture, iris_colour
 from tfface.viz.posed_head import posed_head
 from tfface.viz.skin import SkinTexture, seen_vertices, skin_texture
@@ -140,6 +141,23 @@ def test_hair_over_the_forehead_stays_out_of_the_texture() -> None:
     bare, covered = (_at_vertices(skin.origin)[forehead, 1].mean() for skin in found)
     assert bare > 0.5 and covered < 0.1
     assert _at_vertices(found[1].colours)[forehead].mean() > 0.35  # skin, made up
+
+
+def test_frames_round_the_eyes_are_no_skin() -> None:
+    """In the face's chart: skin with light from the right, dark frames round the eyes, freckles."""
+    size = 200
+    row, column = np.mgrid[0:size, 0:size] / (size - 1)
+    skin = (np.array([0.7, 0.52, 0.43]) * (0.85 + 0.3 * column)[..., None]).astype(np.float32)
+    face = load_open_face()
+    points = face.face(2).uv[face.landmarks68]
+    middles = [points[first : first + 6].mean(0) for first in (36, 42)]
+    away = [np.hypot(column - middle[0], row - middle[1]) for middle in middles]
+    frames = np.any([np.abs(each - 0.13) < 0.012 for each in away], axis=0) & (row > points[40, 1])
+    spots = (np.abs(row - points[30, 1]) < 0.008) & (np.abs(column - 0.5) < 0.3) & (np.abs(column % 0.1 - 0.05) < 0.008)
+    worn = np.where((frames | spots)[..., None], [0.1, 0.1, 0.12], skin).astype(np.float32)
+    share = skin_round_eyes(worn)
+    assert share[frames].mean() < 0.1 and share[spots & ~frames].mean() > 0.6 and share[row > 0.75].min() == 1
+    assert skin_round_eyes(skin).min() > 0.99
 
 
 def test_a_mask_over_mouth_and_nose_is_not_the_skins_colour() -> None:

@@ -64,16 +64,16 @@ def skin_share(colours: FloatArray, seen: FloatArray) -> NDArray[np.float32]:
     return _soft(_whole(cover, zones), np.shape(seen)[0])
 
 
-def chart_landmarks() -> NDArray[np.float32]:
-    """`[68,2]` column and row of the landmarks in the face's chart of `TEXELS`."""
+def chart_landmarks(size: int = TEXELS) -> NDArray[np.float32]:
+    """`[68,2]` column and row of the landmarks in the face's chart."""
     face = load_open_face()
-    return np.asarray(face.face(2).uv[face.landmarks68] * (TEXELS - 1), np.float32)
+    return np.asarray(face.face(2).uv[face.landmarks68] * (size - 1), np.float32)
 
 
-def chart_hull(numbers: list[int], grown: int = 1) -> Mask:
-    """`[TEXELS,TEXELS]` what lies between these landmarks, and some texels beyond."""
-    mask = np.zeros((TEXELS, TEXELS), np.uint8)
-    cv2.fillConvexPoly(mask, cv2.convexHull(np.round(chart_landmarks()[numbers]).astype(np.int32)), 1)
+def chart_hull(numbers: list[int], grown: int = 1, size: int = TEXELS) -> Mask:
+    """`[size,size]` what lies between these landmarks, and some texels beyond."""
+    mask = np.zeros((size, size), np.uint8)
+    cv2.fillConvexPoly(mask, cv2.convexHull(np.round(chart_landmarks(size)[numbers]).astype(np.int32)), 1)
     return np.asarray(cv2.dilate(mask, np.ones((grown, grown), np.uint8)) > 0)
 
 

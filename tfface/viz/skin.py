@@ -32,6 +32,7 @@ from tfface.io.kept import kept
 from tfface.viz.chart_albedo import END, chart_albedo, chart_radius
 from tfface.viz.completion import SMOOTH_TEXELS, as_bytes, bands, completed
 from tfface.viz.cover import skin_share
+from tfface.viz.glasses import skin_round_eyes
 from tfface.viz.mask import mask_share
 from tfface.viz.texture import sample_photo
 
@@ -124,9 +125,10 @@ def skin_texture(
     guide = np.empty_like(lit)
     for rows in bands(size):
         guide[rows] = lit[rows] * own[rows]
-    covered = 1 - _skin_share(shown, own, guide, texels[..., 2])
-    weight = texels[..., 2] * (1 - _outwards(covered)) * tables.inside
-    skin = (1 - covered) * (1 - _larger(_unlike(shown, guide), size))
+    plain = shown[_inner(size)] / np.float32(255) * own[_inner(size)] / np.maximum(guide[_inner(size)], 0.02)
+    bare, eyes = _of_face(skin_share(plain, texels[_inner(size)][..., 2]), 1, size), skin_round_eyes(plain)
+    weight = texels[..., 2] * (1 - _outwards(1 - bare)) * tables.inside * _of_face(eyes, 1, size)
+    skin = bare * (1 - _larger(_unlike(shown, guide), size))
     whole, origin = _completed(shown, guide, weight[..., None], skin[..., None])
     if unlit:
         whole = as_bytes(whole / np.float32(255) * light / np.maximum(lit, 0.02))
@@ -198,10 +200,13 @@ def _mask(shown: NDArray[np.uint8], seen: FloatArray) -> NDArray[np.float32] | N
     """`mask_share` in the head's chart `[T,T]`."""
     inner = _inner(len(seen))
     share = mask_share(shown[inner] / np.float32(255), seen[inner])
-    if share is None:
-        return None
-    result = np.zeros(np.shape(seen), np.float32)
-    result[inner] = share
+    return None if share is None else _of_face(share, 0, len(seen))
+
+
+def _of_face(share: FloatArray, beyond: float, size: int) -> NDArray[np.float32]:
+    """A map of the face's own chart in the head's `[T,T]`, `beyond` it one value."""
+    result = np.full((size, size), beyond, np.float32)
+    result[_inner(size)] = share
     return result
 
 
@@ -209,16 +214,6 @@ def _at_vertices(values: FloatArray) -> FloatArray:
     """What a map `[T,T]` of the head's chart has at each vertex `[V]`."""
     column, row = np.round(head_uv(load_open_face()) * (len(values) - 1)).astype(int).T
     return values[row, column]
-
-
-def _skin_share(shown: NDArray[np.uint8], own: FloatArray, guide: FloatArray, seen: FloatArray) -> NDArray[np.float32]:
-    """`skin_share` in the head's chart `[T,T]`, of the colours with the guide's light divided out; 1 beyond the
-    face's."""
-    inner = _inner(len(seen))
-    share = np.ones(np.shape(seen), np.float32)
-    unlit = shown[inner] / np.float32(255) * own[inner] / np.maximum(guide[inner], 0.02)
-    share[inner] = skin_share(unlit, seen[inner])
-    return share
 
 
 def _completed(
