@@ -114,10 +114,35 @@ def predict_video(
         lasting = [number for number, each in people.items() if len(each.moments) >= LEAST_FRAMES]
         people = _one_each({number: people[number] for number in sorted(lasting)}, say)
         if not people:
-            raise UserError(f"{source} shows no face that can be followed: give a video in which faces are larger.")
+            raise _no_face(source)
     about_video = {"name": video.name, "fps": video.fps, "width": size[0], "height": size[1]}
     about_video |= {"frames": counts.frames, "broken": counts.broken}
     return ([film_path] if add is not None else []) + _save(people, out, video.name, about_video, options)
+
+
+def longest_performance(
+    source: Path, reconstructor: Reconstructor, detector: Detector, seconds: float, say: Say
+) -> tuple[Performer, float]:
+    """Whoever is seen longest in the first `seconds` of a video, and its frames a second.
+
+    Raises:
+        UserError: the video cannot be read, or shows no face.
+    """
+    people: dict[int, Performer] = {}
+    options, counts, tracker = Options(), _Counts(), Tracker(detector)
+    with open_video(source) as video:
+        for frame in video.frames():
+            if frame.seconds >= seconds:
+                break
+            _one_frame(frame, reconstructor, tracker, people, options, counts, say)
+        longest = max(people.values(), key=lambda each: len(each.moments), default=None)
+        if longest is None or len(longest.moments) < LEAST_FRAMES:
+            raise _no_face(source)
+        return longest, video.fps
+
+
+def _no_face(source: Path) -> UserError:
+    return UserError(f"{source} shows no face that can be followed: give a video in which faces are larger.")
 
 
 def _one_frame(
