@@ -15,6 +15,7 @@ from tfface.viz.cover import skin_share
 from tfface.viz.glasses import skin_round_eyes
 from tfface.viz.head_model import BROWN, eye_texture, iris_colour
 from tfface.viz.posed_head import posed_head
+from tfface.viz.shadows import without_shadows
 from tfface.viz.skin import SkinTexture, seen_vertices, skin_texture
 
 NOBODY = np.zeros(150, np.float32), np.zeros(52, np.float32)
@@ -221,6 +222,19 @@ def test_an_albedo_has_no_side_that_is_brighter() -> None:
         found = _at_vertices(skin_texture(image, points, PLAIN, None, SIZE, unlit).colours)
         ratio.append(found[cheeks & (mean[:, 0] > 0)].mean() / found[cheeks & (mean[:, 0] < 0)].mean())
     assert ratio[0] > 1.2 and abs(ratio[1] - 1) < 0.05
+
+
+def test_a_cast_shadow_goes_from_an_albedo_and_freckles_stay() -> None:
+    size = 256
+    row, column = np.mgrid[0:size, 0:size] / (size - 1)
+    skin = np.array([0.6, 0.45, 0.38]) * (0.9 + 0.2 * row)[..., None]
+    freckle = np.hypot(row - 0.5, column - 0.7) < 0.015
+    shadow = (column < 0.4) & (np.abs(row - 0.5) < 0.25)
+    shown = (skin * np.where(shadow, 0.5, 1.0)[..., None] * np.where(freckle, 0.6, 1.0)[..., None]).astype(np.float32)
+    found = without_shadows(shown)
+    inside = (column < 0.37) & (np.abs(row - 0.5) < 0.2) & (column > 0.03)
+    assert np.abs(found - skin)[inside].mean() < 0.06 < np.abs(shown - skin)[inside].mean()
+    np.testing.assert_allclose(found[column > 0.62], shown[column > 0.62], atol=0.01)  # the other half, its freckle too
 
 
 def test_irises_tell_their_colour_where_they_are_large_enough() -> None:

@@ -34,6 +34,7 @@ from tfface.viz.completion import SMOOTH_TEXELS, as_bytes, bands, completed
 from tfface.viz.cover import skin_share
 from tfface.viz.glasses import skin_round_eyes
 from tfface.viz.mask import mask_share
+from tfface.viz.shadows import without_shadows
 from tfface.viz.texture import sample_photo
 
 FloatArray = NDArray[np.floating]
@@ -131,7 +132,7 @@ def skin_texture(
     skin = bare * (1 - _larger(_unlike(shown, guide), size))
     whole, origin = _completed(shown, guide, weight[..., None], skin[..., None])
     if unlit:
-        whole = as_bytes(whole / np.float32(255) * light / np.maximum(lit, 0.02))
+        whole = as_bytes(without_shadows(whole / np.float32(255) * light / np.maximum(lit, 0.02)))
     return SkinTexture(whole, origin, light)
 
 
