@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from tests.toy_network import Discs, disc_photo, save_toy_network
 from tfface import app
 from tfface.errors import UserError
 from tfface.inference import Reconstructor
+from tfface.io.film import FOR_BROWSERS, film
 from tfface.io.image import write_image
 
 
@@ -27,6 +30,21 @@ def test_a_photograph_becomes_files_and_a_model(reconstructor: Reconstructor, tm
     assert made.model is not None and made.model.is_file() and made.picture is not None and made.picture.is_file()
     assert {".glb", ".obj", ".json", ".png"} <= {path.suffix for path in made.files} and made.model in made.files
     assert shares == sorted(shares) and shares[0] >= 0 and shares[-1] < 1
+
+
+def test_a_video_becomes_a_film_and_a_head_that_moves(reconstructor: Reconstructor, tmp_path: Path) -> None:
+    with film(tmp_path / "discs.mp4", 25.0, FOR_BROWSERS) as add:
+        for k in range(8):
+            add(disc_photo(160, 208, (80.0 + 4 * k, 80.0), 30))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tfface.detect.registry.load_detector", lambda _: Discs())
+        made = app.make([tmp_path / "discs.mp4"], tmp_path / "out", reconstructor, lambda *_: None)
+    assert made.film is not None and made.film.suffix == ".mp4" and made.picture is None
+    assert made.model is not None and made.model in made.files
+    data = made.model.read_bytes()
+    tree = json.loads(data[20 : 20 + struct.unpack_from("<I", data, 12)[0]])
+    channels = {channel["target"]["path"] for channel in tree["animations"][0]["channels"]}
+    assert channels == {"weights", "rotation", "translation"}
 
 
 def test_what_is_too_much_is_refused(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import struct
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.toy_network import disc_photo, save_toy_network
+from tests.toy_network import Discs, disc_photo, save_toy_network
 from tfface.apply import main
 from tfface.io.files import written_by_us
+from tfface.io.film import film
 from tfface.io.image import read_image, write_image
+from tfface.video.source import open_video
 
 BOX = ["--box", "40", "20", "160", "140"]
 
@@ -49,6 +52,39 @@ def test_each_use_writes_its_files(what: list[str], files: set[str], model: str,
         assert (read_image(out / "disc_pose.png") != read_image(photo)).any()
 
 
+@pytest.mark.parametrize("keep", [[], ["--keep-pose"]], ids=["", "keep-pose"])
+def test_a_videos_expressions_move_the_photographs_head(
+    keep: list[str], model: str, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video, out = tmp_path / "other.mp4", tmp_path / "out"
+    with film(video, 25.0) as add:
+        for k in range(7):
+            add(disc_photo(160, 208, (80.0 + 4 * k, 80.0), 30))
+    monkeypatch.setattr("tfface.detect.registry.load_detector", lambda *_: Discs())
+    given = [
+        "transfer",
+        str(photo),
+        str(video),
+        "--model",
+        model,
+        "--out",
+        str(out),
+        "--size",
+        "64",
+        "--seconds",
+        "0.3",
+    ]
+    assert main([*given, *keep]) == 0
+    assert {path.name for path in out.iterdir()} == {"disc_transfer.mp4", "disc_transfer.glb"}
+    data = (out / "disc_transfer.glb").read_bytes()
+    tree = json.loads(data[20 : 20 + struct.unpack_from("<I", data, 12)[0]])
+    assert {channel["target"]["path"] for channel in tree["animations"][0]["channels"]} == {
+        *("weights", "rotation", "translation")
+    }
+    with open_video(out / "disc_transfer.mp4") as made:
+        assert len(list(made.frames())) == 7 and made.fps == pytest.approx(25)
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
@@ -58,6 +94,8 @@ def test_each_use_writes_its_files(what: list[str], files: set[str], model: str,
         (["relight", "{photo}", "--panorama", "{photo}"], "twice as wide"),
         (["swap", "{photo}", "missing.jpg", *BOX], "does not exist"),
         (["makeup", "{photo}", "--uv", "{photo}", *BOX], "200 x 160 pixels"),
+        (["transfer", "{photo}", "missing.mp4", *BOX], "does not exist"),
+        (["transfer", "{photo}", "{photo}", "--seconds", "nan", *BOX], "--seconds nan is out of range"),
         (["turntable", "{photo}", "--size", "9", *BOX], "--size 9 is out of range"),
         (["frontalise", "{folder}", *BOX], "--box goes with one photograph only"),
     ],

@@ -49,7 +49,8 @@ class Made:
     """What the page shows.
 
     Attributes:
-        said: sentences; model: a GLB; picture: a sheet; film: with the mesh; files: to download.
+        report: sentences; model: a GLB, of a video the first person's, which moves; picture: a sheet; film: with the
+            mesh; files: to download.
     """
 
     report: str
@@ -140,7 +141,8 @@ def _of_video(path: Path, folder: Path, reconstructor: Reconstructor, progress: 
     files = predict_video(
         path, folder, reconstructor, load_detector("auto"), options, report.append, lambda line: progress(0.5, line)
     )
-    return Made("\n\n".join(report), None, None, files[0], files)
+    moving = next(each for each in files if each.suffix == ".glb")
+    return Made("\n\n".join(report), moving, None, files[0], files)
 
 
 def page(reconstructor: Reconstructor, room: Path) -> Any:

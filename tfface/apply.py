@@ -181,30 +181,50 @@ class Swap(Common):
 
 @dataclass(frozen=True, kw_only=True)
 class Transfer(Common):
-    """Gives the face the expression and the pose of another photograph: NAME_transfer.png, _transfer.glb."""
+    """Gives the face the expression and the pose of another photograph or of a video: NAME_transfer.png (.mp4),
+    _transfer.glb."""
 
     source: tyro.conf.Positional[Path]
-    """The photograph whose largest face has the expression and the pose."""
+    """The photograph whose largest face has the expression and the pose; or a video, whose longest seen one has."""
     keep_pose: bool = False
     """The expression only."""
     mesh: Literal["face", "head", "full"] = "head"
     """How much of the head is shown."""
     size: Annotated[int, tyro.conf.arg(metavar="PIXELS")] = 512
     """Side of the picture."""
+    seconds: float = 15.0
+    """So much of a video."""
 
     def check(self) -> None:
         _check_side(self.size)
+        if not 0.1 <= self.seconds <= 600:
+            raise UserError(f"--seconds {self.seconds:g} is out of range: give 0.1 to 600.")
 
     def prepare(self, reconstructor: Reconstructor) -> Any:
-        return _largest(reconstructor, self.source)
+        from tfface.detect.registry import load_detector
+        from tfface.video.run import longest_performance
+        from tfface.video.source import is_video
+
+        if not is_video(self.source):
+            return _largest(reconstructor, self.source)
+        detector = load_detector(self.detector, self.min_score)
+        return longest_performance(self.source, reconstructor, detector, self.seconds, _tell)
 
     def make(self, faces: list[FaceResult], prepared: Any) -> Made:
         from tfface.effects.views import model_with, seen_from
 
+        face, turn = faces[0], faces[0].camera.rotation
+        if isinstance(prepared, tuple):
+            from tfface.video.transfer import moving_head, pictures
+
+            performer, fps = prepared
+            kept = turn if self.keep_pose else None
+            film = Film(list(pictures(face, performer, self.size, self.mesh, kept)), fps)
+            return {"_transfer.mp4": film, "_transfer.glb": moving_head(face, performer, self.mesh, kept)}
         expression = prepared.shape[1]
-        turn = (faces[0] if self.keep_pose else prepared).camera.rotation
-        shown = model_with(faces[0], expression, kind=self.mesh)
-        moving = model_with(faces[0], expression, kind=self.mesh, level=1, blend_shapes=True)
+        shown = model_with(face, expression, kind=self.mesh)
+        moving = model_with(face, expression, kind=self.mesh, level=1, blend_shapes=True)
+        turn = turn if self.keep_pose else prepared.camera.rotation
         return {"_transfer.png": seen_from(shown, turn, self.size, self.mesh), "_transfer.glb": moving}
 
 
@@ -385,6 +405,10 @@ def _largest(reconstructor: Reconstructor, path: Path) -> FaceResult:
         return reconstructor(read_image(path))[0]
     except UserError as error:
         raise UserError(item_error(error, path)) from error
+
+
+def _tell(line: str) -> None:
+    print(f"tfface apply: {line}", file=sys.stderr)
 
 
 def _check_side(size: int) -> None:

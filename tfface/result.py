@@ -37,8 +37,9 @@ from tfface.viz.detail import DISPLACEMENT_NOTE, Detail, write_maps
 from tfface.viz.head_model import head_model, iris_colour, with_detail
 from tfface.viz.model_view import model_view
 from tfface.viz.overlay import blend, depth_view, face_window, overlay_window, render_colored, shrunk
+from tfface.viz.posed_head import posed_head
 from tfface.viz.sheet import contact_sheet
-from tfface.viz.skin import SkinTexture, posed_head, seen_vertices, skin_texture
+from tfface.viz.skin import SkinTexture, seen_vertices, skin_texture
 from tfface.viz.texture import face_texture, vertex_colors
 
 RIGID_REGIONS = (1, 2, 3)  # face, eyes, nose: what the expression moves least

@@ -15,7 +15,7 @@ from tfface.geometry.raster import interpolate, rasterize, vertex_normals
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.result import FaceResult
 from tfface.viz.chart_albedo import chart_albedo
-from tfface.viz.skin import posed_head
+from tfface.viz.posed_head import posed_head
 
 PIXELS = 400
 EVEN = np.array([[1.1] * 3] + [[0.0] * 3] * 8)

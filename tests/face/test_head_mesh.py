@@ -106,9 +106,23 @@ def test_the_chart_of_the_head_holds_that_of_the_face() -> None:
     assert np.abs(uv[face.head(2).mirror] - [1, 0] - uv * [-1, 1]).max() < 1e-5
     a, b, c = (uv[face.head(2).triangles[:, k]].astype(np.float64) for k in range(3))
     areas = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
-    assert (areas * np.sign(np.median(areas)) <= 0).mean() < 0.002
+    assert (areas * np.sign(np.median(areas)) <= 0).mean() < 0.0005
     inner = face.head_to_face(2)
     assert (crop[inner[inner >= 0]] == np.flatnonzero(inner >= 0)).all()
+
+
+def test_every_level_has_the_same_colours_at_the_same_places() -> None:
+    """An edge's middle lies in the chart where the finer level has its point; at the corners of the face's own chart,
+    which no coarse vertex has, it may be some texels off."""
+    face = load_open_face()
+    uv, crop = head_uv(face), np.zeros(len(head_uv(face)), bool)
+    crop[crop_in_head(face)] = True
+    for level, most in ((0, 0.011), (1, 0.011)):
+        surface = face.head(level)
+        edges = np.unique(np.sort(edges_of(surface.quads), axis=1), axis=0)
+        points = len(surface.vertex_part) + np.arange(len(edges))
+        apart = np.linalg.norm(uv[points] - uv[edges].mean(1), axis=1)[~crop[edges].all(1)]
+        assert np.quantile(apart, 0.99) < 1e-5 and apart.max() < most  # 0.04 and 0.12 where the cage was not laid out
 
 
 def test_what_does_not_exist_is_told() -> None:

@@ -119,6 +119,34 @@ def test_two_people_are_followed_to_their_files(reconstructor: Reconstructor, tm
         predict_video(film, out, reconstructor, Discs(), options, said.append, lambda line: None)
 
 
+def _away_and_back(blue: int) -> list[np.ndarray]:
+    """Somebody at the left with another at the right; both leave; after 2.4 seconds one stands in the middle."""
+    grey = np.full((160, 320, 3), 90, np.uint8)
+    one, other = disc_photo(160, 320, (70.0, 80.0), 24), disc_photo(160, 320, (250.0, 80.0), 20)
+    other[..., 2] = np.where(other[..., 0] > 120, 200, other[..., 2])
+    both = np.where(other[..., :1] > 120, other, one)
+    back = disc_photo(160, 320, (160.0, 90.0), 22)
+    back[..., 2] = np.where(back[..., 0] > 120, blue, back[..., 2])
+    return [both] * 10 + [grey] * 60 + [back] * 10
+
+
+@pytest.mark.parametrize(("blue", "frames"), [(0, (20, 10)), (200, (10, 20)), (100, (10, 10, 10))])
+def test_one_who_comes_back_is_known_by_the_colours(
+    reconstructor: Reconstructor, tmp_path: Path, blue: int, frames: tuple[int, ...]
+) -> None:
+    """Red, magenta, or a third colour: the first one's file, the second one's, or a third."""
+    film = _film(tmp_path / "back.avi", _away_and_back(blue))
+    said: list[str] = []
+    options = Options(level=0, formats=())
+    predict_video(film, tmp_path / "out", reconstructor, Discs(), options, said.append, lambda _: None)
+    written = [json.loads((tmp_path / "out" / f"back_{k}.json").read_text())["frames"] for k in range(len(frames))]
+    assert sorted(len(each) for each in written) == sorted(frames) and not (tmp_path / "out" / "back_3.json").exists()
+    assert ("number 2 of the overlay" in "".join(said)) == (len(frames) == 2)
+    if len(frames) == 2:
+        longer = max(written, key=len)
+        assert longer[:2] == [0, 1] and longer[-1] == 79
+
+
 def test_a_video_without_a_face_leaves_nothing(reconstructor: Reconstructor, tmp_path: Path) -> None:
     film = _film(tmp_path / "grey.avi", [np.full((96, 128, 3), 90, np.uint8)] * 6)
     with pytest.raises(UserError, match="no face that can be followed"):

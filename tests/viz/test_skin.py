@@ -12,8 +12,11 @@ from tfface.geometry.camera import Camera
 from tfface.geometry.raster import interpolate, rasterize, vertex_normals
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.viz.cover import skin_share
+from tfface.viz.glasses import skin_round_eyes
 from tfface.viz.head_model import BROWN, eye_texture, iris_colour
-from tfface.viz.skin import SkinTexture, posed_head, seen_vertices, skin_texture
+from tfface.viz.posed_head import posed_head
+from tfface.viz.shadows import without_shadows
+from tfface.viz.skin import SkinTexture, seen_vertices, skin_texture
 
 NOBODY = np.zeros(150, np.float32), np.zeros(52, np.float32)
 SIZE, PIXELS = 256, 400
@@ -54,7 +57,10 @@ def test_the_head_is_where_the_face_was_seen() -> None:
     face, camera = load_open_face(), _camera(20)
     seen = np.asarray(camera.project(face.mean_face()) + [3.0, -2.0, 50.0], np.float32)
     points = posed_head(seen, *NOBODY, camera)
-    np.testing.assert_allclose(points[crop_in_head(face)], seen, atol=1e-3)
+    crop, radius = crop_in_head(face), np.abs(2 * face.face(2).uv - 1).max(1)
+    np.testing.assert_allclose(points[crop][radius < 0.84], seen[radius < 0.84], atol=1e-3)
+    model = camera.project(face.head(2).vertices(face.mean)) + [3.0, -2.0, 50.0]
+    np.testing.assert_allclose(points[crop], model[crop], atol=0.5)  # nor does the crop's border, subdivided, show
     nape = face.head(2).vertices(face.mean)[:, 2].argmin()
     np.testing.assert_allclose(points[nape, :2], camera.project(face.head(2).vertices(face.mean))[nape, :2], atol=0.1)
 
@@ -138,6 +144,43 @@ def test_hair_over_the_forehead_stays_out_of_the_texture() -> None:
     assert _at_vertices(found[1].colours)[forehead].mean() > 0.35  # skin, made up
 
 
+def test_frames_round_the_eyes_are_no_skin() -> None:
+    """In the face's chart: skin with light from the right, dark frames round the eyes, freckles."""
+    size = 200
+    row, column = np.mgrid[0:size, 0:size] / (size - 1)
+    skin = (np.array([0.7, 0.52, 0.43]) * (0.85 + 0.3 * column)[..., None]).astype(np.float32)
+    face = load_open_face()
+    points = face.face(2).uv[face.landmarks68]
+    middles = [points[first : first + 6].mean(0) for first in (36, 42)]
+    away = [np.hypot(column - middle[0], row - middle[1]) for middle in middles]
+    frames = np.any([np.abs(each - 0.13) < 0.012 for each in away], axis=0) & (row > points[40, 1])
+    spots = (np.abs(row - points[30, 1]) < 0.008) & (np.abs(column - 0.5) < 0.3) & (np.abs(column % 0.1 - 0.05) < 0.008)
+    worn = np.where((frames | spots)[..., None], [0.1, 0.1, 0.12], skin).astype(np.float32)
+    share = skin_round_eyes(worn)
+    assert share[frames].mean() < 0.1 and share[spots & ~frames].mean() > 0.6 and share[row > 0.75].min() == 1
+    assert skin_round_eyes(skin).min() > 0.99
+
+
+def test_a_mask_over_mouth_and_nose_is_not_the_skins_colour() -> None:
+    """Neither the mask nor its light reach the texture; a bare face, lit from above in any hue, stays."""
+    face, points = load_open_face(), _head(0.0)
+    mean = face.head(2).vertices(face.mean)
+    drawn = rasterize(points.astype(np.float32), face.head(2).triangles, PIXELS, PIXELS)
+    nose = mean[crop_in_head(face)[face.landmarks68[28]], 1]
+    below = np.clip((nose - mean[:, 1]) / 100, 0, 0.7)[:, None]
+    skin, green = np.array([0.62, 0.46, 0.38]), np.array([0.3, 0.8, 0.3])
+    found = []
+    for colours in (np.where(mean[:, 1:2] < nose, [0.6, 0.9, 0.7], skin), skin * (1 - below), green * (1 - below)):
+        picture = interpolate(drawn[0], drawn[1], face.head(2).triangles, colours.astype(np.float32))
+        found.append(skin_texture(np.asarray(picture * 255, np.uint8), points, PLAIN, None, SIZE))
+    cheeks = (mean[:, 2] > 90) & (np.abs(mean[:, 0]) > 20) & (np.abs(mean[:, 1] - nose + 35) < 10)
+    masked, bare, in_green = (_at_vertices(each.colours)[cheeks].mean(0) for each in found)
+    assert abs(masked[0] / masked[2] - skin[0] / skin[2]) < 0.15 and np.abs(masked - skin).max() < 0.12
+    assert _at_vertices(found[0].origin)[cheeks, 1].max() < 0.1
+    assert bare[0] / bare[2] > 1.4 and in_green[1] / in_green[0] > 2
+    assert all(_at_vertices(each.origin)[cheeks, 1].mean() > 0.8 for each in found[1:])
+
+
 def test_a_coloured_rim_does_not_spread_over_the_back_of_the_head() -> None:
     """Red light falls on temples, ears and the sides of the cheeks, as a curtain throws it."""
     face, points = load_open_face(), _head(0.0)
@@ -179,6 +222,19 @@ def test_an_albedo_has_no_side_that_is_brighter() -> None:
         found = _at_vertices(skin_texture(image, points, PLAIN, None, SIZE, unlit).colours)
         ratio.append(found[cheeks & (mean[:, 0] > 0)].mean() / found[cheeks & (mean[:, 0] < 0)].mean())
     assert ratio[0] > 1.2 and abs(ratio[1] - 1) < 0.05
+
+
+def test_a_cast_shadow_goes_from_an_albedo_and_freckles_stay() -> None:
+    size = 256
+    row, column = np.mgrid[0:size, 0:size] / (size - 1)
+    skin = np.array([0.6, 0.45, 0.38]) * (0.9 + 0.2 * row)[..., None]
+    freckle = np.hypot(row - 0.5, column - 0.7) < 0.015
+    shadow = (column < 0.4) & (np.abs(row - 0.5) < 0.25)
+    shown = (skin * np.where(shadow, 0.5, 1.0)[..., None] * np.where(freckle, 0.6, 1.0)[..., None]).astype(np.float32)
+    found = without_shadows(shown)
+    inside = (column < 0.37) & (np.abs(row - 0.5) < 0.2) & (column > 0.03)
+    assert np.abs(found - skin)[inside].mean() < 0.06 < np.abs(shown - skin)[inside].mean()
+    np.testing.assert_allclose(found[column > 0.62], shown[column > 0.62], atol=0.01)  # the other half, its freckle too
 
 
 def test_irises_tell_their_colour_where_they_are_large_enough() -> None:

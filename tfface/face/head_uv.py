@@ -1,7 +1,9 @@
 """A chart of the whole head: the face's own in the middle of a square, the rest of skull and neck in a frame round it.
 
 The face's chart fills a square, so what is left of the head is a ring between that square and the neck's border. It is
-laid out by averaging (Tutte 1963) in the two coordinates of a ring: how far out, and which way from the middle.
+laid out by averaging (Tutte 1963) in the two coordinates of a ring: how far out, and which way from the middle. So the
+cage is laid out; where its quads fold, at the square's corners, they are unfolded. Finer levels lie within the cage's
+quads, so that every level has the same colours at the same places.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ FRAME = 0.14
 ON_LINE_MM = 1e-2
 CROWN = 0.6
 """Averaging alone crowds the crown at the inner border of the ring; this power of the way outwards spreads it."""
+LEAST_CORNER, FOLD_COST = 0.25, 1e-2
+"""Of the usual corner's area: no quad of the ring shall have a smaller one; and what the lack of one costs, where an
+edge that moves by the square's side costs 1."""
 
 
 @lru_cache(maxsize=2)
@@ -34,10 +39,24 @@ def head_uv(face: OpenFace) -> NDArray[np.float32]:
 
 
 def _head_uv(face: OpenFace) -> NDArray[np.float32]:
-    surface, crop = face.head(MAX_LEVEL), crop_in_head(face)
-    edges, points = edges_of(surface.quads), surface.vertices(face.mean)
-    uv = np.full((len(points), 2), np.nan)
-    uv[crop] = from_face_chart(face.face(MAX_LEVEL).uv)
+    crop = crop_in_head(face)
+    own = np.full((len(face.head(MAX_LEVEL).vertex_part), 2), np.nan)
+    own[crop] = from_face_chart(face.face(MAX_LEVEL).uv)
+    uv = _cage_uv(face, own[: len(face.mean)])
+    for level in range(MAX_LEVEL):
+        quads = face.head(level).quads
+        ends = np.take(uv, _undirected(quads), axis=0).mean(1)
+        corners = np.where(quads[..., None] >= 0, uv[quads], np.nan)
+        uv = np.concatenate([uv, ends, np.nanmean(corners, axis=1)])
+        known = own[: len(uv)]
+        uv = np.where(np.isnan(known), uv, known)
+    return uv.astype(np.float32)
+
+
+def _cage_uv(face: OpenFace, known: FloatArray) -> NDArray[np.float64]:
+    """Places `[C,2]` of the cage's points, of which those of the crop are `known` `[C,2]`, the others NaN."""
+    quads, points = face.head(0).quads, np.asarray(face.mean, np.float64)
+    edges, uv = edges_of(quads), np.array(known)
     neck = _border(edges)
     middle = points[neck].mean(0)
     uv[neck] = _on_square(np.arctan2(points[neck, 0] - middle[0], points[neck, 2] - middle[2]), np.ones(len(neck)))
@@ -51,7 +70,43 @@ def _head_uv(face: OpenFace) -> NDArray[np.float32]:
     outwards = (1 - 2 * FRAME) + 2 * FRAME * np.clip(share, 0, 1) ** CROWN
     angle = _averaged(edges, angle)
     uv[free] = _on_square(np.copysign(angle, points[:, 0]), outwards)[free]
-    return uv.astype(np.float32)
+    ring = np.setdiff1d(np.arange(len(quads)), face.crop_quads)
+    unfolded = _unfolded(uv, quads[ring], np.flatnonzero(free))
+    return np.where(free[:, None], (unfolded + [1, 0] + unfolded[face.head(0).mirror] * [-1, 1]) / 2, uv)
+
+
+def _unfolded(uv: FloatArray, quads: NDArray[np.integer], free: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The places `[C,2]` with those of `free` moved until no quad `[Q,4]` is folded, or hardly any, and edges are
+    as they were as far as they can be."""
+    from scipy.optimize import minimize
+
+    edges = np.unique(np.sort(edges_of(quads), axis=1), axis=0)
+    corner, after, before = (np.roll(quads, shift, axis=1).ravel() for shift in (0, -1, 1))
+    turn = np.sign(np.median(_cross(uv[after] - uv[corner], uv[before] - uv[corner])))
+    least = LEAST_CORNER * np.median(turn * _cross(uv[after] - uv[corner], uv[before] - uv[corner]))
+    rows = np.concatenate([edges[:, 0], edges[:, 1], after, before, corner])
+
+    def cost(moved: FloatArray) -> tuple[float, FloatArray]:
+        now = np.array(uv)
+        now[free] = moved.reshape(-1, 2)
+        apart = (now - uv)[edges[:, 0]] - (now - uv)[edges[:, 1]]
+        one, other = now[after] - now[corner], now[before] - now[corner]
+        short = np.maximum(1 - turn * _cross(one, other) / least, 0)
+        pull = (-2 * FOLD_COST * turn / least) * short[:, None]
+        by_one, by_other = pull * other[:, ::-1] * [1, -1], pull * one[:, ::-1] * [-1, 1]
+        slopes = np.concatenate([2 * apart, -2 * apart, by_one, by_other, -by_one - by_other])
+        gradient = np.stack([np.bincount(rows, slopes[:, k], len(uv)) for k in range(2)], 1)
+        value = float(np.square(apart).sum() + FOLD_COST * np.square(short).sum())
+        return value, np.asarray(gradient[free].ravel(), np.float64)
+
+    result = np.array(uv, np.float64)
+    found = minimize(cost, uv[free].ravel(), jac=True, method="L-BFGS-B", options={"maxiter": 1000})
+    result[free] = found.x.reshape(-1, 2)
+    return result
+
+
+def _cross(one: FloatArray, other: FloatArray) -> FloatArray:
+    return np.asarray(one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0])
 
 
 def _averaged(edges: NDArray[np.int64], values: FloatArray) -> NDArray[np.float64]:

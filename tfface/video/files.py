@@ -102,15 +102,19 @@ def animated_model(performer: Performer, width: int, height: int, name: str, kin
     iris = iris_colour(best.image, *best.shape, best.camera, best.head_points)
     still = np.zeros(len(load_open_face().expression_names), np.float32)
     model = head_model(head_mesh(kind, level), performer.identity, still, best.skin(), iris, True, name)
+    moves = animation(performer, positions_mm(performer.moments, width, height))
+    return Model(model.name, model.meshes, model.weights, moves)
+
+
+def animation(performer: Performer, places: NDArray[np.floating]) -> Animation:
+    """How face and head move, the head from place to place `[T,3]` (mm)."""
     moments = performer.moments
-    begin = moments[0].seconds
-    moves = Animation(
-        np.array([moment.seconds - begin for moment in moments]),
+    return Animation(
+        np.array([moment.seconds - moments[0].seconds for moment in moments]),
         np.array([moment.expression for moment in moments]),
         np.array([moment.quaternion for moment in moments]),
-        positions_mm(moments, width, height),
+        np.asarray(places),
     )
-    return Model(model.name, model.meshes, model.weights, moves)
 
 
 def save_performer(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from tfface.face.found import PointModel
+from tfface.face.found import Found, PointModel
 from tfface.face.layout import CROP_SIZE
 from tfface.face.open_model import load_open_face
 from tfface.face.several import Person
@@ -71,6 +71,7 @@ class Performer:
     def __post_init__(self) -> None:
         self._person = None if self.points is None else Person(self.points)
         self._views: list[FloatArray] = []
+        self._founds: list[Found] = []
         self._mean, self._best_worth = np.zeros(load_open_face().num_identity), 0.0
         self._expression = OneEuro(EXPRESSION_CUTOFF, EXPRESSION_BETA, self.smooth)
         self._turn = OneEuroTurn(TURN_CUTOFF, TURN_BETA, self.smooth)
@@ -104,6 +105,19 @@ class Performer:
         self._keep_best(result, camera)
         return moment
 
+    def join(self, later: Performer) -> None:
+        """Takes in the same person's later appearance: one identity of both."""
+        if self._person is None:
+            share = len(later.moments) / (len(self.moments) + len(later.moments))
+            self._mean = self._mean + (later._mean - self._mean) * share
+        else:
+            for found in later._founds[: MOST_VIEWS - len(self._founds)]:
+                self._person.add(found)
+                self._founds.append(found)
+        self.moments += later.moments
+        if later._best_worth > self._best_worth:
+            self.best, self._best_worth = later.best, later._best_worth
+
     def _observed(self, result: FaceResult) -> tuple[FloatArray, Camera]:
         """Expression and camera in a frame, with the identity that is known."""
         if self._person is None or result.found is None or result.decoded is None:
@@ -113,6 +127,7 @@ class Performer:
         turn = result.pose.rotation
         if len(self._views) < MOST_VIEWS and all(_apart_deg(turn, each) > NEW_VIEW_DEG for each in self._views):
             self._views.append(turn)
+            self._founds.append(result.found)
             numbers = self._person.add(result.found)
         else:
             numbers = self._person.look(result.found)

@@ -21,6 +21,7 @@ from tfface.io.film import FAST, film
 from tfface.runtime import find_network
 from tfface.video.draw import draw_over
 from tfface.video.files import save_performer
+from tfface.video.look import Look
 from tfface.video.person import Performer
 from tfface.video.source import Frame, Video, open_video
 from tfface.video.track import Tracker
@@ -28,6 +29,8 @@ from tfface.video.track import Tracker
 LEAST_FRAMES = 5
 """A face seen in fewer is none, or nobody's of the performance."""
 MOST_TOLD, MOST_PEOPLE = 5, 64
+SAME_LOOK = 4.5
+"""Colours (CIELAB) that differ by less are of one person who left and came back."""
 Say = Callable[[str], None]
 
 
@@ -109,12 +112,37 @@ def predict_video(
                 raise
         _tell(counts, video, time.perf_counter() - start, say)
         lasting = [number for number, each in people.items() if len(each.moments) >= LEAST_FRAMES]
-        people = {number: people[number] for number in sorted(lasting)[:MOST_PEOPLE]}
+        people = _one_each({number: people[number] for number in sorted(lasting)}, say)
         if not people:
-            raise UserError(f"{source} shows no face that can be followed: give a video in which faces are larger.")
+            raise _no_face(source)
     about_video = {"name": video.name, "fps": video.fps, "width": size[0], "height": size[1]}
     about_video |= {"frames": counts.frames, "broken": counts.broken}
     return ([film_path] if add is not None else []) + _save(people, out, video.name, about_video, options)
+
+
+def longest_performance(
+    source: Path, reconstructor: Reconstructor, detector: Detector, seconds: float, say: Say
+) -> tuple[Performer, float]:
+    """Whoever is seen longest in the first `seconds` of a video, and its frames a second.
+
+    Raises:
+        UserError: the video cannot be read, or shows no face.
+    """
+    people: dict[int, Performer] = {}
+    options, counts, tracker = Options(), _Counts(), Tracker(detector)
+    with open_video(source) as video:
+        for frame in video.frames():
+            if frame.seconds >= seconds:
+                break
+            _one_frame(frame, reconstructor, tracker, people, options, counts, say)
+        longest = max(people.values(), key=lambda each: len(each.moments), default=None)
+        if longest is None or len(longest.moments) < LEAST_FRAMES:
+            raise _no_face(source)
+        return longest, video.fps
+
+
+def _no_face(source: Path) -> UserError:
+    return UserError(f"{source} shows no face that can be followed: give a video in which faces are larger.")
 
 
 def _one_frame(
@@ -142,6 +170,21 @@ def _one_frame(
             draw_over(canvas, performer, performer.add(result, frame.number, frame.seconds), track.number)
     counts.faceless += not any(sure)
     return canvas
+
+
+def _one_each(people: dict[int, Performer], say: Say) -> dict[int, Performer]:
+    """Whoever comes back, and looks as before, is one person with who left."""
+    looks = {number: Look.of(each.best) for number, each in people.items() if each.best is not None}
+    kept: dict[int, Performer] = {}
+    for number, performer in people.items():
+        gone = [each for each in kept if kept[each].moments[-1].frame < performer.moments[0].frame]
+        before = min(gone, key=lambda each: looks[each].unlike(looks[number]), default=number)
+        if before != number and looks[before].unlike(looks[number]) < SAME_LOOK:
+            say(f"number {number} of the overlay is number {before}, who came back")
+            kept[before].join(performer)
+        elif len(kept) < MOST_PEOPLE:
+            kept[number] = performer
+    return kept
 
 
 def _tell(counts: _Counts, video: Video, seconds: float, say: Say) -> None:

@@ -18,6 +18,8 @@ SAME_FACE = 0.25
 """Boxes that share so much of their union are of the same face."""
 BACK_WITHIN_SECONDS = 2.0
 """A face that was lost, and is found again within this time where it was, is the same person's."""
+LEAST_PIXELS = 8.0
+"""Faces that seem smaller are gone."""
 UNSURE = 0.06
 """Of the face's size: a network that errs by so much, as it says itself, sees no face any more."""
 
@@ -64,9 +66,9 @@ class Tracker:
         """What came of it: whether each still is a face. The next frame's crops are those of its landmarks."""
         sure = []
         for track, result in zip(tracks, results, strict=True):
-            box, roll = next_crop(result.landmarks68_2d, result.box, float(np.radians(result.crop_roll_deg)))
             sure.append(_is_face(result))
             if sure[-1]:
+                box, roll = next_crop(result.landmarks68_2d, result.box, float(np.radians(result.crop_roll_deg)))
                 left, top, right, bottom = box.tolist()
                 track.found = Detection((left, top, right, bottom), track.found.score, "blazeface", roll_rad=roll)
                 track.seen_seconds = seconds
@@ -114,7 +116,7 @@ def _is_face(result: FaceResult) -> bool:
     points = result.landmarks68_2d[:, :2]
     middle, size = points.mean(0), float(np.sqrt(np.prod(np.ptp(points, axis=0))))
     height, width = result.image.shape[:2]
-    if not (0 <= middle[0] <= width and 0 <= middle[1] <= height):
+    if size < LEAST_PIXELS or not (0 <= middle[0] <= width and 0 <= middle[1] <= height):
         return False
     known = result.landmark_deviations_px
     return known is None or float(known.mean()) < UNSURE * size

@@ -28,7 +28,7 @@ UNLIKE = 0.4
 """Colours that differ by this share from the face's own are no skin at the rim; by half of it they may be skin."""
 BEARD, BEARD_ENDS = 0.24, 0.8
 """A chin that is darker than the face by this share is bearded; so far from the middle beards reach, as `RIM`."""
-ROUNDS = 4
+ROUNDS, LEAST_TEXELS = 4, 30
 
 
 def skin_share(colours: FloatArray, seen: FloatArray) -> NDArray[np.float32]:
@@ -48,7 +48,9 @@ def skin_share(colours: FloatArray, seen: FloatArray) -> NDArray[np.float32]:
     both = own * weight[..., None] + own[:, ::-1] * mirrored[..., None]
     both /= np.maximum(weight + mirrored, 1e-3)[..., None]
     sure = zones.core & known
-    if np.count_nonzero(sure) < 0.2 * np.count_nonzero(zones.core):
+    if np.count_nonzero(sure) < 0.2 * np.count_nonzero(zones.core):  # under a mask
+        sure = above_brows() & known
+    if np.count_nonzero(sure) < LEAST_TEXELS:
         return np.ones(np.shape(seen), np.float32)
     usual = np.median(both[sure], axis=0)
     shown = np.where((known & ~zones.features)[..., None], both, usual)
@@ -60,6 +62,24 @@ def skin_share(colours: FloatArray, seen: FloatArray) -> NDArray[np.float32]:
     if bearded:
         cover &= ~zones.beard
     return _soft(_whole(cover, zones), np.shape(seen)[0])
+
+
+def chart_landmarks(size: int = TEXELS) -> NDArray[np.float32]:
+    """`[68,2]` column and row of the landmarks in the face's chart."""
+    face = load_open_face()
+    return np.asarray(face.face(2).uv[face.landmarks68] * (size - 1), np.float32)
+
+
+def chart_hull(numbers: list[int], grown: int = 1, size: int = TEXELS) -> Mask:
+    """`[size,size]` what lies between these landmarks, and some texels beyond."""
+    mask = np.zeros((size, size), np.uint8)
+    cv2.fillConvexPoly(mask, cv2.convexHull(np.round(chart_landmarks(size)[numbers]).astype(np.int32)), 1)
+    return np.asarray(cv2.dilate(mask, np.ones((grown, grown), np.uint8)) > 0)
+
+
+def above_brows() -> Mask:
+    """`[TEXELS,TEXELS]` the forehead's lower middle."""
+    return np.roll(chart_hull([19, 20, 21, 22, 23, 24], 9), -9, axis=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,15 +97,8 @@ class _Zones:
 
 @lru_cache(maxsize=1)
 def _zones() -> _Zones:
-    face = load_open_face()
-    points = face.face(2).uv[face.landmarks68] * (TEXELS - 1)
+    points, hull = chart_landmarks(), chart_hull
     row, column = np.mgrid[0:TEXELS, 0:TEXELS]
-
-    def hull(numbers: list[int], grown: int) -> Mask:
-        mask = np.zeros((TEXELS, TEXELS), np.uint8)
-        cv2.fillConvexPoly(mask, cv2.convexHull(np.round(points[numbers]).astype(np.int32)), 1)
-        return np.asarray(cv2.dilate(mask, np.ones((grown, grown), np.uint8)) > 0)
-
     core = hull([39, 42, 31, 35, 27], 3) | hull([40, 41, 31, 48], 3) | hull([46, 47, 35, 54], 3)
     brows = [hull(list(range(first, first + 5)), 9) for first in (17, 22)]
     others = [hull(list(range(*ends)), grown) for *ends, grown in ((36, 42, 7), (42, 48, 7), (48, 60, 7), (31, 36, 5))]

@@ -171,7 +171,7 @@ def iris_colour(
     Args:
         image: `[H,W,3]` uint8 RGB.
         identity, expression, camera: of the person in it.
-        head: `[61129,3]` where the camera sees the head (`tfface.viz.skin.posed_head`); it may hide the eyes.
+        head: `[61129,3]` where the camera sees the head (`tfface.viz.posed_head`); it may hide the eyes.
         seen: `[61129]` `tfface.viz.skin.seen_vertices` of it, where it is known.
     """
     face, mesh = load_open_face(), head_mesh("face", 1)

@@ -15,18 +15,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 import cv2
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from tfface.face.head_uv import FRAME, crop_in_head, head_uv, to_face_chart
+from tfface.face.head_uv import FRAME, crop_in_head, head_uv
 from tfface.face.open_model import MAX_LEVEL, AlbedoBasis, load_open_face
 from tfface.face.position_map import blending, texel_tables
-from tfface.geometry.camera import Camera
-from tfface.geometry.cut import edges_of
 from tfface.geometry.harmonics import harmonic_functions
 from tfface.geometry.raster import rasterize, vertex_normals
 from tfface.geometry.subdivide import triangulate
@@ -35,6 +32,9 @@ from tfface.io.kept import kept
 from tfface.viz.chart_albedo import END, chart_albedo, chart_radius
 from tfface.viz.completion import SMOOTH_TEXELS, as_bytes, bands, completed
 from tfface.viz.cover import skin_share
+from tfface.viz.glasses import skin_round_eyes
+from tfface.viz.mask import mask_share
+from tfface.viz.shadows import without_shadows
 from tfface.viz.texture import sample_photo
 
 FloatArray = NDArray[np.floating]
@@ -49,9 +49,6 @@ UNLIKE = (0.2, 0.34)
 """What is made up goes by colours that differ from the guide's by less than this share, not by what differs more."""
 STRANDS = 0.05
 """Of the texture's side: so wide is the surrounding that goes with such colours."""
-CALM, CALM_STEPS = (0.93, 0.98), 40
-"""Outside that of it normals are smoothed, so often: round the face's border a network's answer is folded."""
-FADE_MM = 40.0
 MEAN_SHARE = 0.003
 """What the mean of all that is known counts in each texel that is made up: some twenty texels from what is known it
 prevails, so that the rim's chance colour does not spread over the back of the head."""
@@ -72,44 +69,6 @@ class SkinTexture:
     colours: NDArray[np.uint8]
     origin: NDArray[np.uint8]
     light: NDArray[np.float32]
-
-
-def posed_head(vertices: FloatArray, identity: FloatArray, expression: FloatArray, camera: Camera) -> FloatArray:
-    """The whole head `[61129,3]` in the photograph (u, v, depth in pixels).
-
-    The face is where the network saw it, the rest where the camera sees the model; between the two what differs fades
-    away over some centimetres.
-
-    Args:
-        vertices: `[53833,3]` the face crop in the photograph.
-        identity, expression, camera: of the model that was fitted to it.
-    """
-    face, (crop, rest, nearest, share) = load_open_face(), _around_the_crop()
-    points = np.asarray(camera.project(face.head(MAX_LEVEL).vertices(face.cage(identity, expression))), np.float64)
-    beside = np.asarray(vertices, np.float64) - points[crop]
-    points[:, 2] += beside[:, 2].mean()
-    beside[:, 2] -= beside[:, 2].mean()
-    points[rest] += beside[nearest] * share
-    points[crop] = vertices
-    return points
-
-
-@lru_cache(maxsize=1)
-def _around_the_crop() -> tuple[NDArray[Any], ...]:
-    """The head's vertices that the crop has, the rest, of each of these the nearest on the crop's border, and by how
-    much it follows that `[R,1]`."""
-    return kept("around_the_crop", load_open_face().checksum, _find_around_the_crop)
-
-
-def _find_around_the_crop() -> tuple[NDArray[Any], ...]:
-    from scipy.spatial import cKDTree
-
-    face = load_open_face()
-    mean, crop = face.head(MAX_LEVEL).vertices(face.mean), crop_in_head(face)
-    rest = np.setdiff1d(np.arange(len(mean)), crop)
-    border = np.flatnonzero(np.abs(2 * face.face(MAX_LEVEL).uv - 1).max(1) > 0.99)
-    distance, nearest = cKDTree(mean[crop[border]]).query(mean[rest])
-    return crop, rest, border[nearest], np.clip(1 - distance / FADE_MM, 0, 1)[:, None]
 
 
 def seen_vertices(points: FloatArray, triangles: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -155,19 +114,25 @@ def skin_texture(
     """
     tables = _tables(size)
     own = chart_albedo(albedo, coefficients, size)
-    seen, _, shading, light = head_light(image, points, own, seen)
+    seen = _in_picture(image, points, seen)
     texels = tables.gather(np.concatenate([points[:, :2], seen[:, None]], axis=1))
+    shown = sample_image(image, texels)
+    mask = _mask(shown, texels[..., 2])
+    if mask is not None:
+        texels[..., 2] *= 1 - mask
+        seen = seen * (1 - _at_vertices(mask))
+    _, _, shading, light = head_light(image, points, own, seen)
     lit = tables.gather(shading)
     guide = np.empty_like(lit)
     for rows in bands(size):
         guide[rows] = lit[rows] * own[rows]
-    shown = sample_image(image, texels)
-    covered = 1 - _skin_share(shown, own, guide, texels[..., 2])
-    weight = texels[..., 2] * (1 - _outwards(covered)) * tables.inside
-    skin = (1 - covered) * (1 - _larger(_unlike(shown, guide), size))
+    plain = shown[_inner(size)] / np.float32(255) * own[_inner(size)] / np.maximum(guide[_inner(size)], 0.02)
+    bare, eyes = _of_face(skin_share(plain, texels[_inner(size)][..., 2]), 1, size), skin_round_eyes(plain)
+    weight = texels[..., 2] * (1 - _outwards(1 - bare)) * tables.inside * _of_face(eyes, 1, size)
+    skin = bare * (1 - _larger(_unlike(shown, guide), size))
     whole, origin = _completed(shown, guide, weight[..., None], skin[..., None])
     if unlit:
-        whole = as_bytes(whole / np.float32(255) * light / np.maximum(lit, 0.02))
+        whole = as_bytes(without_shadows(whole / np.float32(255) * light / np.maximum(lit, 0.02)))
     return SkinTexture(whole, origin, light)
 
 
@@ -187,11 +152,17 @@ def head_light(
         colour on it `[V,3]`; the light's colour on the face on the whole `[3]`.
     """
     triangles = load_open_face().head(MAX_LEVEL).triangles
-    seen = seen_vertices(points, triangles) if seen is None else seen
-    seen = seen * ((points[:, :2] >= 0).all(1) & (points[:, 0] <= image.shape[1]) & (points[:, 1] <= image.shape[0]))
-    normals = _calmed(vertex_normals(np.asarray(points * [1, -1, 1], np.float32), triangles))
+    seen = _in_picture(image, points, seen)
+    normals = vertex_normals(np.asarray(points * [1, -1, 1], np.float32), triangles)
     shading, light = _shading(image, points, normals, seen, albedo)
     return seen, normals, shading, light
+
+
+def _in_picture(image: NDArray[np.uint8], points: FloatArray, seen: FloatArray | None) -> NDArray[np.float32]:
+    """`seen_vertices`, 0 beside the photograph."""
+    seen = seen_vertices(points, load_open_face().head(MAX_LEVEL).triangles) if seen is None else seen
+    inside = (points[:, :2] >= 0).all(1) & (points[:, 0] <= image.shape[1]) & (points[:, 1] <= image.shape[0])
+    return np.asarray(seen * inside, np.float32)
 
 
 def merged_skin(skins: Sequence[SkinTexture]) -> SkinTexture:
@@ -220,15 +191,30 @@ def merged_skin(skins: Sequence[SkinTexture]) -> SkinTexture:
     return SkinTexture(as_bytes(total / shares / 255), as_bytes(origin), skins[0].light)
 
 
-def _skin_share(shown: NDArray[np.uint8], own: FloatArray, guide: FloatArray, seen: FloatArray) -> NDArray[np.float32]:
-    """`skin_share` in the head's chart `[T,T]`, of the colours with the guide's light divided out; 1 beyond the
-    face's."""
-    start = round(FRAME * (len(seen) - 1))
-    inner = (slice(start, len(seen) - start),) * 2
-    share = np.ones(np.shape(seen), np.float32)
-    unlit = shown[inner] / np.float32(255) * own[inner] / np.maximum(guide[inner], 0.02)
-    share[inner] = skin_share(unlit, seen[inner])
-    return share
+def _inner(size: int) -> tuple[slice, slice]:
+    """The face's own chart in the head's."""
+    start = round(FRAME * (size - 1))
+    return (slice(start, size - start),) * 2
+
+
+def _mask(shown: NDArray[np.uint8], seen: FloatArray) -> NDArray[np.float32] | None:
+    """`mask_share` in the head's chart `[T,T]`."""
+    inner = _inner(len(seen))
+    share = mask_share(shown[inner] / np.float32(255), seen[inner])
+    return None if share is None else _of_face(share, 0, len(seen))
+
+
+def _of_face(share: FloatArray, beyond: float, size: int) -> NDArray[np.float32]:
+    """A map of the face's own chart in the head's `[T,T]`, `beyond` it one value."""
+    result = np.full((size, size), beyond, np.float32)
+    result[_inner(size)] = share
+    return result
+
+
+def _at_vertices(values: FloatArray) -> FloatArray:
+    """What a map `[T,T]` of the head's chart has at each vertex `[V]`."""
+    column, row = np.round(head_uv(load_open_face()) * (len(values) - 1)).astype(int).T
+    return values[row, column]
 
 
 def _completed(
@@ -262,34 +248,6 @@ def _unlike(shown: NDArray[np.uint8], guide: FloatArray) -> NDArray[np.float32]:
     unlike = _ramp(np.asarray(blurred, np.float32), *UNLIKE)
     around = cv2.dilate(unlike, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     return np.asarray(cv2.GaussianBlur(around, (0, 0), reach / 4), np.float32)
-
-
-def _calmed(normals: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The head's normals `[61129,3]`, smoothed over the mesh from the face's border on."""
-    rows, near = _beyond()
-    calm = np.array(normals)
-    for _ in range(CALM_STEPS):
-        calm[rows] = near @ calm
-    return np.asarray(calm / np.maximum(np.linalg.norm(calm, axis=1, keepdims=True), 1e-9), np.float32)
-
-
-@lru_cache(maxsize=1)
-def _beyond() -> tuple[NDArray[np.int64], sp.csr_matrix]:
-    """The vertices beyond the face's border, and what each is after one step of smoothing `[R,61129]`."""
-    rows, size, *step = kept("beyond_the_face", load_open_face().checksum, _find_beyond)
-    return rows, sp.csr_matrix(tuple(step), shape=(len(rows), int(size)))
-
-
-def _find_beyond() -> tuple[NDArray[Any], ...]:
-    face = load_open_face()
-    edges, radius = edges_of(face.head(MAX_LEVEL).quads), np.abs(2 * to_face_chart(head_uv(face)) - 1).max(1)
-    links = sp.csr_matrix((np.ones(len(edges)), tuple(edges.T)), shape=(len(radius),) * 2)
-    links = ((links + links.T) > 0).astype(np.float32)
-    mean = sp.diags(1 / np.maximum(np.asarray(links.sum(1)).ravel(), 1)) @ links
-    share = _ramp(radius, *CALM)
-    rows = np.flatnonzero(share)
-    step = (sp.diags(1 - share) + sp.diags(share) @ mean).tocsr()[rows].astype(np.float32)
-    return rows, np.array(len(radius)), step.data, step.indices, step.indptr
 
 
 def _outwards(unlike: FloatArray) -> NDArray[np.float32]:
