@@ -18,7 +18,7 @@ from tfface.viz.texture import sample_photo
 
 FloatArray = NDArray[np.floating]
 CELLS, STEP = 8, 3
-"""Of the head's chart along a side; each so manieth vertex is looked at."""
+"""Cells along a side of the head's chart; every third vertex is looked at."""
 LEAST_SEEN, LEAST_CELLS = 0.15, 4
 LIGHTNESS = 0.5
 """What a difference in lightness counts beside one in hue: it changes with the way that one looks."""
