@@ -55,6 +55,9 @@ class Options:
 def main(argv: list[str] | None = None) -> int:
     """Kills; 0 when nothing was lost."""
     options = tyro.cli(Options, args=argv, prog="kills")
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell's `&` ignores it, and children inherit that
     options.place.mkdir(parents=True, exist_ok=True)
     lost = 0
     for name in options.scenarios:
@@ -91,6 +94,8 @@ class Killer:
             if self.scenario.made(folder) != truth:
                 self.faults.append(f"{folder} differs from the undisturbed {whole}")
             rounds += 1
+            so_far = {"scenario": self.name, "kills": self.kills, "rounds": rounds, "faults": self.faults}
+            print(json.dumps(so_far), file=sys.stderr, flush=True)
         return {"scenario": self.name, "kills": self.kills, "rounds": rounds, "seconds": round(seconds, 1)} | {
             "faults": self.faults
         }

@@ -129,7 +129,12 @@ def _column(table: Path) -> Iterator[str]:
         name = next((column for column in COLUMNS if column in names), names[0] if len(names) == 1 else None)
     if name is None:
         raise UserError(f"{table} has columns {', '.join(names)}, none of which is called path or url: rename one.")
-    for batch in opened.iter_batches(columns=[name]):
+    batches = opened.iter_batches(columns=[name])
+    while True:
+        with reading(table, _WHAT, "give another Parquet file"):
+            batch = next(batches, None)
+        if batch is None:
+            return
         for value in batch[0].to_pylist():
             if not isinstance(value, str):
                 raise UserError(f"{table}: column {name} holds {value!r}, no path or URL: remove that row.")

@@ -27,6 +27,7 @@ from tfface.io.reading import reason
 from tfface.io.records import damaged_shard
 from tfface.losses.identity import Network
 from tfface.models import maps, rnet
+from tfface.training import columns
 from tfface.training.checkpoint import RunState
 from tfface.training.feed import Feed
 from tfface.training.metrics import landmark_errors
@@ -34,7 +35,7 @@ from tfface.training.pictures import Draw
 from tfface.training.position_map import MakeDatasets, Session, run_session
 from tfface.training.schedule import make_optimizer
 from tfface.training.weak_face import FaceMaker
-from tfface.training.weak_losses import Truth, WeakLosses, active
+from tfface.training.weak_losses import Truth, WeakLosses
 from tfface.training.weak_pictures import FacePictures
 
 _OF_RECORDS = ("Feature", "feature", "parse", "JPEG", "PNG", "image", "records")
@@ -132,11 +133,11 @@ class WeakSession(Session):
 
     def parts(self) -> tuple[str, ...]:
         """The losses that are on, and the landmark error."""
-        return (*active(self.config), "nme68")
+        return (*columns.active(self.config), "nme68")
 
     def columns(self) -> tuple[str, ...]:
         """Each of them in training and in validation."""
-        return tuple(f"{prefix}{name}" for name in self.parts() for prefix in ("", "val_"))
+        return columns.both(self.parts())
 
     def prepared(self, images: tf.Tensor, truth: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Maps in network units, and the landmarks that follow from them where there are no others."""

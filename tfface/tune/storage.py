@@ -129,10 +129,19 @@ class Storage:
             return dict(asked)
 
     def trials(self) -> list[Trial]:
-        """All trials that have begun, in the order of their numbers, as Ray left them: also while the sweep runs."""
-        statuses = self._statuses()
+        """All trials that have begun, in the order of their numbers, as Ray left them: also while the sweep runs.
+
+        Raises:
+            UserError: what lies there is damaged.
+        """
+        with reading(self.path(TRIALS), "Ray's state of a sweep", "begin another sweep"):
+            statuses = self._statuses()
         names = [name for name in self.names(TRIALS) if self.exists(TRIALS, name, "params.json")]
-        return [self._trial(name, statuses) for name in names]
+        found = []
+        for name in names:
+            with reading(self.path(TRIALS, name), "a trial of a sweep", "remove that folder, or begin another sweep"):
+                found.append(self._trial(name, statuses))
+        return found
 
     def _trial(self, name: str, statuses: dict[str, str]) -> Trial:
         curve = {}

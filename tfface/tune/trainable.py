@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-JUDGED = "val_nme_face"
-"""The error that all regimes can be judged by; the weakly supervised one does not write it, so it is added here."""
+from tfface.training.columns import JUDGED
+
 SWEEP = "sweep"
 """The key of a trial's configuration that holds what is the same in all trials."""
 
