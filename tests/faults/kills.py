@@ -31,6 +31,8 @@ import tyro
 from tests.faults.scenarios import SCENARIOS, SPACE, TOY
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+TOO_BUSY = "timed out during startup"
+"""How Ray says that it could not start within half a minute, three times; the same command is begun again."""
 MARK = "TFFACE_KILLS"
 """In the environment of what is started anew, to find what is left of it."""
 
@@ -55,9 +57,7 @@ class Options:
 def main(argv: list[str] | None = None) -> int:
     """Kills; 0 when nothing was lost."""
     options = tyro.cli(Options, args=argv, prog="kills")
-    signal.signal(
-        signal.SIGINT, signal.default_int_handler
-    )  # a shell's `&` ignores it, and children inherit that
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it, and children inherit that
     options.place.mkdir(parents=True, exist_ok=True)
     lost = 0
     for name in options.scenarios:
@@ -74,6 +74,7 @@ class Killer:
         self.name, self.options, self.scenario = name, options, SCENARIOS[name]
         self.rng, self.place = random.Random(f"{options.seed} {name}"), options.place.resolve()
         self.faults: list[str] = []
+        self.too_busy = 0
         self.kills = dict.fromkeys((one.name for one in SIGNALS), 0)
         self.spawns = options.spawn or not self.scenario.imports
 
@@ -94,7 +95,8 @@ class Killer:
             if self.scenario.made(folder) != truth:
                 self.faults.append(f"{folder} differs from the undisturbed {whole}")
             rounds += 1
-            so_far = {"scenario": self.name, "kills": self.kills, "rounds": rounds, "faults": self.faults}
+            so_far = {"scenario": self.name, "kills": self.kills, "rounds": rounds, "too_busy": self.too_busy}
+            so_far |= {"faults": self.faults}
             print(json.dumps(so_far), file=sys.stderr, flush=True)
         return {"scenario": self.name, "kills": self.kills, "rounds": rounds, "seconds": round(seconds, 1)} | {
             "faults": self.faults
@@ -113,6 +115,9 @@ class Killer:
             patience = self.rng.uniform(0, seconds * (0.9 + attempt / 20))
             child = self.begin(folder)
             if self.wait(child, patience) is not None:
+                if child.code and TOO_BUSY in self._log():
+                    self.too_busy += 1
+                    continue
                 self._check_end(child, folder)
                 return
             kind = self.rng.choice(SIGNALS)
@@ -135,8 +140,10 @@ class Killer:
 
     def _check_end(self, child: _Child, folder: Path) -> None:
         if child.code:
-            log = (self.place / f"{self.name}.log").read_text(errors="replace")[-400:]
-            self.faults.append(f"{folder}: exit code {child.code}: {log}")
+            self.faults.append(f"{folder}: exit code {child.code}: {self._log()[-400:]}")
+
+    def _log(self) -> str:
+        return (self.place / f"{self.name}.log").read_text(errors="replace")
 
     def _no_one_left(self, child: _Child, kind: signal.Signals) -> None:
         for _ in range(100):
