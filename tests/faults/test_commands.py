@@ -65,6 +65,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     np.save(root / "random.npy", POINTS)
     np.save(root / "few.npy", POINTS[:9])
     np.save(root / "endless.npy", POINTS * np.inf)
+    np.save(root / "complex.npy", POINTS + 1j)
     np.save(root / "objects.npy", np.array([{}], object), allow_pickle=True)
     (root / "open.json").write_text('{"landmarks": [[1, 2]')
     (root / "deep.json").write_text("[" * 100_000)
@@ -129,6 +130,7 @@ TABLE: list[tuple[Callable[..., int], list[str], str]] = [
     (F, ["{photo.png}", "--landmarks", "{few.npy}", *OUT], "68 points"),
     (F, ["{photo.png}", "--landmarks", "{endless.npy}", *OUT], "finite"),
     (F, ["{photo.png}", "--landmarks", "{objects.npy}", *OUT], "objects.npy"),
+    (F, ["{photo.png}", "--landmarks", "{complex.npy}", *OUT], "are complex"),
     (F, ["{photo.png}", "--landmarks", "{open.json}", *OUT], "open.json"),
     (F, ["{photo.png}", "--landmarks", "{deep.json}", *OUT], "nested too deeply"),
     (F, ["{photo.png}", "--landmarks", "{page.html}", *OUT], "no landmarks"),
