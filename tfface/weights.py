@@ -246,7 +246,8 @@ def _export(weights: Weights, target: Path, kind: str) -> None:
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        beside = tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent)
+        sweep_leftovers(target.parent)
+        beside = tempfile.TemporaryDirectory(prefix=begun_prefix(target.name), dir=target.parent)
     except OSError as error:
         raise UserError(f"{target.parent} cannot be written ({error}): name another folder in TFFACE_CACHE.") from error
     policy = keras.config.dtype_policy()

@@ -254,6 +254,8 @@ TABLE: list[tuple[Callable[..., int], list[str], str]] = [
     (T, ["--augment.rotation-deg", "1e30", *OUT], "augment.rotation_deg"),
     (W, ["--space", "{raises.py}", "--storage", "{out}"], "division by zero"),
     (W, ["--space", "{syntax.py}", "--storage", "{out}"], "as a search space in Python"),
+    (W, ["--set", "data.batch=[1", "--storage", "{out}"], "cannot be read as KEY=VALUE"),
+    (W, ["--set", "data.batch=!!python/object:os.system {{}}", "--storage", "{out}"], "cannot be read as KEY=VALUE"),
     (W, ["--set", "data.records={folder}", "--storage", "{out}"], "holds no shards"),
     (W, ["--set", "data.records={no_records}", "--storage", "{out}"], "are all empty"),
     (W, ["--num-samples", "99999999999999999999", "--storage", "{out}"], "out of range"),

@@ -224,7 +224,8 @@ def _assignment(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals:
         raise UserError(f"--set {text}: write KEY=VALUE, such as data.batch=8.")
-    return key, yaml.safe_load(value)
+    with reading(f"--set {text}", "KEY=VALUE", "write the value as YAML has it, such as data.batch=8"):
+        return key, yaml.safe_load(value)
 
 
 def must_fit(options: Any) -> None:
