@@ -172,7 +172,7 @@ def page(reconstructor: Reconstructor, room: Path) -> Any:
         shown = (made.model, made.picture, made.film)
         return made.report, *(None if each is None else str(each) for each in shown), [str(each) for each in made.files]
 
-    class Page(gradio.Blocks):  # type: ignore[misc]  # Gradio is typed, but not always there
+    class Page(gradio.Blocks):
         """Also what Gradio itself cannot read of a request is told in a sentence, without a traceback."""
 
         async def process_api(self, *given: Any, **named: Any) -> Any:

@@ -111,9 +111,11 @@ def check_out(folder: Path, flag: str = "--out") -> None:
 
 
 def speak_any_name() -> None:
-    """Names of files that are no UTF-8, or that the terminal's encoding lacks, are printed escaped; what is printed where
-    the shell has closed a stream (`>&-`) is lost."""
-    sys.stdout, sys.stderr = (open(os.devnull, "w") if each is None else each for each in (sys.stdout, sys.stderr))
+    """Names of files that are no UTF-8, or that the terminal's encoding lacks, are printed escaped; where the shell has
+    closed a stream (`>&-`), what is printed is lost."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from tfface import config as configuration
 from tfface.config import DataConfig, ModelConfig
 from tfface.errors import UserError
-from tfface.io.files import TRUST_FILE, cache_folder
+from tfface.io.files import TRUST_FILE, begun_prefix, cache_folder, sweep_leftovers
 from tfface.io.reading import read_json_object
 from tfface.models import presets
 
