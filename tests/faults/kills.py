@@ -23,6 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -151,9 +152,11 @@ class Killer:
             if not (_marked(str(self.place / self.name)) if self.spawns else _group_lives(child.pid)):
                 return
             time.sleep(0.1)
-        self.faults.append(f"processes of {self.name} are left a minute after {kind.name}")
-        for pid in _marked(str(self.place / self.name)) if self.spawns else ():
-            os.kill(pid, signal.SIGKILL)
+        left = _marked(str(self.place / self.name)) if self.spawns else [child.pid]
+        self.faults.append(f"processes of {self.name} are left a minute after {kind.name}: {list(map(_words, left))}")
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         if _group_lives(child.pid):
             os.killpg(child.pid, signal.SIGKILL)
 
@@ -238,6 +241,13 @@ def _marked(mark: str) -> list[int]:
         except OSError:  # it has just ended
             continue
     return found
+
+
+def _words(pid: int) -> str:
+    """A process's command line; nothing once it has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")[:200]
+    return ""
 
 
 @dataclass
