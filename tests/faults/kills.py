@@ -147,13 +147,13 @@ class Killer:
         return (self.place / f"{self.name}.log").read_text(errors="replace")
 
     def _no_one_left(self, child: _Child, kind: signal.Signals) -> None:
-        end = time.monotonic() + 60.0  # Ray's workers see it by and by where cores are busy
+        end = time.monotonic() + 100.0  # Ray's agents see that they are alone after a minute
         while time.monotonic() < end:
             if not (_marked(str(self.place / self.name)) if self.spawns else _group_lives(child.pid)):
                 return
             time.sleep(0.1)
         left = _marked(str(self.place / self.name)) if self.spawns else [child.pid]
-        self.faults.append(f"processes of {self.name} are left a minute after {kind.name}: {list(map(_words, left))}")
+        self.faults.append(f"processes of {self.name} are left 100 s after {kind.name}: {list(map(_words, left))}")
         for pid in left:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
