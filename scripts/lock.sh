@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 bin="${BIN:-}"
 extras=()
-for extra in detect tune ray export tflite demo docs dev; do extras+=(--extra "$extra"); done
+for extra in detect tune ray export tflite app demo docs dev; do extras+=(--extra "$extra"); done
 # ai-edge-litert wants backports-strenum on every Python; 1.3 and later are for those before 3.11 only, which uv overlooks.
 "${bin}uv" pip compile --quiet --universal --python-version 3.10 --generate-hashes --no-header "${extras[@]}" \
     --constraints <(echo "backports-strenum<1.3") setup.cfg -o requirements.lock

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import socket
 import struct
+import subprocess
+import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import numpy as np
@@ -72,3 +78,56 @@ def test_what_is_too_much_is_refused(
 
 def test_it_listens_on_this_machine_alone() -> None:
     assert app.HOST == "127.0.0.1"
+
+
+def test_uploads_are_called_as_people_call_them() -> None:
+    error = UserError("/tmp/x/gradio/0a1b/photo.jpg is not a picture that can be read: give a JPEG.")
+    assert app._said(error, ["/tmp/x/gradio/0a1b/photo.jpg"]) == error.args[0].removeprefix("/tmp/x/gradio/0a1b/")
+
+
+@pytest.mark.slow
+def test_wrong_requests_are_told_and_nothing_is_kept(tmp_path: Path) -> None:
+    """Sent to the page's HTTP API, not through the page; SIGTERM ends it and deletes what was sent."""
+    pytest.importorskip("gradio")
+    with socket.socket() as free:
+        free.bind((app.HOST, 0))
+        port = free.getsockname()[1]
+    model, environment = str(save_toy_network(tmp_path / "model")), {**os.environ, "TMPDIR": str(tmp_path / "room")}
+    (tmp_path / "room").mkdir()
+    command = [sys.executable, "-m", "tfface.app", "--port", str(port), "--model", model]
+    with (tmp_path / "log").open("wb") as log:
+        server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        api = f"http://{app.HOST}:{port}/gradio_api"
+        _until_it_answers(f"{api}/info", server)
+        outside = {"path": str(tmp_path / "log"), "meta": {"_type": "gradio.FileData"}}
+        for data in ([3], [["/etc/passwd"]], [[outside]], [[{"path": "x\0y"}]], [{"a": 1}], []):
+            told = _asked(api, data)
+            assert "cannot be read" in told and "Traceback" not in told, (data, told)
+        assert "Nothing was dropped" in _asked(api, [[]])
+        assert list((tmp_path / "room").iterdir()) and server.poll() is None
+        assert b"Traceback" not in (tmp_path / "log").read_bytes()
+        server.terminate()
+        assert server.wait(30) == 0 and not list((tmp_path / "room").iterdir())
+    finally:
+        server.kill()
+
+
+def _until_it_answers(address: str, server: subprocess.Popen[bytes]) -> None:
+    for _ in range(300):
+        assert server.poll() is None
+        try:
+            urllib.request.urlopen(address).close()
+            return
+        except OSError:
+            time.sleep(0.3)
+    raise AssertionError("the page does not answer")
+
+
+def _asked(api: str, data: object) -> str:
+    body = json.dumps({"data": data}).encode()
+    asked = urllib.request.Request(f"{api}/call/reconstruct", body, {"content-type": "application/json"})
+    with urllib.request.urlopen(asked) as answer:
+        event = json.load(answer)["event_id"]
+    with urllib.request.urlopen(f"{api}/call/reconstruct/{event}") as answer:
+        return str(answer.read().decode())

@@ -162,3 +162,8 @@ def test_info_of_a_name_is_its_card(capsys):
     assert "mnv2_points" in capsys.readouterr().err
     info.show("", {"data": "[synthetic]", "limits": ["beards"]})
     assert "[synthetic]" in (text := capsys.readouterr().out) and "- beards" in text
+
+
+def test_a_closed_stream_is_no_traceback(python):
+    told = python("-c", "import sys; sys.stdout = None; from tfface import cli, info; sys.exit(cli.run(info.main, []))")
+    assert told.returncode == 0 and not told.stderr

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
@@ -19,6 +20,8 @@ import tyro
 
 from tfface.cli import run, tell
 from tfface.errors import UserError, item_error
+from tfface.io.files import begun_prefix, sweep_leftovers
+from tfface.io.reading import reason
 
 if TYPE_CHECKING:
     from tfface.inference import Reconstructor
@@ -167,11 +170,23 @@ def page(reconstructor: Reconstructor, room: Path) -> Any:
             made = make([Path(each) for each in uploads or []], folder, reconstructor, progress)
         except Exception as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise gradio.Error(item_error(error), print_exception=False) from error
+            raise gradio.Error(_said(error, uploads or []), print_exception=False) from error
         shown = (made.model, made.picture, made.film)
         return made.report, *(None if each is None else str(each) for each in shown), [str(each) for each in made.files]
 
-    with gradio.Blocks(title="tfface", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)) as blocks:
+    class Page(gradio.Blocks):
+        """Also what Gradio itself cannot read of a request is told in a sentence, without a traceback."""
+
+        async def process_api(self, *given: Any, **named: Any) -> Any:
+            try:
+                return await super().process_api(*given, **named)
+            except gradio.Error:
+                raise
+            except Exception as error:
+                said = f"The request cannot be read ({reason(error)}): drop files on the page."
+                raise gradio.Error(said, print_exception=False) from error
+
+    with Page(title="tfface", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)) as blocks:
         gradio.Markdown(
             "# tfface\nDrop a photograph, several of one person, or a short video. Nothing leaves this machine."
         )
@@ -187,6 +202,14 @@ def page(reconstructor: Reconstructor, room: Path) -> Any:
                 film = gradio.Video(label="the video with the mesh")
         button.click(reconstruct, uploads, [report, model, picture, film, files], concurrency_limit=1)
     return blocks
+
+
+def _said(error: Exception, uploads: Sequence[str]) -> str:
+    """The sentence, with uploads called as people call them, not by where they lie meanwhile."""
+    sentence = item_error(error)
+    for each in uploads:
+        sentence = sentence.replace(f"{Path(each).parent}{os.sep}", "")
+    return sentence
 
 
 def _check(port: int) -> None:
@@ -210,7 +233,9 @@ def _serve(arguments: Arguments) -> int:
     from tfface.runtime import find_network
 
     reconstructor = Reconstructor(find_network(arguments.model, True, arguments.runtime))
-    with tempfile.TemporaryDirectory(prefix="tfface-app-") as room:
+    sweep_leftovers(Path(tempfile.gettempdir()))  # photographs of a page that was killed
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does, and deletes what it kept
+    with tempfile.TemporaryDirectory(prefix=begun_prefix("app")) as room:
         os.environ["GRADIO_TEMP_DIR"] = str(Path(room) / "gradio")
         blocks = page(reconstructor, Path(room))
         blocks.queue(max_size=8)

@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tfface.errors import TRACEBACK_VARIABLE, UserError, item_error
+from tfface.errors import TRACEBACK_VARIABLE, Terminated, UserError, item_error
 from tfface.quiet import quiet_tensorflow
 from tfface.version import __version__
 
@@ -70,8 +70,8 @@ def run(main_function: Main, argv: list[str] | None = None) -> int:
     """Runs a command and gives its exit code.
 
     A `UserError` is printed to stderr as one line and gives its exit code, mostly 2; so is what a disk says (full,
-    read-only). Ctrl-C gives 130, a closed pipe (`| head`) 141. With TFFACE_TRACEBACK set, the line is followed by where
-    it came from.
+    read-only). Ctrl-C gives 130, SIGTERM where it is heard 143, a closed pipe (`| head`) 141. With TFFACE_TRACEBACK
+    set, the line is followed by where it came from.
     TensorFlow says errors only (`tfface.quiet`). It keeps the memory it had unless `TF_CPU_ALLOCATOR_USE_BFC` says
     otherwise: large buffers given back and fetched anew for every operation cost a page fault every 4 KB, half of the
     time of a rendering's gradient.
@@ -85,6 +85,9 @@ def run(main_function: Main, argv: list[str] | None = None) -> int:
         return code
     except UserError as error:
         return tell("error", error)
+    except Terminated:
+        print("terminated", file=sys.stderr)
+        return 143
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -135,7 +138,11 @@ def check_out(folder: Path, flag: str = "--out") -> None:
 
 
 def speak_any_name() -> None:
-    """Names of files that are no UTF-8, or that the terminal's encoding lacks, are printed escaped."""
+    """Names of files that are no UTF-8, or that the terminal's encoding lacks, are printed escaped; where the shell has
+    closed a stream (`>&-`), what is printed is lost."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")

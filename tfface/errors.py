@@ -33,6 +33,10 @@ class StoppedError(UserError):
     exit_code = 1
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came, and what is under way ends as at Ctrl-C; exit code 143."""
+
+
 def item_error(error: Exception, path: Path | None = None) -> str:
     """Why one item of a batch failed, in a sentence; it begins with the item's `path` unless it names it anyway.
 

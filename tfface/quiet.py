@@ -32,6 +32,7 @@ def quiet_tensorflow() -> None:
     """From now on TensorFlow's import says errors only; nothing where it is imported already, or where
     `TF_CPP_MIN_LOG_LEVEL` is 0."""
     os.environ.setdefault(LEVEL, "2")
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "OFF")  # what it says of a damaged picture is said in a sentence
     waiting = any(isinstance(finder, _Finder) for finder in sys.meta_path)
     if os.environ[LEVEL] != "0" and "tensorflow" not in sys.modules and not waiting:
         sys.meta_path.insert(0, _Finder())

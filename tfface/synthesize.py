@@ -79,10 +79,11 @@ def main(argv: list[str] | None = None) -> int:
         if missing:
             (_make_whole if options.detail else _make)(shards, missing, options.workers)
     if options.photographs is not None:
-        from tfface.io.image import list_images
+        from tfface.io.image import photographs_in
 
         print(f"{options.out}: {len(shards)} shards, {shards.pairs} photographs")
-        return int(shards.pairs < len(list_images(options.photographs)))
+        found = photographs_in(options.photographs)
+        return int(shards.pairs < len(found.photographs) + len(found.unreadable))
     people = "people" if options.detail else "pairs"
     print(f"{options.out}: {len(shards)} shards, {len(shards) * options.pairs_per_shard} {people}")
     return 0
@@ -128,11 +129,12 @@ def _shards(options: Options) -> ShardSet:
 
 def _photographs(options: Options, folder: Path) -> ShardSet:
     """Those of a folder that show a face; the others are told."""
-    from tfface.io.image import list_images
+    from tfface.io.image import photographs_in, unreadable_format
     from tfface.training.detail_shards import DetailPhotographs, with_faces
 
-    good, failures = with_faces(list_images(folder), options.base)
-    for failure in failures:
+    found = photographs_in(folder)
+    good, failures = with_faces(found.photographs, options.base)
+    for failure in (*map(unreadable_format, found.unreadable), *failures):
         print(f"tfface synthesize: {failure}", file=sys.stderr)
     if not good:
         raise UserError(f"No photograph in {folder} shows a face: give others.")

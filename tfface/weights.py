@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from tfface import config as configuration
 from tfface.config import DataConfig, ModelConfig
 from tfface.errors import UserError
-from tfface.io.files import TRUST_FILE, cache_folder
+from tfface.io.files import TRUST_FILE, begun_prefix, cache_folder, sweep_leftovers
 from tfface.io.reading import read_json_object
 from tfface.models import presets
 
@@ -246,7 +246,8 @@ def _export(weights: Weights, target: Path, kind: str) -> None:
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        beside = tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent)
+        sweep_leftovers(target.parent)
+        beside = tempfile.TemporaryDirectory(prefix=begun_prefix(target.name), dir=target.parent)
     except OSError as error:
         raise UserError(f"{target.parent} cannot be written ({error}): name another folder in TFFACE_CACHE.") from error
     policy = keras.config.dtype_policy()

@@ -27,12 +27,16 @@ COMPILED = ["tfface.geometry.raster", "tfface.data.synthetic.shade", "tfface.io.
 
 with atheris.instrument_imports(include=["tfface"], exclude=COMPILED, enable_loader_override=False):
     from tests.faults import test_readers as readers
-    from tests.faults.inputs import picture
+    from tests.faults.inputs import picture, radiance, write_aflw_item
     from tfface.data import facegen
     from tfface.errors import UserError
     from tfface.face.found import Trust
+    from tfface.fleet.listing import listed
     from tfface.io.files import written_by_us
     from tfface.io.image import image_size, read_image
+    from tfface.io.panorama import read_panorama
+    from tfface.io.reading import read_matlab_numbers
+    from tfface.tune.storage import Storage
 
 
 def _facegen(path: Path) -> Any:
@@ -41,12 +45,45 @@ def _facegen(path: Path) -> Any:
     return facegen.read_view(path, camera)
 
 
+def _listing(path: Path) -> None:
+    import pyarrow.parquet
+
+    pyarrow.parquet.write_table(pyarrow.table({"path": ["a.png", "b.png"]}), path)
+
+
+def _trial(path: Path) -> None:
+    """The beginning of a sweep's storage, whose `path` is the one file that changes."""
+    trial = path.parent / "trials" / "trial_a_00000"
+    trial.mkdir(parents=True)
+    config = {"optim.learning_rate": 0.1, "sweep": {}}
+    (trial / "params.json").write_text(json.dumps(config))
+    path.write_text(json.dumps({"epoch": 1, "error": 2.0, "config": config}) + "\n")
+
+
+def _trials_with(path: Path) -> list[Any]:
+    """The bytes as each of the files of a trial."""
+    trial, data = path.parent / "trials" / "trial_a_00000", path.read_bytes()
+    found = []
+    for file in (trial / "result.json", trial / "params.json", trial.parent / "experiment_state-1.json"):
+        before = file.read_bytes() if file.exists() else b"{}"
+        file.write_bytes(data)
+        try:
+            found += Storage(str(path.parent)).trials()
+        finally:
+            file.write_bytes(before)
+    return found
+
+
 READERS: dict[str, tuple[str, Callable[[Path], object], Callable[[Path], Any]]] = {
     **readers.WRITERS,
     "png": ("a.png", lambda path: path.write_bytes(picture("PNG")), read_image),
     "jpeg": ("a.jpg", lambda path: path.write_bytes(picture("JPEG")), read_image),
     "size of a picture": ("a.tif", lambda path: path.write_bytes(picture("TIFF")), image_size),
     "facegen": ("pose.xml", lambda path: path.write_text(readers.POSE_XML.format(0.1)), _facegen),
+    "matlab": ("a.mat", lambda path: write_aflw_item(path.parent, path.stem), read_matlab_numbers),
+    "panorama": ("a.hdr", lambda path: path.write_bytes(radiance(8, 4, bytes(range(128)))), read_panorama),
+    "photographs in parquet": ("a.parquet", _listing, lambda p: listed(p, p.parent / "out", {}, overwrite=True)),
+    "trials of a sweep": ("some.json", _trial, _trials_with),
     "trust": ("trust.npz", lambda path: Trust().write(path), Trust.read),
     "mark": ("a.json", lambda path: path.write_text('{"software": "x"}'), written_by_us),
 }
@@ -77,12 +114,14 @@ def main() -> int:
             except BaseException:
                 traceback.print_exc()
             os._exit(70)
-        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        _, status, used = os.wait4(pid, 0)
+        code = os.waitstatus_to_exitcode(status)
         text = log.read_text(errors="replace")
         runs = re.findall(r"Done (\d+) runs in (\d+)|stat::number_of_executed_units: (\d+)", text)
         tried = max((int(n) for row in runs for n in (row[0], row[2]) if n), default=0)
         coverage = re.findall(r"cov: (\d+)", text)
         told = {"reader": name, "inputs": tried, "coverage": int(coverage[-1]) if coverage else 0, "exit_code": code}
+        told["core_seconds"] = round(used.ru_utime + used.ru_stime)
         print(json.dumps(told), flush=True)
         crashed += code != 0
     return int(crashed > 0)

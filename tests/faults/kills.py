@@ -23,6 +23,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,8 @@ import tyro
 from tests.faults.scenarios import SCENARIOS, SPACE, TOY
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+TOO_BUSY = "timed out during startup"
+"""How Ray says that it could not start within half a minute, three times; the same command is begun again."""
 MARK = "TFFACE_KILLS"
 """In the environment of what is started anew, to find what is left of it."""
 
@@ -55,6 +58,7 @@ class Options:
 def main(argv: list[str] | None = None) -> int:
     """Kills; 0 when nothing was lost."""
     options = tyro.cli(Options, args=argv, prog="kills")
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's `&` ignores it, and children inherit that
     options.place.mkdir(parents=True, exist_ok=True)
     lost = 0
     for name in options.scenarios:
@@ -71,6 +75,7 @@ class Killer:
         self.name, self.options, self.scenario = name, options, SCENARIOS[name]
         self.rng, self.place = random.Random(f"{options.seed} {name}"), options.place.resolve()
         self.faults: list[str] = []
+        self.too_busy = 0
         self.kills = dict.fromkeys((one.name for one in SIGNALS), 0)
         self.spawns = options.spawn or not self.scenario.imports
 
@@ -91,6 +96,9 @@ class Killer:
             if self.scenario.made(folder) != truth:
                 self.faults.append(f"{folder} differs from the undisturbed {whole}")
             rounds += 1
+            so_far = {"scenario": self.name, "kills": self.kills, "rounds": rounds, "too_busy": self.too_busy}
+            so_far |= {"faults": self.faults}
+            print(json.dumps(so_far), file=sys.stderr, flush=True)
         return {"scenario": self.name, "kills": self.kills, "rounds": rounds, "seconds": round(seconds, 1)} | {
             "faults": self.faults
         }
@@ -108,6 +116,9 @@ class Killer:
             patience = self.rng.uniform(0, seconds * (0.9 + attempt / 20))
             child = self.begin(folder)
             if self.wait(child, patience) is not None:
+                if child.code and TOO_BUSY in self._log():
+                    self.too_busy += 1
+                    continue
                 self._check_end(child, folder)
                 return
             kind = self.rng.choice(SIGNALS)
@@ -130,17 +141,22 @@ class Killer:
 
     def _check_end(self, child: _Child, folder: Path) -> None:
         if child.code:
-            log = (self.place / f"{self.name}.log").read_text(errors="replace")[-400:]
-            self.faults.append(f"{folder}: exit code {child.code}: {log}")
+            self.faults.append(f"{folder}: exit code {child.code}: {self._log()[-400:]}")
+
+    def _log(self) -> str:
+        return (self.place / f"{self.name}.log").read_text(errors="replace")
 
     def _no_one_left(self, child: _Child, kind: signal.Signals) -> None:
-        for _ in range(100):
+        end = time.monotonic() + 100.0  # Ray's agents see that they are alone after a minute
+        while time.monotonic() < end:
             if not (_marked(str(self.place / self.name)) if self.spawns else _group_lives(child.pid)):
                 return
             time.sleep(0.1)
-        self.faults.append(f"processes of {self.name} are left 10 s after {kind.name}")
-        for pid in _marked(str(self.place / self.name)) if self.spawns else ():
-            os.kill(pid, signal.SIGKILL)
+        left = _marked(str(self.place / self.name)) if self.spawns else [child.pid]
+        self.faults.append(f"processes of {self.name} are left 100 s after {kind.name}: {list(map(_words, left))}")
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         if _group_lives(child.pid):
             os.killpg(child.pid, signal.SIGKILL)
 
@@ -225,6 +241,13 @@ def _marked(mark: str) -> list[int]:
         except OSError:  # it has just ended
             continue
     return found
+
+
+def _words(pid: int) -> str:
+    """A process's command line; nothing once it has ended."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")[:200]
+    return ""
 
 
 @dataclass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import os
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -182,11 +183,12 @@ SCENARIOS = {
     ),
     "sweep": Scenario(
         "sweep",
-        f"--storage OUT --space PLACE/space.yaml --num-samples 2 --max-epochs 4 --scheduler none --seed 3 {SWEEP}",
+        f"--storage OUT --space PLACE/space.yaml --num-samples 2 --max-epochs 4 --scheduler none --seed 3 {SWEEP}"
+        f" --cpus-per-trial {min(2, os.cpu_count() or 1)}",  # one after the other where two imports would share a core
         trials_of,
         unreadable_trials,
         epochs_done,
-        again="--resume --storage OUT",
+        again=f"--resume --storage OUT --cpus-per-trial {min(2, os.cpu_count() or 1)}",
     ),
     "data": Scenario(
         "synthesize",

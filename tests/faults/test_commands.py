@@ -65,6 +65,7 @@ def places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     np.save(root / "random.npy", POINTS)
     np.save(root / "few.npy", POINTS[:9])
     np.save(root / "endless.npy", POINTS * np.inf)
+    np.save(root / "complex.npy", POINTS + 1j)
     np.save(root / "objects.npy", np.array([{}], object), allow_pickle=True)
     (root / "open.json").write_text('{"landmarks": [[1, 2]')
     (root / "deep.json").write_text("[" * 100_000)
@@ -129,6 +130,7 @@ TABLE: list[tuple[Callable[..., int], list[str], str]] = [
     (F, ["{photo.png}", "--landmarks", "{few.npy}", *OUT], "68 points"),
     (F, ["{photo.png}", "--landmarks", "{endless.npy}", *OUT], "finite"),
     (F, ["{photo.png}", "--landmarks", "{objects.npy}", *OUT], "objects.npy"),
+    (F, ["{photo.png}", "--landmarks", "{complex.npy}", *OUT], "are complex"),
     (F, ["{photo.png}", "--landmarks", "{open.json}", *OUT], "open.json"),
     (F, ["{photo.png}", "--landmarks", "{deep.json}", *OUT], "nested too deeply"),
     (F, ["{photo.png}", "--landmarks", "{page.html}", *OUT], "no landmarks"),
@@ -252,10 +254,16 @@ TABLE: list[tuple[Callable[..., int], list[str], str]] = [
     (T, ["--augment.rotation-deg", "1e30", *OUT], "augment.rotation_deg"),
     (W, ["--space", "{raises.py}", "--storage", "{out}"], "division by zero"),
     (W, ["--space", "{syntax.py}", "--storage", "{out}"], "as a search space in Python"),
+    (W, ["--set", "data.batch=[1", "--storage", "{out}"], "cannot be read as KEY=VALUE"),
+    (W, ["--set", "data.batch=!!python/object:os.system {{}}", "--storage", "{out}"], "cannot be read as KEY=VALUE"),
     (W, ["--set", "data.records={folder}", "--storage", "{out}"], "holds no shards"),
     (W, ["--set", "data.records={no_records}", "--storage", "{out}"], "are all empty"),
     (W, ["--num-samples", "99999999999999999999", "--storage", "{out}"], "out of range"),
     (W, ["--metric", "", "--storage", "{out}"], "--metric is empty"),
+    (W, ["--metric", "nonesuch", "--storage", "{out}"], "choose epoch, step, loss, val_loss"),
+    (W, ["--model", "rnet", "--metric", "val_photometrics", "--storage", "{out}"], "val_photometric,"),
+    (W, ["--model", "detail", "--storage", "{out}"], "position maps and R-Net"),
+    (W, ["--model", "cnet", "--storage", "{out}"], "position maps and R-Net"),
     (W, ["--milliseconds", "--storage", "{out}"], "two objectives"),
     (W, ["--storage", "{text}"], "is a file"),
     (W, ["--storage", "nonesuch://x/y"], "as a storage"),

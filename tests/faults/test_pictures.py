@@ -70,10 +70,13 @@ def test_a_folder_names_what_it_cannot_read_and_does_the_rest(
         Image.fromarray(face).save(photos / name, kind)
     Image.fromarray(face).save(photos / "d.mpo", "MPO", save_all=True, append_images=[Image.fromarray(face[::2])])
     (photos / "e.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    (photos / "f.png").symlink_to(tmp_path / "nothing")
+    os.mkfifo(photos / "g.jpg")
     out = tmp_path / "out"
     assert run(main, [str(photos), "--model", model, "--detector", "dlib", "--out", str(out)]) == 1
     told = capsys.readouterr().err
-    assert "e.HEIC is a HEIC file" in told and "1 of 5 photographs failed" in told
+    assert "e.HEIC is a HEIC file" in told and "3 of 7 photographs failed" in told
+    assert "f.png is a link to nothing" in told and "g.jpg is not an ordinary file" in told
     assert sorted(path.stem for path in out.glob("*.obj")) == ["a", "b", "c", "d"]
 
 

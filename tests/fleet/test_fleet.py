@@ -62,6 +62,27 @@ def test_every_kind_of_list_says_the_same(tmp_path: Path, photographs: Path) -> 
         listed(table, tmp_path / "other", MADE_WITH, False)
 
 
+def test_damaged_lists_are_told(tmp_path: Path) -> None:
+    """Found by `tests/faults/fuzz.py`: names that are no UTF-8, pages that are damaged, and no path at all."""
+    whole = tmp_path / "whole.parquet"
+    parquet.write_table(arrow.table({"path": [f"photograph-{number}.png" for number in range(40)]}), whole)
+    data, told = whole.read_bytes(), 0
+    for place in range(4, len(data), 7):
+        whole.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
+        try:
+            listed(whole, tmp_path / "out", {}, True)
+        except UserError as error:
+            told += 1
+            assert "whole.parquet" in str(error) and "\n" not in str(error)
+    assert told > 10
+    parquet.write_table(arrow.table({"path": ["a\0b.png"]}), whole)
+    with pytest.raises(UserError, match="no path or URL"):
+        listed(whole, tmp_path / "out", {}, True)
+    (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
+    (tmp_path / "list.txt").write_text("loop.png\n")
+    assert listed(tmp_path / "list.txt", tmp_path / "out", {}, True).photographs == 1
+
+
 def test_a_part_goes_on_where_it_was_stopped(tmp_path: Path, photographs: Path) -> None:
     paths = [f"file://{path}" if path.stem == "1" else str(path) for path in sorted(photographs.iterdir())]
     source = tmp_path / "list.txt"

@@ -30,7 +30,7 @@ from tfface.geometry import ibug68
 from tfface.geometry.pos import Deep3DCrop
 from tfface.io.records import DATASET_FILE
 from tfface.models import coefficients, maps
-from tfface.training import callbacks, weak, weak_losses
+from tfface.training import callbacks, columns, weak, weak_losses
 from tfface.training.weak_face import FaceMaker, Renderer
 from tfface.training.weak_pictures import FacePictures
 
@@ -124,7 +124,7 @@ def test_every_loss_falls(regime: Any, tmp_path: Path) -> None:
         for column in (name, f"val_{name}"):
             assert float(table[-1][column]) < 0.9 * float(table[0][column]), column
     assert 0 < float(table[-1]["val_nme_face"]) < 0.9 * float(table[0]["val_nme_face"])
-    for name in set(weak_losses.NAMES) - {*fallen, "identity"}:
+    for name in set(columns.WEAK_LOSSES) - {*fallen, "identity"}:
         assert 0 <= float(table[-1][f"val_{name}"]) < 60, name
     assert any((tmp_path / "tensorboard").iterdir())
     model, _, _ = weights.find(tmp_path).network()

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tfface.errors import UserError
+from tfface.errors import Terminated, UserError
 
 OBJECT_STORE_BYTES = 80 * 1024**2
 """Tasks exchange files, not objects; Ray's least is 75 MB."""
@@ -61,11 +63,25 @@ def cluster(
         _must_answer(address)
     settings: dict[str, Any] = {"address": address} if address else own_cluster(dashboard)
     settings |= {"log_to_driver": not quiet, "logging_level": "ERROR"}
-    _start({"runtime_env": {"env_vars": environment}, **settings})
+    before = signal.getsignal(signal.SIGTERM)
+    _end_at_sigterm(_terminate)
     try:
+        _start({"runtime_env": {"env_vars": environment}, **settings})
+        _end_at_sigterm(_terminate)
         yield
     finally:
         ray.shutdown()
+        _end_at_sigterm(before or signal.SIG_DFL)
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
+
+
+def _end_at_sigterm(act: Any) -> None:
+    """Ray takes the signal for itself and leaves its processes to find out; only the main thread may ask for it."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, act)
 
 
 def _must_answer(address: str) -> None:

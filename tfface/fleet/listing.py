@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -113,7 +114,7 @@ def _paths(source: Path) -> Iterator[str]:
             yield from _column(table)
     elif source.is_dir():
         found = photographs_in(source, deep=True)
-        yield from sorted(str(path.resolve()) for path in (*found.photographs, *found.unreadable))
+        yield from sorted(os.path.realpath(path) for path in (*found.photographs, *found.unreadable))
     else:
         with reading(source, _WHAT, "write a path or URL a line"), source.open(encoding="utf-8") as lines:
             for line in lines:
@@ -130,12 +131,18 @@ def _column(table: Path) -> Iterator[str]:
         name = next((column for column in COLUMNS if column in names), names[0] if len(names) == 1 else None)
     if name is None:
         raise UserError(f"{table} has columns {', '.join(names)}, none of which is called path or url: rename one.")
-    for batch in opened.iter_batches(columns=[name]):
-        for value in batch[0].to_pylist():
-            if not isinstance(value, str):
+    batches = opened.iter_batches(columns=[name])
+    while True:
+        with reading(table, _WHAT, "give another Parquet file"):
+            batch = next(batches, None)
+            values = [] if batch is None else batch[0].to_pylist()
+        if batch is None:
+            return
+        for value in values:
+            if not isinstance(value, str) or "\0" in value:
                 raise UserError(f"{table}: column {name} holds {value!r}, no path or URL: remove that row.")
             yield _absolute(value, table.parent)
 
 
 def _absolute(path: str, beside: Path) -> str:
-    return path if "://" in path else str((beside / path).resolve())
+    return path if "://" in path else os.path.realpath(beside / path)

@@ -267,7 +267,7 @@ class FolderPictures:
     Attributes:
         photographs: what can be looked at.
         ours: results of tfface, which are no photographs.
-        unreadable: pictures of formats that are not read here (HEIC, camera raw, ...).
+        unreadable: pictures of formats that are not read here (HEIC, camera raw, ...), links to nothing, pipes.
     """
 
     photographs: list[Path]
@@ -286,18 +286,23 @@ def survey(folder: PathLike, deep: bool = False) -> FolderPictures:
         raise UserError(f"{folder} is not a folder: give one that holds photographs.")
     with reading(folder, "a folder", "it is not yours to read"):
         there = sorted(folder.rglob("*") if deep else folder.iterdir())
-    files = [path for path in there if not path.name.startswith(".") and path.is_file()]
-    pictures = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    files = [path for path in there if not path.name.startswith(".") and not path.is_dir()]
+    named = [path for path in files if path.suffix.lower() in IMAGE_SUFFIXES]
+    pictures = [path for path in named if path.is_file()]
+    lost = set(named).difference(pictures)
     ours = {path for path in pictures if written_by_us(path)}
     return FolderPictures(
         [path for path in pictures if path not in ours],
         sorted(ours),
-        [path for path in files if path.suffix.lower() in OTHER_SUFFIXES],
+        [path for path in files if path in lost or path.suffix.lower() in OTHER_SUFFIXES],
     )
 
 
 def unreadable_format(path: Path) -> str:
-    """What to say of a picture whose format is not read."""
+    """What to say of a picture whose format is not read, or that is no file."""
+    if not path.is_file():
+        what = "a link to nothing" if path.is_symlink() else "not an ordinary file (a pipe or a device)"
+        return f"{path} is {what}: put the photograph itself there."
     return f"{path} is a {path.suffix[1:].upper()} file, which is not read: convert it to JPEG or PNG."
 
 

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.io.files import cache_folder
+from tfface.io.files import begun_prefix, cache_folder, sweep_leftovers
 
 Arrays = tuple[NDArray[Any], ...]
 PACKAGE = Path(__file__).parents[1]
@@ -62,7 +62,7 @@ def _read(folder: Path) -> Arrays | None:
         count = int(np.load(folder / "count.npy"))
         # copy on write: some libraries compile code of its own for arrays that may not be written
         return tuple(np.asarray(np.load(folder / f"{k}.npy", mmap_mode="c")) for k in range(count))
-    except (OSError, ValueError, EOFError):
+    except Exception:  # a damaged file makes NumPy throw much
         return None
 
 
@@ -71,7 +71,8 @@ def _write(folder: Path, arrays: Arrays) -> None:
     beside = None
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        beside = Path(tempfile.mkdtemp(prefix=".new-", dir=folder.parent))
+        sweep_leftovers(folder.parent)
+        beside = Path(tempfile.mkdtemp(prefix=begun_prefix(folder.name), dir=folder.parent))
         np.save(beside / "count.npy", len(arrays))
         for number, array in enumerate(arrays):
             np.save(beside / f"{number}.npy", np.asarray(array, order="C"))

@@ -159,7 +159,7 @@ def read_arrays(
         if isinstance(opened, np.ndarray):
             raise ValueError("it holds one array, not several with names")
         with opened:
-            arrays = {name: np.asarray(opened[name]) for name in opened.files}
+            arrays = {name: _real(np.asarray(opened[name])) for name in opened.files}
     missing = [name for name in needed if name not in arrays]
     if missing:
         raise UserError(f"{path} cannot be read as {what} (it has no {', '.join(missing)}): {advice}.")
@@ -177,7 +177,14 @@ def read_array(path: PathLike, what: str, advice: str = "the file is damaged or 
         array = np.load(path, allow_pickle=False)
         if not isinstance(array, np.ndarray):
             raise ValueError("it holds several arrays, not one")
-        return array
+        return _real(array)
+
+
+def _real(array: Any) -> Any:
+    """NumPy drops imaginary parts with a warning alone."""
+    if np.iscomplexobj(array):
+        raise ValueError("its numbers are complex")
+    return array
 
 
 def read_matlab(
@@ -193,7 +200,7 @@ def read_matlab(
     path = must_exist(path, advice)
     with reading(path, "a MATLAB file of version 5 to 7", advice):
         content: dict[str, Any] = loadmat(path, variable_names=list(names) or None)
-    return {name: value for name, value in content.items() if not name.startswith("__")}
+        return {name: _real(value) for name, value in content.items() if not name.startswith("__")}
 
 
 def read_matlab_numbers(path: PathLike, needed: tuple[str, ...] = ()) -> dict[str, NDArray[np.float64]]:

@@ -89,10 +89,14 @@ def write_report(
             face = Reported(photo, folder / name)
             try:
                 numbers, pictures = _numbers(face), _pictures(face, size, texels)
-            except (UserError, OSError, KeyError, TypeError, ValueError):
+                block = _json(f"face{len(entries)}", pictures)
+                _json("numbers", numbers)
+            except Exception:
                 continue  # results that were changed since, or are of an earlier schema
-            file.write(_json(f"face{len(entries)}", pictures))
+            file.write(block)
             entries.append(numbers)
+        if faces and not entries:
+            raise UserError(f"No result in {folder} can be read (a damaged or an earlier NAME.json): predict it again.")
         file.write(_json("shared", {**_shared(), "moves": _moves() if viewer else None}))
         file.write(_json("list", entries))
         script = (room / "viewer.js").read_text(encoding="utf-8")
@@ -123,7 +127,7 @@ def _head(title: str, style: str, count: int, failures: Sequence[str]) -> str:
 
 def _json(name: str, content: Any) -> str:
     """A block that no browser runs, and that no name in it can end."""
-    text = json.dumps(content, separators=(",", ":")).replace("<", "\\u003c")
+    text = json.dumps(content, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     return f'<script type="application/json" id="{name}">{text}</script>\n'
 
 

@@ -23,10 +23,8 @@ from tfface.errors import UserError
 from tfface.io.event_log import EventLog
 from tfface.io.files import atomic_path
 from tfface.io.reading import read_rows, reading
+from tfface.training import columns
 from tfface.training.checkpoint import RunState, diverged, save_best, save_checkpoint
-
-FIRST_COLUMNS = ("epoch", "step", "loss", "val_loss")
-LAST_COLUMNS = ("learning_rate", "images_per_second", "minutes")
 
 
 class TimeIsUp(Exception):
@@ -216,7 +214,7 @@ class WriteMetrics(keras.callbacks.Callback):
 
     def _write(self, rows: list[dict[str, Any]]) -> None:
         with atomic_path(self.path) as beside, beside.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, (*FIRST_COLUMNS, *self.columns, *LAST_COLUMNS), extrasaction="ignore")
+            writer = csv.DictWriter(file, (*columns.FIRST, *self.columns, *columns.LAST), extrasaction="ignore")
             writer.writeheader()
             writer.writerows(rows)
 

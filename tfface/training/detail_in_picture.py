@@ -29,13 +29,14 @@ from tfface.losses import detail as regularisers
 from tfface.losses.identity import Network
 from tfface.losses.sampling import sample
 from tfface.models import coefficients
+from tfface.training import columns
 from tfface.training.checkpoint import RunState
 from tfface.training.detail import DetailSession
 from tfface.training.pictures import Draw
 from tfface.training.position_map import MakeDatasets, run_session
 from tfface.training.schedule import make_optimizer
 from tfface.training.weak_face import FaceMaker, PosedFace
-from tfface.training.weak_losses import Truth, WeakLosses, active
+from tfface.training.weak_losses import Truth, WeakLosses
 from tfface.viz.base_crop import MM_PER_UNIT, base_of
 
 OWN = ("small", "symmetry", "smooth_shape", "smooth_albedo")
@@ -128,10 +129,10 @@ class PictureSession(DetailSession):
 
     def parts(self) -> tuple[str, ...]:
         """The losses that are on, and how long the shape's offsets are."""
-        return (*active(self.config), *OWN, "offset_mm")
+        return (*columns.active(self.config), *OWN, "offset_mm")
 
     def columns(self) -> tuple[str, ...]:
-        return tuple(f"{prefix}{name}" for name in self.parts() for prefix in ("", "val_"))
+        return columns.both(self.parts())
 
     def pictures(self, validation: Any) -> Draw:
         """Offsets have no picture of their own in a run: `evaluate --benchmark detail` draws them."""

@@ -36,6 +36,7 @@ from tfface.models import imagenet, maps, presets, prn_res
 from tfface.models.widen import widen
 from tfface.training import callbacks, devices, run_folder
 from tfface.training.checkpoint import RunState, diverged, has_finite_weights, load_checkpoint, terminated
+from tfface.training.columns import OF_MAPS
 from tfface.training.feed import Feed, FinishingModel, ValidationFeed
 from tfface.training.metrics import FaceError, LandmarkError
 from tfface.training.pictures import Draw, MeshPictures
@@ -361,7 +362,7 @@ class Session:
 
     def columns(self) -> tuple[str, ...]:
         """Of `metrics.csv`, what the network's logs hold beyond the losses."""
-        return ("val_nme68", "val_nme_face")
+        return OF_MAPS
 
     def pictures(self, validation: Any) -> Draw:
         """What draws the network's state, and says it in TensorBoard."""

@@ -27,6 +27,7 @@ from tfface.io.reading import reason
 from tfface.io.records import damaged_shard
 from tfface.losses.identity import Network
 from tfface.models import maps, rnet
+from tfface.training import columns
 from tfface.training.checkpoint import RunState
 from tfface.training.feed import Feed
 from tfface.training.metrics import FaceError, landmark_errors
@@ -34,7 +35,7 @@ from tfface.training.pictures import Draw
 from tfface.training.position_map import MakeDatasets, Session, run_session
 from tfface.training.schedule import make_optimizer
 from tfface.training.weak_face import FaceMaker
-from tfface.training.weak_losses import Truth, WeakLosses, active
+from tfface.training.weak_losses import Truth, WeakLosses
 from tfface.training.weak_pictures import FacePictures
 
 _OF_RECORDS = ("Feature", "feature", "parse", "JPEG", "PNG", "image", "records")
@@ -85,11 +86,6 @@ def compiled(config: Config, topology: PositionMap, identity_network: Network | 
     return model
 
 
-def knows_maps(config: Config) -> bool:
-    """Whether the run's faces come with true maps: synthetic ones do, photographs do not."""
-    return config.data.source != "photos"
-
-
 def freeze(network: keras.Model, train_what: str) -> None:
     """Holds still what `weak.train` does not name; batch normalisation then uses its running statistics."""
     chosen = {"heads": rnet.HEADS, "colour": COLOUR_HEADS}.get(train_what)
@@ -112,7 +108,7 @@ class WeakNetwork(keras.Model):
         self._losses_of = WeakLosses(config, FaceMaker(config), topology, identity_network)
         self._weights_of = {name: float(getattr(config.weak, name)) for name in self._losses_of.names}
         self._means = [keras.metrics.Mean(name=name) for name in (*self._losses_of.names, "nme68")]
-        self._face_error = FaceError.of(topology) if knows_maps(config) else None
+        self._face_error = FaceError.of(topology) if columns.knows_maps(config) else None
 
     def compute_loss(
         self,
@@ -140,12 +136,11 @@ class WeakSession(Session):
 
     def parts(self) -> tuple[str, ...]:
         """The losses that are on, and the landmark error."""
-        return (*active(self.config), "nme68")
+        return (*columns.active(self.config), "nme68")
 
     def columns(self) -> tuple[str, ...]:
         """Each of them in training and in validation, and where maps are known the error of the face."""
-        each = (f"{prefix}{name}" for name in self.parts() for prefix in ("", "val_"))
-        return (*each, *(("val_nme_face",) if knows_maps(self.config) else ()))
+        return columns.of_weak(self.config)
 
     def prepared(self, images: tf.Tensor, truth: dict[str, tf.Tensor]) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """Maps in network units, and the landmarks that follow from them where there are no others."""

@@ -22,12 +22,9 @@ from tfface.losses import coefficients, identity, landmarks, photometric
 from tfface.losses.position_map import normalised_mask, weighted_map_loss
 from tfface.losses.sampled_photometric import mask_at, sampled_photometric
 from tfface.render.face_renderer import Rendering
+from tfface.training.columns import active
 from tfface.training.weak_face import FaceMaker, PosedFace, Renderer
 
-NAMES = (
-    *("photometric", "landmarks", "identity", "regularisation"),
-    *("expression_range", "flattening", "monochromatic", "map"),
-)
 DISTANCES = {
     "cosine": identity.cosine_distance,
     "l1": identity.l1_distance,
@@ -49,12 +46,6 @@ class Truth(NamedTuple):
     mask: tf.Tensor
     landmarks: tf.Tensor
     map: tf.Tensor | None
-
-
-def active(config: Config) -> tuple[str, ...]:
-    """The names of the losses that are switched on."""
-    coloured = config.model.light == 27
-    return tuple(name for name in NAMES if getattr(config.weak, name) and (name != "monochromatic" or coloured))
 
 
 class WeakLosses:

@@ -14,6 +14,8 @@ from tfface.cli import counted
 from tfface.config import Config
 from tfface.data.ray_cluster import cluster
 from tfface.errors import UserError
+from tfface.io.reading import reading
+from tfface.training import columns
 
 SMALL: dict[str, Any] = {
     **{"model.width": 0.25, "model.decoder_width": 0.25, "model.features": 64, "model.views": 1},
@@ -117,7 +119,8 @@ class Sweep:
         trainable, space = self._trainable(), {**self.domains, "sweep": self._shared()}
         stored = f"{self.storage.location}/trials"
         if self.options.resume and tune.Tuner.can_restore(stored):
-            return tune.Tuner.restore(stored, trainable, resume_errored=True, param_space=space)
+            with reading(stored, "Ray's state of a sweep", "begin another sweep with another `storage`"):
+                return tune.Tuner.restore(stored, trainable, resume_errored=True, param_space=space)
         return tune.Tuner(trainable, param_space=space, tune_config=self._tune_config(), run_config=self._run_config())
 
     def _shared(self) -> dict[str, Any]:
@@ -196,7 +199,21 @@ def base_configuration(options: Any) -> Config:
     base = configuration.override(base, changes)
     if not options.address:  # other machines may see other folders
         train.check_places(base)
+    _check_judged(base, options.metric)
     return configuration.override(base, {"optim.epochs": options.max_epochs, "optim.patience": options.max_epochs})
+
+
+def _check_judged(base: Config, metric: str) -> None:
+    """Whether trials can run, and have the column that they are judged by.
+
+    Raises:
+        UserError: they cannot, or have not.
+    """
+    if base.model.name == "detail" or base.run.regime == "sets" or base.run.stages:
+        raise UserError("A sweep trains networks of position maps and R-Net, in one stage: choose another `model`.")
+    there = columns.of_run(base)
+    if metric not in there:
+        raise UserError(f"`metric={metric}`: these runs' metrics.csv has no such column; choose {', '.join(there)}.")
 
 
 def small_for(base: Config) -> dict[str, Any]:
@@ -210,7 +227,8 @@ def _assignment(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals:
         raise UserError(f"`set={text}`: write KEY=VALUE, such as data.batch=8.")
-    return key, yaml.safe_load(value)
+    with reading(f"`set={text}`", "KEY=VALUE", "write the value as YAML has it, such as data.batch=8"):
+        return key, yaml.safe_load(value)
 
 
 def must_fit(options: Any) -> None:
