@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import tfface.video.run  # noqa: F401  # before a test puts another detector in the registry
 from tests.toy_network import Discs, disc_photo, save_toy_network
 from tfface import app
 from tfface.errors import UserError

@@ -299,7 +299,7 @@ def survey(folder: PathLike, deep: bool = False) -> FolderPictures:
 
 
 def unreadable_format(path: Path) -> str:
-    """What to say of a picture whose format is not read, or that is no file."""
+    """What to say of a picture whose format is not read, or that is not a file."""
     if not path.is_file():
         what = "a link to nothing" if path.is_symlink() else "not an ordinary file (a pipe or a device)"
         return f"{path} is {what}: put the photograph itself there."
