@@ -170,7 +170,7 @@ def page(reconstructor: Reconstructor, room: Path) -> Any:
             made = make([Path(each) for each in uploads or []], folder, reconstructor, progress)
         except Exception as error:
             shutil.rmtree(folder, ignore_errors=True)
-            raise gradio.Error(_said(error, uploads or []), print_exception=False) from error
+            raise gradio.Error(sentence_of(error, uploads or []), print_exception=False) from error
         shown = (made.model, made.picture, made.film)
         return made.report, *(None if each is None else str(each) for each in shown), [str(each) for each in made.files]
 
@@ -204,7 +204,7 @@ def page(reconstructor: Reconstructor, room: Path) -> Any:
     return blocks
 
 
-def _said(error: Exception, uploads: Sequence[str]) -> str:
+def sentence_of(error: Exception, uploads: Sequence[str]) -> str:
     """The sentence, with uploads called as people call them, not by where they lie meanwhile."""
     sentence = item_error(error)
     for each in uploads:

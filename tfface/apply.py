@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -21,14 +20,6 @@ if TYPE_CHECKING:
 
 Made = dict[str, Any]
 """What a file's name ends with, and what goes into it: a picture, a model, a film, or what JSON says."""
-
-
-@dataclass(frozen=True)
-class Film:
-    """Frames for `.gif` and `.mp4`."""
-
-    frames: list[Any]
-    fps: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,6 +206,7 @@ class Transfer(Common):
 
         face, turn = faces[0], faces[0].camera.rotation
         if isinstance(prepared, tuple):
+            from tfface.io.made import Film
             from tfface.video.transfer import moving_head, pictures
 
             performer, fps = prepared
@@ -279,6 +271,7 @@ class Turntable(Common):
 
     def make(self, faces: list[FaceResult], prepared: Any) -> Made:
         from tfface.effects.views import model_with, turntable
+        from tfface.io.made import Film
 
         count = max(round(self.seconds * self.fps), 2)
         model = model_with(faces[0], kind=self.mesh)
@@ -365,6 +358,7 @@ def _chosen(job: Common, faces: list[FaceResult]) -> list[FaceResult]:
 def _results(job: Common, stem: str, faces: list[FaceResult], prepared: Any) -> list[Path]:
     """Makes and writes the results of a photograph; their paths."""
     from tfface.io.files import refuse_foreign
+    from tfface.io.made import write_made
 
     groups = [faces] if job.whole else [[face] for face in faces]
     written = []
@@ -374,28 +368,9 @@ def _results(job: Common, stem: str, faces: list[FaceResult], prepared: Any) -> 
         if not job.overwrite:
             refuse_foreign(made)
         for path, content in made.items():
-            _write(path, content)
+            write_made(path, content)
             written.append(path)
     return written
-
-
-def _write(path: Path, content: Any) -> None:
-    from tfface.io.files import MARK, atomic_path
-    from tfface.io.film import write_gif, write_mp4
-    from tfface.io.image import write_image
-    from tfface.io.model import write_glb
-
-    if path.suffix == ".png":
-        write_image(path, content, result=True)
-    elif path.suffix == ".glb":
-        write_glb(path, content)
-    elif path.suffix == ".gif":
-        write_gif(path, content.frames, content.fps)
-    elif path.suffix == ".mp4":
-        write_mp4(path, content.frames, content.fps)
-    else:
-        with atomic_path(path) as beside:
-            beside.write_text(json.dumps({"software": MARK, **content}, indent=1) + "\n", encoding="utf-8")
 
 
 def _largest(reconstructor: Reconstructor, path: Path) -> FaceResult:

@@ -27,7 +27,7 @@ from tfface.face.decoded import DecodedFace
 from tfface.face.found import Found, PointModel
 from tfface.face.layout import Layout
 from tfface.face.position_map import position_tables
-from tfface.geometry.align import Box, check_box, crop_transform, invert_transform, square_box, transform_scale
+from tfface.geometry.align import Box, check_box, crop_transform, invert_transform, square_box, transform_map
 from tfface.geometry.upright import QUARTER_TURNS_RAD, WIGGLE_RAD, landmark_instability, next_crop
 from tfface.io.files import TRUST_FILE
 from tfface.io.image import warp_image
@@ -220,7 +220,7 @@ class Reconstructor:
             crops = [np.concatenate(pair, axis=-1) for pair in zip(crops, sides, strict=True)]
         maps = self._run(np.stack(crops))["position_map"]
         for index, (box, roll) in enumerate(zip(boxes, rolls, strict=True)):
-            maps[index] = _brought_back(maps[index], crop_transform(box, MAP_PIXELS, roll))
+            maps[index] = transform_map(invert_transform(crop_transform(box, MAP_PIXELS, roll)), maps[index])
         return maps
 
     def predict_box(
@@ -297,7 +297,7 @@ class Reconstructor:
             outputs = self._run(np.stack(views))
             maps = outputs["position_map"]
             for index, matrix in enumerate(matrices):
-                maps[index] = _brought_back(maps[index], matrix)
+                maps[index] = transform_map(invert_transform(matrix), maps[index])
             if turn < self.recrop:
                 boxes, rolls = zip(*(self._next(*item) for item in zip(maps, boxes, rolls, strict=True)), strict=True)
                 before = maps
@@ -367,15 +367,6 @@ class Reconstructor:
             confidences=answer.confidences,
             preset=self.preset,
         )
-
-
-def _brought_back(position_map: NDArray[np.float32], matrix: NDArray[np.float64]) -> NDArray[np.float32]:
-    """A map `[256,256,3]` of the crop in pixels of the image that `matrix` `[2,3]` took the crop from; in 32 bits, as
-    maps are, which takes a sixth of `transform_points`' time."""
-    back = invert_transform(matrix)
-    linear = np.diag([0.0, 0.0, transform_scale(back)])
-    linear[:2, :2] = back[:, :2]
-    return position_map @ linear.T.astype(np.float32) + np.array([*back[:, 2], 0.0], np.float32)
 
 
 def _agreed(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -106,6 +106,13 @@ def transform_points(matrix: FloatArray, points: FloatArray) -> NDArray[np.float
     return np.concatenate([moved, points[..., 2:] * transform_scale(matrix)], axis=-1)
 
 
+def transform_map(matrix: FloatArray, position_map: NDArray[np.float32]) -> NDArray[np.float32]:
+    """As `transform_points` of a map `[...,3]`, in 32 bits, as maps are: a sixth of the time."""
+    linear = np.diag([0.0, 0.0, transform_scale(matrix)])
+    linear[:2, :2] = matrix[:, :2]
+    return np.asarray(position_map @ linear.T.astype(np.float32) + np.array([*matrix[:, 2], 0.0], np.float32))
+
+
 def box_from_landmarks(points: FloatArray) -> NDArray[np.float64]:
     """3DDFA's square crop (Zhu et al. 2016, and its AFLW2000-3D protocol): the landmark box's centre, sqrt(2) times
     its longer side.

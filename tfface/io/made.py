@@ -1,0 +1,36 @@
+"""What is made of a face, written as the name's ending says."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tfface.io.files import MARK, atomic_path
+from tfface.io.film import write_gif, write_mp4
+from tfface.io.image import write_image
+from tfface.io.model import write_glb
+
+
+@dataclass(frozen=True)
+class Film:
+    """Frames `[H,W,3]` uint8 for `.gif` and `.mp4`."""
+
+    frames: list[Any]
+    fps: float
+
+
+def write_made(path: Path, content: Any) -> None:
+    """A picture (`.png`), a model (`.glb`), a film (`.gif`, `.mp4`), or else what JSON says."""
+    if path.suffix == ".png":
+        write_image(path, content, result=True)
+    elif path.suffix == ".glb":
+        write_glb(path, content)
+    elif path.suffix == ".gif":
+        write_gif(path, content.frames, content.fps)
+    elif path.suffix == ".mp4":
+        write_mp4(path, content.frames, content.fps)
+    else:
+        with atomic_path(path) as beside:
+            beside.write_text(json.dumps({"software": MARK, **content}, indent=1) + "\n", encoding="utf-8")
