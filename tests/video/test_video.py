@@ -24,6 +24,7 @@ from tfface.video.person import Performer
 from tfface.video.run import Options, predict_video
 from tfface.video.smooth import OneEuro, OneEuroTurn
 from tfface.video.source import is_video, open_video
+from tfface.video.transfer import moving_head
 
 TIMES = np.arange(90) / 30
 
@@ -171,6 +172,16 @@ def test_a_performance_as_csv() -> None:
     smiles = [float(row["MouthSmileLeft"]) for row in rows]
     assert smiles[0] < smiles[1] < smiles[2] and abs(float(rows[0]["LeftEyeYaw"])) < 0.2
     assert timecode(3661.5, 30) == "01:01:01:15.000"
+
+
+def test_another_head_plays_it_and_keeps_its_pose_if_asked() -> None:
+    performer, other = _performer(), photographed(-20.0, 0.0)
+    turning, still = (moving_head(other, performer, "face", turn).animation for turn in (None, other.camera.rotation))
+    assert turning is not None and still is not None
+    spread = [np.ptp(each.rotations, axis=0).max() for each in (turning, still)]
+    assert spread[0] > 0.1 and spread[1] < 1e-6
+    np.testing.assert_allclose(turning.weights, still.weights)
+    assert np.ptp(turning.weights, axis=0).max() > 0.1
 
 
 def test_a_performance_as_an_animation(tmp_path: Path) -> None:
