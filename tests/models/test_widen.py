@@ -64,6 +64,29 @@ def test_training_starts_from_a_narrower_preset(tmp_path: Path) -> None:
         start_from(models.build(other.model), override(other, {"run.init": str(tmp_path / "preset.yaml")}))
 
 
+def test_training_starts_from_a_preset_for_smaller_pictures(tmp_path: Path) -> None:
+    config = override(Config(), {**SMALL, **NETWORKS["points"], "model.width": 0.35})
+    small = models.build(config.model)
+    rows = np.linspace(-1, 1, 2, dtype=np.float32)[:, None, None, None]  # from above to below
+    small.get_layer("whole_depthwise").kernel.assign(
+        np.broadcast_to(1 + rows, small.get_layer("whole_depthwise").kernel.shape)
+    )
+    presets.save(small, config.model, tmp_path, {})
+    larger = override(config, {"model.image_size": 96, "run.init": str(tmp_path / "weights.npz")})
+    large = models.build(larger.model)
+    start_from(large, larger)
+    for weight, old in zip(large.weights, small.weights, strict=True):
+        new, old = np.asarray(weight), np.asarray(old)
+        if new.shape == old.shape:
+            np.testing.assert_allclose(new, old, rtol=2e-3, atol=1e-4, err_msg=weight.path)
+    kernel = np.asarray(large.get_layer("whole_depthwise").kernel)[..., 0, 0]
+    assert kernel.shape == (3, 3)
+    np.testing.assert_allclose(kernel.sum(), 4.0, rtol=1e-3, err_msg="a constant feature counts as before")
+    assert (np.diff(kernel.mean(1)) > 0.3).all() and np.ptp(kernel, axis=1).max() < 0.2, (
+        "it still tells above from below"
+    )
+
+
 def test_other_networks_are_refused() -> None:
     with pytest.raises(ValueError):
         widen(_network("light", 0.35), _network("basis", 0.5))

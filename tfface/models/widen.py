@@ -1,7 +1,9 @@
-"""A wider network that begins where a narrow one stands (Net2Net: Chen, Goodfellow and Shlens 2016).
+"""A wider network that begins where a narrow one stands (Net2Net: Chen, Goodfellow and Shlens 2016), or one of larger
+pictures where one of smaller pictures stands.
 
 Every channel of the wide network copies one of the narrow network's; what reads a channel that has n copies takes an
 n-th from each. Both then answer alike. A little noise on the kernels lets the copies become different in training.
+A kernel over the whole of the last features is interpolated to their new size, its sum kept.
 """
 
 from __future__ import annotations
@@ -55,6 +57,7 @@ def _widened(
         return [kernel[..., incoming[0], :][..., out] * share[:, None], *(each[out] for each in bias)], out
     if kind == "DepthwiseConv2D":
         kernel, *bias = weights
+        kernel = _resized(kernel, layer.kernel_size[0])
         return [kernel[..., incoming[0], :], *(each[incoming[0]] for each in bias)], incoming[0]
     if kind == "BatchNormalization":
         return [each[incoming[0]] for each in weights], incoming[0]
@@ -66,6 +69,17 @@ def _widened(
     if kind == "Add" and any((places != incoming[0]).any() for places in incoming):
         raise ValueError(f"layer {layer.name} adds channels that copy different ones")
     return weights, incoming[0] if incoming else np.arange(_channels(layer))
+
+
+def _resized(kernel: NDArray[np.floating], size: int) -> NDArray[np.floating]:
+    """A depthwise kernel `[k,k,C,1]` as `[size,size,C,1]`, linear between the centres of its cells, its sum kept."""
+    old = len(kernel)
+    if old == size:
+        return kernel
+    at = np.clip((np.arange(size) + 0.5) * old / size - 0.5, 0, old - 1)
+    across = np.stack([np.interp(at, np.arange(old), row) for row in np.eye(old)], axis=1)
+    across /= across.sum(0)
+    return np.einsum("ai,bj,ijcd->abcd", across, across, kernel)
 
 
 def _channels(layer: keras.layers.Layer) -> int:

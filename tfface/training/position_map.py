@@ -33,7 +33,7 @@ from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.losses.map_objective import MapObjective
 from tfface.models import imagenet, maps, presets, prn_res
-from tfface.models.widen import widen
+from tfface.models.widen import NOISE, widen
 from tfface.training import callbacks, devices, run_folder
 from tfface.training.checkpoint import RunState, diverged, has_finite_weights, load_checkpoint, terminated
 from tfface.training.columns import OF_MAPS
@@ -163,8 +163,8 @@ def start_from(model: keras.Model, config: Config) -> None:
 
     A network of two views also starts from weights of one: it then gives what that one gave for the front picture, and
     learns from there what the side picture adds. `prn_res` also starts from a `prn` of the same configuration, networks
-    on MobileNetV2 from narrower ones, and from another one's trunk (`.npz`), R-Net's ResNet-50 from ImageNet's (Keras'
-    `.h5`).
+    on MobileNetV2 from narrower ones or those of another picture size, and from another one's trunk (`.npz`), R-Net's
+    ResNet-50 from ImageNet's (Keras' `.h5`).
     """
     if not config.run.init:
         return
@@ -179,7 +179,7 @@ def start_from(model: keras.Model, config: Config) -> None:
     except UserError as misfit:
         if config.model.name == "prn_res":
             copy_brief(model, config, path)
-        elif not (copy_one_view(model, config, path) or copy_narrower(model, config, path)):
+        elif not (copy_one_view(model, config, path) or copy_smaller(model, config, path)):
             if config.model.name not in SHARE_TRUNKS or path.suffix != ".npz":
                 raise misfit
             presets.load_trunk(model, path)
@@ -198,17 +198,21 @@ def copy_one_view(target: keras.Model, config: Config, path: Path) -> bool:
     return True
 
 
-def copy_narrower(target: keras.Model, config: Config, path: Path) -> bool:
-    """Loads the weights of the same network on a narrower trunk (`models.widen`); False where they are not such."""
+def copy_smaller(target: keras.Model, config: Config, path: Path) -> bool:
+    """Loads the weights of the same network on a narrower trunk or for another picture size (`models.widen`); False
+    where they are not such."""
     theirs = presets.config_beside(path)
-    if config.model.name not in SHARE_TRUNKS or theirs is None or theirs.width >= config.model.width:
+    if config.model.name not in SHARE_TRUNKS or theirs is None:
         return False
-    narrow = models.build(dataclasses.replace(config.model, width=theirs.width))
+    ours, narrower = config.model, theirs.width < config.model.width
+    if theirs.width > ours.width or (not narrower and theirs.image_size == ours.image_size):
+        return False
+    small = models.build(dataclasses.replace(ours, width=theirs.width, image_size=theirs.image_size))
     try:
-        presets.load_weights(narrow, path)
+        presets.load_weights(small, path)
     except UserError:
         return False
-    widen(narrow, target)
+    widen(small, target, noise=NOISE if narrower else 0.0)
     return True
 
 
