@@ -7,7 +7,16 @@ import numpy as np
 import pytest
 
 from tfface.config import DetailConfig
-from tfface.losses.detail import DetailObjective, Smoothness, displacement_mm, shading, slope_deg, small, symmetry
+from tfface.losses.detail import (
+    DetailObjective,
+    Smoothness,
+    displacement_mm,
+    lines,
+    shading,
+    slope_deg,
+    small,
+    symmetry,
+)
 
 
 def test_only_what_counts_and_differs_costs() -> None:
@@ -34,6 +43,27 @@ def test_shading_counts_as_it_is_weighed_and_needs_no_truth() -> None:
     alone = float(shading(shown, said)[0])
     np.testing.assert_allclose(losses, [0.0, alone, 3 * alone], atol=1e-6)
     assert alone > 0.01
+
+
+def test_lines_cost_what_is_finer_than_their_surroundings() -> None:
+    truth = np.zeros((1, 64, 64, 5), np.float32)
+    truth[..., 4] = 1.0
+    truth[:, :, 50:, 4] = 0.0
+    v, u = np.mgrid[:64, :64].astype(np.float32)
+
+    def cost(displacement: np.ndarray) -> float:
+        said = np.zeros((1, 64, 64, 4), np.float32)
+        said[..., 3] = displacement
+        return float(lines(truth, said)[0])
+
+    line = -0.1 * np.exp(-((v - 32) ** 2))
+    assert cost(0 * u) == 0
+    assert cost(line) > 20 * cost(0.2 * np.exp(-((v - 32) ** 2 + (u - 25) ** 2) / 2 / 8**2)), "a swelling is none"
+    assert cost(2 * line) == pytest.approx(4 * cost(line), rel=1e-3), "squares"
+    assert cost(np.where(u > 55, line * 5, 0)) == 0, "what is not seen costs nothing"
+    assert cost(100 * line) < 40 * cost(5 * line), "a misplaced edge counts with a limit"
+    weighed = [float(DetailObjective(DetailConfig(lines=weight))(truth, np.zeros((1, 64, 64, 4)))) for weight in (0, 1)]
+    assert weighed[0] == pytest.approx(weighed[1])
 
 
 def test_a_slope_is_told_in_degrees_of_a_millimetre_a_texel_of_256() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
@@ -10,6 +12,9 @@ from tfface import models
 from tfface.config import Config, ModelConfig, override
 from tfface.config.recipes import recipe
 from tfface.errors import UserError
+from tfface.models import presets
+from tfface.models.detail import without_lines
+from tfface.training.start import start_from
 
 
 def small(space: str) -> ModelConfig:
@@ -53,3 +58,33 @@ def test_the_recipe_is_the_published_configuration() -> None:
 def test_two_views_are_refused() -> None:
     with pytest.raises(UserError, match=r"model\.views"):
         override(Config(), {"model": "detail", "model.views": 2})
+
+
+LINED = {"model": "detail", "model.width": 0.125, "model.image_size": 128, "model.map_size": 128, "model.lines": True}
+
+
+def test_with_lines_it_begins_as_the_network_without_them_and_lines_follow_contrasts(tmp_path: Path) -> None:
+    config = override(Config(), {**LINED, "run.init": str(tmp_path / "weights.npz")})
+    part = without_lines(config.model)
+    plain, lined, rng = models.build(part), models.build(config.model), np.random.default_rng(0)
+    for weight in plain.trainable_weights:
+        weight.assign(weight + rng.normal(0, 0.02, weight.shape))
+    presets.save(plain, part, tmp_path, {})
+    start_from(lined, config)
+    shown = rng.random((2, 128, 128, 12), np.float32)
+    before = np.asarray(lined(shown))
+    small = np.asarray(plain(shown.reshape(2, 64, 2, 64, 2, 12).mean((2, 4))))
+    middle = before.reshape(2, 64, 2, 64, 2, 4).mean((2, 4))
+    assert before.shape == (2, 128, 128, 4) and np.abs(small).max() > 0.01
+    assert np.corrcoef(middle.ravel(), small.ravel())[0, 1] > 0.9
+    lined.get_layer("lines_out").kernel.assign(rng.normal(0, 0.1, lined.get_layer("lines_out").kernel.shape))
+    after = np.asarray(lined(shown))
+    np.testing.assert_array_equal(after[..., :3], before[..., :3], err_msg="lines are of the surface alone")
+    assert np.abs(after[..., 3] - before[..., 3]).mean() > 1e-3
+
+
+def test_lines_are_of_detail_in_the_chart_and_need_its_whole_size() -> None:
+    with pytest.raises(UserError, match=r"model\.lines: only detail"):
+        override(Config(), {"model.lines": True})
+    with pytest.raises(UserError, match=r"model\.image_size.*64"):
+        override(Config(), {**LINED, "model.image_size": 96})

@@ -20,7 +20,7 @@ from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.losses.map_objective import MapObjective
 from tfface.models import blocks, coefficients, map_basis, maps, points, presets, rnet
-from tfface.training.position_map import start_from
+from tfface.training.start import start_from
 
 SIZE, COUNT = 32, 60
 KINDS = [("columns", "framed"), ("euler", "deep3d"), ("euler", "fov30"), ("columns", "fov30")]

@@ -13,7 +13,7 @@ from tfface.config import Config, override
 from tfface.errors import UserError
 from tfface.models import presets
 from tfface.models.widen import widen
-from tfface.training.position_map import start_from
+from tfface.training.start import start_from
 
 SMALL = {"model.image_size": 64, "model.map_size": 16, "model.views": 1, "model.features": 48, "model.output": "linear"}
 NETWORKS = {

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 from skimage import data
 
-from tfface import export, synthesize
+from tfface import export, models, synthesize
 from tfface.config import Config, override
 from tfface.data.detail_records import DetailBatches, freckle, make_batches, pooled
 from tfface.detailing import Detailer
@@ -20,6 +20,8 @@ from tfface.inference import Reconstructor
 from tfface.io.files import written_by_us
 from tfface.io.image import write_image
 from tfface.losses.detail import shading
+from tfface.models import presets
+from tfface.models.detail import without_lines
 from tfface.training import detail
 from tfface.training.detail_shards import DETAIL_SETTINGS, DetailMaker, DetailSet
 from tfface.viz.unwrapped import unwrap
@@ -62,6 +64,22 @@ def test_a_run_goes_on_and_leaves_what_runs_leave(run: Path) -> None:
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert 2 < float(rows[0]["val_slope_deg"]) < 40
     assert (run / "best.weights.h5").is_file() and written_by_us(run / "pictures.png")
+
+
+def test_lines_are_learnt_over_a_network_that_stays(shards: Path, run: Path, tmp_path: Path) -> None:
+    sizes = {"model__image_size": 64, "model__map_size": 64, "model__lines": True, "detail__lines": 1.0}
+    still = {"optim__frozen": ["down", "level", "up", "albedo", "displacement"], "optim__epochs": 1}
+    lined = config(shards, tmp_path / "lined", run__init=str(run), **sizes, **still)
+    detail.train(lined, console=Console(quiet=True))
+    before, after = models.build(without_lines(lined.model)), models.build(lined.model)
+    presets.load_weights(before, run / "best.weights.h5")
+    presets.load_weights(after, tmp_path / "lined" / "best.weights.h5")
+    for layer in before.layers:
+        for old, new in zip(layer.get_weights(), after.get_layer(layer.name).get_weights(), strict=True):
+            np.testing.assert_array_equal(old, new, err_msg=layer.name)
+    assert np.abs(after.get_layer("lines_out").get_weights()[0]).max() > 0
+    export.main([str(tmp_path / "lined"), "--preset", str(tmp_path / "preset")])
+    assert Detailer(tmp_path / "preset").size == 64
 
 
 def test_batches_are_mirrored_whole_and_the_same_again(shards: Path, run: Path) -> None:

@@ -28,7 +28,7 @@ def test_frozen_layers_stay(tiny: ModuleType, tmp_path: Path, monkeypatch: pytes
     moved = {v.path: bool(np.abs(np.asarray(v) - before[v.path]).max() > 0) for v in network.weights}
     assert not any(moved[path] for path in moved if path.startswith(("first", "normal")))
     assert moved["second/kernel"]
-    for changes in ({"run.regime": "weak"}, {"model.name": "detail"}):
+    for changes in ({"run.regime": "weak"}, {"model.name": "detail", "model.space": "picture"}):
         with pytest.raises(UserError):
             override(config, changes)
     other = override(config, {"optim.frozen": ["stage1"], "run.out": str(tmp_path / "other")})

@@ -28,6 +28,7 @@ from tfface.models import maps, mnv2_prn, presets
 from tfface.training import callbacks, position_map, schedule
 from tfface.training.checkpoint import RunState, read_state
 from tfface.training.metrics import LandmarkError
+from tfface.training.start import start_from
 
 QUIET = Console(file=io.StringIO())
 
@@ -167,8 +168,8 @@ def test_two_views_start_from_what_one_view_knows(tiny: ModuleType, whole: Path,
     two = override(one, {"model.views": 2})
     topology = PositionMap(load_open_face(), one.model.map_size)
     single, double = (position_map.compiled(config, topology) for config in (one, two))
-    position_map.start_from(single, one)
-    position_map.start_from(double, two)
+    start_from(single, one)
+    start_from(double, two)
     rng = np.random.default_rng(0)
     front, side = rng.uniform(size=(2, 2, one.model.image_size, one.model.image_size, 3)).astype(np.float32)
     expected = single(front, training=False)

@@ -65,6 +65,9 @@ class ModelConfig:
     space: Literal["uv", "picture"] = "uv"
     """detail only. uv: photograph and base in the face's chart, displacement in mm along the normal. picture: Fan's
     offsets in the picture, `--model.image-size 224`."""
+    lines: bool = False
+    """detail in space uv only: the U-Net sees the chart at half its size, and fine lines are added at the whole,
+    `--model.image-size 256 --model.map-size 256`."""
 
 
 @dataclass(frozen=True)
@@ -237,6 +240,8 @@ class DetailConfig:
     """Space uv: mean difference of its slopes, millimetres a texel."""
     albedo: float = 5.0
     """Space uv: mean difference of the albedo, in [0,1]."""
+    lines: float = 0.0
+    """Space uv: squares of the difference of what is finer than some texels, tenths of a millimetre."""
     shading: float = 0.0
     """Space uv: how the displacement shades against the photograph, light and albedo held still; needs no truth."""
     photographs: str = ""

@@ -135,8 +135,10 @@ def _check_network(config: Config) -> None:
         raise UserError(f"model.decoder: {model.name} has a decoder of its own; leave it at full.")
     if config.optim.learns == "refiner" and model.name != "prn_res":
         raise UserError(f"optim.learns: {model.name} has no refiner; only prn_res has one.")
-    if config.optim.frozen and (config.run.regime != "map" or model.name == "detail"):
-        raise UserError("optim.frozen: only networks that learn from true position maps can; leave it out.")
+    if config.optim.frozen and (config.run.regime != "map" or model.space == "picture"):
+        raise UserError("optim.frozen: only networks that learn from true maps can; leave it out.")
+    if model.lines and (model.name != "detail" or model.space == "picture"):
+        raise UserError("model.lines: only detail in the face's chart has lines of their own; leave it out.")
     if config.run.stages == "refiner" and model.name != "prn_res":
         raise UserError(f"run.stages: {model.name} has no refiner; take `model=prn_res`.")
     if config.run.stages == "transfer" and not data.transfer:
@@ -171,6 +173,8 @@ def _check_sizes(config: Config) -> None:
         raise UserError(
             f"model.image_size: {model.image_size} is not a multiple of 32; take {_multiple(model.image_size)}."
         )
+    if model.lines and model.image_size % 64:
+        raise UserError(f"model.image_size: with model.lines a multiple of 64, not {model.image_size}; take 256.")
     ratio = model.map_size * 32 // model.image_size
     if model.decoder == "light" and (
         ratio * model.image_size != model.map_size * 32 or ratio & (ratio - 1) or not ratio

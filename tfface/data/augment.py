@@ -80,17 +80,27 @@ def damage_pictures(pictures: Pictures, config: AugmentConfig, rng: np.random.Ge
     count = len(pictures)
     for picture, table in zip(pictures, _tone_tables(count, config, rng), strict=True):
         cv2.LUT(picture, table[:, None], dst=picture)
-    for index in _some(count, config.blur_probability, rng):
-        _blur(pictures[index], float(rng.uniform(*config.blur_sigma_px)))
+    blur_some(pictures, config, rng)
     for index in _some(count, config.greyscale_probability, rng):
         pictures[index] = cv2.cvtColor(pictures[index], cv2.COLOR_RGB2GRAY)[..., None]
-    for index in _some(count, config.noise_probability, rng):
-        add_noise(pictures[index], float(rng.uniform(*config.noise_sigma)), rng)
+    add_noise_to_some(pictures, config, rng)
     for _ in range(config.dropout_boxes):
         for index in _some(count, 0.25, rng):
             _drop_box(pictures[index], config.dropout_size, rng)
     for index in _some(count, config.border_probability, rng):
         _cut_border(pictures[index], rng)
+
+
+def blur_some(pictures: Pictures, config: AugmentConfig, rng: np.random.Generator) -> None:
+    """Some of `[B,S,S,3]` uint8, in place."""
+    for index in _some(len(pictures), config.blur_probability, rng):
+        _blur(pictures[index], float(rng.uniform(*config.blur_sigma_px)))
+
+
+def add_noise_to_some(pictures: Pictures, config: AugmentConfig, rng: np.random.Generator) -> None:
+    """Some of `[B,S,S,3]` uint8, in place."""
+    for index in _some(len(pictures), config.noise_probability, rng):
+        add_noise(pictures[index], float(rng.uniform(*config.noise_sigma)), rng)
 
 
 def random_subset(batch: int, count: int, rng: np.random.Generator) -> NDArray[np.bool_]:

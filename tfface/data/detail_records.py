@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from tfface.config import Config
 from tfface.data.ahead import in_threads
+from tfface.data.augment import add_noise_to_some, blur_some
 from tfface.data.batches import Batch, KeptValidation
 from tfface.data.sources import Features, Sample, _Shards
 from tfface.errors import UserError
@@ -168,6 +169,8 @@ class DetailBatches:
             batch = self._batch(group, mirrored & self.config.augment.mirror & self.config.augment.enabled)
             if self.config.augment.enabled and self.config.model.space == "uv":
                 freckle(batch, rng)
+                blur_some(batch["photo"], self.config.augment, rng)
+                add_noise_to_some(batch["photo"], self.config.augment, rng)
             return batch
 
         return in_threads(make, enumerate(self._groups(start_step), start_step))

@@ -1,7 +1,8 @@
 """Losses of detail, in `keras.ops`, float32; one number a face, `[B]`.
 
 Supervised, in the chart: differences of displacement (mm) and albedo, L1, and of the displacement's slopes from texel
-to texel, which are what a normal is made of. Texels count by their weight.
+to texel, which are what a normal is made of. Texels count by their weight. Lines are what is finer than some texels:
+squares, since an L1 that is unsure of a sparse line answers with none.
 
 By shading alone, for photographs, whose surface nobody knows: light and albedo stand still, and displacement explains
 what is brighter and darker from texel to texel (Horn 1970; Fan leaves all three free).
@@ -28,6 +29,9 @@ CHART = 256.0
 DARKEST_SKIN, LARGEST_MISS, AROUND = 0.05, 0.2, 9
 """Of shading: what albedo is at least, what a texel's error counts at most (hair, shadows), and the side in texels of
 the surroundings whose mean says nothing (a light that is a little off)."""
+LINE_TEXELS, LARGEST_LINE, LINE_SLOPES = 5, 2.5, 4.0
+"""Of lines: surroundings are means over so many texels of means over so many; tenths of a millimetre that count at
+most (beyond, a nostril or a lip is elsewhere); how much slopes count."""
 
 
 class DetailObjective(keras.losses.Loss):
@@ -45,6 +49,8 @@ class DetailObjective(keras.losses.Loss):
         albedo = ops.mean(ops.abs(y_pred[..., :3] - y_true[..., :3]), axis=-1)
         total = config.albedo * _mean(albedo, weight) + config.displacement * displacement_mm(y_true, y_pred)
         total = total + config.slopes * _mean(ops.minimum(_slopes(y_true, y_pred), 2.0), _inner(weight))
+        if config.lines:
+            total = total + config.lines * lines(y_true, y_pred)
         return total + config.shading * shading(y_true[..., 5:], y_pred) if config.shading else total
 
 
@@ -63,6 +69,24 @@ def shading(shown: Any, y_pred: Any) -> Any:
     apart = (due[:, :-1, :-1] - tilt[..., 0] * across - tilt[..., 1] * down)[..., None]
     around = ops.average_pool(apart, AROUND, strides=1, padding="same")
     return _mean(ops.minimum(ops.abs(apart - around)[..., 0], LARGEST_MISS), seen)
+
+
+def lines(y_true: Any, y_pred: Any) -> Any:
+    """Of the difference of displacements less its surroundings' mean, and of its slopes: mean squares, tenths of a
+    millimetre, where no edge of the face is misplaced."""
+    weight = y_true[..., 4:5]
+    apart = (y_true[..., 3:4] - y_pred[..., 3:4]) * weight
+
+    def around(x: Any) -> Any:
+        for _ in range(2):
+            x = ops.average_pool(x, LINE_TEXELS, strides=1, padding="same")
+        return x
+
+    fine = 10.0 * (apart - weight * around(apart) / (around(weight) + 1e-3))[..., 0]
+    inside = weight[..., 0] * ops.cast(around(weight)[..., 0] > 0.98, "float32")
+    across, down = fine[:, :-1, 1:] - fine[:, :-1, :-1], fine[:, 1:, :-1] - fine[:, :-1, :-1]
+    slopes = ops.minimum(ops.square(across) + ops.square(down), LARGEST_LINE**2)
+    return _mean(ops.minimum(ops.square(fine), LARGEST_LINE**2), inside) + LINE_SLOPES * _mean(slopes, _inner(inside))
 
 
 def displacement_mm(y_true: Any, y_pred: Any) -> Any:

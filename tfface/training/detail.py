@@ -30,7 +30,7 @@ from tfface.training.checkpoint import RunState
 from tfface.training.feed import FinishingModel
 from tfface.training.pictures import Draw
 from tfface.training.position_map import MakeDatasets, Session, run_session
-from tfface.training.schedule import make_optimizer
+from tfface.training.schedule import freeze, make_optimizer
 from tfface.viz.sheet import contact_sheet
 
 METRICS = {"displacement_mm": displacement_mm, "slope_deg": slope_deg}
@@ -65,6 +65,7 @@ def compiled(config: Config) -> keras.Model:
     network = models.build(config.model)
     model = FinishingModel(network.input, network.output, name=network.name)
     model.finish = partial(finished, shown_too=bool(config.detail.shading))
+    freeze(model, config.optim.frozen)
     optimizer = make_optimizer(config.optim, config.data.steps_per_epoch)
     if config.run.precision == "mixed_float16":
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer)

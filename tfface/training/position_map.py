@@ -8,7 +8,6 @@ holds `config.yaml`, `run.yaml` (command, commit, outcome), `checkpoint.npz`, `b
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 import time
 import warnings
@@ -23,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
 
-from tfface import models, weights
+from tfface import models
 from tfface.config import Config
 from tfface.data.batches import FinishBatch
 from tfface.data.maps import library
@@ -32,8 +31,7 @@ from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.losses.map_objective import MapObjective
-from tfface.models import imagenet, maps, presets, prn_res
-from tfface.models.widen import NOISE, widen
+from tfface.models import maps, prn_res
 from tfface.training import callbacks, devices, run_folder
 from tfface.training.checkpoint import RunState, diverged, has_finite_weights, load_checkpoint, terminated
 from tfface.training.columns import OF_MAPS
@@ -42,11 +40,11 @@ from tfface.training.metrics import FaceError, LandmarkError
 from tfface.training.pictures import Draw, MeshPictures
 from tfface.training.progress import ProgressLine
 from tfface.training.schedule import freeze, make_optimizer
+from tfface.training.start import start_from
 
 if TYPE_CHECKING:
     from tfface.training.multi_worker import Workers
 
-SHARE_TRUNKS = ("rnet", "mnv2_prn", "mnv2_light", "mnv2_basis")
 MakeDatasets = Callable[..., tuple[Any, Any]]
 
 
@@ -156,81 +154,6 @@ class MapsInUnits:
         truth = maps.to_units(pixels[..., :3], self.model.output)
         # The texels' weights follow, where the data has them.
         return images, library(pixels).concatenate([truth, pixels[..., 3:]], axis=-1)
-
-
-def start_from(model: keras.Model, config: Config) -> None:
-    """Loads the weights that `run.init` names: a run's folder, a weights file, or a preset.
-
-    A network of two views also starts from weights of one: it then gives what that one gave for the front picture, and
-    learns from there what the side picture adds. `prn_res` also starts from a `prn` of the same configuration, networks
-    on MobileNetV2 from narrower ones or those of another picture size, and from another one's trunk (`.npz`), R-Net's
-    ResNet-50 from ImageNet's (Keras' `.h5`).
-    """
-    if not config.run.init:
-        return
-    path = weights.find(config.run.init).file()
-    if config.model.name == "rnet" and imagenet.is_keras_file(path):
-        imagenet.load_resnet50(model, path)
-        return
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "Skipping nested container")  # of a prn for a prn_res, which is seen to
-            presets.load_weights(model, path)
-    except UserError as misfit:
-        if config.model.name == "prn_res":
-            copy_brief(model, config, path)
-        elif not (copy_one_view(model, config, path) or copy_smaller(model, config, path)):
-            if config.model.name not in SHARE_TRUNKS or path.suffix != ".npz":
-                raise misfit
-            presets.load_trunk(model, path)
-
-
-def copy_one_view(target: keras.Model, config: Config, path: Path) -> bool:
-    """Loads the weights of the same network with one view into one with two; False where they are not such."""
-    if config.model.views != 2:
-        return False
-    single = models.build(dataclasses.replace(config.model, views=1))
-    try:
-        presets.load_weights(single, path)
-    except UserError:
-        return False
-    copy_padded(single, target)
-    return True
-
-
-def copy_smaller(target: keras.Model, config: Config, path: Path) -> bool:
-    """Loads the weights of the same network on a narrower trunk or for another picture size (`models.widen`); False
-    where they are not such."""
-    theirs = presets.config_beside(path)
-    if config.model.name not in SHARE_TRUNKS or theirs is None:
-        return False
-    ours, narrower = config.model, theirs.width < config.model.width
-    if theirs.width > ours.width or (not narrower and theirs.image_size == ours.image_size):
-        return False
-    small = models.build(dataclasses.replace(ours, width=theirs.width, image_size=theirs.image_size))
-    try:
-        presets.load_weights(small, path)
-    except UserError:
-        return False
-    widen(small, target, noise=NOISE if narrower else 0.0)
-    return True
-
-
-def copy_brief(target: keras.Model, config: Config, path: Path) -> None:
-    """Loads the weights of a `prn` into the layers of `prn_res` that give the brief map."""
-    brief = models.build(dataclasses.replace(config.model, name="prn"))
-    presets.load_weights(brief, path)
-    for layer in brief.layers:
-        if layer.weights:
-            target.get_layer(layer.name).set_weights(layer.get_weights())
-
-
-def copy_padded(source: keras.Model, target: keras.Model) -> None:
-    """Copies weights; where `target`'s kernel takes more input channels than `source`'s, the new ones start at zero."""
-    for old, new in zip(source.weights, target.weights, strict=True):
-        value = np.zeros(new.shape, np.float32)
-        value[tuple(slice(size) for size in old.shape)] = np.asarray(old)
-        new.assign(value)
 
 
 class Session:
