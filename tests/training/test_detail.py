@@ -16,6 +16,7 @@ from tfface.config import Config, override
 from tfface.data.detail_records import DetailBatches, freckle, make_batches, pooled
 from tfface.detailing import Detailer
 from tfface.errors import UserError
+from tfface.evaluation.detail import displaced, lines_followed, people
 from tfface.inference import Reconstructor
 from tfface.io.files import written_by_us
 from tfface.io.image import write_image
@@ -24,6 +25,7 @@ from tfface.models import presets
 from tfface.models.detail import without_lines
 from tfface.training import detail
 from tfface.training.detail_shards import DETAIL_SETTINGS, DetailMaker, DetailSet
+from tfface.viz.detail import Detail
 from tfface.viz.unwrapped import unwrap
 
 SMALL = DETAIL_SETTINGS.__class__(**{**DETAIL_SETTINGS.__dict__, "bank_size": 4, "image_size": 160, "relief_size": 128})
@@ -80,6 +82,21 @@ def test_lines_are_learnt_over_a_network_that_stays(shards: Path, run: Path, tmp
     assert np.abs(after.get_layer("lines_out").get_weights()[0]).max() > 0
     export.main([str(tmp_path / "lined"), "--preset", str(tmp_path / "preset")])
     assert Detailer(tmp_path / "preset").size == 64
+
+
+def test_lines_are_followed_by_what_has_them() -> None:
+    shown = next(iter(people(DetailMaker("rnet_points", SMALL), 1)))
+    truth, rng = shown.true.seen_by(shown.base), np.random.default_rng(0)
+    noise = rng.normal(0, 0.1, truth.displacement.shape).astype(np.float32)
+
+    def followed(displacement: np.ndarray) -> float:
+        detail = Detail(np.asarray(displacement, np.float32), np.zeros_like(truth.albedo), "test")
+        return lines_followed(shown, displaced(shown, detail), truth)
+
+    assert followed(truth.displacement) > 0.99 and followed(0.3 * truth.displacement) > 0.8
+    assert abs(followed(noise)) < 0.1 and followed(0 * noise) == 0
+    swelling = 5 * np.exp(-((np.mgrid[:256, :256] - 128) ** 2).sum(0) / 2 / 40.0**2)
+    assert abs(followed(swelling)) < 0.3, "a swelling is no line"
 
 
 def test_batches_are_mirrored_whole_and_the_same_again(shards: Path, run: Path) -> None:

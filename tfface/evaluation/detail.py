@@ -2,8 +2,9 @@
 
 For each face, base and detailed surface alike: the angle between its normals and the true ones (wrinkles included) on
 the skin that the photograph shows, after the similarity that fits the surface to the true one best; how far it lies
-from the true surface there; how far all of the face's vertices lie from the true ones after a similarity; and how far
-the photograph's colours are from albedo times light.
+from the true surface there; how far all of the face's vertices lie from the true ones after a similarity; how far
+the photograph's colours are from albedo times light; and how well lines are followed: the correlation of what is finer
+than some texels, in what is added to the base and in what the true surface has over it.
 """
 
 from __future__ import annotations
@@ -42,7 +43,9 @@ from tfface.viz.unwrapped import Unwrapped, detailed_normals, unit, unwrap
 FloatArray = NDArray[np.floating]
 SHOWN = 6
 """People in the picture."""
-FIGURES = ("normal_deg", "surface_mm", "shape_mm", "photometric", "freckle_deg")
+FIGURES = ("normal_deg", "surface_mm", "shape_mm", "photometric", "freckle_deg", "lines")
+LINE_TEXELS, HIGHEST_LINE_MM = 5, 0.25
+"""Lines are what is left of 256 texels less means over so many of means over so many; higher is another feature."""
 SPOTS, SPOT_TEXELS, SPOT_DARKER = 60, 2.0, 0.35
 """Painted freckles: how many a chart, their radius in texels of 256, and how much darker than the skin."""
 
@@ -183,6 +186,22 @@ def measured(shown: Shown, surface: Surface) -> tuple[dict[str, float], DetailTr
     return figures, truth
 
 
+def lines_followed(shown: Shown, surface: Surface, truth: DetailTruth) -> float:
+    """Correlation of lines, on the skin that the photograph shows; `truth` is the base's. 0 for the base itself."""
+    added = np.sum((surface.unwrapped.position - shown.base.position) * shown.base.normal, axis=-1)
+    inside = cv2.erode(truth.weight, np.ones((9, 9), np.uint8)) > 0.9
+    mine, true = (_lines(each)[inside] for each in (added, truth.displacement))
+    size = float(np.sqrt((mine**2).sum() * (true**2).sum()))
+    return float((mine * true).sum()) / size if size > 0 else 0.0
+
+
+def _lines(displacement: FloatArray) -> NDArray[np.float32]:
+    around = np.asarray(displacement, np.float32)
+    for _ in range(2):
+        around = np.asarray(cv2.blur(around, (LINE_TEXELS, LINE_TEXELS)), np.float32)
+    return np.clip(displacement - around, -HIGHEST_LINE_MM, HIGHEST_LINE_MM).astype(np.float32)
+
+
 def spotted(shown: Shown, seed: int) -> tuple[Shown, NDArray[np.float32]]:
     """The same face with freckles painted into the photograph, and where they are `[R,R]`."""
     base, rng = shown.base, np.random.default_rng(seed)
@@ -243,11 +262,13 @@ def run(
         view = DetailView(shown.result.image, shown.result.vertices) if number < SHOWN else None
         cells += [] if view is None else [view.photograph]
         freckled, where = spotted(shown, number)
+        behind = shown.true.seen_by(shown.base)
         for name, method in tried.items():
             surface = method(shown)
             figures, truth = measured(shown, surface)
             normals = surface.unwrapped.normal, method(freckled).unwrapped.normal
             figures["freckle_deg"] = _mean(angle_deg(*normals), where * truth.weight)
+            figures["lines"] = lines_followed(shown, surface, behind)
             rows[name].append(figures)
             if view is not None:
                 cells += [view.clay(surface.unwrapped.normal), view.colours(surface.unwrapped.albedo)]
@@ -265,7 +286,8 @@ def write_report(out: Path, outcome: Outcome, base: str, count: int) -> dict[str
         f"{count} synthetic persons with wrinkles from seed {EVALUATION_SEED} on, one photograph each; base {base}, "
         "one look at the true landmarks' box, jittered; normals and surface on the skin that is seen, shape on all "
         "vertices of the face; photometric: mean length of the colour difference, in [0,1]; freckles: how much "
-        "normals turn where spots are painted into the photograph"
+        "normals turn where spots are painted into the photograph; lines: correlation of what is finer than "
+        f"means of {LINE_TEXELS} texels over means of {LINE_TEXELS}, with the true surface"
     )
     means = outcome.means()
     summary = {"benchmark": "detail", "models": means, "people": outcome.rows, "protocol": protocol}
@@ -282,6 +304,6 @@ def table(means: dict[str, dict[str, float]]) -> tuple[list[str], list[list[str]
     """Head and rows; in brackets the difference from the base."""
     base, rows = means["base"], []
     for name, figures in means.items():
-        changes = [f"{figures[key]:.3f} ({100 * (figures[key] / base[key] - 1):+.1f} %)" for key in FIGURES[:-1]]
-        rows.append([name, *changes, f"{figures['freckle_deg']:.2f}"])
-    return ["", "normals, degrees", "seen surface, mm", "shape, mm", "photometric", "freckles, degrees"], rows
+        changes = [f"{figures[key]:.3f} ({100 * (figures[key] / base[key] - 1):+.1f} %)" for key in FIGURES[:-2]]
+        rows.append([name, *changes, f"{figures['freckle_deg']:.2f}", f"{figures['lines']:.2f}"])
+    return ["", "normals, degrees", "seen surface, mm", "shape, mm", "photometric", "freckles, degrees", "lines"], rows
