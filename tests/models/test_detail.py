@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import cv2
 import keras
 import numpy as np
 import pytest
@@ -80,7 +81,9 @@ def test_with_lines_it_begins_as_the_network_without_them_and_lines_follow_contr
     lined.get_layer("lines_out").kernel.assign(rng.normal(0, 0.1, lined.get_layer("lines_out").kernel.shape))
     after = np.asarray(lined(shown))
     np.testing.assert_array_equal(after[..., :3], before[..., :3], err_msg="lines are of the surface alone")
-    assert np.abs(after[..., 3] - before[..., 3]).mean() > 1e-3
+    line = after[..., 3] - before[..., 3]
+    assert np.abs(line).mean() > 1e-3
+    assert np.abs(cv2.GaussianBlur(line[0], (0, 0), 12)).mean() < 0.05 * np.abs(line).mean(), "nothing wider than lines"
 
 
 def test_lines_are_of_detail_in_the_chart_and_need_its_whole_size() -> None:

@@ -32,6 +32,8 @@ LINES = (12, 24, 48, 64)
 """Of the lines' features at strides 1 to 8."""
 NEAR, FAR, AROUND = 8, 32, 64
 """Sides in texels of the surroundings that contrasts are measured against, and of those that they are usual in."""
+WIDEST_LINE = 9
+"""Lines are less means over so many texels of means over so many."""
 INPUTS = {"uv": 12, "picture": 6}
 GEOMETRY = {"uv": ("displacement", 1), "picture": ("shape", 3)}
 """What the second head is called, and its channels; the first gives the albedo's three."""
@@ -85,7 +87,7 @@ def _contrasts(images: Any) -> Any:
 
 
 def _lines(x: Any) -> Any:
-    """`[B,S,S,1]` mm, at first zero."""
+    """`[B,S,S,1]` mm, at first zero; less its surroundings' mean, since what is wider than a line is the U-Net's."""
     skips = []
     for level, count in enumerate(LINES):
         if level:
@@ -95,7 +97,11 @@ def _lines(x: Any) -> Any:
     for level in (2, 1, 0):
         x = blocks.conv_bn(x, LINES[level], 1, name=f"lines_squeeze{level}")
         x = _up(x, skips[level], LINES[level], f"lines_up{level}")
-    return layers.Conv2D(1, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="lines_out")(x)
+    line = layers.Conv2D(1, 3, padding="same", kernel_initializer="zeros", dtype="float32", name="lines_out")(x)
+    around = line
+    for _ in range(2):
+        around = layers.AveragePooling2D(WIDEST_LINE, 1, "same", dtype="float32")(around)
+    return line - around
 
 
 def _up(x: Any, skip: Any, channels: int, name: str) -> Any:
