@@ -121,9 +121,13 @@ def _zones() -> _Zones:
 
 
 def _unlikeness(beside: FloatArray, light: float) -> FloatArray:
-    """How long differences of colours `[R,R,3]` are without what gloss may have added to all three alike, `[R,R]`."""
+    """How long differences of colours `[R,R,3]` are without what gloss may have added, `[R,R]`.
+
+    Gloss is white, so it adds to blue at least as much as to red; fair hair, which is brighter too, is yellow.
+    """
     most = min(GLOSS / max(light, 0.2) ** 3, MOST_GLOSS)
-    return np.asarray(np.linalg.norm(beside - np.clip(beside.min(-1, keepdims=True), 0, most), axis=-1))
+    white = beside.min(-1, keepdims=True) - 2 * np.maximum(beside[..., :1] - beside[..., 2:], 0)
+    return np.asarray(np.linalg.norm(beside - np.clip(white, 0, most), axis=-1))
 
 
 def _cut(colours: FloatArray, apart: FloatArray, known: Mask, zones: _Zones) -> Mask:
