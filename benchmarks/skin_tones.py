@@ -153,10 +153,13 @@ def main(arguments: Arguments) -> None:
     rows: dict[str, list[list[float]]] = {tone: [] for tone in TONES}
     for tone, numbers in people(arguments.people):
         rows[tone].append(numbers)
-    lines = ["| skin | pictures | " + " | ".join(COLUMNS) + " |", "| --- |" + " ---: |" * (1 + len(COLUMNS))]
+    lines = [
+        "| skin | pictures | a fifth lost | " + " | ".join(COLUMNS) + " |",
+        "| --- |" + " ---: |" * (2 + len(COLUMNS)),
+    ]
     for tone, found in rows.items():
         shares = " | ".join(f"{100 * value:.1f}" for value in np.nanmean(found, axis=0))
-        lines.append(f"| {tone} | {len(found)} | {shares} |")
+        lines.append(f"| {tone} | {len(found)} | {sum(row[0] > 0.2 for row in found)} | {shares} |")
     with atomic_path(arguments.out) as beside:
         beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
