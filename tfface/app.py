@@ -171,8 +171,9 @@ def page(reconstructor: Reconstructor, room: Path) -> Any:
         except Exception as error:
             shutil.rmtree(folder, ignore_errors=True)
             raise gradio.Error(sentence_of(error, uploads or []), print_exception=False) from error
-        shown = (made.model, made.picture, made.film)
-        return made.report, *(None if each is None else str(each) for each in shown), [str(each) for each in made.files]
+        shown = [each and str(each) for each in (made.model, made.picture, made.film)]
+        updates = (gradio.update(value=each, visible=each is not None) for each in shown)  # no empty frames
+        return made.report, *updates, [str(each) for each in made.files]
 
     class Page(gradio.Blocks):
         """Also what Gradio itself cannot read of a request is told in a sentence, without a traceback."""

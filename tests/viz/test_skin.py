@@ -126,6 +126,27 @@ def test_hair_and_a_cap_are_no_skin_a_beard_and_freckles_are() -> None:
     assert skin_share(skin, seen)[inner].min() > 0.99
 
 
+def test_gloss_on_a_dark_forehead_is_skin_and_a_white_cap_is_not() -> None:
+    """In the face's chart: a lamp is mirrored above the brows; dark hair at both sides."""
+    rng, size = np.random.default_rng(2), 200
+    row, column = np.mgrid[0:size, 0:size] / size
+    skin = np.array([0.72, 0.56, 0.48]) * (0.93 + 0.14 * column)[..., None]
+    gloss = np.exp(-((np.hypot(row - 0.17, column - 0.5) / 0.09) ** 2))[..., None]
+    shiny, hair = gloss[..., 0] > 0.5, (np.abs(column - 0.5) > 0.34) & (row < 0.5)
+    seen = np.full((size, size), 1, np.float32)
+    lost = []
+    for strength, light in ((0.0, 1.0), (0.3, 0.8)):
+        grain = rng.normal(0, 0.015, (size, size, 3))
+        painted = np.where(hair[..., None], [0.2, 0.15, 0.12], skin + strength * gloss) + grain
+        share = skin_share(painted.astype(np.float32), seen, light)
+        assert share[hair].mean() < 0.05 and share[shiny].mean() > 0.9
+        lost.append(1 - share[np.abs(column - 0.5) < 0.28].mean())
+        cap = row < 0.2
+        capped = np.where(cap[..., None], 0.98, painted).astype(np.float32)
+        assert skin_share(capped, seen, light)[cap].mean() < 0.1
+    assert max(lost) < 0.02
+
+
 def test_hair_over_the_forehead_stays_out_of_the_texture() -> None:
     face, points = load_open_face(), _head(0.0)
     mean = face.head(2).vertices(face.mean)

@@ -2,9 +2,10 @@
 
 The face's chart is cut in two by colour and by edges (GrabCut, Rother et al. 2004): cheeks and nose are skin, what is
 unlike them at the rim is not, and each texel between goes where its colour and its neighbours say. Light is divided out
-first, brows, eyes, lips and nostrils do not take part, and texels that the photograph hides are taken from the mirrored
-side. Only what hangs together with the rim is left out: freckles and shadows of the face stay. So does a beard: where
-the chin is as dark as one, nothing below the nose is left out.
+first, and so is gloss, of which dark skin's colours have a larger share. Brows, eyes, lips and nostrils do not take
+part, and texels that the photograph hides are taken from the mirrored side. Only what hangs together with the rim is
+left out: freckles and shadows of the face stay. So does a beard: where the chin is as dark as one, nothing below the
+nose is left out.
 """
 
 from __future__ import annotations
@@ -28,15 +29,22 @@ UNLIKE = 0.4
 """Colours that differ by this share from the face's own are no skin at the rim; by half of it they may be skin."""
 BEARD, BEARD_ENDS = 0.24, 0.8
 """A chin that is darker than the face by this share is bearded; so far from the middle beards reach, as `RIM`."""
+PERHAPS, FEW = 0.1, 0.02
+"""Colours that differ by less count as skin from the start, also at the rim; unless less than that share of the rim is
+surely none: fair hair is like fair skin."""
+GLOSS, MOST_GLOSS = 0.15, 0.25
+"""By how much gloss brightens colours at most: in light under which they look as bright as they are, and in any light.
+Dark skin is photographed darker, though more light falls on it, and what gloss reflects goes with the light."""
 ROUNDS, LEAST_TEXELS = 4, 30
 
 
-def skin_share(colours: FloatArray, seen: FloatArray) -> NDArray[np.float32]:
+def skin_share(colours: FloatArray, seen: FloatArray, light: float = 1.0) -> NDArray[np.float32]:
     """How far each texel of the face's chart shows skin, `[R,R]` in [0,1].
 
     Args:
         colours: `[R,R,3]` in [0,1], the photograph's with the light divided out.
         seen: `[R,R]` how well the photograph shows each texel.
+        light: what the light multiplied the face's colours by on the whole.
     """
     zones = _zones()
     size = (TEXELS, TEXELS)
@@ -54,7 +62,7 @@ def skin_share(colours: FloatArray, seen: FloatArray) -> NDArray[np.float32]:
         return np.ones(np.shape(seen), np.float32)
     usual = np.median(both[sure], axis=0)
     shown = np.where((known & ~zones.features)[..., None], both, usual)
-    apart = np.linalg.norm(shown - usual, axis=-1) / (np.linalg.norm(usual) + 0.05)
+    apart = _unlikeness(shown - usual, light) / (np.linalg.norm(usual) + 0.05)
     darker = float(np.median(usual.mean() - both[zones.chin & known].mean(-1))) if (zones.chin & known).any() else 0.0
     bearded = darker > BEARD * usual.mean()
     unlike = cv2.dilate((apart > UNLIKE / 2).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
@@ -112,10 +120,23 @@ def _zones() -> _Zones:
     return _Zones(core, np.any([*brows, *others], axis=0), pairs, chin, bearded, rim)
 
 
+def _unlikeness(beside: FloatArray, light: float) -> FloatArray:
+    """How long differences of colours `[R,R,3]` are without what gloss may have added, `[R,R]`.
+
+    Gloss is white, so it adds to blue at least as much as to red; fair hair, which is brighter too, is yellow.
+    """
+    most = min(GLOSS / max(light, 0.2) ** 3, MOST_GLOSS)
+    white = beside.min(-1, keepdims=True) - 2 * np.maximum(beside[..., :1] - beside[..., 2:], 0)
+    return np.asarray(np.linalg.norm(beside - np.clip(white, 0, most), axis=-1))
+
+
 def _cut(colours: FloatArray, apart: FloatArray, known: Mask, zones: _Zones) -> Mask:
     """What is not skin, by colour and edges alone."""
-    mask = np.where(zones.rim & known, cv2.GC_PR_BGD, cv2.GC_PR_FGD).astype(np.uint8)
-    mask[zones.rim & known & (apart > UNLIKE)] = cv2.GC_BGD
+    rim = zones.rim & known
+    surely = rim & (apart > UNLIKE)
+    few = np.count_nonzero(surely) < FEW * np.count_nonzero(rim)
+    mask = np.where(rim & (few | (apart > PERHAPS)), cv2.GC_PR_BGD, cv2.GC_PR_FGD).astype(np.uint8)
+    mask[surely] = cv2.GC_BGD
     mask[zones.core] = cv2.GC_FGD
     if not (mask == cv2.GC_BGD).any():
         return np.zeros(mask.shape, bool)

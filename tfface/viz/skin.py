@@ -127,7 +127,8 @@ def skin_texture(
     for rows in bands(size):
         guide[rows] = lit[rows] * own[rows]
     plain = shown[_inner(size)] / np.float32(255) * own[_inner(size)] / np.maximum(guide[_inner(size)], 0.02)
-    bare, eyes = _of_face(skin_share(plain, texels[_inner(size)][..., 2]), 1, size), skin_round_eyes(plain)
+    share = skin_share(plain, texels[_inner(size)][..., 2], float(light.mean()))
+    bare, eyes = _of_face(share, 1, size), skin_round_eyes(plain)
     weight = texels[..., 2] * (1 - _outwards(1 - bare)) * tables.inside * _of_face(eyes, 1, size)
     skin = bare * (1 - _larger(_unlike(shown, guide), size))
     whole, origin = _completed(shown, guide, weight[..., None], skin[..., None])
