@@ -45,7 +45,6 @@ from tfface.io.records import (
     raw_records,
 )
 
-MAP_SIZE = 256
 STEPS_PER_PX, OFFSET_PX = 16.0, 512.0
 ENLARGE = 1.25
 FAILED_FILE = "failed.json"

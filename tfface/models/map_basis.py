@@ -19,13 +19,13 @@ from numpy.typing import NDArray
 from tfface.face.expressions import sample_expression, shutting_weights
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
+from tfface.geometry.align import CROP_SIZE
 from tfface.geometry.camera import Camera
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.io.kept import kept
 from tfface.models import maps
 
 NUM_SAMPLES = 1600
-CROP_SIZE = 256.0
 
 
 @keras.saving.register_keras_serializable(package="tfface")
