@@ -125,7 +125,7 @@ def said_by_rnet(backend: str, folder: Path) -> dict[str, np.ndarray]:
 def tensorflows_rnet() -> dict[str, np.ndarray]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(blocks, "INVERTED_RESIDUALS", backend_rnet.ONCE)
-        return backend_rnet.answer_and_losses()
+        return backend_rnet.answer_and_losses(learns=find_spec("torch") is not None)  # with JAX nothing is learnt
 
 
 @pytest.mark.slow
