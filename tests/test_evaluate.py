@@ -19,7 +19,7 @@ from tfface.evaluation.photos import read_photos
 from tfface.evaluation.report import part_rows
 from tfface.evaluation.scans import mean_surface
 from tfface.evaluation.scores import score_column
-from tfface.evaluation.synthetic import EVALUATION_SEED, _views, make_synthetic
+from tfface.evaluation.synthetic import EVALUATION_SEED, make_synthetic, views_of
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.geometry.align import Similarity
@@ -218,7 +218,7 @@ def test_synthetic_truth_is_the_projected_face(tmp_path: Path) -> None:
     neutral = np.zeros(len(face.expression_names), np.float32)
     identity = np.zeros(face.num_identity, np.float32)
     record = FaceRecord(EVALUATION_SEED, identity, neutral, (jpeg, jpeg), (cameras[0], cameras[1]), {})
-    front, side = _views(record, face, tmp_path)
+    front, side = views_of(record, face, tmp_path)
     assert (front["yaw_deg"], side["yaw_deg"]) == pytest.approx((0.0, 40.0))
     assert front["points"][30] == pytest.approx([128.0, front["points"][30][1], front["points"][:, 2].max()], abs=1)
     assert side["points"][30, 0] > side["points"][[36, 45], 0].mean() + 10

@@ -104,7 +104,7 @@ def test_a_box_off_the_picture_is_told(reconstructor: Reconstructor) -> None:
         reconstructor(disc_photo(64, 64, (30, 30), 9), box=(100, 100, 150, 150))
 
 
-def test_no_face_is_told_and_views_are_counted(reconstructor: Reconstructor) -> None:
+def test_no_face_is_told_and_views_are_counted(reconstructor: Reconstructor, toy: Path) -> None:
     class Blind:
         def detect(self, image: np.ndarray) -> list[Detection]:
             return []
@@ -112,10 +112,8 @@ def test_no_face_is_told_and_views_are_counted(reconstructor: Reconstructor) -> 
     photo = disc_photo(64, 64, (30, 30), 9)
     with pytest.raises(UserError, match="takes one photograph"):
         reconstructor(photo, side_image=photo)
-    before, reconstructor._detector = reconstructor._detector, Blind()
     with pytest.raises(UserError, match="No face was found"):
-        reconstructor(photo)
-    reconstructor._detector = before
+        Reconstructor(toy, Blind())(photo)
 
 
 def test_two_views_are_stacked_front_first(tmp_path: Path) -> None:

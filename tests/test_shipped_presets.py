@@ -30,24 +30,26 @@ NME_BOUND = 10.0  # per cent; the mean face in the middle of the crop scores abo
 
 
 @pytest.fixture(scope="module")
-def people() -> list[tuple[np.ndarray, np.ndarray]]:
-    """Front pictures and their true landmarks; clean pictures of seeds no run has seen."""
-    generator = FaceGenerator(SyntheticSettings(bank_size=6).clean())
-    pairs = [generator.pair(HELD_OUT + index) for index in range(8)]
-    return [(p.front.image, generator.landmarks(p, p.front)) for p in pairs]
+def people() -> tuple[list[np.ndarray], np.ndarray]:
+    """Clean pictures of seeds no run has seen, turned as training's are, and their true landmarks `[N,68,3]`."""
+    return _photographed(SyntheticSettings(bank_size=6), HELD_OUT, 8)
 
 
-def _error(reconstruct: Reconstructor, people: list) -> float:
-    fronts, front_points = zip(*people, strict=True)
-    boxes = [box_from_landmarks(points) for points in front_points]
-    maps = reconstruct.predict_crops(list(fronts), boxes)
+def _photographed(settings: SyntheticSettings, seed: int, count: int) -> tuple[list[np.ndarray], np.ndarray]:
+    generator = FaceGenerator(settings.clean())
+    seen = [generator.photograph(seed + number, seed + number) for number in range(count)]
+    return [view.image for view, _ in seen], np.stack([view.camera.project(who.landmarks) for view, who in seen])
+
+
+def _error(reconstruct: Reconstructor, people: tuple[list[np.ndarray], np.ndarray]) -> float:
+    images, truth = people
+    maps = reconstruct.predict_crops(images, [box_from_landmarks(points) for points in truth])
     found = PositionMap(load_open_face()).landmarks(maps, 81)[:, :68]
-    truth = np.stack(front_points)
     return float(nme_2d(found, truth, box_area_root(truth)).mean())
 
 
 @pytest.mark.parametrize("coefficients", [False, True])
-def test_a_preset_follows_faces_it_never_saw(people: list, coefficients: bool) -> None:
+def test_a_preset_follows_faces_it_never_saw(people: tuple[list[np.ndarray], np.ndarray], coefficients: bool) -> None:
     name = presets.default(coefficients)
     config = presets.model_config(name)
     assert config.views == 1 and (config.name == "rnet" or not coefficients)
@@ -58,10 +60,8 @@ def test_a_preset_follows_faces_it_never_saw(people: list, coefficients: bool) -
 @pytest.fixture(scope="module")
 def fronts() -> tuple[list[np.ndarray], np.ndarray]:
     """Pictures of many people and their true landmarks `[N,68,2]`."""
-    generator = FaceGenerator(SyntheticSettings(bank_size=6, front_yaw_deg=20).clean())
-    pairs = [generator.pair(HELD_OUT + 100 + index) for index in range(40)]
-    points = [generator.landmarks(pair, pair.front)[:, :2] for pair in pairs]
-    return [pair.front.image for pair in pairs], np.stack(points)
+    images, points = _photographed(SyntheticSettings(bank_size=6, front_yaw_deg=20), HELD_OUT + 100, 40)
+    return images, points[..., :2]
 
 
 def test_the_default_preset_follows_mouths_and_lids(fronts: tuple[list[np.ndarray], np.ndarray]) -> None:

@@ -17,6 +17,7 @@ from tfface.face.position_map import PositionMap
 from tfface.geometry.align import crop_transform, square_box, transform_points
 from tfface.geometry.upright import angle_between, landmark_instability, next_crop
 from tfface.inference import Reconstructor
+from tfface.runtime import Network, Serve, find_network
 
 SIZE, CENTRE, RADIUS = 64, np.array([210.0, 170.0]), 60.0
 BOX = square_box(CENTRE, 2.7 * RADIUS)
@@ -111,18 +112,18 @@ def test_an_upright_detector_is_believed_and_costs_no_more_crops(network: Path) 
             left, top, right, bottom = square_box(CENTRE, 2 * RADIUS)
             return [Detection((left, top, right, bottom), 1.0, self.name)]
 
-    crops = {}
+    class Counting(Network):
+        def open(self) -> Serve:
+            serve = super().open()
+            return lambda batch: counts.append(len(batch)) or serve(batch)  # type: ignore[func-returns-value]
+
+    crops: dict[str, int] = {}
+    counts: list[int] = []
+    found = find_network(network)
     for name in ("blazeface", "dlib", "mtcnn"):
-        network_with = Reconstructor(network, detector=Sees(name))
-        run, seen = network_with._run, []
-
-        def counted(batch: np.ndarray, run=run, seen=seen) -> np.ndarray:  # type: ignore[no-untyped-def]
-            seen.append(len(batch))
-            return run(batch)
-
-        network_with._run = counted  # type: ignore[method-assign]
-        network_with(photo(0.1))
-        crops[name] = sum(seen)
+        counts.clear()
+        Reconstructor(Counting(found.folder, found.runtime, found.card), detector=Sees(name))(photo(0.1))
+        crops[name] = sum(counts)
     assert crops == {"blazeface": 2, "dlib": 2, "mtcnn": 18}
 
 

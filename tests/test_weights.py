@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import grimp
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from tests.forked import begin, ended
 from tests.toy_network import save_toy_network
 from tfface import config as configuration
 from tfface import models, weights
@@ -175,22 +175,20 @@ def test_a_folder_in_the_way_and_a_cache_that_cannot_be_written_are_told(
         weights.saved_model("small")
 
 
+def predict_once(name: str, answer: Path) -> None:
+    """In a process of its own: the sum of what a network says of a picture, by its SavedModel."""
+    models.build = small_network
+    picture = np.random.default_rng(0).random((1, 32, 32, 3), dtype=np.float32)
+    network = tf.saved_model.load(str(weights.saved_model(name)))
+    answer.write_text(str(network.serve(picture)["position_map"].numpy().sum()))
+
+
 @pytest.mark.slow
-def test_processes_that_meet_an_empty_cache_at_once_all_predict(repository: Path, tmp_path: Path) -> None:
-    config = override(Config(model=TINY), {"model.width": 0.1}).model
-    presets.save(models.build(config), config, tmp_path / "mine", {})
-    script = (
-        "import numpy as np, sys, tensorflow as tf; from tfface import weights\n"
-        "picture = np.random.default_rng(0).random((1, 32, 32, 3), dtype=np.float32)\n"
-        "network = tf.saved_model.load(str(weights.saved_model(sys.argv[1])))\n"
-        "print(network.serve(picture)['position_map'].numpy().sum())\n"
-    )
-    environment = {**os.environ, "TFFACE_CACHE": str(tmp_path)}
-    command = [sys.executable, "-c", script, str(tmp_path / "mine")]
-    begun = [
-        subprocess.Popen(command, cwd=repository, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)
-    ]
-    ended = [process.communicate(timeout=300)[0] for process in begun]
-    assert [process.returncode for process in begun] == [0, 0]
-    assert len(set(ended)) == 1 and float(ended[0])
+def test_processes_that_meet_an_empty_cache_at_once_all_predict(tmp_path: Path) -> None:
+    presets.save(small_network(TINY), TINY, tmp_path / "mine", {})
+    name, log, answers = str(tmp_path / "mine"), tmp_path / "log", [tmp_path / f"answer{k}" for k in range(2)]
+    begun = [begin(predict_once, name, answer, log=log, TFFACE_CACHE=str(tmp_path)) for answer in answers]
+    assert [ended(process) for process in begun] == [0, 0], log.read_text()
+    texts = {answer.read_text() for answer in answers}
+    assert len(texts) == 1 and float(texts.pop())
     assert len(list((tmp_path / "exported").iterdir())) == 1

@@ -7,7 +7,10 @@ to be off by a twentieth of the radius. In a network of two views the radius is 
 from __future__ import annotations
 
 import json
+import shutil
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
@@ -37,6 +40,13 @@ def unit_map() -> NDArray[np.float32]:
 
 def save_toy_network(folder: Path, size: int = 64, views: int = 1) -> Path:
     """Writes the SavedModel and its `tfface.json`."""
+    shutil.copytree(_saved(size, views).name, folder, dirs_exist_ok=True)
+    return folder
+
+
+@cache
+def _saved(size: int, views: int) -> TemporaryDirectory[str]:
+    """The network, traced once in a process; deleted with it."""
     import tensorflow as tf
 
     class Toy(tf.Module):
@@ -63,12 +73,13 @@ def save_toy_network(folder: Path, size: int = 64, views: int = 1) -> Path:
         return tf.stack([u, v], axis=-1), tf.sqrt(area / np.pi) * 256 / size
 
     module = Toy()
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.serve})
+    saved = TemporaryDirectory(prefix="tfface-toy-")
+    tf.saved_model.save(module, saved.name, signatures={"serving_default": module.serve})
     face = load_open_face()
     card = {"model": "toy", "views": views, "image_size": size, "parameters": 0, "commit": "", "card": {}}
     card["face_model"] = {"name": face.name, "checksum": face.checksum}
-    (folder / "tfface.json").write_text(json.dumps(card))
-    return folder
+    (Path(saved.name) / "tfface.json").write_text(json.dumps(card))
+    return saved
 
 
 def disc_photo(height: int, width: int, centre: tuple[float, float], radius: float) -> NDArray[np.uint8]:

@@ -157,11 +157,11 @@ def _predict_listed(arguments: Arguments, console: Console) -> int:
     _check(arguments)
     made_with = _made_with(arguments, _network(arguments))
     where = arguments.photo, arguments.out
-    load = partial(_loaded, arguments, made_with)
+    load = partial(loaded, arguments, made_with)
     return int(predict_listed(*where, made_with, load, console, arguments.address, arguments.overwrite) > 0)
 
 
-def _loaded(arguments: Arguments, made_with: dict[str, Any]) -> Predict:
+def loaded(arguments: Arguments, made_with: dict[str, Any]) -> Predict:
     """In a worker: what predicts photographs into a folder."""
     reconstructor = _reconstructor(arguments, _network(arguments))
     return lambda out, todo: _predicted(replace(arguments, out=out), reconstructor, made_with, todo)

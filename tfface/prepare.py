@@ -12,10 +12,8 @@ import csv
 import hashlib
 import json
 import os
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -27,7 +25,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tfface.data.photos import PhotoRecord
     from tfface.training.prepare import PhotoPreparer, PrepareSettings
 
 
@@ -106,11 +103,10 @@ def _photographs(options: Options) -> list[str]:
 def _claim_folder(options: Options, photos: list[str]) -> None:
     """Write what the folder will hold, or check that it already holds the same."""
     from tfface.errors import UserError
-    from tfface.io.files import atomic_path
-    from tfface.io.records import DATASET_FILE, read_dataset_card
+    from tfface.io.records import DATASET_FILE, claim_folder
     from tfface.version import __version__
 
-    same = (
+    same = [
         "size",
         "detector",
         "model",
@@ -119,23 +115,14 @@ def _claim_folder(options: Options, photos: list[str]) -> None:
         "min_face",
         "min_score",
         "photos_per_shard",
-    )
+    ]
     card: dict[str, Any] = {key: getattr(options, key) for key in same}
     card["landmarks_file"] = str(options.landmarks_file or "")
     card |= {"photos": len(photos), "names_sha256": hashlib.sha256(os.fsencode("\n".join(photos))).hexdigest()}
-    if (options.out / DATASET_FILE).exists():
-        there = read_dataset_card(options.out)
-        different = [key for key in card if there.get(key) != card[key]]
-        if different:
-            raise UserError(
-                f"{options.out} was made with another {', '.join(different)}: choose another --out or the same options."
-            )
-    else:
-        mine = [name for name in ("report.csv", "sheet.png") if (options.out / name).exists()]
-        if mine:
-            raise UserError(f"{options.out} holds a {mine[0]} that tfface did not write: choose another --out.")
-    with atomic_path(options.out / DATASET_FILE) as beside:
-        beside.write_text(json.dumps({**card, "tfface": __version__}, indent=2) + "\n")
+    mine = [name for name in ("report.csv", "sheet.png") if (options.out / name).exists()]
+    if mine and not (options.out / DATASET_FILE).exists():
+        raise UserError(f"{options.out} holds a {mine[0]} that tfface did not write: choose another --out.")
+    claim_folder(options.out, {**card, "tfface": __version__}, free=("tfface",))
 
 
 def _shard(options: Options, index: int, suffix: str = ".tfrecord") -> Path:
@@ -146,10 +133,15 @@ def _make(options: Options, missing: dict[int, list[str]]) -> None:
     """The missing shards, each with a list of its failures beside it (written first: where a shard is, all is)."""
     from tfface.cli import progress_bar
     from tfface.data.photos import write_photo_shard
+    from tfface.data.pool import shared
     from tfface.io.files import atomic_path
+    from tfface.training.prepare import check_settings
 
-    names = [name for chunk in missing.values() for name in chunk]
-    with _answers(options, names) as answers, progress_bar() as progress:
+    names, settings = [name for chunk in missing.values() for name in chunk], _settings(options)
+    check_settings(settings)
+    make, workers = partial(_preparer, settings), min(options.workers, len(names))
+    with shared(make, workers) as answers_to, progress_bar() as progress:
+        answers = answers_to(names)
         task = progress.add_task("photographs (the first takes half a minute)", total=len(names))
         for index, chunk in missing.items():
             records, failures = [], {}
@@ -165,34 +157,6 @@ def _make(options: Options, missing: dict[int, list[str]]) -> None:
             write_photo_shard(_shard(options, index), records)
 
 
-@contextmanager
-def _answers(options: Options, names: list[str]) -> Iterator[Iterator[PhotoRecord | str]]:
-    """For each photograph in order its face, or the reason why there is none."""
-    import multiprocessing
-    from concurrent.futures.process import BrokenProcessPool
-
-    from tfface.errors import UserError
-    from tfface.training.prepare import PhotoPreparer, check_settings
-
-    settings = _settings(options)
-    if options.workers == 0:
-        yield map(PhotoPreparer(settings), names)
-        return
-    check_settings(settings)
-    workers = min(options.workers, len(names))
-    context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, _start, (settings,))
-    try:
-        yield pool.map(_prepare, names)
-    except BrokenProcessPool as error:
-        raise UserError(
-            "A worker died, most likely for want of memory: run the same command again with fewer --workers; what is "
-            "done stays."
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
 def _settings(options: Options) -> PrepareSettings:
     from tfface import weights
     from tfface.training.prepare import PrepareSettings
@@ -202,26 +166,12 @@ def _settings(options: Options) -> PrepareSettings:
     return PrepareSettings(options.photos, saved_model, **{name: getattr(options, name) for name in same})
 
 
-_preparer: PhotoPreparer | None = None
-
-
-def _start(settings: PrepareSettings) -> None:
-    """In a worker: one thread each, and the networks for all its photographs."""
-    global _preparer
-    for variable in ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
-        os.environ.setdefault(variable, "1")
+def _preparer(settings: PrepareSettings) -> PhotoPreparer:
+    """In each process: the networks for all its photographs."""
     quiet_tensorflow()
-    import cv2
-
     from tfface.training.prepare import PhotoPreparer
 
-    cv2.setNumThreads(1)
-    _preparer = PhotoPreparer(settings)
-
-
-def _prepare(name: str) -> PhotoRecord | str:
-    assert _preparer is not None
-    return _preparer(name)
+    return PhotoPreparer(settings)
 
 
 def _write_report(options: Options, chunks: dict[int, list[str]]) -> tuple[int, int]:

@@ -23,12 +23,12 @@ from tfface import weights
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
+from tfface.geometry.align import MAP_SIZE as MAP_PIXELS
 from tfface.io.files import folder_digest
 from tfface.io.onnx_file import open_onnx
 from tfface.io.reading import read_arrays, read_json_object, reading
 from tfface.quiet import quiet_tensorflow
 
-MAP_PIXELS = 256
 RUNTIMES = ("onnx", "tflite", "tensorflow")
 FORMAT_OF = {"onnx": "onnx", "tflite": "tflite", "tensorflow": "saved_model"}
 """The format in which weights are exported for a runtime."""

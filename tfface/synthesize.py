@@ -6,14 +6,11 @@ missing, and any number of workers writes the same bytes.
 
 from __future__ import annotations
 
-import builtins
-import multiprocessing
 import os
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -163,15 +160,12 @@ def _make(shards: ShardSet, missing: list[int], workers: int) -> None:
 def _make_whole(shards: ShardSet, missing: list[int], workers: int) -> None:
     """Shards that are made one by one, each in one process."""
     from tfface.cli import progress_bar
-    from tfface.data.workers import telling_of_killed_workers
+    from tfface.data.pool import shared
 
-    context = multiprocessing.get_context("spawn")
-    with progress_bar() as progress, ExitStack() as stack:
-        pool = stack.enter_context(ProcessPoolExecutor(workers, context)) if workers > 1 else None
+    with progress_bar() as progress, shared(partial(getattr, shards, "make"), workers if workers > 1 else 0) as made:
         task = progress.add_task("shards", total=len(missing))
-        with telling_of_killed_workers():
-            for _ in (pool or builtins).map(shards.make, missing):
-                progress.advance(task)
+        for _ in made(missing):
+            progress.advance(task)
 
 
 if __name__ == "__main__":

@@ -115,5 +115,5 @@ def test_pictures_bend_by_the_same_tones() -> None:
     """A factor on each channel and an exponent, level by level."""
     config = AugmentConfig(colour=(0.5, 0.5), gamma=(2.0, 2.0), gamma_probability=1.0)
     level = np.arange(256) / 255
-    table = augment._tone_tables(1, config, np.random.default_rng(0))[0]
+    table = augment.tone_tables(1, config, np.random.default_rng(0))[0]
     np.testing.assert_allclose(table[:, 1] / 255, np.maximum(0.5 * level, 1e-4) ** 2, atol=0.51 / 255)

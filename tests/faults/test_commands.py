@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -315,14 +314,12 @@ def test_shards_that_cannot_be_trained_on(
 
     chosen = {"data.records": str(places[folder]), "data.validation_size": 2, "model.views": 1}
     config = configuration.override(configuration.Config(), chosen)
-    begun = time.monotonic()
 
     def command(_: object) -> int:
         Batches(config, source_of(config))
         return 0
 
     assert run(command) == 2 and says in capsys.readouterr().err
-    assert time.monotonic() - begun < 20
 
 
 @pytest.mark.parametrize("kind", MAT_DAMAGES)

@@ -21,14 +21,14 @@ from tfface.fleet.run import Predict, Worker, predict_listed, rows_file
 from tfface.fleet.table import FACES, FAILURES, join_parts
 from tfface.io.formats import FileOptions
 from tfface.io.image import write_image
-from tfface.predict import Arguments, _loaded
+from tfface.predict import Arguments, loaded
 
 MADE_WITH = {"model": "fast"}
 
 
 def _load(out: Path) -> partial[Predict]:
     files = FileOptions(formats=("json",))
-    return partial(_loaded, Arguments(photo=out, out=out, model="fast", files=files), MADE_WITH)
+    return partial(loaded, Arguments(photo=out, out=out, model="fast", files=files), MADE_WITH)
 
 
 @pytest.fixture(scope="module")

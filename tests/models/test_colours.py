@@ -32,7 +32,7 @@ class Scene:
         self.pixels = np.asarray(maps.ToPixels("linear")(posed))
         self.layer = ColoursFromPicture(dataclasses.asdict(self.layout))
         self.layer.build([(1, SIZE, SIZE, 3), self.numbers.shape, self.pixels.shape])
-        self.places, self.normals = (np.asarray(each)[0] for each in self.layer._surface(self.pixels))
+        self.places, self.normals = (np.asarray(each)[0] for each in self.layer.surface(self.pixels))
         self.colours = self.lit(light, albedo)
         self.picture = np.full((1, SIZE, SIZE, 3), 0.5, np.float32)
         column, row = np.floor(self.places * SIZE / 256).astype(int).T

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.geometry.camera import Camera
 from tfface.geometry.rotation import euler_to_matrix
-from tfface.models import maps
-from tfface.models.map_basis import MapBasis, posed_map_basis
+from tfface.models import map_basis, maps
+from tfface.models.map_basis import MapBasis, components_of_samples, posed_map_basis
 
 RESOLUTION, COUNT = 32, 96
 
@@ -35,9 +36,17 @@ def test_components_say_unseen_faces() -> None:
 
 
 def test_components_are_the_same_each_time() -> None:
-    first = posed_map_basis.__wrapped__(16, 8)
-    second = posed_map_basis.__wrapped__(16, 8)
+    first, second = (components_of_samples(16, 8, samples=100) for _ in range(2))
     for one, other in zip(first, second, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_components_are_found_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What comes later, a process or a network, reads what was kept."""
+    found = posed_map_basis(RESOLUTION, COUNT)
+    posed_map_basis.cache_clear()
+    monkeypatch.setattr(map_basis, "components_of_samples", None)
+    for one, other in zip(found, posed_map_basis(RESOLUTION, COUNT), strict=True):
         np.testing.assert_array_equal(one, other)
 
 

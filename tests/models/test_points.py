@@ -53,7 +53,7 @@ def no_pairs(layer: points.MoveToPoints | points.ComponentsToPoints, faces: int 
 def steps(layer: points.MoveToPoints, raw: np.ndarray, change: np.ndarray) -> np.ndarray:
     parts = layer.layout.split(ops.convert_to_tensor(raw), raw=True)
     rotation = coefficients.rotation_matrix(parts["angles"], layer.layout.rotation)
-    return np.asarray(layer._moved(parts, rotation, ops.convert_to_tensor(change)))
+    return np.asarray(layer.moved(parts, rotation, ops.convert_to_tensor(change)))
 
 
 @pytest.mark.parametrize(("rotation", "camera"), KINDS)
@@ -61,7 +61,7 @@ def test_derivatives_are_those_of_the_posed_map(rotation: str, camera: str) -> N
     layer, raw = layer_and_raw(rotation, camera)
     parts = layer.layout.split(ops.convert_to_tensor(raw), raw=True)
     matrix = coefficients.rotation_matrix(parts["angles"], rotation)
-    at, jacobian = (np.asarray(a) for a in layer._linearised(parts, matrix))
+    at, jacobian = (np.asarray(a) for a in layer.linearised(parts, matrix))
     np.testing.assert_allclose(at, projected(layer, raw), atol=2e-3)
     rng = np.random.default_rng(0)
     for group in (slice(0, 150), slice(150, 202), slice(202, 205), slice(205, None)):

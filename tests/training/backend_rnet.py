@@ -19,24 +19,30 @@ CONFIG = ModelConfig(
 )  # fmt: skip
 
 
-def main() -> None:
-    blocks.INVERTED_RESIDUALS = tuple((*stage[:2], 1, stage[3]) for stage in blocks.INVERTED_RESIDUALS)
-    model = models.build(CONFIG)  # each kind of layer once: JAX compiles them all
+ONCE = tuple((*stage[:2], 1, stage[3]) for stage in blocks.INVERTED_RESIDUALS)
+"""Each kind of layer once: JAX compiles them all."""
+
+
+def answer_and_losses(learns: bool) -> dict[str, np.ndarray]:
+    """What is said, with `ONCE` in place of the trunk's blocks; no losses where it need not learn."""
+    model = models.build(CONFIG)
     rng = np.random.default_rng(0)
     for weight in model.trainable_weights:
         if len(weight.shape) > 1:
             weight.assign(rng.normal(0, 0.05, weight.shape))
     pictures = rng.random((2, SIZE, SIZE, 3), np.float32)
     if keras.backend.backend() == "jax":  # as a whole in two thirds of the time that its operations take one by one
-        answer, losses = model.predict_on_batch(pictures), []
-    else:
-        answer = keras.ops.convert_to_numpy(model(pictures, training=False))
-        optimizer = keras.optimizers.SGD(1e-3)
-        optimizer.build(model.trainable_variables)
-        model.compile(optimizer, "mae", jit_compile=False)
-        losses = [float(model.train_on_batch(pictures, np.zeros_like(answer))) for _ in range(3)]
-    np.savez(sys.argv[1], answer=answer, losses=losses)
+        return {"answer": model.predict_on_batch(pictures), "losses": np.zeros(0)}
+    answer = keras.ops.convert_to_numpy(model(pictures, training=False))
+    if not learns:
+        return {"answer": answer, "losses": np.zeros(0)}
+    optimizer = keras.optimizers.SGD(1e-3)
+    optimizer.build(model.trainable_variables)
+    model.compile(optimizer, "mae", jit_compile=False)
+    losses = [float(model.train_on_batch(pictures, np.zeros_like(answer))) for _ in range(3)]
+    return {"answer": answer, "losses": np.array(losses)}
 
 
 if __name__ == "__main__":
-    main()
+    blocks.INVERTED_RESIDUALS = ONCE
+    np.savez(sys.argv[1], **answer_and_losses(learns=True))

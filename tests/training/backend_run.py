@@ -10,7 +10,7 @@ import os
 import sys
 from pathlib import Path
 
-if os.environ["KERAS_BACKEND"] != "tensorflow":
+if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
     sys.modules["tensorflow"] = None  # importing it is an error from now on
 
 import keras
@@ -37,9 +37,8 @@ def build(config: ModelConfig) -> keras.Model:
     return model
 
 
-def main() -> None:
-    shards, folder, epochs = sys.argv[1:]
-    models.build = build
+def train_and_answer(shards: str, folder: str, epochs: str) -> None:
+    """The run, and its answer beside it."""
     options = (
         f"--model mnv2_light --model.image-size {SIZE} --model.map-size {MAP_SIZE} --data.records {shards} "
         "--data.batch 4 --data.steps-per-epoch 4 --data.validation-size 4 --optim.learning-rate 0.01 --device cpu "
@@ -53,4 +52,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    models.build = build
+    train_and_answer(*sys.argv[1:])

@@ -14,7 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.training import backend_rnet, backend_run
+from tfface import models
 from tfface.errors import UserError
+from tfface.models import blocks
 from tfface.train import parse
 from tfface.training.checkpoint import read_state
 from tfface.training.devices import choose_backend
@@ -25,6 +28,8 @@ OTHERS = [
 ]
 WITHOUT = "import sys; sys.modules['tensorflow'] = None\n"
 """Importing TensorFlow is an error from then on."""
+UNHURRIED = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+"""XLA makes code that it has sooner, and that runs for longer."""
 SMALL = ["--pairs", "4", "--pairs-per-shard", "2", "--textures", "2", "--image-size", "64", "--workers", "1"]
 
 
@@ -38,12 +43,17 @@ def shards(python, tmp_path_factory: pytest.TempPathFactory) -> Path:  # type: i
     return folder
 
 
+def variables(backend: str) -> dict[str, str]:
+    """The environment of a process on that backend."""
+    paths = [str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")]
+    own = {"KERAS_BACKEND": backend, "XLA_FLAGS": UNHURRIED, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return {**os.environ, **own}
+
+
 def start(backend: str, shards: Path, folder: Path, epochs: int) -> subprocess.Popen[bytes]:
     script = Path(__file__).with_name("backend_run.py")
     command = [sys.executable, str(script), str(shards), str(folder), str(epochs)]
-    paths = [str(script.parents[2]), os.environ.get("PYTHONPATH", "")]
-    variables = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
-    return subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    return subprocess.Popen(command, env=variables(backend), stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
 
 
 def finish(process: subprocess.Popen[bytes]) -> None:
@@ -60,7 +70,9 @@ def rows(folder: Path) -> list[dict[str, str]]:
 def whole(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of three epochs with TensorFlow."""
     folder = tmp_path_factory.mktemp("whole")
-    finish(start("tensorflow", shards, folder, 3))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(models, "build", backend_run.build)
+        backend_run.train_and_answer(str(shards), str(folder), "3")
     return folder
 
 
@@ -104,15 +116,16 @@ def test_weights_are_one_file_and_answers_agree(backend: str, shards: Path, whol
 def said_by_rnet(backend: str, folder: Path) -> dict[str, np.ndarray]:
     """What `backend_rnet.py` writes."""
     script = Path(__file__).with_name("backend_rnet.py")
-    variables = {**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(script.parents[2])}
-    subprocess.run([sys.executable, str(script), str(folder / "said.npz")], env=variables, check=True)
+    subprocess.run([sys.executable, str(script), str(folder / "said.npz")], env=variables(backend), check=True)
     with np.load(folder / "said.npz") as found:
         return dict(found)
 
 
 @pytest.fixture(scope="module")
-def tensorflows_rnet(tmp_path_factory: pytest.TempPathFactory) -> dict[str, np.ndarray]:
-    return said_by_rnet("tensorflow", tmp_path_factory.mktemp("tensorflow"))
+def tensorflows_rnet() -> dict[str, np.ndarray]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(blocks, "INVERTED_RESIDUALS", backend_rnet.ONCE)
+        return backend_rnet.answer_and_losses(learns=find_spec("torch") is not None)  # with JAX nothing is learnt
 
 
 @pytest.mark.slow

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
-import sys
 import time
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.forked import begin, ended
 from tests.training import worker
 from tfface import models
 from tfface.config import Config, override
 from tfface.errors import UserError
 from tfface.training import multi_worker
 from tfface.training.checkpoint import read_state
-
-WORKER = Path(__file__).with_name("worker.py")
 
 
 def free_ports(count: int) -> list[int]:
@@ -31,15 +28,14 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def start_workers(folder: Path, epochs: int, pause: float) -> list[subprocess.Popen[str]]:
+def start_workers(folder: Path, epochs: int, pause: float) -> list[ForkServerProcess]:
     cluster = {"worker": [f"127.0.0.1:{port}" for port in free_ports(2)]}
     started = []
     for index in range(2):
         place = {"cluster": cluster, "task": {"type": "worker", "index": index}}
-        environment = {**os.environ, "TF_CONFIG": json.dumps(place), "CUDA_VISIBLE_DEVICES": ""}
-        command = [sys.executable, str(WORKER), str(folder), str(epochs), str(pause)]
-        with (folder.parent / f"worker{index}.log").open("w") as log:
-            started.append(subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT, text=True))
+        environment = {"TF_CONFIG": json.dumps(place), "CUDA_VISIBLE_DEVICES": ""}
+        log = folder.parent / f"worker{index}.log"
+        started.append(begin(worker.main, str(folder), epochs, pause, log=log, **environment))
     return started
 
 
@@ -57,19 +53,19 @@ def test_a_lost_worker_ends_in_a_run_like_one_worker_with_twice_the_batch(
     try:
         deadline = time.monotonic() + 400
         while (state := read_state(folder)) is None or state.step < 4:
-            assert workers[0].poll() is None and time.monotonic() < deadline, log(tmp_path)
+            assert workers[0].exitcode is None and time.monotonic() < deadline, log(tmp_path)
             time.sleep(0.1)
         workers[1].kill()
-        assert workers[0].wait(300) == 2, log(tmp_path)
+        assert ended(workers[0]) == 2, log(tmp_path)
         assert "Another worker was lost" in log(tmp_path)
     finally:
         for process in workers:
             process.kill()
-            process.wait()
+            process.join()
     stopped = read_state(folder)
     assert stopped is not None and stopped.step >= 4
     epochs = stopped.step // 2 + 2
-    assert [process.wait(400) for process in start_workers(folder, epochs, 0.0)] == [0, 0], log(tmp_path)
+    assert [ended(process) for process in start_workers(folder, epochs, 0.0)] == [0, 0], log(tmp_path)
 
     single = tmp_path / "single"
     monkeypatch.setattr(models, "build", worker.build)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +16,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from tests.forked import begin, ended
 from tfface import config as configuration
 from tfface import export, models, weights
 from tfface.config import Config, OptimConfig, override
@@ -237,24 +236,13 @@ def test_export_of_a_run(whole: Path, tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_killed_at_any_moment_it_goes_on(tiny: ModuleType, tmp_path: Path) -> None:
     """A process that checkpoints all the time is killed with SIGKILL while it trains; the checkpoint left is whole."""
-    script = (
-        "import sys, importlib.util, pathlib\n"
-        "spec = importlib.util.spec_from_file_location('tiny', sys.argv[1])\n"
-        "tiny = importlib.util.module_from_spec(spec); spec.loader.exec_module(tiny)\n"
-        "from tfface import models\n"
-        "from tfface.training import position_map\n"
-        "models.build = tiny.build\n"
-        "config = tiny.tiny_config(pathlib.Path(sys.argv[2]), run__checkpoint_minutes=1e-9, optim__epochs=100000)\n"
-        "position_map.train(config, tiny.make_datasets)\n"
-    )
-    command = [sys.executable, "-c", script, tiny.__file__, str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = begin(tiny.train_until_killed, tmp_path, log=tmp_path / "log")
     deadline = time.monotonic() + 120
     while (state := read_state(tmp_path)) is None or state.step < 6:
-        assert process.poll() is None and time.monotonic() < deadline
+        assert process.exitcode is None and time.monotonic() < deadline
         time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    assert ended(process) == -signal.SIGKILL
     left = read_state(tmp_path)
     assert left is not None and left.step >= 6
     epochs = left.step // 4 + 2

@@ -9,9 +9,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tfface import models
 from tfface.config import Config, ModelConfig, override
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
+from tfface.training import position_map
 
 SIZE, MAP_SIZE = 32, 16
 
@@ -65,3 +67,9 @@ def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset,
 
     valid = tf.data.Dataset.from_tensor_slices(posed_faces(config.data.validation_size, seed=2))
     return tf.data.Dataset.counter(start_step).map(batch), valid.batch(config.data.batch)
+
+
+def train_until_killed(folder: Path) -> None:
+    """In a process of its own: a run that writes a checkpoint after every step."""
+    models.build = build
+    position_map.train(tiny_config(folder, run__checkpoint_minutes=1e-9, optim__epochs=100_000), make_datasets)

@@ -1,32 +1,21 @@
-"""A worker of `test_multi_worker`: `python worker.py FOLDER EPOCHS PAUSE`, its place among the others in TF_CONFIG."""
+"""A worker of `test_multi_worker`, its place among the others in TF_CONFIG."""
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 import time
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from tests.training import tiny
 from tfface import models
 from tfface.cli import run
 from tfface.config import Config, ModelConfig
 from tfface.training import position_map
 
 HALF = 4
-
-
-def tiny_module() -> ModuleType:
-    """The tests' toy faces."""
-    spec = importlib.util.spec_from_file_location("tiny", Path(__file__).with_name("tiny.py"))
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def build(config: ModelConfig) -> keras.Model:
@@ -39,7 +28,6 @@ def build(config: ModelConfig) -> keras.Model:
 
 def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset, tf.data.Dataset]:
     """Batches of eight faces; a worker with a batch of four takes the half of its number, which is `data.seed`."""
-    tiny = tiny_module()
     images, maps = tiny.posed_faces(16, seed=1)
 
     def batch(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -67,15 +55,15 @@ def train(folder: str, epochs: int, pause: float = 0.0, **changes: Any) -> None:
     """A run of the toy network."""
     models.build = build
     settings = {"optim__epochs": epochs, "optim__patience": epochs, "data__steps_per_epoch": 2, **changes}
-    config = tiny_module().tiny_config(Path(folder), **settings)
+    config = tiny.tiny_config(Path(folder), **settings)
     position_map.train(config, make_datasets, extra_callbacks=[Pause(pause)])
 
 
-def main(argv: list[str] | None = None) -> int:
-    folder, epochs, pause = sys.argv[1:]
-    train(folder, int(epochs), float(pause), run__strategy="multi_worker")
-    return 0
+def main(folder: str, epochs: int, pause: float) -> int:
+    """Among the other workers; the exit code of a command."""
 
+    def command(_: object) -> int:
+        train(folder, epochs, pause, run__strategy="multi_worker")
+        return 0
 
-if __name__ == "__main__":
-    sys.exit(run(main))
+    return run(command)

@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.config import AugmentConfig
+from tfface.geometry.align import CROP_SIZE
 
-CROP_SIZE = 256.0
 BLUR_RADIUS = 4
 Pictures = NDArray[np.uint8]
 Matrices = NDArray[np.float64]
@@ -78,7 +78,7 @@ def warp_picture(picture: Pictures, transform: Matrices, size: int, border: int 
 def damage_pictures(pictures: Pictures, config: AugmentConfig, rng: np.random.Generator) -> None:
     """Colour, tones, blur, greyscale, noise, dropped boxes and borders on `[B,S,S,3]` uint8, in place."""
     count = len(pictures)
-    for picture, table in zip(pictures, _tone_tables(count, config, rng), strict=True):
+    for picture, table in zip(pictures, tone_tables(count, config, rng), strict=True):
         cv2.LUT(picture, table[:, None], dst=picture)
     blur_some(pictures, config, rng)
     for index in _some(count, config.greyscale_probability, rng):
@@ -113,7 +113,7 @@ def _some(count: int, probability: float, rng: np.random.Generator) -> NDArray[n
     return np.flatnonzero(rng.random(count) < probability)
 
 
-def _tone_tables(count: int, config: AugmentConfig, rng: np.random.Generator) -> Pictures:
+def tone_tables(count: int, config: AugmentConfig, rng: np.random.Generator) -> Pictures:
     """What each level of each channel becomes, `[B,256,3]`: a factor on the channel, then an exponent."""
     factor = rng.uniform(*config.colour, (count, 1, 3))
     if config.some_channels:

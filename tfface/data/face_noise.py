@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.data.augment import CROP_SIZE, add_noise, random_subset
+from tfface.data.augment import add_noise, random_subset
+from tfface.geometry.align import CROP_SIZE
 
 GAUSSIAN_SIGMA = (0.02, 0.1)
 RANDOM_SHARE = (0.01, 0.1)

@@ -1,6 +1,6 @@
 """Whole position maps on our chart from another model's mesh, or from 68 landmarks alone.
 
-**Dense** truth: another mesh's vertices in a picture, carried to our vertices by a `Correspondence`. **Landmarks**:
+**Dense** truth: another mesh's vertices in a picture, carried to our vertices by a `FaceCorrespondence`. **Landmarks**:
 68 points, in 3D or in 2D. Either leaves parts of our face unknown. Those are filled by our own model, fitted to what is
 known (identity, expression and place; `tfface.face.fit`), plus what the fit misses nearby, fading with the
 distance: so the map is whole and smooth, its least depth means what it means for synthetic faces, and the mask says
@@ -14,7 +14,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.face.correspondence import Correspondence
+from tfface.face.correspondence import FaceCorrespondence
 from tfface.face.fit import CoefficientFit, Fit, open_face_fit
 from tfface.face.open_model import OpenFace
 from tfface.face.position_map import PositionMap
@@ -40,7 +40,7 @@ class MapMaker:
         correspondence: our vertices on the other mesh; None when there are landmarks only.
     """
 
-    def __init__(self, face: OpenFace, correspondence: Correspondence | None = None, resolution: int = 256) -> None:
+    def __init__(self, face: OpenFace, correspondence: FaceCorrespondence | None = None, resolution: int = 256) -> None:
         self.face, self.correspondence = face, correspondence
         self.topology = PositionMap(face, resolution)
         self.surface = face.face(2)

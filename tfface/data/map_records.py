@@ -16,12 +16,10 @@ chart (`tfface.face.position_map`), in pixels of the stored picture, whose side 
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +27,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.data.workers import end_with_parent, telling_of_killed_workers
+from tfface.data.pool import shared
 from tfface.errors import UserError, item_error
 from tfface.geometry.align import box_from_landmarks, crop_transform, square_box, transform_points
 from tfface.io.examples import Value, decode_example, encode_example, write_records
@@ -37,18 +35,16 @@ from tfface.io.files import atomic_path
 from tfface.io.image import warp_image
 from tfface.io.reading import read_json_object, reading
 from tfface.io.records import (
-    DATASET_FILE,
     MAPS_KIND,
     REMAKE,
     SHARD,
     VIEWS,
+    claim_folder,
     decode_image,
     encode_jpeg,
     raw_records,
-    read_dataset_card,
 )
 
-MAP_SIZE = 256
 STEPS_PER_PX, OFFSET_PX = 16.0, 512.0
 ENLARGE = 1.25
 FAILED_FILE = "failed.json"
@@ -166,26 +162,6 @@ def decode_view(features: dict[str, Any], name: str) -> MapView:
     return MapView(decode_image(image), decode_map(position_map), grey)
 
 
-def claim_folder(out: Path, card: dict[str, Any]) -> None:
-    """Write what the folder will hold, or check that it already holds the same.
-
-    Raises:
-        UserError: it holds something else.
-    """
-    from tfface.face.open_model import load_open_face
-
-    checksum = load_open_face().checksum
-    card = json.loads(json.dumps({"kind": MAPS_KIND, "face_model": checksum, **card}))
-    if (out / DATASET_FILE).exists():
-        there = {"face_model": checksum, **read_dataset_card(out)}  # older folders do not say whose chart they are on
-        different = [key for key in sorted({*card, *there}) if there.get(key) != card.get(key)]
-        if different:
-            raise UserError(f"{out} holds shards with another {', '.join(different)}: choose another `out`.")
-        return
-    with atomic_path(out / DATASET_FILE) as beside:
-        beside.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
-
-
 def write_dataset(
     out: Path,
     jobs: Sequence[Any],
@@ -208,17 +184,20 @@ def write_dataset(
     Returns:
         the keys that failed, and why; also in `failed.json`. A shard lacks those that failed.
     """
-    claim_folder(out, {**card, "records": len(jobs), "records_per_shard": records_per_shard})
+    from tfface.face.open_model import load_open_face
+
+    checksum, sizes = load_open_face().checksum, {"records": len(jobs), "records_per_shard": records_per_shard}
+    claim_folder(out, {"kind": MAPS_KIND, "face_model": checksum, **card, **sizes}, face_model=checksum)
     earlier = out / FAILED_FILE
     failed: dict[str, str] = read_json_object(earlier, "a list of failures", REMAKE) if earlier.exists() else {}
     parts = [jobs[first : first + records_per_shard] for first in range(0, len(jobs), records_per_shard)]
     paths = [out / f"faces-{index:05d}.tfrecord" for index in range(len(parts))]
     missing = [index for index, path in enumerate(paths) if not path.exists()]
     done, total = 0, sum(len(parts[index]) for index in missing)
-    with _mapped(make, workers) as mapped:
+    with shared(partial(_attempts, make), workers if workers > 1 else 0) as results_of:
         for index in missing:
             records = []
-            for job, result in zip(parts[index], mapped(parts[index]), strict=True):
+            for job, result in zip(parts[index], results_of(parts[index]), strict=True):
                 if isinstance(result, str):
                     failed[job.key] = result
                 else:
@@ -232,39 +211,8 @@ def write_dataset(
     return failed
 
 
-@contextmanager
-def _mapped(
-    make: Callable[[Any], MapRecord], workers: int
-) -> Iterator[Callable[[Sequence[Any]], Iterator[MapRecord | str]]]:
-    """What makes of jobs their results, or reasons as text, in order.
-
-    Raises:
-        UserError: a process was killed.
-    """
-    if workers <= 1:
-        yield lambda jobs: (_attempt(make, job) for job in jobs)
-        return
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start, (make,))
-    try:
-        with telling_of_killed_workers():
-            yield lambda jobs: pool.map(_attempt_shared, jobs, chunksize=4)
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-_make: Callable[[Any], MapRecord] | None = None
-
-
-def _start(make: Callable[[Any], MapRecord]) -> None:
-    global _make
-    end_with_parent()
-    cv2.setNumThreads(1)
-    _make = make
-
-
-def _attempt_shared(job: Any) -> MapRecord | str:
-    assert _make is not None
-    return _attempt(_make, job)
+def _attempts(make: Callable[[Any], MapRecord]) -> Callable[[Any], MapRecord | str]:
+    return partial(_attempt, make)
 
 
 def _attempt(make: Callable[[Any], MapRecord], job: Any) -> MapRecord | str:

@@ -6,7 +6,6 @@ any number of machines, makes the same files, and a set that was interrupted goe
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,7 @@ import numpy as np
 
 from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.errors import UserError
-from tfface.io.files import atomic_path
-from tfface.io.records import DATASET_FILE, decode_image, iterate_records, read_dataset_card, write_shard
+from tfface.io.records import claim_folder, decode_image, iterate_records, write_shard
 
 MOST_SEEDS = 1 << 40
 """From there on lie the seeds of faces made on the fly for validation."""
@@ -92,18 +90,7 @@ class ShardSet:
         Raises:
             UserError: it holds other faces.
         """
-        card = json.loads(json.dumps(self.card()))
-        if (self.folder / DATASET_FILE).exists():
-            there = read_dataset_card(self.folder)
-            different = [key for key in card if key != "pairs" and there.get(key) != card[key]]
-            if different:
-                raise UserError(
-                    f"{self.folder} holds faces made with another {', '.join(different)}: choose another `out` "
-                    "or the same options."
-                )
-            self._check_people()
-        with atomic_path(self.folder / DATASET_FILE) as beside:
-            beside.write_text(json.dumps(card, indent=2) + "\n")
+        claim_folder(self.folder, self.card(), free=("pairs",), check=self._check_people)
 
     def _check_people(self) -> None:
         """Draws the first person of a shard that is there again, where others are to be added to it.

@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.config import Config
-from tfface.data.map_records import MAP_SIZE, decode_view
+from tfface.data.map_records import decode_view
 from tfface.data.shards import MOST_SEEDS
 from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.data.workers import record_stream
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
+from tfface.geometry.align import MAP_SIZE
 from tfface.geometry.uv import bilinear_weights
 from tfface.io.examples import Place, decode_example, read_place, record_places
 from tfface.io.reading import reading

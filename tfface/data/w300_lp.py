@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from tfface.data.map_maker import MapMaker
 from tfface.data.map_records import MapRecord, MapView, cropped_view
 from tfface.errors import UserError
-from tfface.face.correspondence import Correspondence, correspond
+from tfface.face.correspondence import FaceCorrespondence, correspond
 from tfface.face.linear_face import LinearFace
 from tfface.face.open_model import load_open_face
 from tfface.face.readers import bfm_300wlp
@@ -173,7 +173,7 @@ class RecordMaker:
         return bfm_300wlp.read(self.bfm)
 
     @cached_property
-    def correspondence(self) -> Correspondence | None:
+    def correspondence(self) -> FaceCorrespondence | None:
         """Our vertices on it."""
         return correspond(load_open_face(), self.model) if self.bfm else None
 

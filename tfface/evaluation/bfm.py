@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
+from tfface.face.correspondence import Correspondence
 from tfface.face.linear_face import LinearFace
 from tfface.face.open_model import OpenFace
 from tfface.face.readers import bfm_300wlp
@@ -35,21 +36,8 @@ REACH_MM = 4.0
 _AGREE_PX = 1.5
 
 
-@dataclass(frozen=True)
-class Correspondence:
-    """For `kept` `[M]` of the BFM's vertices: three of ours `[M,3]` and their weights `[M,3]`."""
-
-    kept: NDArray[np.int64]
-    corners: NDArray[np.int64]
-    weights: NDArray[np.float64]
-
-    def apply(self, vertices: FloatArray) -> NDArray[np.float64]:
-        """Our vertices `[53833,3]` at the BFM's `[M,3]`."""
-        return np.asarray((np.asarray(vertices, np.float64)[self.corners] * self.weights[..., None]).sum(1))
-
-
-def correspond(bfm: LinearFace, face: OpenFace, level: int = 2) -> Correspondence:
-    """Where the BFM's mean lies on ours.
+def correspond(bfm: LinearFace, face: OpenFace, level: int = 2) -> tuple[NDArray[np.int64], Correspondence]:
+    """Those vertices `[M]` of the BFM that lie on our face, and where.
 
     Raises:
         UserError: less than half of it lies there: the file holds something else.
@@ -68,14 +56,16 @@ def correspond(bfm: LinearFace, face: OpenFace, level: int = 2) -> Correspondenc
     if len(kept) < len(theirs) / 4:
         raise UserError(f"only {len(kept)} of the BFM's {len(theirs)} vertices lie on our face: is it the right file?")
     corners = surface.triangles[triangle[kept]].astype(np.int64)
-    return Correspondence(kept, corners, points_to_barycentric(ours[corners], nearest[kept]))
+    return kept, Correspondence(corners, points_to_barycentric(ours[corners], nearest[kept]))
 
 
 @dataclass(frozen=True)
 class BfmTruth:
-    """AFLW2000-3D's whole faces. `heights` `[N]` are the pictures'; `files` their `.mat`."""
+    """AFLW2000-3D's whole faces. `heights` `[N]` are the pictures'; `files` their `.mat`; `correspond` gives `kept` and
+    `correspondence`."""
 
     bfm: LinearFace
+    kept: NDArray[np.int64]
     correspondence: Correspondence
     files: list[Path]
     heights: list[int]
@@ -84,9 +74,9 @@ class BfmTruth:
     def measure(self, index: int, predicted: FloatArray) -> dict[str, float]:
         """Dense NME in per cent over the box of the 68 true points, in 2D and in 3D with raw and centred depth."""
         truth, points = self.item(index)
-        at = self.correspondence.apply(predicted)
+        at = self.correspondence(np.asarray(predicted, np.float64))
         size = box_area_root(points[None])
-        kept = truth[self.correspondence.kept][None]
+        kept = truth[self.kept][None]
         rules = {"dense_2d": None, "dense_3d_raw": "raw", "dense_3d_centred": "centred"}
         return {key: float(dense_nme(at[None], kept, rule, size)[0]) for key, rule in rules.items()}  # type: ignore[arg-type]
 
@@ -129,10 +119,10 @@ def bfm_truth(file: Path, images: list[Path], face: OpenFace) -> BfmTruth:
     files = [mat for _, mat in found_mats if mat is not None]
     heights = [_height(image) for image in images]
     bfm = bfm_300wlp.read(file)
-    found = correspond(bfm, face)
-    share = 100 * len(found.kept) / (len(bfm.mean))
+    kept, found = correspond(bfm, face)
+    share = 100 * len(kept) / (len(bfm.mean))
     note = (
-        f"dense: {len(found.kept)} of the BFM's vertices ({share:.0f} %), which lie within {REACH_MM:g} mm of our mean "
+        f"dense: {len(kept)} of the BFM's vertices ({share:.0f} %), which lie within {REACH_MM:g} mm of our mean "
         "face, by nearest points; NME over the 68 true points' box"
     )
-    return BfmTruth(bfm, found, files, heights, note)
+    return BfmTruth(bfm, kept, found, files, heights, note)

@@ -61,7 +61,7 @@ def make_synthetic(
     for variant in variants:
         with record_stream(VARIANTS[variant], seeds, workers) as records:
             for record in records if track is None else track(records, count):
-                items += _views(record, face, folder, variant)
+                items += views_of(record, face, folder, variant)
     truth = np.array([item["points"] for item in items], np.float64)
     sides: list[int | None] = [None if number % 2 else number + 1 for number in range(len(items))]
     return LandmarkSet(
@@ -97,7 +97,8 @@ def _parts(items: list[dict[str, Any]], truth: NDArray[np.float64]) -> dict[str,
     return {name: chosen for name, chosen in parts.items() if chosen.any()}
 
 
-def _views(record: FaceRecord, face: OpenFace, folder: Path, variant: str = "full") -> list[dict[str, Any]]:
+def views_of(record: FaceRecord, face: OpenFace, folder: Path, variant: str = "full") -> list[dict[str, Any]]:
+    """Front and side of a person as items of a set of landmarks; writes their pictures into `folder`."""
     vertices = face.face(2).vertices(face.cage(record.identity, record.expression))
     landmarks_mm = vertices[face.landmarks68]
     items = []

@@ -4,8 +4,8 @@ Deep3DFaceReconstruction lays out 80 identity, 64 expression, 80 albedo, 3 angle
 harmonics each) and 3 translation numbers. Its light is offset: 0.8 is added to the constant harmonic of each colour
 (as `tfface.render.shade` does too). Its angles and translation are `tfface.geometry.conventions`'.
 
-Between models, the source's mesh is carried to our vertices by a `Correspondence`, or ours to the source's; then the
-target's coefficients are fitted to it by regularised least squares (`tfface.face.fit`), a rigid motion free, since
+Between models, the source's mesh is carried to our vertices by a `FaceCorrespondence`, or ours to the source's; then
+the target's coefficients are fitted to it by regularised least squares (`tfface.face.fit`), a rigid motion free, since
 models have frames of their own. What the target cannot say is lost: `rms_mm` tells how much.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.face.correspondence import Correspondence, correspond
+from tfface.face.correspondence import FaceCorrespondence, correspond
 from tfface.face.fit import CoefficientFit, open_face_fit
 from tfface.face.linear_face import LinearFace
 from tfface.face.open_model import OpenFace
@@ -109,7 +109,7 @@ class ModelBridge:
         correspondence: between them; found by default (seconds).
     """
 
-    def __init__(self, face: OpenFace, other: LinearFace, correspondence: Correspondence | None = None) -> None:
+    def __init__(self, face: OpenFace, other: LinearFace, correspondence: FaceCorrespondence | None = None) -> None:
         self.face, self.other = face, other
         self.correspondence = correspondence or correspond(face, other)
         sure = np.flatnonzero(self.correspondence.sure)

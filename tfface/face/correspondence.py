@@ -34,27 +34,36 @@ JAW_WEIGHT = 1.0
 
 @dataclass(frozen=True)
 class Correspondence:
-    """Our face crop's vertices (level 2) on another mesh.
+    """Where points lie on a mesh.
 
     Attributes:
-        corners: `[53833,3]` vertices of the other mesh.
-        weights: `[53833,3]` barycentric.
+        corners: `[N,3]` vertices of the mesh.
+        weights: `[N,3]` barycentric.
+    """
+
+    corners: NDArray[np.int64]
+    weights: NDArray[np.float64]
+
+    def __call__(self, vertices: FloatArray) -> NDArray[np.float64]:
+        """The points `[...,N,3]` of the mesh whose vertices are `[...,V,3]`."""
+        return np.asarray((np.asarray(vertices)[..., self.corners, :] * self.weights[..., None]).sum(-2))
+
+
+@dataclass(frozen=True)
+class FaceCorrespondence(Correspondence):
+    """Our face crop's 53833 vertices (level 2) on another mesh.
+
+    Attributes:
         sure: `[53833]` bool, where the correspondence means something.
         identity: `[150]` our identity of the other model's mean.
         motion: the similarity from our frame to the other model's.
         rms_mm: of the sure vertices' distances.
     """
 
-    corners: NDArray[np.int64]
-    weights: NDArray[np.float64]
     sure: NDArray[np.bool_]
     identity: NDArray[np.float64]
     motion: Similarity
     rms_mm: float
-
-    def __call__(self, vertices: FloatArray) -> NDArray[np.float64]:
-        """The other mesh's vertices `[...,V,3]` at ours `[...,53833,3]`."""
-        return np.asarray((np.asarray(vertices)[..., self.corners, :] * self.weights[..., None]).sum(-2))
 
     @cached_property
     def coarse(self) -> NDArray[np.int64]:
@@ -62,7 +71,7 @@ class Correspondence:
         return np.flatnonzero(self.sure)[:: max(1, int(self.sure.sum()) // 4000)]
 
 
-def correspond(face: OpenFace, other: LinearFace) -> Correspondence:
+def correspond(face: OpenFace, other: LinearFace) -> FaceCorrespondence:
     """Our face on the mean of another model.
 
     Raises:
@@ -92,7 +101,7 @@ def correspond(face: OpenFace, other: LinearFace) -> Correspondence:
     rms = float(np.sqrt((distance[sure] ** 2).mean()))
     back = inverse(start)
     whole = Similarity(back.scale * motion.scale, back.rotation @ motion.rotation, move(back, motion.translation))
-    return Correspondence(corners, np.nan_to_num(weights), sure, identity, whole, rms)
+    return FaceCorrespondence(corners, np.nan_to_num(weights), sure, identity, whole, rms)
 
 
 def _fitted_identity(

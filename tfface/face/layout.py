@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
+from tfface.geometry.align import CROP_SIZE
 from tfface.geometry.camera import Camera
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.io.reading import reading
 
-CROP_SIZE = 256
 CAMERA_SIZES = {"deep3d": 3, "fov30": 3, "orbit": 0, "framed": 4}
 ROTATION_SIZES = {"euler": 3, "columns": 6, "orbit": 6}
 _DEEP3D = (1015.0 * CROP_SIZE / 224, 1000.0)

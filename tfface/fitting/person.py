@@ -16,12 +16,11 @@ from tfface.fitting.coefficients import Coefficients
 from tfface.fitting.landmarks import checked, fit_landmarks
 from tfface.fitting.maps import fit_vertices
 from tfface.fitting.result import FittedFace
-from tfface.geometry.align import box_from_landmarks, crop_transform, invert_transform, transform_points
+from tfface.geometry.align import MAP_SIZE, box_from_landmarks, crop_transform, invert_transform, transform_points
 from tfface.io.image import warp_image
 from tfface.result import FaceResult
 
 CROP_PX = 224
-MAP_PIXELS = 256
 STEPS = 120
 MOST_APART = 0.15
 """Of the face's size. Faces' landmarks, each off by 8 %, lie 0.08 from the nearest face; 68 at random lie 0.3."""
@@ -131,7 +130,7 @@ def _photometric(
 def _face(
     photo: Photo, box: NDArray[np.float64], start: Coefficients, end: Coefficients, spent: dict[str, float]
 ) -> FittedFace:
-    position_map = position_tables(MAP_PIXELS).from_vertices(end.vertices())
+    position_map = position_tables(MAP_SIZE).from_vertices(end.vertices())
     return FittedFace(
         image=photo.image,
         position_map=position_map,

@@ -29,6 +29,11 @@ from tfface.geometry.rotation import matrix_to_euler
 FloatArray = NDArray[np.floating]
 Box = Sequence[float] | NDArray[np.floating]
 
+CROP_SIZE = 256
+"""Side of the crop, in pixels, in which maps and coefficients speak, whatever the size that a network sees."""
+MAP_SIZE = 256
+"""Side of the position map, in texels, that every network gives in the end."""
+
 # Side of 3DDFA's landmark box over the side of the detector's box, and how far its centre lies below the detector's,
 # in detector sides (the mean of width and height). Medians over the near-frontal (|yaw| < 25 degrees) photographs of
 # photographs of AFLW2000-3D; standard deviations: dlib 0.13 and 0.06, mtcnn 0.10 and 0.05.

@@ -24,8 +24,8 @@ from tfface.io.files import begun_prefix, cache_folder, sweep_leftovers
 
 Arrays = tuple[NDArray[Any], ...]
 PACKAGE = Path(__file__).parents[1]
-ROOMS = ("face", "geometry", "viz")
-"""Whose code makes them."""
+CODE = ("face/*.py", "geometry/*.py", "viz/*.py", "models/map_basis.py")
+"""What makes them."""
 STALE_SECONDS = 24 * 3600
 """So old are tables of other code, or of another face model, that are deleted when new ones are kept."""
 
@@ -51,7 +51,7 @@ def kept(name: str, of: str, make: Callable[[], Arrays]) -> Arrays:
 @lru_cache(maxsize=1)
 def _code() -> str:
     digest = hashlib.sha256(np.__version__.encode())
-    for path in sorted(path for room in ROOMS for path in (PACKAGE / room).glob("*.py")):
+    for path in sorted(path for place in CODE for path in PACKAGE.glob(place)):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -15,7 +15,7 @@ away (`tfface.data.batches`), which keeps a record at some 30 kB and makes every
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,6 +118,38 @@ def read_dataset_card(folder: Path) -> dict[str, Any]:
     """
     card: dict[str, Any] = read_json_object(folder / DATASET_FILE, "the card of a folder of shards", REMAKE)
     return card
+
+
+def claim_folder(
+    folder: Path,
+    card: Mapping[str, Any],
+    free: Collection[str] = (),
+    check: Callable[[], None] = lambda: None,
+    **usual: Any,
+) -> None:
+    """Writes what a folder of shards will hold, or checks that it already holds the same.
+
+    Args:
+        card: what there is to say.
+        free: keys that may differ from what is there.
+        check: called where the folder holds the same, before anything is written.
+        usual: what older cards do not say.
+
+    Raises:
+        UserError: it holds something else.
+    """
+    card = json.loads(json.dumps(card))
+    if (folder / DATASET_FILE).exists():
+        there = {**usual, **read_dataset_card(folder)}
+        different = [key for key in sorted({*card, *there} - {*free}) if there.get(key) != card.get(key)]
+        if different:
+            raise UserError(
+                f"{folder} holds shards made with another {', '.join(different)}: choose another `out` or the same "
+                "options."
+            )
+        check()
+    with atomic_path(folder / DATASET_FILE) as beside:
+        beside.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
 
 
 def iterate_records(path: Path) -> Iterator[dict[str, Any]]:

@@ -68,7 +68,7 @@ class ColoursFromPicture(keras.layers.Layer):
         parts = self.layout.split(ops.cast(numbers, "float32"), raw=True)
         if not self.layout.light:
             return numbers
-        places, normals = self._surface(pixels)
+        places, normals = self.surface(pixels)
         colours, seen = _read(pictures, places)
         seen = seen * ops.cast(normals[..., 2:] > LEAST_COSINE, "float32")
         harmonics = ops.stack(harmonic_functions(*ops.unstack(normals, 3, axis=-1)), axis=-1)
@@ -79,7 +79,7 @@ class ColoursFromPicture(keras.layers.Layer):
         parts["albedo"], parts["light"] = albedo, light
         return ops.concatenate(list(parts.values()), axis=-1)
 
-    def _surface(self, pixels: Any) -> tuple[Any, Any]:
+    def surface(self, pixels: Any) -> tuple[Any, Any]:
         """u and v `[B,T,2]` of the texels, and their unit normals `[B,T,3]` (x right, y up, z towards the camera)."""
         size, upright = pixels.shape[1], np.array([1.0, -1.0, 1.0], np.float32)
         flat, here = ops.reshape(pixels, (-1, size * size, 3)), self.texels[0] * size + self.texels[1]

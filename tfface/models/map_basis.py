@@ -2,8 +2,8 @@
 
 A posed map is `s R (mean + basis a) + t` seen through a camera: nearly linear in a hundred numbers whatever the pose.
 So a network may end in those numbers and a fixed matrix, which costs nothing, has no creases, and can say nothing but
-faces. The components are those of random faces under random poses, cameras and crops, found anew from the face model
-(the same each time), in the network's linear units.
+faces. The components are those of random faces under random poses, cameras and crops, found from the face model alone
+(the same each time) and kept in the user's cache, in the network's linear units.
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from tfface.face.expressions import sample_expression, shutting_weights
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
+from tfface.geometry.align import CROP_SIZE
 from tfface.geometry.camera import Camera
 from tfface.geometry.rotation import euler_to_matrix
+from tfface.io.kept import kept
 from tfface.models import maps
 
 NUM_SAMPLES = 1600
-CROP_SIZE = 256.0
 
 
 @keras.saving.register_keras_serializable(package="tfface")
@@ -82,22 +83,31 @@ class _Components(_Mean):
 @lru_cache(maxsize=2)
 def posed_map_basis(resolution: int, count: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Mean `[R*R*3]` and components `[count, R*R*3]`, scaled by their standard deviations, in pixels of the crop."""
-    maps = _sample_maps(resolution, np.random.default_rng(0))
-    mean = maps.mean(0)
-    maps -= mean
-    values, vectors = np.linalg.eigh((maps @ maps.T).astype(np.float64) / NUM_SAMPLES)
-    best = np.argsort(-values)[:count]
-    components = vectors[:, best].T.astype(np.float32) @ maps / np.float32(np.sqrt(NUM_SAMPLES))
+    name = f"posed_maps_{resolution}_{count}"
+    mean, components = kept(name, load_open_face().checksum, lambda: components_of_samples(resolution, count))
     return mean, components
 
 
-def _sample_maps(resolution: int, rng: np.random.Generator) -> NDArray[np.float32]:
-    """Random maps `[NUM_SAMPLES, R*R*3]` framed as crops are, with some room for bad framing."""
+def components_of_samples(
+    resolution: int, count: int, samples: int = NUM_SAMPLES
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """`posed_map_basis` found anew, of so many random maps."""
+    maps = _sample_maps(resolution, samples, np.random.default_rng(0))
+    mean = maps.mean(0)
+    maps -= mean
+    values, vectors = np.linalg.eigh((maps @ maps.T).astype(np.float64) / samples)
+    best = np.argsort(-values)[:count]
+    components = vectors[:, best].T.astype(np.float32) @ maps / np.float32(np.sqrt(samples))
+    return mean, components
+
+
+def _sample_maps(resolution: int, samples: int, rng: np.random.Generator) -> NDArray[np.float32]:
+    """Random maps `[samples, R*R*3]` framed as crops are, with some room for bad framing."""
     face = load_open_face()
     topology = PositionMap(face, resolution).cage_matrix
     landmarks = face.face(2).matrix[face.landmarks68_2d]
-    maps = np.empty((NUM_SAMPLES, resolution**2 * 3), np.float32)
-    for index in range(NUM_SAMPLES):
+    maps = np.empty((samples, resolution**2 * 3), np.float32)
+    for index in range(samples):
         identity = rng.normal(0, 1, face.num_identity)
         shut = shutting_weights(face, identity)
         cage = face.cage(identity, sample_expression(rng, face.expression_names, 1.0, shut))

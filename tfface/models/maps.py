@@ -14,12 +14,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from tfface.geometry.align import CROP_SIZE
 from tfface.geometry.ibug68 import MIRRORED
 
-CROP_SIZE = 256
-"""Side of the crop, in pixels, that a position map's numbers are stated in."""
-MAP_SIZE = 256
-"""Side of the position map, in texels, that every network gives in the end."""
 FULL_SCALE_PX = 1.1 * CROP_SIZE
 """The largest coordinate, in pixels, that a network can say."""
 

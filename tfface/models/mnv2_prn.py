@@ -16,6 +16,7 @@ import keras
 from keras import layers
 
 from tfface.config import ModelConfig
+from tfface.geometry.align import MAP_SIZE
 from tfface.models import blocks, maps, points
 from tfface.models.map_basis import MapBasis
 
@@ -93,7 +94,7 @@ def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
     images, answers = model.input, {"position_map": pixels, **points.landmark_deviations(model, config)}
     if config.mirror_average:
         images, answers = maps.averaged_with_mirror(images, answers, {"position_map": maps.mirrored})
-    if units.shape[1] != maps.MAP_SIZE:
-        answers["position_map"] = blocks.ResizeMap(maps.MAP_SIZE, name="resize_to_256")(answers["position_map"])
+    if units.shape[1] != MAP_SIZE:
+        answers["position_map"] = blocks.ResizeMap(MAP_SIZE, name="resize_to_256")(answers["position_map"])
     named = {name: layers.Activation("linear", dtype="float32", name=name)(x) for name, x in answers.items()}
     return keras.Model(images, named, name=f"{config.name}_predictor")

@@ -175,11 +175,11 @@ class MoveToPoints(keras.layers.Layer):
         raw, *found = inputs
         parts = self.layout.split(raw, raw=True)
         rotation = rotation_matrix(parts["angles"], self.layout.rotation)
-        seen, jacobian = self._linearised(parts, rotation)
+        seen, jacobian = self.linearised(parts, rotation)
         change = gauss_newton_step(*measured(found, seen, jacobian, self.pairs), ops.exp(self.log_tau))
-        return self._moved(parts, rotation, change)
+        return self.moved(parts, rotation, change)
 
-    def _linearised(self, parts: dict[str, Any], rotation: Any) -> tuple[Any, Any]:
+    def linearised(self, parts: dict[str, Any], rotation: Any) -> tuple[Any, Any]:
         """The points as the raw numbers have them `[B,N,2]`, and their derivatives `[B,N,2,K]`."""
         slope = ops.sigmoid(EXPRESSION_SHARPNESS * (parts["expression"] + EXPRESSION_START))
         weights = ops.concatenate([parts["identity"], expression_weights(parts["expression"])], axis=-1)
@@ -214,7 +214,8 @@ class MoveToPoints(keras.layers.Layer):
             columns.append(ops.stack([across, down, grown], axis=-1))
         return seen, ops.concatenate(columns, axis=-1)
 
-    def _moved(self, parts: dict[str, Any], rotation: Any, change: Any) -> Any:
+    def moved(self, parts: dict[str, Any], rotation: Any, change: Any) -> Any:
+        """The raw numbers `[B,N]` after a step of `change` `[B,K]`, its turn about the axes of the turned face."""
         layout = self.layout
         ends = np.cumsum([layout.identity, layout.expression, 3]).tolist()
         identity, expression, turn, camera = ops.split(change, ends, axis=-1)

@@ -24,6 +24,7 @@ import keras
 from keras import layers
 
 from tfface.config import ModelConfig
+from tfface.geometry.align import MAP_SIZE
 from tfface.models import blocks, confidences, maps, points
 from tfface.models.coefficients import Coefficients, PosedMap, layout_of, mirror_raw
 from tfface.models.colours import ColoursFromPicture
@@ -103,8 +104,8 @@ def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
         images, answers = maps.averaged_with_mirror(images, answers, mirrors, sighting)
     numbers = answers.pop("numbers")
     units = PosedMap(config.map_size, config.output, asdict(layout), name="posed")(numbers)
-    if config.map_size != maps.MAP_SIZE:
-        units = blocks.ResizeMap(maps.MAP_SIZE, name="resize_to_256")(units)
+    if config.map_size != MAP_SIZE:
+        units = blocks.ResizeMap(MAP_SIZE, name="resize_to_256")(units)
     pixels = maps.ToPixels(config.output, name="position_map")(units)
     if config.colours == "picture":
         numbers = ColoursFromPicture(asdict(layout), name="colours")([images, numbers, pixels])

@@ -45,9 +45,9 @@ def _build(config: Any) -> Any:
     import keras
 
     images = keras.Input((config.image_size, config.image_size, 3 * config.views), name="images")
-    x = keras.layers.Conv2D(8, 4, 4, activation="relu")(images)
-    x = keras.layers.BatchNormalization()(x)
-    x = keras.layers.Dense(config.map_size**2 * 3, activation=config.output)(keras.layers.Flatten()(x))
+    x = keras.layers.Conv2D(8, 4, 4, activation="relu", name="first")(images)
+    x = keras.layers.Flatten(name="flat")(keras.layers.BatchNormalization(name="normal")(x))
+    x = keras.layers.Dense(config.map_size**2 * 3, activation=config.output, name="second")(x)
     return keras.Model(images, keras.layers.Reshape((config.map_size, config.map_size, 3))(x), name=config.name)
 
 

@@ -16,9 +16,9 @@ import scipy.sparse.linalg as sparse_linalg
 from numpy.typing import NDArray
 
 from tfface.face.open_model import Surface
+from tfface.geometry.align import MAP_SIZE
 
 ROUNDS = 6
-MAP_SIZE = 256
 
 
 def build_chart(surface: Surface, vertices: NDArray[np.float64]) -> NDArray[np.float32]:
