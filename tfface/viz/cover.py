@@ -28,7 +28,8 @@ UNLIKE = 0.4
 """Colours that differ by this share from the face's own are no skin at the rim; by half of it they may be skin."""
 BEARD, BEARD_ENDS = 0.24, 0.8
 """A chin that is darker than the face by this share is bearded; so far from the middle beards reach, as `RIM`."""
-ROUNDS, LEAST_TEXELS = 4, 30
+ROUNDS, LEAST_TEXELS = 1, 30
+"""Of the cut: four changed 1 % of the texels of 48 photographs, and took three times as long."""
 
 
 def skin_share(colours: FloatArray, seen: FloatArray) -> NDArray[np.float32]:
@@ -117,12 +118,14 @@ def _cut(colours: FloatArray, apart: FloatArray, known: Mask, zones: _Zones) -> 
     mask = np.where(zones.rim & known, cv2.GC_PR_BGD, cv2.GC_PR_FGD).astype(np.uint8)
     mask[zones.rim & known & (apart > UNLIKE)] = cv2.GC_BGD
     mask[zones.core] = cv2.GC_FGD
-    if not (mask == cv2.GC_BGD).any():
+    picture = np.asarray(np.clip(colours, 0, 1) * 255, np.uint8)
+    fewer = [np.ascontiguousarray(part[::2, ::2]) for part in (picture, mask)]  # say the colours as well as all do
+    if not (fewer[1] == cv2.GC_BGD).any():
         return np.zeros(mask.shape, bool)
     cv2.setRNGSeed(1)  # the same photograph, the same cut
-    picture = np.asarray(np.clip(colours, 0, 1) * 255, np.uint8)
-    nowhere = (0, 0, 0, 0)  # the mask says where
-    cv2.grabCut(picture, mask, nowhere, np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
+    nowhere, models = (0, 0, 0, 0), (np.zeros((1, 65)), np.zeros((1, 65)))  # the mask says where
+    cv2.grabCut(*fewer, nowhere, *models, 0, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(picture, mask, nowhere, *models, ROUNDS, cv2.GC_EVAL)
     return np.asarray((mask == cv2.GC_BGD) | (mask == cv2.GC_PR_BGD))
 
 
