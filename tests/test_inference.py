@@ -147,7 +147,7 @@ def test_files(result: FaceResult, tmp_path: Path) -> None:
     again = head_mesh("face", 2).vertices(*(list_of(summary["shape"][key]) for key in summary["shape"])) - centre
     obj = read_mesh(tmp_path / "Anna ü.obj")
     np.testing.assert_allclose(obj.vertices, again, atol=1e-2)
-    assert obj.texture is not None and obj.texture.shape == (1024, 1024, 3)
+    assert obj.texture is not None and obj.texture.shape == (512, 512, 3)
     scene = trimesh.load_scene(tmp_path / "Anna ü.glb")
     assert set(scene.geometry) == {piece.name for piece in head_mesh("face", 2).pieces}
     np.testing.assert_allclose(scene.bounds * 1000, [again.min(0), again.max(0)], atol=1e-2)

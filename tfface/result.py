@@ -193,7 +193,8 @@ class FaceResult:
     @cached_property
     def head_seen(self) -> NDArray[np.float32]:
         """`[61129]` how well the photograph shows each of `head_points`."""
-        return seen_vertices(self.head_points, load_open_face().head(MAX_LEVEL).triangles)
+        face = load_open_face()  # a level's vertices come first among the next one's
+        return seen_vertices(self.head_points, face.head(MAX_LEVEL).triangles, face.head(MAX_LEVEL - 1).triangles)
 
     def head(
         self,

@@ -48,7 +48,7 @@ def _sparse(path: Path, mesh: int, target: int) -> np.ndarray:
     if "sparse" in accessor:
         views = [tree["bufferViews"][accessor["sparse"][key]["bufferView"]] for key in ("indices", "values")]
         parts = [buffer[view["byteOffset"] : view["byteOffset"] + view["byteLength"]] for view in views]
-        offsets[np.frombuffer(parts[0], np.uint32)] = np.frombuffer(parts[1], np.float32).reshape(-1, 3)
+        offsets[np.frombuffer(parts[0], np.uint16)] = np.frombuffer(parts[1], np.float32).reshape(-1, 3)
     np.testing.assert_allclose(offsets.min(0), accessor["min"], atol=1e-9)
     np.testing.assert_allclose(offsets.max(0), accessor["max"], atol=1e-9)
     return offsets

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 VERTICES, INDICES = 34962, 34963
 """What a view of the buffer is for."""
-COMPONENTS = {"float32": 5126, "uint32": 5125, "uint8": 5121}
+COMPONENTS = {"float32": 5126, "uint32": 5125, "uint16": 5123, "uint8": 5121}
 JPEG_QUALITY = 95
 _JSON, _BIN = 0x4E4F534A, 0x004E4942
 
@@ -114,14 +114,19 @@ def glb_bytes(mesh: Mesh, scale: float) -> bytes:
         shading = {"baseColorTexture": {"index": 0}, "metallicFactor": 0.0, "roughnessFactor": 0.9}
         tree["materials"] = [{"name": "face", "pbrMetallicRoughness": shading}]
         tree["textures"] = [{"source": 0}]
-        tree["images"] = [file.picture("face", mesh.texture)]
+        tree["images"] = [file.picture("face", mesh.texture, lossless=True)]
     elif mesh.colors is not None:
         opaque = np.full((len(mesh.colors), 1), 255, np.uint8)
         attributes["COLOR_0"] = file.accessor(np.hstack([mesh.colors, opaque]), "VEC4", normalized=True)
-    triangles = np.asarray(mesh.triangles, np.uint32).reshape(-1, 1)
+    triangles = mesh.triangles.astype(number_type(len(vertices))).reshape(-1, 1)
     primitive["indices"] = file.accessor(triangles, "SCALAR", INDICES)
     tree["meshes"] = [{"name": "face", "primitives": [primitive]}]
     return file.finished(tree)
+
+
+def number_type(count: int) -> type[np.unsignedinteger[Any]]:
+    """The smallest type that numbers so many vertices; glTF keeps each type's last number for itself."""
+    return np.uint16 if count < 2**16 else np.uint32
 
 
 def unit_normals(normals: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from tfface.geometry.raster import vertex_normals, vertex_tangents
 from tfface.geometry.subdivide import triangulate
 from tfface.io.files import MARK, atomic_path
-from tfface.io.glb import COMPONENTS, INDICES, GlbFile, unit_normals
+from tfface.io.glb import COMPONENTS, INDICES, GlbFile, number_type, unit_normals
 from tfface.io.image import sample_image, write_image
 from tfface.io.mesh import MM_TO_M, Mesh, rows_of_text, write_mesh
 
@@ -279,7 +279,8 @@ class _Glb:
                 tangents = vertex_tangents(vertices, mesh.triangles, mesh.uv, normals)
                 attributes["TANGENT"] = self.file.accessor(tangents, "VEC4")
         primitive: dict[str, Any] = {"attributes": attributes, "material": material, "mode": 4}
-        primitive["indices"] = self.file.accessor(mesh.triangles.astype(np.uint32).reshape(-1), "SCALAR", INDICES)
+        numbers = mesh.triangles.astype(number_type(len(vertices))).reshape(-1)
+        primitive["indices"] = self.file.accessor(numbers, "SCALAR", INDICES)
         described: dict[str, Any] = {"name": mesh.name, "primitives": [primitive]}
         if mesh.targets:
             primitive["targets"] = [{"POSITION": self._sparse(moves)} for moves in mesh.targets.values()]
@@ -297,8 +298,9 @@ class _Glb:
         entry: dict[str, Any] = {"componentType": COMPONENTS["float32"], "count": len(moves), "type": "VEC3"}
         entry |= {"min": low.tolist(), "max": high.tolist()}
         if len(moving):
-            numbers = self.file.view(moving.astype(np.uint32).tobytes())
-            places = {"bufferView": numbers, "componentType": COMPONENTS["uint32"]}
+            kind = number_type(len(moves))
+            numbers = self.file.view(moving.astype(kind).tobytes())
+            places = {"bufferView": numbers, "componentType": COMPONENTS[np.dtype(kind).name]}
             entry["sparse"] = {
                 "count": len(moving),
                 "indices": places,

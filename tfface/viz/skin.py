@@ -73,16 +73,19 @@ class SkinTexture:
     light: NDArray[np.float32]
 
 
-def seen_vertices(points: FloatArray, triangles: NDArray[np.int32]) -> NDArray[np.float32]:
+def seen_vertices(
+    points: FloatArray, triangles: NDArray[np.int32], hiding: NDArray[np.int32] | None = None
+) -> NDArray[np.float32]:
     """How well the camera sees each vertex `[V]`, in [0,1]: 0 behind something, turned away, or at a silhouette.
 
     Args:
-        points: `[V,3]` u, v, depth in pixels; triangles: `[F,3]` all that can hide it.
+        points: `[V,3]` u, v, depth in pixels; triangles: `[F,3]` all of them.
+        hiding: what stands before it, where a coarser mesh of some of the points is enough.
     """
     low = points[:, :2].min(0)
     zoom = (BUFFER_PIXELS - 4) / max(float(np.ptp(points[:, :2], axis=0).max()), 1e-6)
     scaled = np.asarray((points - [*low, 0.0]) * zoom + [2.0, 2.0, 0.0], np.float32)
-    depth = rasterize(scaled, triangles, BUFFER_PIXELS, BUFFER_PIXELS)[2]
+    depth = rasterize(scaled, triangles if hiding is None else hiding, BUFFER_PIXELS, BUFFER_PIXELS)[2]
     filled = np.where(np.isfinite(depth), depth, depth[np.isfinite(depth)].min(initial=0) - BUFFER_PIXELS)
     filled = filled.astype(np.float32)
     kernel = np.ones((3, 3), np.uint8)
