@@ -224,7 +224,9 @@ def write_image(path: PathLike, image: NDArray[Any], result: bool = False) -> No
             return
         from PIL import Image
 
-        options = {"quality": 95, **({"comment": MARK} if result else {})} if suffix in (".jpg", ".jpeg") else {}
+        options: dict[str, Any] = {}
+        if suffix in (".jpg", ".jpeg"):
+            options = {"quality": 95, **({"comment": MARK} if result else {})}
         Image.fromarray(np.ascontiguousarray(image)).save(beside, **options)
 
 
