@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -152,6 +153,12 @@ def test_files(result: FaceResult, tmp_path: Path) -> None:
     assert set(scene.geometry) == {piece.name for piece in head_mesh("face", 2).pieces}
     np.testing.assert_allclose(scene.bounds * 1000, [again.min(0), again.max(0)], atol=1e-2)
     assert read_image(tmp_path / "Anna ü_overlay.png").shape == (960, 960, 3)
+
+
+def test_a_texture_has_as_many_texels_as_the_photograph_has_pixels(result: FaceResult) -> None:
+    assert result.texture_size == 512
+    larger = np.repeat(np.repeat(result.image, 4, axis=0), 4, axis=1)
+    assert replace(result, image=larger, position_map=result.position_map * 4).texture_size == 1024
 
 
 def list_of(numbers: list[float] | dict[str, float]) -> np.ndarray:

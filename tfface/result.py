@@ -328,10 +328,11 @@ class FaceResult:
         """
         target, begin = Path(folder), time.perf_counter()
         wanted = (files or FileOptions()).check()
-        size = wanted.texture_size or self.texture_size
         if not overwrite:
             refuse_foreign_results(target, stem)
         formats = {*wanted.formats, *(["mat"] if mat else [])}
+        textured = formats & {*WRITERS, "png"}
+        size = wanted.texture_size or (self.texture_size if textured else TEXTURE_SIZE)
         written = [self._save_mat(target / f"{stem}.mat")] if "mat" in formats else []
         if formats & set(WRITERS):
             unlit = wanted.texture == "albedo"
