@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -145,11 +146,17 @@ def test_files(result: FaceResult, tmp_path: Path) -> None:
     again = head_mesh("face", 2).vertices(*(list_of(summary["shape"][key]) for key in summary["shape"])) - centre
     obj = read_mesh(tmp_path / "Anna ü.obj")
     np.testing.assert_allclose(obj.vertices, again, atol=1e-2)
-    assert obj.texture is not None and obj.texture.shape == (1024, 1024, 3)
+    assert obj.texture is not None and obj.texture.shape == (512, 512, 3)
     scene = trimesh.load_scene(tmp_path / "Anna ü.glb")
     assert set(scene.geometry) == {piece.name for piece in head_mesh("face", 2).pieces}
     np.testing.assert_allclose(scene.bounds * 1000, [again.min(0), again.max(0)], atol=1e-2)
     assert read_image(tmp_path / "Anna ü_overlay.png").shape == (960, 960, 3)
+
+
+def test_a_texture_has_as_many_texels_as_the_photograph_has_pixels(result: FaceResult) -> None:
+    assert result.texture_size == 512
+    larger = np.repeat(np.repeat(result.image, 4, axis=0), 4, axis=1)
+    assert replace(result, image=larger, position_map=result.position_map * 4).texture_size == 1024
 
 
 def list_of(numbers: list[float] | dict[str, float]) -> np.ndarray:

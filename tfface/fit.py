@@ -126,7 +126,7 @@ def _fit(arguments: Arguments, console: Console) -> None:
             origin = about(source, 0, 1, made_with)
             face.save(arguments.out, stem, overwrite=arguments.overwrite, about=origin, files=arguments.files)
             progress.advance(task)
-            tell_results([Saved(photo, arguments.out / stem, face)], progress.console)
+            tell_results([Saved.of(photo, arguments.out / stem, face)], progress.console)
 
 
 def _photos(arguments: Arguments) -> list[Photo]:

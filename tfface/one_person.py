@@ -160,7 +160,8 @@ def save_neutral(
     assert decoded is not None
     if not overwrite:
         refuse_foreign_results(Path(folder), name)
-    skin = merged_skin([each.skin(wanted.texture_size, wanted.texture == "albedo") for each in faces])
+    size = wanted.texture_size or max(each.texture_size for each in faces)
+    skin = merged_skin([each.skin(size, wanted.texture == "albedo") for each in faces])
     identity, expression = decoded.parts["identity"], np.zeros(decoded.layout.expression, np.float32)
     mesh = head_mesh(wanted.mesh, wanted.level)
     model = head_model(mesh, identity, expression, skin, faces[0].iris, wanted.morphs, name)

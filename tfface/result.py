@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from tfface.geometry.align import Pose, crop_transform, fit_pose, invert_transfo
 from tfface.geometry.camera import Camera
 from tfface.geometry.pos import five_points
 from tfface.geometry.raster import rasterize
-from tfface.io.files import MARK, atomic_path
+from tfface.io.files import MARK, atomic_path, json_text
 from tfface.io.formats import FileOptions
 from tfface.io.image import warp_image, write_image
 from tfface.io.mesh import Mesh
@@ -39,7 +38,7 @@ from tfface.viz.model_view import model_view
 from tfface.viz.overlay import blend, depth_view, face_window, overlay_window, render_colored, shrunk
 from tfface.viz.posed_head import posed_head
 from tfface.viz.sheet import contact_sheet
-from tfface.viz.skin import SkinTexture, seen_vertices, skin_texture
+from tfface.viz.skin import SkinTexture, seen_vertices, skin_texture, texels_a_pixel
 from tfface.viz.texture import face_texture, vertex_colors
 
 RIGID_REGIONS = (1, 2, 3)  # face, eyes, nose: what the expression moves least
@@ -50,8 +49,13 @@ OVERLAY_PIXELS = 960
 
 def reference_pose(vertices: NDArray[np.floating]) -> Pose:
     """The similarity that takes the face of people on average to predicted vertices `[53833,3]` (u, v, depth px)."""
-    weights = np.isin(load_open_face().regions, RIGID_REGIONS).astype(np.float64)
-    return fit_pose(vertices, load_open_face().mean_face(), weights)
+    rigid = _rigid()
+    return fit_pose(vertices[rigid], load_open_face().mean_face()[rigid])
+
+
+@lru_cache(maxsize=1)
+def _rigid() -> NDArray[np.int64]:
+    return np.flatnonzero(np.isin(load_open_face().regions, RIGID_REGIONS))
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,6 +159,13 @@ class FaceResult:
         """`[61129,3]` the whole head in the photograph (u, v, depth in pixels)."""
         return posed_head(self.vertices, *self.shape, self.camera)
 
+    @cached_property
+    def texture_size(self) -> int:
+        """Of files, where no other is asked for: as many texels as the photograph has pixels of the face."""
+        if self.detail is not None:
+            return TEXTURE_SIZE
+        return TEXTURE_SIZE // 2 if texels_a_pixel(self.head_points, self.head_seen, TEXTURE_SIZE) > 2 else TEXTURE_SIZE
+
     @property
     def albedo_coefficients(self) -> NDArray[np.floating] | None:
         """`[A]` of the face model's albedo, where they are known."""
@@ -182,7 +193,8 @@ class FaceResult:
     @cached_property
     def head_seen(self) -> NDArray[np.float32]:
         """`[61129]` how well the photograph shows each of `head_points`."""
-        return seen_vertices(self.head_points, load_open_face().head(MAX_LEVEL).triangles)
+        face = load_open_face()  # a level's vertices come first among the next one's
+        return seen_vertices(self.head_points, face.head(MAX_LEVEL).triangles, face.head(MAX_LEVEL - 1).triangles)
 
     def head(
         self,
@@ -319,28 +331,30 @@ class FaceResult:
         if not overwrite:
             refuse_foreign_results(target, stem)
         formats = {*wanted.formats, *(["mat"] if mat else [])}
+        textured = formats & {*WRITERS, "png"}
+        size = wanted.texture_size or (self.texture_size if textured else TEXTURE_SIZE)
         written = [self._save_mat(target / f"{stem}.mat")] if "mat" in formats else []
         if formats & set(WRITERS):
             unlit = wanted.texture == "albedo"
-            model = self.head(wanted.mesh, wanted.level, wanted.texture_size, wanted.morphs, stem, unlit)
+            model = self.head(wanted.mesh, wanted.level, size, wanted.morphs, stem, unlit)
             for kind in WRITERS:
                 written += WRITERS[kind](target / f"{stem}.{kind}", model) if kind in formats else []
         meshes = time.perf_counter()
         note: dict[str, Any] = {}
         if "png" in formats:
-            pictures, note = self._pictures(wanted.texture_size)
+            pictures, note = self._pictures(size)
             for name, picture in pictures.items():
                 written.append(target / f"{stem}_{name}.png")
                 write_image(written[-1], picture, result=True)
         if self.detail is not None:
-            written += write_maps(self.detail_maps(wanted.texture_size), target, stem)
+            written += write_maps(self.detail_maps(size), target, stem)
             note["detail"] = {"network": self.detail.network, "displacement_png": DISPLACEMENT_NOTE}
         spent = {"meshes": (meshes - begin) * 1000, "pictures": (time.perf_counter() - meshes) * 1000}
         content = {"software": MARK, **(about or {}), **self.summary(), **note}
         content["timings_ms"] = {**content["timings_ms"], **{name: round(value, 2) for name, value in spent.items()}}
         written.append(target / f"{stem}.json")
         with atomic_path(written[-1]) as beside:
-            beside.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+            beside.write_text(json_text(content), encoding="utf-8")
         return written
 
     def _save_mat(self, path: Path) -> Path:

@@ -19,11 +19,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Saved:
-    """A face that was saved, and the name of its results."""
+    """What is told of a face that was saved; the face itself, and all that was worked out of it, is let go.
+
+    Attributes:
+        base: its results' path without their endings.
+        degrees: yaw, pitch and roll; milliseconds: what it took.
+        doubt: where it is and its score, of one that may be no face.
+    """
 
     photo: Path
     base: Path
-    result: FaceResult
+    degrees: tuple[float, float, float]
+    milliseconds: float
+    doubt: str
+
+    @classmethod
+    def of(cls, photo: Path, base: Path, face: FaceResult) -> Saved:
+        """Of a face that was saved."""
+        ends = " ".join(f"{value:.0f}" for value in face.box)
+        doubt = f"{ends} may not be a face (score {face.score:.2f})" if face.doubtful else ""
+        return cls(photo, base, face.pose.degrees, sum(face.timings_ms.values()), doubt)
 
 
 @dataclass
@@ -55,7 +70,7 @@ class Saver:
             origin = about(source, number, len(results), self.made_with)
             detailed_face = result if self.detailed is None else self.detailed(result)
             detailed_face.save(self.out, name, self.mat, self.overwrite, origin, self.files)
-        return [Saved(photo, self.out / name, result) for name, result in zip(names, results, strict=True)]
+        return [Saved.of(photo, self.out / name, result) for name, result in zip(names, results, strict=True)]
 
 
 def tell_results(saved: list[Saved], console: Console) -> None:
@@ -63,22 +78,16 @@ def tell_results(saved: list[Saved], console: Console) -> None:
     for each in saved:
         ends = (".obj", ".glb", ".ply", ".json")
         suffix = next(end for end in ends if each.base.with_name(each.base.name + end).is_file())
-        _warn_of_doubt(each.result, each.photo)
-        yaw, pitch, roll = each.result.pose.degrees
-        took = sum(each.result.timings_ms.values())
+        if each.doubt:
+            print(
+                f"tfface predict: {each.photo}: what was found at {each.doubt}: look at its overlay; --min-score "
+                "leaves such out, --box says where the face is.",
+                file=sys.stderr,
+            )
+        yaw, pitch, roll = each.degrees
         console.print(
             f"{each.photo} -> {each.base}{suffix}  "
-            f"yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} degrees, {took:.0f} ms",
+            f"yaw {yaw:.0f}, pitch {pitch:.0f}, roll {roll:.0f} degrees, {each.milliseconds:.0f} ms",
             markup=False,
             soft_wrap=True,
-        )
-
-
-def _warn_of_doubt(result: FaceResult, photo: Path) -> None:
-    if result.doubtful:
-        ends = " ".join(f"{value:.0f}" for value in result.box)
-        print(
-            f"tfface predict: {photo}: what was found at {ends} may not be a face (score {result.score:.2f}): look at "
-            "its overlay; --min-score leaves such out, --box says where the face is.",
-            file=sys.stderr,
         )

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tfface.errors import UserError
-from tfface.io.mesh import Mesh, read_mesh, write_mesh
+from tfface.io.mesh import Mesh, read_mesh, rows_of_text, write_mesh
 
 CORNERS = np.float32([[0, 0, 0], [10, 0, 0], [10, 10, 5], [0, 10, 5]])
 MESH = Mesh(CORNERS, np.int32([[0, 1, 2], [0, 2, 3]]))
@@ -19,6 +19,19 @@ TEXTURED = replace(
     uv=np.float32([[0, 1], [1, 1], [1, 0], [0, 0.25]]),
     texture=np.random.default_rng(0).integers(0, 255, (8, 8, 3), np.uint8),
 )
+
+
+@pytest.mark.parametrize(
+    "template, values",
+    [
+        ("v %.4f %.4f %.4f\n", np.random.default_rng(0).normal(0, 80, (500, 3)).astype(np.float32)),
+        ("v %.1f\n", np.array([[0.0], [-0.5], [123456789012.34], [-7.0]])),
+        ("f %d/%d %d/%d\n", np.array([[1, 2, 3, 40000], [5, 60, 700, 8]])),
+        ("f %d\n", np.zeros((0, 1), int)),
+    ],
+)
+def test_rows_are_what_python_writes(template: str, values: np.ndarray) -> None:
+    assert rows_of_text(template, values) == (template * len(values)) % tuple(values.ravel().tolist())
 
 
 @pytest.mark.parametrize("suffix", [".obj", ".ply", ".glb"])

@@ -48,7 +48,7 @@ def _sparse(path: Path, mesh: int, target: int) -> np.ndarray:
     if "sparse" in accessor:
         views = [tree["bufferViews"][accessor["sparse"][key]["bufferView"]] for key in ("indices", "values")]
         parts = [buffer[view["byteOffset"] : view["byteOffset"] + view["byteLength"]] for view in views]
-        offsets[np.frombuffer(parts[0], np.uint32)] = np.frombuffer(parts[1], np.float32).reshape(-1, 3)
+        offsets[np.frombuffer(parts[0], np.uint16)] = np.frombuffer(parts[1], np.float32).reshape(-1, 3)
     np.testing.assert_allclose(offsets.min(0), accessor["min"], atol=1e-9)
     np.testing.assert_allclose(offsets.max(0), accessor["max"], atol=1e-9)
     return offsets
@@ -69,7 +69,8 @@ def test_glb_has_named_nodes_materials_and_morph_targets(tmp_path: Path) -> None
     assert set(scene.geometry) == {"skin", "tongue"}
     skin, tongue = scene.geometry["skin"], scene.geometry["tongue"]
     np.testing.assert_allclose(skin.vertices * 1000, CORNERS, atol=1e-5)  # at rest
-    np.testing.assert_array_equal(np.asarray(skin.visual.material.baseColorTexture.convert("RGB")), TEXTURE)
+    seen = np.asarray(skin.visual.material.baseColorTexture.convert("RGB"), int)
+    assert np.abs(seen - TEXTURE).max() <= 16  # a JPEG, of noise
     np.testing.assert_allclose(skin.visual.uv, UV * [1, -1] + [0, 1], atol=1e-6)
     assert len(skin.faces) == 3 and (skin.face_normals[:, 2] > 0).all()
     assert tongue.visual.material.doubleSided

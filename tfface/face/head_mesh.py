@@ -110,11 +110,22 @@ class HeadMesh:
             identity: up to 150 coefficients in standard deviations.
             expression: up to 52 ARKit weights.
         """
-        cage = self._face.cage(identity, expression)
+        return self._joined(self._face.cage(identity, expression), self._of_parts(identity, expression))
+
+    def eyes(self, identity: FloatArray, expression: FloatArray) -> list[NDArray[np.float32]]:
+        """The vertices `[V,3]` of the eyes' pieces alone, in their order, as `vertices` has them."""
+        parts = self._of_parts(identity, expression).astype(np.float64)
+        return [
+            np.asarray(matrix @ parts, np.float32)
+            for piece, matrix in zip(self.pieces[1:], self._part_rows, strict=True)
+            if piece.material == "eye"
+        ]
+
+    def _of_parts(self, identity: FloatArray, expression: FloatArray) -> NDArray[np.float32]:
         full = [np.zeros(len(basis), np.float32) for basis in (self._parts.id_basis, self._parts.exp_basis)]
         for row, given in zip(full, (identity, expression), strict=True):
             row[: len(given)] = given
-        return self._joined(cage, self._parts.vertices(*full))
+        return self._parts.vertices(*full)
 
     def morph_targets(self) -> dict[str, NDArray[np.float32]]:
         """What each expression adds at weight 1: `[N,3]` mm by ARKit name, the same for every person."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 import os
 import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -30,6 +31,12 @@ _BEGUN = re.compile(r"\..*-tfface-([0-9a-f]{8})-([0-9]+)-[a-z0-9_]{8}(\..*)?")
 _NOWHERE = "0" * 8
 _STALE_SECONDS = 24 * 3600
 _swept: set[str] = set()
+
+
+def json_text(content: Mapping[str, Any]) -> str:
+    """An object as JSON, a line a key: Python's encoder is ten times as slow where it indents all that is inside."""
+    lines = ",\n".join(f" {json.dumps(key)}: {json.dumps(value)}" for key, value in content.items())
+    return f"{{\n{lines}\n}}\n"
 
 
 @contextmanager

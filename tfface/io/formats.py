@@ -26,8 +26,9 @@ class FileOptions:
     formats: tuple[Literal["obj", "glb", "ply", "png", "mat", "json"], ...] = ("obj", "glb", "png")
     """obj: with MTL and texture; ply: with vertex colours; png: overlay, sheet, depth, origin; mat: as --mat. NAME.json
     is always written."""
-    texture_size: int = 1024
-    """Side of the skin's texture: 256, 512, 1024, 2048 or 4096."""
+    texture_size: int | None = None
+    """Side of the skin's texture: 256, 512, 1024, 2048 or 4096; without it 512 where the photograph shows no more, else
+    1024."""
     texture: Literal["photo", "albedo"] = "photo"
     """photo: as photographed; albedo: lit from all sides alike, for scenes with a light of their own."""
     blend_shapes: bool | None = None
@@ -44,7 +45,7 @@ class FileOptions:
             ("level", (self.level,), (0, 1, 2)),
             ("formats", self.formats, FORMATS),
             ("texture", (self.texture,), TEXTURES),
-            ("texture_size", (self.texture_size,), TEXTURE_SIZES),
+            ("texture_size", () if self.texture_size is None else (self.texture_size,), TEXTURE_SIZES),
         )
         for name, given, known in choices:
             for value in given:

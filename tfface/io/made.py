@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfface.io.files import MARK, atomic_path
+from tfface.io.files import MARK, atomic_path, json_text
 from tfface.io.film import write_gif, write_mp4
 from tfface.io.image import write_image
 from tfface.io.model import write_glb
@@ -33,4 +32,4 @@ def write_made(path: Path, content: Any) -> None:
         write_mp4(path, content.frames, content.fps)
     else:
         with atomic_path(path) as beside:
-            beside.write_text(json.dumps({"software": MARK, **content}, indent=1) + "\n", encoding="utf-8")
+            beside.write_text(json_text({"software": MARK, **content}), encoding="utf-8")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from tfface.geometry.raster import vertex_normals, vertex_tangents
 from tfface.geometry.subdivide import triangulate
 from tfface.io.files import MARK, atomic_path
-from tfface.io.glb import COMPONENTS, INDICES, GlbFile, png_bytes, unit_normals
+from tfface.io.glb import COMPONENTS, INDICES, GlbFile, number_type, unit_normals
 from tfface.io.image import sample_image, write_image
 from tfface.io.mesh import MM_TO_M, Mesh, rows_of_text, write_mesh
 
@@ -64,7 +65,7 @@ class NamedMesh:
     targets: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     pivot: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
-    @property
+    @cached_property
     def triangles(self) -> NDArray[np.int32]:
         """`[F,3]`."""
         return triangulate(self.quads)
@@ -257,13 +258,11 @@ class _Glb:
             looks["baseColorFactor"] = [*(round(_linear(value), 5) for value in material.color), 1.0]
         else:
             looks["baseColorTexture"] = {"index": len(self.images)}
-            view = self.file.view(png_bytes(material.texture))
-            self.images.append({"name": material.name, "bufferView": view, "mimeType": "image/png"})
+            self.images.append(self.file.picture(material.name, material.texture))
         more: dict[str, Any] = {"doubleSided": True} if material.double_sided else {}
         if material.normals is not None:
             more["normalTexture"] = {"index": len(self.images)}
-            view = self.file.view(png_bytes(material.normals))
-            self.images.append({"name": f"{material.name}_normal", "bufferView": view, "mimeType": "image/png"})
+            self.images.append(self.file.picture(f"{material.name}_normal", material.normals, lossless=True))
         return {"name": material.name, "pbrMetallicRoughness": looks, **more}
 
     def _mesh(self, mesh: NamedMesh, material: int, weights: Mapping[str, float]) -> dict[str, Any]:
@@ -280,7 +279,8 @@ class _Glb:
                 tangents = vertex_tangents(vertices, mesh.triangles, mesh.uv, normals)
                 attributes["TANGENT"] = self.file.accessor(tangents, "VEC4")
         primitive: dict[str, Any] = {"attributes": attributes, "material": material, "mode": 4}
-        primitive["indices"] = self.file.accessor(mesh.triangles.astype(np.uint32).reshape(-1), "SCALAR", INDICES)
+        numbers = mesh.triangles.astype(number_type(len(vertices))).reshape(-1)
+        primitive["indices"] = self.file.accessor(numbers, "SCALAR", INDICES)
         described: dict[str, Any] = {"name": mesh.name, "primitives": [primitive]}
         if mesh.targets:
             primitive["targets"] = [{"POSITION": self._sparse(moves)} for moves in mesh.targets.values()]
@@ -298,8 +298,9 @@ class _Glb:
         entry: dict[str, Any] = {"componentType": COMPONENTS["float32"], "count": len(moves), "type": "VEC3"}
         entry |= {"min": low.tolist(), "max": high.tolist()}
         if len(moving):
-            numbers = self.file.view(moving.astype(np.uint32).tobytes())
-            places = {"bufferView": numbers, "componentType": COMPONENTS["uint32"]}
+            kind = number_type(len(moves))
+            numbers = self.file.view(moving.astype(kind).tobytes())
+            places = {"bufferView": numbers, "componentType": COMPONENTS[np.dtype(kind).name]}
             entry["sparse"] = {
                 "count": len(moving),
                 "indices": places,

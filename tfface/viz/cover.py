@@ -35,7 +35,8 @@ surely none: fair hair is like fair skin."""
 GLOSS, MOST_GLOSS = 0.15, 0.25
 """By how much gloss brightens colours at most: in light under which they look as bright as they are, and in any light.
 Dark skin is photographed darker, though more light falls on it, and what gloss reflects goes with the light."""
-ROUNDS, LEAST_TEXELS = 4, 30
+ROUNDS, LEAST_TEXELS = 1, 30
+"""Of the cut: four changed 1 % of the texels of 48 photographs, and took three times as long."""
 
 
 def skin_share(colours: FloatArray, seen: FloatArray, light: float = 1.0) -> NDArray[np.float32]:
@@ -138,12 +139,14 @@ def _cut(colours: FloatArray, apart: FloatArray, known: Mask, zones: _Zones) -> 
     mask = np.where(rim & (few | (apart > PERHAPS)), cv2.GC_PR_BGD, cv2.GC_PR_FGD).astype(np.uint8)
     mask[surely] = cv2.GC_BGD
     mask[zones.core] = cv2.GC_FGD
-    if not (mask == cv2.GC_BGD).any():
+    picture = np.asarray(np.clip(colours, 0, 1) * 255, np.uint8)
+    some, of_some = (np.ascontiguousarray(part[::2, ::2]) for part in (picture, mask))  # tell colours as well as all
+    if not (of_some == cv2.GC_BGD).any():
         return np.zeros(mask.shape, bool)
     cv2.setRNGSeed(1)  # the same photograph, the same cut
-    picture = np.asarray(np.clip(colours, 0, 1) * 255, np.uint8)
-    nowhere = (0, 0, 0, 0)  # the mask says where
-    cv2.grabCut(picture, mask, nowhere, np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
+    nowhere, models = (0, 0, 0, 0), (np.zeros((1, 65)), np.zeros((1, 65)))  # the mask says where
+    cv2.grabCut(some, of_some, nowhere, *models, 0, cv2.GC_INIT_WITH_MASK)
+    cv2.grabCut(picture, mask, nowhere, *models, ROUNDS, cv2.GC_EVAL)
     return np.asarray((mask == cv2.GC_BGD) | (mask == cv2.GC_PR_BGD))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -131,6 +132,15 @@ def eye_texture(
 ) -> NDArray[np.uint8]:
     """`[size,size,3]` an eyeball as `Piece.uv` of eyes unrolls it: pupil, iris with fibres and a dark ring, sclera in
     the light `[3]`."""
+    in_light, of_iris, pupil = _eye_parts(size)
+    colour = in_light * np.asarray(light, np.float32) + of_iris * np.array(iris, np.float32) + pupil
+    return np.asarray(np.clip(colour, 0, 1) * 255 + 0.5, np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _eye_parts(size: int) -> tuple[NDArray[np.float32], ...]:
+    """What an eyeball's picture has of the light's colour `[size,size,3]`, of the iris's, and of neither
+    `[size,size,1]`."""
     row, column = (np.mgrid[0:size, 0:size] + 0.5) / size - 0.5
     degrees, turn = np.hypot(row, column) * 360.0, np.arctan2(row, column)
     soft = 360.0 / size  # edges are a texel wide
@@ -141,10 +151,10 @@ def eye_texture(
     fibres = sum(np.sin(k * turn + k * k) for k in (9, 17, 29, 41)) / 4
     share = np.clip((degrees - PUPIL_DEG) / (IRIS_DEG - PUPIL_DEG), 0, 1)
     tone = 0.9 + 0.25 * (1 - share) + 0.12 * fibres - 0.55 * np.clip((share - 0.75) / 0.25, 0, 1) ** 2
-    white = (np.array([0.74, 0.72, 0.70]) - np.clip(degrees[..., None] / 90 - 0.3, 0, 1) * [0.2, 0.3, 0.3]) * light
-    colour = white + inside(IRIS_DEG, 2 * soft) * (np.array(iris) * tone[..., None] - white)
-    colour = colour * (1 - inside(PUPIL_DEG)) + 0.02 * inside(PUPIL_DEG)
-    return np.asarray(np.clip(colour, 0, 1) * 255 + 0.5, np.uint8)
+    white = np.array([0.74, 0.72, 0.70]) - np.clip(degrees[..., None] / 90 - 0.3, 0, 1) * [0.2, 0.3, 0.3]
+    iris, pupil = inside(IRIS_DEG, 2 * soft), inside(PUPIL_DEG)
+    parts = white * (1 - iris) * (1 - pupil), tone[..., None] * iris * (1 - pupil), 0.02 * pupil
+    return tuple(part.astype(np.float32) for part in parts)
 
 
 def tooth_texture(light: FloatArray = WHITE) -> NDArray[np.uint8]:
@@ -176,13 +186,14 @@ def iris_colour(
     """
     face, mesh = load_open_face(), head_mesh("face", 1)
     surface = face.head(MAX_LEVEL)
-    points = np.asarray(camera.project(mesh.vertices(identity, expression)), np.float64)
+    balls = [np.asarray(camera.project(ball), np.float64) for ball in mesh.eyes(identity, expression)]
     cage = face.cage(identity, expression)
     seen = seen_vertices(head, surface.triangles) if seen is None else seen
     colours = []
-    for piece, part in zip((p for p in mesh.pieces if p.material == "eye"), EYE_PARTS, strict=True):
+    pieces = [piece for piece in mesh.pieces if piece.material == "eye"]
+    for piece, ball, part in zip(pieces, balls, EYE_PARTS, strict=True):
         lid = surface.vertex_part == part  # the membrane: what is not hidden of it is the open eye
-        eye = points[piece.rows] + (head[lid] - camera.project(surface.matrix[lid] @ cage)).mean(0)
+        eye = ball + (head[lid] - camera.project(surface.matrix[lid] @ cage)).mean(0)
         chosen = eye[_iris_vertices(piece)]
         if np.ptp(eye[:, 0]) / 2 * np.sin(np.radians(IRIS_DEG)) < MIN_IRIS_PIXELS:
             continue

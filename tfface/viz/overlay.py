@@ -34,22 +34,29 @@ def render_shaded(
     """The mesh in one colour under two soft lights: `[H,W,4]` float32 RGBA in [0,1], colour premultiplied by alpha."""
     points = np.asarray(vertices, np.float32)
     normals = vertex_normals(points * np.array([1, -1, 1], np.float32), triangles)
-    light = np.full(len(normals), 0.18, np.float32)
+    light, alone = np.full(len(normals), 0.18, np.float32), np.array([*color, 1.0], np.float32)
     for direction, strength in LIGHTS:
         unit = np.array(direction, np.float32) / np.linalg.norm(direction)
         light += np.float32(strength) * np.clip(normals @ unit, 0, None) ** 1.1
-    colors = np.clip(light[:, None] * np.array(color, np.float32), 0, 1)
-    return render_colored(points, triangles, height, width, colors)
+    lit = render_channels(points, triangles, height, width, np.stack([light, np.ones_like(light)], axis=1))
+    return np.minimum(lit[..., [0, 0, 0, 1]] * alone, lit[..., 1:])
 
 
 def render_colored(
     vertices: FloatArray, triangles: NDArray[np.int32], height: int, width: int, colors: FloatArray
 ) -> NDArray[np.float32]:
     """The mesh in its vertices' colours `[V,3]` in [0,1]: `[H,W,4]` float32 RGBA, colour premultiplied by alpha."""
+    rgba = np.concatenate([colors, np.ones_like(colors[:, :1])], axis=1).astype(np.float32)
+    return render_channels(vertices, triangles, height, width, rgba)
+
+
+def render_channels(
+    vertices: FloatArray, triangles: NDArray[np.int32], height: int, width: int, values: FloatArray
+) -> NDArray[np.float32]:
+    """The mesh's values `[V,C]` in the picture `[H,W,C]`, times how much of each pixel the mesh takes."""
     large = np.asarray(vertices, np.float32) * SUPERSAMPLE
     drawn = rasterize(large, triangles, height * SUPERSAMPLE, width * SUPERSAMPLE)
-    rgba = np.concatenate([colors, np.ones_like(colors[:, :1])], axis=1).astype(np.float32)
-    return _average_down(interpolate(drawn[0], drawn[1], triangles, rgba))
+    return _average_down(interpolate(drawn[0], drawn[1], triangles, values))
 
 
 def _average_down(image: FloatArray) -> NDArray[np.float32]:

@@ -39,6 +39,8 @@ from tfface.viz.texture import sample_photo
 
 FloatArray = NDArray[np.floating]
 BUFFER_PIXELS = 512
+SOME_TRIANGLES = 29
+"""One of so many tells how fine a texture is."""
 JUMP = 0.016
 """Of the head's size: a step in depth so large is a silhouette."""
 MARGIN = (0.006, 0.022)
@@ -71,16 +73,19 @@ class SkinTexture:
     light: NDArray[np.float32]
 
 
-def seen_vertices(points: FloatArray, triangles: NDArray[np.int32]) -> NDArray[np.float32]:
+def seen_vertices(
+    points: FloatArray, triangles: NDArray[np.int32], hiding: NDArray[np.int32] | None = None
+) -> NDArray[np.float32]:
     """How well the camera sees each vertex `[V]`, in [0,1]: 0 behind something, turned away, or at a silhouette.
 
     Args:
-        points: `[V,3]` u, v, depth in pixels; triangles: `[F,3]` all that can hide it.
+        points: `[V,3]` u, v, depth in pixels; triangles: `[F,3]` all of them.
+        hiding: what stands before it, where a coarser mesh of some of the points is enough.
     """
     low = points[:, :2].min(0)
     zoom = (BUFFER_PIXELS - 4) / max(float(np.ptp(points[:, :2], axis=0).max()), 1e-6)
     scaled = np.asarray((points - [*low, 0.0]) * zoom + [2.0, 2.0, 0.0], np.float32)
-    depth = rasterize(scaled, triangles, BUFFER_PIXELS, BUFFER_PIXELS)[2]
+    depth = rasterize(scaled, triangles if hiding is None else hiding, BUFFER_PIXELS, BUFFER_PIXELS)[2]
     filled = np.where(np.isfinite(depth), depth, depth[np.isfinite(depth)].min(initial=0) - BUFFER_PIXELS)
     filled = filled.astype(np.float32)
     kernel = np.ones((3, 3), np.uint8)
@@ -90,6 +95,26 @@ def seen_vertices(points: FloatArray, triangles: NDArray[np.int32]) -> NDArray[n
     front = scaled[:, 2] >= filled[row, column] - JUMP * BUFFER_PIXELS
     facing = vertex_normals(scaled * np.array([1, -1, 1], np.float32), triangles)[:, 2]
     return np.asarray(front * _ramp(facing, *FACING) * _ramp(away[row, column], *MARGIN), np.float32)
+
+
+def texels_a_pixel(points: FloatArray, seen: FloatArray, size: int) -> float:
+    """How many texels of a texture of `size` lie along a pixel of the photograph, where it shows most of the face.
+
+    Args:
+        points: `[61129,3]` `posed_head`; seen: `[61129]` `seen_vertices` of it.
+    """
+    triangles = load_open_face().head(MAX_LEVEL).triangles[::SOME_TRIANGLES]
+    shown = triangles[seen[triangles].min(1) > 0.5]
+    if not len(shown):
+        return float(size)
+    texels, pixels = (_areas(part, shown) for part in (head_uv(load_open_face()) * (size - 1), points))
+    return float(np.median(np.sqrt(texels / np.maximum(pixels, 1e-6))))
+
+
+def _areas(points: FloatArray, triangles: NDArray[np.int32]) -> FloatArray:
+    """Of triangles `[F,3]` in the plane of the first two coordinates `[F]`."""
+    a, b, c = (points[triangles[:, k], :2] for k in range(3))
+    return np.asarray(np.abs((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]) / 2)
 
 
 def skin_texture(
@@ -272,23 +297,27 @@ def _shading(
     face = load_open_face()
     inner = crop_in_head(face)[np.flatnonzero(np.isin(face.regions, (1, 3)))[::9]]
     chosen = inner[seen[inner] > 0.5]
-    functions = np.stack(harmonic_functions(*normals.T), axis=-1)
     if len(chosen) < MIN_LIT:
         return np.ones((len(points), 3), np.float32), np.ones(3, np.float32)
-    target = sample_photo(image, points[chosen][None])[0]
-    own = sample_photo(np.asarray(albedo * 255, np.uint8), head_uv(face)[chosen][None] * (len(albedo) - 1) + 0.5)[0]
+    target, functions = sample_photo(image, points[chosen][None])[0], _harmonics(normals[chosen])
+    own = sample_image(albedo, head_uv(face)[chosen][None] * (len(albedo) - 1) + 0.5)[0]
     weight, light = np.ones((len(chosen), 1)), np.zeros((9, 3))
     damping = np.diag([0.0] + [0.02] * 3 + [0.1] * 5) * len(chosen)
     for _ in range(4):
         for channel in range(3):
-            rows = functions[chosen] * own[:, channel, None]
+            rows = functions * own[:, channel, None]
             normal = rows.T @ (weight * rows) + damping * np.square(own[:, channel]).mean()
             light[:, channel] = np.linalg.solve(normal + 1e-9 * np.eye(9), rows.T @ (weight[:, 0] * target[:, channel]))
-        apart = np.linalg.norm(functions[chosen] @ light * own - target, axis=1, keepdims=True)
+        apart = np.linalg.norm(functions @ light * own - target, axis=1, keepdims=True)
         weight = 1 / (1 + (apart / 0.08) ** 2)
-    shading = functions @ light
+    shading = _harmonics(normals) @ light.astype(np.float32)
     usual = np.maximum(np.median(shading[chosen], axis=0), 0.01)
     return np.asarray(_as_seen(shading / usual, chosen) * usual, np.float32), np.asarray(usual, np.float32)
+
+
+def _harmonics(normals: FloatArray) -> NDArray[np.float32]:
+    """`[V,9]` at unit normals `[V,3]`."""
+    return np.stack(harmonic_functions(*np.asarray(normals, np.float32).T), axis=-1)
 
 
 def _as_seen(shading: FloatArray, chosen: NDArray[np.int64]) -> FloatArray:
