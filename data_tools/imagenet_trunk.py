@@ -189,9 +189,8 @@ def _identity(
 def _all_of(heads: str) -> Arrays:
     """The weights of a preset or run, and the face model's checksum."""
     from tfface import weights
-    from tfface.models import presets
 
-    return read_arrays(presets.linked(weights.find(heads).file()), "weights")
+    return read_arrays(weights.find(heads).file(), "weights")
 
 
 if __name__ == "__main__":

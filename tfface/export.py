@@ -195,8 +195,6 @@ def _write_preset(name: str, model: keras.Model, config: ModelConfig, card: dict
     target = _preset_folder(name)
     presets.save(model, config, target, card)
     presets.add_graph(model, config, target)
-    for linked in presets.add_graphs_of_links(model, config, target):
-        print(f"Graph of {linked} made anew: it has the same weights.")
     return target
 
 

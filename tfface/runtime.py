@@ -9,7 +9,6 @@ and holds weights of its own (docs/exports.md has the measurements). A preset ca
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -58,10 +57,7 @@ class Network:
 
     def digest(self) -> str:
         """Changes when the network's files do."""
-        own, shared = folder_digest(self.folder), _weights_file(self.folder)
-        if shared.parent == self.folder:
-            return own
-        return f"{own}-{hashlib.sha256(shared.read_bytes()).hexdigest()[:16]}"
+        return folder_digest(self.folder)
 
     def open(self) -> Serve:
         """What the network says of crops `[N,S,S,3*views]`, by name (docs/conventions.md).
@@ -183,7 +179,7 @@ def _open_onnx(folder: Path) -> Serve:
     graph = folder / weights.presets.GRAPH_FILE
     if not graph.is_file():
         return open_onnx(folder / "model.onnx")
-    file = _weights_file(folder)
+    file = folder / "weights.npz"
     given = read_arrays(file, "weights", advice="the file is damaged, or does not fit its network")
     weights.presets.check_face_model(file, given)
     for name, resolution in read_json_object(folder / "tfface.json").get("face_maps", {}).items():
@@ -191,12 +187,6 @@ def _open_onnx(folder: Path) -> Serve:
         components = face.linear_at(PositionMap(face, resolution).cage_matrix)
         given[name] = components.reshape(len(components), -1)
     return open_onnx(graph, given)
-
-
-def _weights_file(folder: Path) -> Path:
-    """A preset's file of weights, wherever it lies."""
-    link = folder / weights.presets.LINK_FILE
-    return weights.presets.linked(link) if link.is_file() else folder / "weights.npz"
 
 
 def _open_tflite(folder: Path) -> Serve:

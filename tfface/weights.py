@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 PathLike = str | os.PathLike[str]
 PACKAGE = Path(__file__).resolve().parent
 SAVED_MODEL_FILES = ("saved_model.pb", "tfface.json")
-WEIGHT_FILES = ("best.weights.h5", "weights.npz", presets.LINK_FILE)
+WEIGHT_FILES = ("best.weights.h5", "weights.npz")
 BESIDE_WEIGHTS = ("preset.yaml", "config.yaml", "run.yaml", "card.yaml", TRUST_FILE)
 """What an export is made of beside the weights."""
 WEIGHT_SUFFIXES = (".h5", ".npz")
@@ -122,7 +122,7 @@ class Weights:
     def graph(self) -> Path | None:
         """The graph that ONNX Runtime opens with these weights, where a preset's folder holds one."""
         path = self.path.parent / presets.GRAPH_FILE
-        return path if self.path.name in ("weights.npz", presets.LINK_FILE) and path.is_file() else None
+        return path if self.path.name == "weights.npz" and path.is_file() else None
 
     def saved_model(self) -> Path:
         """The folder of the SavedModel, as `exported` has it."""
@@ -274,7 +274,7 @@ def _place(made: Path, target: Path) -> None:
 def _digest(file: Path) -> str:
     """Changes when anything does that an export is made of: weights, configuration, card, code, tables, libraries."""
     digest_so_far = hashlib.sha256(digest_of_code().encode())
-    for path in (presets.linked(file), *(file.parent / name for name in BESIDE_WEIGHTS)):
+    for path in (file, *(file.parent / name for name in BESIDE_WEIGHTS)):
         if path.is_file():
             _tell(digest_so_far, path.name, path.read_bytes())
     return digest_so_far.hexdigest()[:16]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import json
 import zipfile
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ from tfface.config import ModelConfig
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.io.files import TRUST_FILE, atomic_path
-from tfface.io.reading import must_exist, read_arrays, read_json_object, read_text, reading
+from tfface.io.reading import must_exist, read_arrays, read_json_object, reading
 
 if TYPE_CHECKING:
     import keras
@@ -34,8 +33,6 @@ GRAPH_FILE = "network.onnx.zz"
 """A network's graph without weights, in a preset's folder (`tfface.models.onnx_graph`)."""
 MODEL_FILES = {"saved_model": "saved_model.pb", "keras": "model.keras", "onnx": "model.onnx", "tflite": "model.tflite"}
 """Formats of exported models, and the file by which the folder of one is known."""
-LINK_FILE = "weights.link"
-"""In place of `weights.npz`: the name of the preset whose weights this one has too."""
 DEFAULT = "mnv2_points"
 """The preset that is used when none is named: the best."""
 DEFAULT_WITH_COEFFICIENTS = "rnet_points"
@@ -84,16 +81,8 @@ def _network_of(path: Path) -> ModelConfig:
 
 
 def weights_file(name: str) -> Path:
-    """The file of weights in the folder of the preset `name`: `weights.npz`, or a link to another's (`linked`)."""
-    link = folder(name) / LINK_FILE
-    return link if link.is_file() else folder(name) / "weights.npz"
-
-
-def linked(path: Path) -> Path:
-    """The file of weights itself, where `path` is a link to another preset's."""
-    if path.name != LINK_FILE:
-        return path
-    return folder(read_text(path, "the name of a preset").strip()) / "weights.npz"
+    """The file of weights in the folder of the preset `name`."""
+    return folder(name) / "weights.npz"
 
 
 def load(name: str) -> tuple[keras.Model, ModelConfig]:
@@ -120,7 +109,8 @@ def save(model: keras.Model, config: ModelConfig, target: Path, written_card: di
 
 
 def add_graph(model: keras.Model, config: ModelConfig, target: Path) -> None:
-    """Gives a preset's folder what it needs to predict without TensorFlow: its graph and `tfface.json`.
+    """Gives a preset's folder what it needs to predict without TensorFlow: its graph and `tfface.json`, which keeps how
+    often the preset before it looked.
 
     Raises:
         UserError: a package of the extra `export` is missing.
@@ -130,28 +120,11 @@ def add_graph(model: keras.Model, config: ModelConfig, target: Path) -> None:
 
     maps = write_graph(model, config, target / GRAPH_FILE)
     before = target / INFO
-    looks = {"looks": read_json_object(before)["looks"]} if target.joinpath(LINK_FILE).is_file() else {}
+    kept = read_json_object(before) if before.is_file() else {}
+    looks = {key: kept[key] for key in ("looks",) if key in kept}
     info = {key: value for key, value in describe(model, config).items() if key not in ("commit", "card")}
     with atomic_path(target / INFO) as beside:
         beside.write_text(json.dumps({**info, "face_maps": maps, **looks}, indent=2) + "\n", encoding="utf-8")
-
-
-def add_graphs_of_links(model: keras.Model, config: ModelConfig, target: Path) -> list[Path]:
-    """Makes anew the graphs of presets that have the weights of the preset in `target`, and predict otherwise with
-    them: each keeps whether it averages with the mirror image, and how often it looks.
-
-    Returns:
-        their folders.
-    """
-    done = []
-    for link in sorted(target.parent.glob(f"*/{LINK_FILE}")):
-        if linked(link).parent == target:
-            mirror = _network_of(link.parent / "preset.yaml").mirror_average
-            own = replace(config, mirror_average=mirror)
-            _write_yaml(link.parent / "preset.yaml", configuration.to_dict(own))
-            add_graph(model, own, link.parent)
-            done.append(link.parent)
-    return done
 
 
 def config_beside(path: Path) -> ModelConfig | None:
@@ -170,7 +143,6 @@ def load_weights(model: keras.Model, path: Path) -> None:
     """
     import keras
 
-    path = linked(path)
     what, advice = f"weights of the network {model.name}", "the file is damaged, or does not fit its configuration"
     if path.suffix != ".npz":
         must_exist(path, "give a file of weights")
@@ -194,7 +166,7 @@ def check_readable(path: Path) -> None:
     Raises:
         UserError: it is damaged, or another file.
     """
-    path = must_exist(linked(path), "give a file of weights")
+    path = must_exist(path, "give a file of weights")
     with reading(path, "a file of weights"):
         if path.suffix == ".npz":
             zipfile.ZipFile(path).close()
@@ -232,7 +204,7 @@ def load_trunk(model: keras.Model, path: Path) -> int:
     Raises:
         UserError: the file has none of the network's weights.
     """
-    loaded, path = 0, linked(path)
+    loaded = 0
     arrays = read_arrays(path, "weights of a trunk")
     with reading(path, "weights of a trunk"):
         for variable in _weights(model):

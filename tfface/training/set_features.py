@@ -28,7 +28,6 @@ from tfface.io.files import atomic_path
 from tfface.io.image import list_images, read_image
 from tfface.io.reading import read_arrays
 from tfface.models import confidences
-from tfface.models.presets import linked
 from tfface.result import FaceResult
 
 FILE = "features.npz"
@@ -66,7 +65,7 @@ def sets_of(config: Config, folder: Path, network: keras.Model, track: Track) ->
     """
     source, path = weights.find(config.run.init), folder / FILE
     settings = repr((config.sets, config.data.validation_size, config.data.seed, config.model))
-    digest = hashlib.sha256(settings.encode() + linked(source.file()).read_bytes()).hexdigest()
+    digest = hashlib.sha256(settings.encode() + source.file().read_bytes()).hexdigest()
     if path.is_file():
         arrays = read_arrays(path, "features of sets", ("digest", "shown"), "remove it, and it is made again")
         if str(arrays.pop("digest")) != digest:
