@@ -25,8 +25,8 @@ BOXES = [(150, 50, 290, 190), (190, 60, 330, 200), (170, 0, 270, 100)]
 HEAVY = ("tensorflow", "keras", "matplotlib", "trimesh", "scipy.io")
 
 
-def crops(views: int = 1) -> np.ndarray:
-    one = [warp_image(data.astronaut(), crop_transform(box, 128), 128, 128) / 255 for box in BOXES]
+def crops(size: int, views: int) -> np.ndarray:
+    one = [warp_image(data.astronaut(), crop_transform(box, size), size, size) / 255 for box in BOXES]
     return np.concatenate([np.float32(one)] * views, axis=-1)
 
 
@@ -38,9 +38,10 @@ def test_a_presets_graph_says_what_keras_says(name: str) -> None:
     assert network.runtime == "onnx" and network.folder == presets.folder(name)
     model, config = presets.load(name)
     shape = models.input_shape(config)
-    pictures = (
-        crops(config.views) if config.name != "detail" else np.random.default_rng(0).random((2, *shape), np.float32)
-    )
+    if config.name == "detail":
+        pictures = np.random.default_rng(0).random((2, *shape), np.float32)
+    else:
+        pictures = crops(config.image_size, config.views)
     expected = models.predictor(model, config)(pictures)
     for count in (1, len(pictures)):
         got = network.open()(pictures[:count])

@@ -29,7 +29,8 @@ def test_plain_operations_solve_as_cholesky_does(size: int) -> None:
 @pytest.mark.parametrize("name", ["mnv2_points", "rnet_points"])
 def test_a_network_says_the_same_with_plain_operations(name: str) -> None:
     model, config = presets.load(name)
-    crops = [warp_image(data.astronaut(), crop_transform(box, 128), 128, 128) for box in _boxes()]
+    size = config.image_size
+    crops = [warp_image(data.astronaut(), crop_transform(box, size), size, size) for box in _boxes()]
     inputs = np.float32(crops) / 255
     predictor = (rnet if config.name == "rnet" else mnv2_prn).predictor(model, config)
     usual = predictor(inputs)
