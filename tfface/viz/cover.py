@@ -140,13 +140,11 @@ def _cut(colours: FloatArray, apart: FloatArray, known: Mask, zones: _Zones) -> 
     mask[surely] = cv2.GC_BGD
     mask[zones.core] = cv2.GC_FGD
     picture = np.asarray(np.clip(colours, 0, 1) * 255, np.uint8)
-    some, of_some = (np.ascontiguousarray(part[::2, ::2]) for part in (picture, mask))  # tell colours as well as all
-    if not (of_some == cv2.GC_BGD).any():
+    if not (mask == cv2.GC_BGD).any():
         return np.zeros(mask.shape, bool)
     cv2.setRNGSeed(1)  # the same photograph, the same cut
-    nowhere, models = (0, 0, 0, 0), (np.zeros((1, 65)), np.zeros((1, 65)))  # the mask says where
-    cv2.grabCut(some, of_some, nowhere, *models, 0, cv2.GC_INIT_WITH_MASK)
-    cv2.grabCut(picture, mask, nowhere, *models, ROUNDS, cv2.GC_EVAL)
+    nowhere = (0, 0, 0, 0)  # the mask says where
+    cv2.grabCut(picture, mask, nowhere, np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
     return np.asarray((mask == cv2.GC_BGD) | (mask == cv2.GC_PR_BGD))
 
 
