@@ -158,7 +158,7 @@ def test_dense_truth_of_the_users_bfm(bfm_file: Path, tmp_path: Path) -> None:
     write_item(tmp_path, bfm)
     data = read_aflw2000(tmp_path)
     dense = bfm_truth(bfm_file, data.images, face)
-    assert len(dense.correspondence.kept) == len(bfm.mean)
+    assert len(dense.kept) == len(bfm.mean)
     ours = face.face(2).vertices(face.cage()) * 10.0 + [5.0, -7.0, 11.0]
     predicted = posed(ours, POSE * [1, 1, 1, 1, 1, 1, 0.05], 120) - [0.5, 0.5, 0.0]
     size = box_area_root(data.truths["usual"])[0]
