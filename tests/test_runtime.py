@@ -146,6 +146,10 @@ def test_a_preset_of_a_run_predicts_without_tensorflow(run: Path, tmp_path: Path
         for name in ("onnx", "tensorflow")
     ]
     assert np.abs(away[0] - away[1]).max() < 0.01
+    card = tmp_path / "mine" / "tfface.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), "looks": 1}))
+    assert export([str(run), "--preset", str(tmp_path / "mine")]) == 0
+    assert find_network(tmp_path / "mine").looks == 1, "a preset keeps how often it looks"
 
 
 def test_the_fast_preset_looks_once(tmp_path: Path, monkeypatch) -> None:

@@ -129,7 +129,7 @@ def test_detail_brings_normals_nearer_to_the_truth(tmp_path: Path) -> None:
     assert main(["--benchmark", "detail", "--model", "detail", "--limit", "10", "--out", str(tmp_path)]) == 0
     base, detail = (json.loads((tmp_path / "results.json").read_text())["models"][name] for name in ("base", "detail"))
     assert detail["normal_deg"] < 0.92 * base["normal_deg"] and detail["surface_mm"] < 0.9 * base["surface_mm"]
-    assert detail["shape_mm"] < 1.01 * base["shape_mm"] and detail["lines"] > 0.45
+    assert detail["shape_mm"] < 1.01 * base["shape_mm"] and detail["lines"] > 0.53  # 0.50 without lines of its own
 
 
 @pytest.mark.parametrize("name", presets.available())

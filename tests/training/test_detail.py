@@ -109,6 +109,15 @@ def test_batches_are_mirrored_whole_and_the_same_again(shards: Path, run: Path) 
     assert np.allclose(turned[..., [0, 8, 10, 11]], inputs[:, :, ::-1][..., [0, 8, 10, 11]])
 
 
+def test_photographs_are_blurred_and_noisy_as_asked(shards: Path, run: Path) -> None:
+    plain = {"augment__blur_probability": 0.0, "augment__noise_probability": 0.0}
+    changes = ({}, {"augment__blur_probability": 1.0}, {"augment__noise_probability": 1.0})
+    sharp, blurred, noisy = (next(make_batches(config(shards, run, **{**plain, **each}))[0]) for each in changes)
+    steps = [np.abs(np.diff(np.float32(each["photo"]), axis=2)).mean() for each in (sharp, blurred, noisy)]
+    assert steps[1] < 0.95 * steps[0] and steps[2] > 1.02 * steps[0]
+    assert all(np.array_equal(sharp[name], blurred[name]) for name in ("displacement", "weight", "lighting"))
+
+
 def test_a_freckle_is_darker_and_flat(shards: Path, run: Path) -> None:
     plain = next(iter(DetailBatches(config(shards, run, model__image_size=128)).validation()))
     spotted = {name: np.array(levels) for name, levels in plain.items()}
