@@ -21,6 +21,8 @@ from tfface.cli import check_out
 from tfface.errors import UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tfface.data.shards import ShardSet
 
 
@@ -162,10 +164,15 @@ def _make_whole(shards: ShardSet, missing: list[int], workers: int) -> None:
     from tfface.cli import progress_bar
     from tfface.data.pool import shared
 
-    with progress_bar() as progress, shared(partial(getattr, shards, "make"), workers if workers > 1 else 0) as made:
+    with progress_bar() as progress, shared(partial(_maker, shards), workers if workers > 1 else 0) as made:
         task = progress.add_task("shards", total=len(missing))
         for _ in made(missing):
             progress.advance(task)
+
+
+def _maker(shards: ShardSet) -> Callable[[int], None]:
+    """In each process: what makes a shard by its number."""
+    return shards.make
 
 
 if __name__ == "__main__":

@@ -212,6 +212,7 @@ def write_dataset(
 
 
 def _attempts(make: Callable[[Any], MapRecord]) -> Callable[[Any], MapRecord | str]:
+    """In each process: what makes a job's record, or says why not."""
     return partial(_attempt, make)
 
 

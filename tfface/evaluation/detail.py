@@ -28,6 +28,7 @@ from tfface.geometry.align import crop_transform
 from tfface.geometry.raster import vertex_normals
 from tfface.io.files import MARK, atomic_path
 from tfface.io.image import warp_image, write_image
+from tfface.losses.detail import LARGEST_LINE, LINE_TEXELS
 from tfface.metrics.reconstruction import known_correspondence
 from tfface.result import FaceResult
 from tfface.runtime import Network, find_network
@@ -44,8 +45,6 @@ FloatArray = NDArray[np.floating]
 SHOWN = 6
 """People in the picture."""
 FIGURES = ("normal_deg", "surface_mm", "shape_mm", "photometric", "freckle_deg", "lines")
-LINE_TEXELS, HIGHEST_LINE_MM = 5, 0.25
-"""Lines are what is left of 256 texels less means over so many of means over so many; higher is another feature."""
 SPOTS, SPOT_TEXELS, SPOT_DARKER = 60, 2.0, 0.35
 """Painted freckles: how many a chart, their radius in texels of 256, and how much darker than the skin."""
 
@@ -196,10 +195,11 @@ def lines_followed(shown: Shown, surface: Surface, truth: DetailTruth) -> float:
 
 
 def _lines(displacement: FloatArray) -> NDArray[np.float32]:
+    """What `losses.detail.lines` counts of it, in mm."""
     around = np.asarray(displacement, np.float32)
     for _ in range(2):
         around = np.asarray(cv2.blur(around, (LINE_TEXELS, LINE_TEXELS)), np.float32)
-    return np.clip(displacement - around, -HIGHEST_LINE_MM, HIGHEST_LINE_MM).astype(np.float32)
+    return np.clip(displacement - around, -LARGEST_LINE / 10, LARGEST_LINE / 10).astype(np.float32)
 
 
 def spotted(shown: Shown, seed: int) -> tuple[Shown, NDArray[np.float32]]:

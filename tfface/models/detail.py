@@ -83,6 +83,7 @@ def _contrasts(images: Any) -> Any:
     near, far = grey - _around(grey, NEAR), grey - _around(grey, FAR)
     usual = ops.sqrt(_around(ops.square(near), AROUND)) + 0.02
     tilt, seen = images[..., TILT_U : TILT_U + 2], images[..., TILT_U + 2 :]
+    # times what brings each near 1 on skin with lines
     return ops.concatenate([8.0 * near, 0.5 * near / usual, 3.0 * far, 4.0 * tilt, seen], axis=-1)
 
 

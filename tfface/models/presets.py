@@ -121,7 +121,7 @@ def add_graph(model: keras.Model, config: ModelConfig, target: Path) -> None:
     maps = write_graph(model, config, target / GRAPH_FILE)
     before = target / INFO
     kept = read_json_object(before) if before.is_file() else {}
-    looks = {key: kept[key] for key in ("looks",) if key in kept}
+    looks = {"looks": kept["looks"]} if "looks" in kept else {}
     info = {key: value for key, value in describe(model, config).items() if key not in ("commit", "card")}
     with atomic_path(target / INFO) as beside:
         beside.write_text(json.dumps({**info, "face_maps": maps, **looks}, indent=2) + "\n", encoding="utf-8")
