@@ -53,6 +53,17 @@ def test_mnv2_prn_is_the_network_of_lium2020() -> None:
     assert sum(int(np.prod(v.shape)) for v in one_view.trainable_variables) == 11_758_633 - 864
 
 
+def test_mnv2_prn_begins_with_a_signal_in_all_three_coordinates() -> None:
+    config = override(Config(), {"model.views": 1, "model.image_size": 64, "model.map_size": 64}).model
+    keras.utils.set_random_seed(0)
+    model = models.build(config)
+    steps = keras.Model(model.input, [model.get_layer(f"up{n}_relu").output for n in (15, 16)] + [model.output])
+    first, second, units = (np.asarray(x) for x in steps(images(config), training=True))
+    assert (np.abs(units[0] - units[1]).mean((0, 1)) > 1e-3).all()  # 4e-6 with Keras' own first weights
+    for passed in (first, second):
+        assert ((passed > 0).mean((0, 1, 2)) > 0.9).all()  # a channel that ReLU shuts stays shut
+
+
 @pytest.mark.parametrize(
     ("name", "views", "parameters", "trainable"),
     [

@@ -81,31 +81,52 @@ def mobilenet_v2(x: Any, width: float, last: int = 512) -> tuple[Any, list[Any]]
     return conv_bn(x, last, 1, name="head"), skips
 
 
-def transposed(x: Any, channels: int, stride: int, name: str, activation: str = "relu") -> Any:
+def transposed(x: Any, channels: int, stride: int, name: str) -> Any:
     """PRNet's decoder step as Lium 2020 has it: 4x4 transposed convolution with bias, no batch normalisation.
 
     Nothing but first weights keeps the signal's size here. They are He's (2015) for the 16 / stride^2 taps that a pixel
-    has; with Keras' own, what distinguishes two pictures is 4e-6 after 17 steps. Steps of three channels pass theirs on:
-    with random weights ReLU shuts one or two of the map's three coordinates for ever.
+    has; with Keras' own, what distinguishes two pictures is 4e-6 after 17 steps.
     """
-    kernel: Any = keras.initializers.VarianceScaling(2 * stride**2, "fan_out", "untruncated_normal")
-    if channels == 3:
-        kernel = PassedOn()
-    x = layers.Conv2DTranspose(channels, 4, stride, padding="same", kernel_initializer=kernel, name=name)(x)
+    first = keras.initializers.VarianceScaling(2 * stride**2, "fan_out", "untruncated_normal")
+    step = layers.Conv2DTranspose(channels, 4, stride, padding="same", kernel_initializer=first, name=name)
+    return _activated(step(x), name, "relu")
+
+
+COORDINATES_START = {"relu": (1.0, 0.2), "sigmoid": (8.0, -4.0), "tanh": (4.0, -2.0), "linear": (2.0, -1.0)}
+"""Factor and bias that `transposed_coordinates` begins with: coordinates stand about .5 between its steps, and 0 to 1
+there is the crop."""
+
+
+def transposed_coordinates(x: Any, name: str, activation: str) -> Any:
+    """`transposed` to the map's three coordinates. It begins with its first three inputs as they are.
+
+    With random weights ReLU shuts one or two of three channels within a hundred steps, and those coordinates are lost.
+    """
+    factor, bias = COORDINATES_START[activation]
+    first = {"kernel_initializer": PassedOn(factor), "bias_initializer": keras.initializers.Constant(bias)}
+    return _activated(layers.Conv2DTranspose(3, 4, padding="same", name=name, **first)(x), name, activation)
+
+
+def _activated(x: Any, name: str, activation: str) -> Any:
     # In float32 whatever the policy is: a 16-bit float knows a 256-pixel coordinate to an eighth of a pixel only.
-    return layers.Activation(
-        activation, name=f"{name}_{activation}", dtype=None if activation == "relu" else "float32"
-    )(x)
+    dtype = None if activation == "relu" else "float32"
+    return layers.Activation(activation, name=f"{name}_{activation}", dtype=dtype)(x)
 
 
 @keras.saving.register_keras_serializable("tfface")
 class PassedOn(keras.initializers.Initializer):
-    """A kernel `[4,4,out,in]` of a transposed convolution of stride 1 that gives its first inputs, where they are."""
+    """The kernel `[4,4,out,in]` of a transposed convolution of stride 1 that gives its first inputs, times `factor`."""
+
+    def __init__(self, factor: float = 1.0) -> None:
+        self.factor = factor
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
         kernel = np.zeros(shape, np.float32)
-        kernel[1, 1] = np.eye(*shape[2:])
+        kernel[1, 1] = self.factor * np.eye(*shape[2:])
         return ops.convert_to_tensor(kernel, dtype=dtype)
+
+    def get_config(self) -> dict[str, float]:
+        return {"factor": self.factor}
 
 
 def plain_conv_bn(x: Any, channels: int, kernel: int, stride: int, name: str) -> Any:

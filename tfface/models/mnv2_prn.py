@@ -54,9 +54,11 @@ def build(config: ModelConfig) -> keras.Model:
 def full_decoder(x: Any, config: ModelConfig) -> Any:
     """PRNet's 17 transposed convolutions: 32 times the size of the features."""
     for number, (channels, stride) in enumerate(FULL_DECODER, start=1):
-        last = number == len(FULL_DECODER)
-        channels = channels if channels == 3 else blocks.scaled(channels, config.decoder_width)
-        x = blocks.transposed(x, channels, stride, f"up{number}", config.output if last else "relu")
+        name = f"up{number}"
+        if channels == 3:
+            x = blocks.transposed_coordinates(x, name, config.output if number == len(FULL_DECODER) else "relu")
+        else:
+            x = blocks.transposed(x, blocks.scaled(channels, config.decoder_width), stride, name)
     return x
 
 
