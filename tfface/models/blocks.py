@@ -88,8 +88,8 @@ def transposed(x: Any, channels: int, stride: int, name: str) -> Any:
     has; with Keras' own, what distinguishes two pictures is 4e-6 after 17 steps.
     """
     first = keras.initializers.VarianceScaling(2 * stride**2, "fan_out", "untruncated_normal")
-    step = layers.Conv2DTranspose(channels, 4, stride, padding="same", kernel_initializer=first, name=name)
-    return _activated(step(x), name, "relu")
+    x = layers.Conv2DTranspose(channels, 4, stride, padding="same", kernel_initializer=first, name=name)(x)
+    return layers.Activation("relu", name=f"{name}_relu")(x)
 
 
 COORDINATES_START = {"relu": (1.0, 0.2), "sigmoid": (8.0, -4.0), "tanh": (4.0, -2.0), "linear": (2.0, -1.0)}
@@ -104,13 +104,10 @@ def transposed_coordinates(x: Any, name: str, activation: str) -> Any:
     """
     factor, bias = COORDINATES_START[activation]
     first = {"kernel_initializer": PassedOn(factor), "bias_initializer": keras.initializers.Constant(bias)}
-    return _activated(layers.Conv2DTranspose(3, 4, padding="same", name=name, **first)(x), name, activation)
-
-
-def _activated(x: Any, name: str, activation: str) -> Any:
     # In float32 whatever the policy is: a 16-bit float knows a 256-pixel coordinate to an eighth of a pixel only.
     dtype = None if activation == "relu" else "float32"
-    return layers.Activation(activation, name=f"{name}_{activation}", dtype=dtype)(x)
+    x = layers.Conv2DTranspose(3, 4, padding="same", dtype=dtype, name=name, **first)(x)
+    return layers.Activation(activation, dtype=dtype, name=f"{name}_{activation}")(x)
 
 
 @keras.saving.register_keras_serializable("tfface")
