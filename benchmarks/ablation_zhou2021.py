@@ -181,11 +181,12 @@ def measure(folder: Path, options: Options) -> tuple[dict[str, float], np.ndarra
 
     from tfface import config as configuration
     from tfface import models
-    from tfface.data.pipeline import make_datasets
+    from tfface.data.pipeline.datasets import make_datasets
     from tfface.face.open_model import load_open_face
     from tfface.face.position_map import PositionMap
     from tfface.metrics.smoothness import dihedral_cosines, share_within
-    from tfface.models import maps, presets
+    from tfface.models.layers import maps
+    from tfface.models.weights import presets
 
     config = configuration.load(folder / "config.yaml")
     model = models.build(config.model)
@@ -217,8 +218,8 @@ def held_out(config: Config, make: Callable[..., Any], turned: bool, options: Op
     """Pictures and maps in pixels; `turned` by a fixed series of rotations about the crop's middle."""
     import numpy as np
 
-    from tfface.data.augment import warp_picture
-    from tfface.data.maps import transform_maps
+    from tfface.data.pipeline.augment import warp_picture
+    from tfface.data.pipeline.maps import transform_maps
     from tfface.geometry.align import crop_transform
 
     images, truth = (array.numpy() for array in next(iter(make(config)[1].unbatch().batch(options.faces))))

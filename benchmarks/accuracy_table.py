@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _presets() -> tuple[str, ...]:
-    from tfface.models import presets
+    from tfface.models.weights import presets
 
     return tuple(name for name in presets.available() if presets.model_config(name).name != "detail")
 

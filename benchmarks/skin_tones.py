@@ -19,14 +19,14 @@ import tyro
 from numpy.typing import NDArray
 from rich.progress import track
 
-from tfface.data.synthetic.background import sample_background
-from tfface.data.synthetic.camera_effects import photograph
 from tfface.data.synthetic.colour import linear_to_srgb
-from tfface.data.synthetic.light import Light
-from tfface.data.synthetic.mesh import CLOTH, HAIR, LASH, SKIN
+from tfface.data.synthetic.head.mesh import CLOTH, HAIR, LASH, SKIN
+from tfface.data.synthetic.picture.background import sample_background
+from tfface.data.synthetic.picture.camera_effects import photograph
+from tfface.data.synthetic.picture.light import Light
+from tfface.data.synthetic.picture.shade import fill_cut
 from tfface.data.synthetic.sample import SyntheticSettings, sample_camera, stream
 from tfface.data.synthetic.scene import FaceGenerator, Person
-from tfface.data.synthetic.shade import fill_cut
 from tfface.face.head_uv import FRAME
 from tfface.face.open_model import MAX_LEVEL, load_albedo_basis
 from tfface.geometry.camera import Camera

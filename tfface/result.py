@@ -75,7 +75,8 @@ class FaceResult:
             deviation along u and along v in pixels of the photograph; None of networks that do not know.
         doubtful: whether few faces have so low a score: it may be none.
         found: the points that the network found, of networks that tell them (`tfface.face.found`).
-        confidences: `[I]` C-Net's in each identity coefficient, of networks that have it (`tfface.models.confidences`).
+        confidences: `[I]` C-Net's in each identity coefficient, of networks that have it
+            (`tfface.models.layers.confidences`).
         strangeness, worth: of a photograph in a set, how likely it shows somebody else and how much it says of the
             shape (`tfface.face.several.Together`).
         preset: the name of the weights: a preset's, or that of the folder that they lie in.

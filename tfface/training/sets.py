@@ -31,7 +31,8 @@ from tfface.errors import UserError
 from tfface.face.position_map import position_tables
 from tfface.io.files import TRUST_FILE, atomic_path
 from tfface.losses.shared_identity import misfit, shape_error_mm, shape_metric, weighted_mean
-from tfface.models import confidences, presets
+from tfface.models.layers import confidences
+from tfface.models.weights import presets
 from tfface.training import devices, run_folder
 from tfface.training.checkpoint import RunState
 from tfface.training.position_map import Session
