@@ -39,13 +39,9 @@ def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
 
     R-Net's also gives `coefficients` `[B,N]` (`tfface.face.layout`); detail gives its two maps instead.
     """
-    from tfface.models.networks import detail, mnv2_prn, rnet
+    from tfface.models.networks import detail, rnet, served
 
-    if config.name == "detail":
-        return detail.predictor(model, config)
-    if config.name == "rnet":
-        return rnet.predictor(model, config)
-    return mnv2_prn.predictor(model, config)
+    return {"detail": detail, "rnet": rnet}.get(config.name, served).predictor(model, config)
 
 
 def input_shape(config: ModelConfig) -> tuple[int, int, int]:

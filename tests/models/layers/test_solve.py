@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from skimage import data
 
+from tfface import models
 from tfface.geometry.align import crop_transform
 from tfface.io.image import warp_image
 from tfface.models.layers.solve import plain_operations, solve_positive
-from tfface.models.networks import mnv2_prn, rnet
 from tfface.models.weights import presets
 
 
@@ -33,7 +33,7 @@ def test_a_network_says_the_same_with_plain_operations(name: str) -> None:
     size = config.image_size
     crops = [warp_image(data.astronaut(), crop_transform(box, size), size, size) for box in _boxes()]
     inputs = np.float32(crops) / 255
-    predictor = (rnet if config.name == "rnet" else mnv2_prn).predictor(model, config)
+    predictor = models.predictor(model, config)
     usual = predictor(inputs)
     with plain_operations():
         plain = predictor(inputs)

@@ -131,7 +131,7 @@ def _write_keras(model: keras.Model, config: ModelConfig, folder: Path, form: Fo
 
 def load_keras(folder: Path) -> Callable[[Any], Any]:
     """What a network in Keras' own format says of pictures; no code that such a file might carry is run."""
-    from tfface.models.networks import mnv2_prn, rnet  # noqa: F401  # Keras finds our layers by their names
+    from tfface.models.networks import dual_prn, mnv2_prn, prn_res, rnet  # noqa: F401  # Keras finds layers by their names
 
     with reading(folder, "a network of Keras", "export the model again"):
         network = keras.models.load_model(folder / MODEL_FILES["keras"], compile=False, safe_mode=True)

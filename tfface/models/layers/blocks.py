@@ -13,6 +13,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from tfface.models.layers.float32 import Float32Layer
 from tfface.models.layers.normalisation import BatchNormalization
 
 INVERTED_RESIDUALS = (
@@ -163,7 +164,7 @@ def interpolation_matrix(size_in: int, size_out: int) -> np.ndarray:
 
 
 @keras.saving.register_keras_serializable(package="tfface")
-class ResizeMap(keras.layers.Layer):
+class ResizeMap(Float32Layer):
     """A map `[B, r, r, C]` resized bilinearly to `[B, R, R, C]`, corner texels onto corner texels.
 
     Texel j of an r-texel map stands for uv j / (r - 1), hence align-corners. Bilinear interpolation is separable:
@@ -171,7 +172,7 @@ class ResizeMap(keras.layers.Layer):
     """
 
     def __init__(self, size: int, **options: Any) -> None:
-        super().__init__(dtype="float32", **{k: v for k, v in options.items() if k != "dtype"})
+        super().__init__(**options)
         self.size = size
 
     def call(self, x: Any) -> Any:

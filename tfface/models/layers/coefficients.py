@@ -34,6 +34,7 @@ from tfface.face.open_model import OpenFace, load_albedo_basis, load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.geometry.pinhole import euler_rows, projected
 from tfface.models.layers import maps
+from tfface.models.layers.float32 import Float32Layer
 
 EXPRESSION_SHARPNESS, EXPRESSION_START = 4.0, -0.5
 ORBIT_ELEVATION_DEG = 10.0
@@ -129,14 +130,14 @@ def pinhole_of(camera: Any, kind: str) -> tuple[Any, Any, Any, Any]:
 
 
 @keras.saving.register_keras_serializable(package="tfface")
-class PosedMap(keras.layers.Layer):
+class PosedMap(Float32Layer):
     """Raw numbers `[B,N']` to the posed map `[B,R,R,3]` in network units; the face model is a constant inside.
 
     The constant is not a weight: it follows from the face model that ships, so weight files stay small.
     """
 
     def __init__(self, resolution: int, output: str, layout: dict[str, Any], **options: Any) -> None:
-        super().__init__(dtype="float32", **{k: v for k, v in options.items() if k != "dtype"})
+        super().__init__(**options)
         self.resolution, self.units, self.layout = resolution, output, Layout(**layout)
 
     def build(self, input_shape: Any) -> None:
@@ -171,11 +172,11 @@ def map_components(resolution: int) -> NDArray[np.float32]:
 
 
 @keras.saving.register_keras_serializable(package="tfface")
-class Coefficients(keras.layers.Layer):
+class Coefficients(Float32Layer):
     """`coefficients` as a layer."""
 
     def __init__(self, layout: dict[str, Any], **options: Any) -> None:
-        super().__init__(dtype="float32", **{k: v for k, v in options.items() if k != "dtype"})
+        super().__init__(**options)
         self.layout = Layout(**layout)
 
     def call(self, raw: Any) -> Any:

@@ -26,6 +26,7 @@ from tfface.face.open_model import load_albedo_basis, load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.geometry.harmonics import AMBIENT, harmonic_functions
 from tfface.models.layers.coefficients import cross
+from tfface.models.layers.float32 import Float32Layer
 from tfface.models.layers.points import gauss_newton_step
 
 STRIDE = 5
@@ -43,7 +44,7 @@ EVEN_LIGHT = np.array([AMBIENT] + 8 * [0.0], np.float32)
 
 
 @keras.saving.register_keras_serializable(package="tfface")
-class ColoursFromPicture(keras.layers.Layer):
+class ColoursFromPicture(Float32Layer):
     """Pictures `[B,S,S,3*views]` in [0,1], an R-Net's numbers `[B,N']` and their maps `[B,256,256,3]` in pixels of the
     crop to the numbers with albedo and light from the (first) picture.
 
@@ -52,7 +53,7 @@ class ColoursFromPicture(keras.layers.Layer):
     """
 
     def __init__(self, layout: dict[str, Any], **options: Any) -> None:
-        super().__init__(dtype="float32", **{k: v for k, v in options.items() if k != "dtype"})
+        super().__init__(**options)
         self.layout = Layout(**layout)
 
     def build(self, input_shape: Any) -> None:

@@ -24,19 +24,20 @@ from tfface.geometry.camera import Camera
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.io.kept import kept
 from tfface.models.layers import maps
+from tfface.models.layers.float32 import Float32Layer
 
 NUM_SAMPLES = 1600
 
 
 @keras.saving.register_keras_serializable(package="tfface")
-class MapBasis(keras.layers.Layer):
+class MapBasis(Float32Layer):
     """Coefficients `[B,K]` to a map `[B,R,R,3]` in `output` units: mean + coefficients @ components, float32.
 
     The mean and the components are weights that are not trained, so a saved network carries its own.
     """
 
     def __init__(self, resolution: int, count: int, output: str, **options: Any) -> None:
-        super().__init__(dtype="float32", **{k: v for k, v in options.items() if k != "dtype"})
+        super().__init__(**options)
         self.resolution, self.count, self.units = resolution, count, output
 
     def build(self, input_shape: Any) -> None:

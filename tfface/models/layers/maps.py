@@ -16,6 +16,7 @@ from keras import ops
 
 from tfface.geometry.align import CROP_SIZE
 from tfface.geometry.ibug68 import MIRRORED
+from tfface.models.layers.float32 import Float32Layer
 
 FULL_SCALE_PX = 1.1 * CROP_SIZE
 """The largest coordinate, in pixels, that a network can say."""
@@ -83,11 +84,11 @@ def averaged_with_mirror(
 
 
 @keras.saving.register_keras_serializable(package="tfface")
-class ToPixels(keras.layers.Layer):
+class ToPixels(Float32Layer):
     """Network units to pixels of a 256-pixel crop, float32."""
 
     def __init__(self, output_units: str = "sigmoid", **options: Any) -> None:
-        super().__init__(dtype="float32", **{k: v for k, v in options.items() if k != "dtype"})
+        super().__init__(**options)
         self.output_units = output_units
 
     def call(self, units: Any) -> Any:

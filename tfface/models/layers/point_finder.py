@@ -18,6 +18,7 @@ from keras import layers, ops
 from numpy.typing import NDArray
 
 from tfface.models.layers import blocks, maps
+from tfface.models.layers.float32 import Float32Layer
 
 CHANNELS = 64
 REACH = 1.25
@@ -68,7 +69,7 @@ def cell_centres(height: int, width: int) -> NDArray[np.float32]:
 
 
 @keras.saving.register_keras_serializable(package="tfface")
-class PointsAndDifferences(keras.layers.Layer):
+class PointsAndDifferences(Float32Layer):
     """Heat maps and doubts `[B,h,w,N]` and pairs' maps `[B,h,w,3P]` to points `[B,N,2]`, their deviations `[B,N,1]`,
     differences first point less second `[B,P,2]`, and theirs `[B,P,1]`, all in pixels of the crop.
 
@@ -80,7 +81,7 @@ class PointsAndDifferences(keras.layers.Layer):
     """
 
     def __init__(self, pairs: list[list[int]], **options: Any) -> None:
-        super().__init__(dtype="float32", **{k: v for k, v in options.items() if k != "dtype"})
+        super().__init__(**options)
         self.pairs = [list(pair) for pair in pairs]
 
     def call(self, inputs: Any) -> Any:

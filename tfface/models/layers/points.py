@@ -42,11 +42,12 @@ from tfface.models.layers.coefficients import (
     pinhole_of,
     rotation_matrix,
 )
+from tfface.models.layers.float32 import Float32Layer
 from tfface.models.layers.map_basis import posed_map_basis
 from tfface.models.layers.solve import solve_positive
 
-POINTS_LAYER = "points"
-"""Name of the layer that finds the points."""
+POINTS_LAYER, JOINED_LAYER = "points", "joined"
+"""Names of the layer that finds the points, and of the one whose last input is the answer where that is a map's."""
 TAU = {"identity": 0.5, "expression": 0.2, "turn": 0.15, "camera": 0.1, "component": 0.3}
 """How far the heads err before anything is learnt: standard deviations (of components too), raw expression, radians,
 camera units."""
@@ -144,7 +145,7 @@ def measured(found: Any, seen: Any, jacobian: Any, pairs: NDArray[np.int32]) -> 
 
 
 @keras.saving.register_keras_serializable(package="tfface")
-class MoveToPoints(keras.layers.Layer):
+class MoveToPoints(Float32Layer):
     """Raw numbers `[B,N']`, then what `found_in` gives, in pixels, to better raw numbers `[B,N']`.
 
     Args:
@@ -154,7 +155,7 @@ class MoveToPoints(keras.layers.Layer):
     """
 
     def __init__(self, resolution: int, count: int, layout: dict[str, Any], **options: Any) -> None:
-        super().__init__(dtype="float32", **{k: v for k, v in options.items() if k != "dtype"})
+        super().__init__(**options)
         self.resolution, self.count, self.layout = resolution, count, Layout(**layout)
 
     def build(self, input_shape: Any) -> None:
@@ -245,7 +246,7 @@ class MoveToPoints(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="tfface")
-class ComponentsToPoints(keras.layers.Layer):
+class ComponentsToPoints(Float32Layer):
     """Components' coefficients `[B,K]`, then what `found_in` gives, in pixels, to better coefficients.
 
     A posed map is linear in its components, so here the step is exact. What components stand for the points is weights
@@ -257,7 +258,7 @@ class ComponentsToPoints(keras.layers.Layer):
     """
 
     def __init__(self, resolution: int, count: int, **options: Any) -> None:
-        super().__init__(dtype="float32", **{k: v for k, v in options.items() if k != "dtype"})
+        super().__init__(**options)
         self.resolution, self.count = resolution, count
 
     def build(self, input_shape: Any) -> None:
@@ -326,7 +327,7 @@ class _logs(keras.initializers.Initializer):
 
 
 @keras.saving.register_keras_serializable(package="tfface")
-class JoinedMaps(keras.layers.Layer):
+class JoinedMaps(Float32Layer):
     """The first map `[B,R,R,3]`, what `found_in` gives, and the answer `[B,R,R,3]`, joined for the loss
     (`tfface.losses.map_objective`): `[B,R,R,12]` in network units.
 
@@ -335,7 +336,7 @@ class JoinedMaps(keras.layers.Layer):
     """
 
     def __init__(self, output: str, **options: Any) -> None:
-        super().__init__(dtype="float32", **{k: v for k, v in options.items() if k != "dtype"})
+        super().__init__(**options)
         self.units = output
 
     def call(self, inputs: Any) -> Any:

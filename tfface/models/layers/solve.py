@@ -3,8 +3,8 @@
 Neither ONNX nor TFLite knows a factorisation or a triangular solve. Inside `plain_operations()` the same answer is made
 of products, sums and slices: small systems by elimination, larger ones by a fixed number of steps of the method of
 conjugate gradients (Hestenes and Stiefel 1952), before which blocks along the diagonal are made unit matrices. On real
-crops all unknowns are within .001 pixels of Cholesky's (`tests/models/layers/test_solve.py`); training keeps Cholesky, whose
-gradient is cheaper.
+crops all unknowns are within .001 pixels of Cholesky's (`tests/models/layers/test_solve.py`); training keeps Cholesky,
+whose gradient is cheaper.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from tfface.config import ModelConfig
 from tfface.face.mean_map import face_texels, mean_shape
 from tfface.geometry.map_ops import apply_similarities, fit_similarities
 from tfface.models.layers import blocks
+from tfface.models.layers.float32 import Float32Layer
 from tfface.models.networks import prn
-from tfface.models.networks.mnv2_prn import FULL_DECODER, MAP_LAYER
 
 SHARED_STEPS, HEAD_STEPS = 7, 7
 OFFSET_SCALE = 0.1
@@ -35,15 +35,15 @@ LEAST_VISIBILITY = 1e-3
 def build(config: ModelConfig) -> keras.Model:
     """The network from images to posed map, shape, visibility and fused map `[B,map_size,map_size,10]`, float32."""
     images = keras.Input((config.image_size, config.image_size, 3 * config.views), name="images")
-    shared = _steps(prn.encoder(images, config), FULL_DECODER[:SHARED_STEPS], "up", config)
-    in_head = FULL_DECODER[SHARED_STEPS : SHARED_STEPS + HEAD_STEPS]
+    shared = _steps(prn.encoder(images, config), prn.FULL_DECODER[:SHARED_STEPS], "up", config)
+    in_head = prn.FULL_DECODER[SHARED_STEPS : SHARED_STEPS + HEAD_STEPS]
     seen, free = _steps(shared, in_head, "posed", config), _steps(shared, in_head, "shape", config)
     posed = prn.resized(blocks.transposed_bn(seen, 3, 1, "posed_map", config.output), config, "resize_posed")
     visible = prn.resized(blocks.transposed_bn(seen, 1, 1, "visibility", "sigmoid"), config, "resize_visibility")
     offset = prn.resized(blocks.transposed_bn(free, 3, 1, "shape_map", "linear"), config, "resize_shape")
     shape = AddMeanShape(config.map_size, name="mean_shape")(offset)
     fused = FuseMaps(config.map_size, name="fuse")([posed, shape, visible])
-    joined = layers.Concatenate(dtype="float32", name=MAP_LAYER)([posed, shape, visible, fused])
+    joined = layers.Concatenate(dtype="float32", name="map")([posed, shape, visible, fused])
     return keras.Model(images, joined, name=config.name)
 
 
@@ -53,11 +53,11 @@ def _steps(x: Any, steps: tuple[tuple[int, int], ...], name: str, config: ModelC
     return x
 
 
-class _Constant(keras.layers.Layer):
+class _Constant(Float32Layer):
     """A layer with one array of the face model as a weight that is not trained: a saved network carries its own."""
 
     def __init__(self, resolution: int, **options: Any) -> None:
-        super().__init__(dtype="float32", **{k: v for k, v in options.items() if k != "dtype"})
+        super().__init__(**options)
         self.resolution = resolution
 
     def _keep(self, array: NDArray[np.float32], name: str) -> Any:

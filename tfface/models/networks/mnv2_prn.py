@@ -17,20 +17,10 @@ import keras
 from keras import layers
 
 from tfface.config import ModelConfig
-from tfface.geometry.align import MAP_SIZE
-from tfface.models.layers import blocks, maps, points
+from tfface.models.layers import blocks, points
 from tfface.models.layers.map_basis import MapBasis
+from tfface.models.networks.prn import FULL_DECODER, decoder_channels
 
-MAP_LAYER = "map"
-"""Name of the layer whose output is the map in network units at `config.map_size`."""
-JOINED_LAYER = "joined"
-"""Name of the layer, in networks with points, whose last input is the answer."""
-
-FULL_DECODER = (
-    *((512, 1), (256, 2), (256, 1), (256, 1), (128, 2), (128, 1), (128, 1), (64, 2), (64, 1), (64, 1)),
-    *((32, 2), (32, 1), (16, 2), (16, 1), (3, 1), (3, 1), (3, 1)),
-)
-"""Channels and stride of each transposed convolution (table 4.1); the last three give the map."""
 LIGHT_CHANNELS = (256, 160, 96, 32, 32, 16, 16)
 """Channels of the light decoder after each doubling."""
 
@@ -48,7 +38,7 @@ def build(config: ModelConfig) -> keras.Model:
         decoded = basis_decoder(features, skips, config)
     if decoded.shape[1] != config.map_size:
         decoded = blocks.ResizeMap(config.map_size, name="resize")(decoded)
-    units = layers.Activation("linear", dtype="float32", name=MAP_LAYER)(decoded)
+    units = layers.Activation("linear", dtype="float32", name="map")(decoded)
     return keras.Model(images, units, name=config.name)
 
 
@@ -56,8 +46,9 @@ def full_decoder(x: Any, config: ModelConfig) -> Any:
     """PRNet's 17 transposed convolutions: 32 times the size of the features."""
     for number, (channels, stride) in enumerate(FULL_DECODER, start=1):
         last = number == len(FULL_DECODER)
-        channels = channels if channels == 3 else blocks.scaled(channels, config.decoder_width)
-        x = blocks.transposed(x, channels, stride, f"up{number}", config.output if last else "relu")
+        x = blocks.transposed(
+            x, decoder_channels(channels, config), stride, f"up{number}", config.output if last else "relu"
+        )
     return x
 
 
@@ -84,18 +75,4 @@ def basis_decoder(x: Any, skips: list[Any], config: ModelConfig) -> Any:
         return basis(said)
     found = points.found_in(x, skips, config)
     moved = points.ComponentsToPoints(config.map_size, config.points, name="moved")([said, *found])
-    return points.JoinedMaps(config.output, name=JOINED_LAYER)([basis(said), *found, basis(moved)])
-
-
-def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
-    """`model` with its map resized to 256 and in pixels of a 256-pixel crop: `{"position_map": [B,256,256,3]}`, and
-    where it knows them `"landmark_deviations"` `[B,68]` (`points.landmark_deviations`)."""
-    units = model.get_layer(JOINED_LAYER).input[-1] if config.points else maps.last_map(model.output)
-    pixels = maps.ToPixels(config.output, name="pixels")(units)
-    images, answers = model.input, {"position_map": pixels, **points.landmark_deviations(model, config)}
-    if config.mirror_average:
-        images, answers = maps.averaged_with_mirror(images, answers, {"position_map": maps.mirrored})
-    if units.shape[1] != MAP_SIZE:
-        answers["position_map"] = blocks.ResizeMap(MAP_SIZE, name="resize_to_256")(answers["position_map"])
-    named = {name: layers.Activation("linear", dtype="float32", name=name)(x) for name, x in answers.items()}
-    return keras.Model(images, named, name=f"{config.name}_predictor")
+    return points.JoinedMaps(config.output, name=points.JOINED_LAYER)([basis(said), *found, basis(moved)])

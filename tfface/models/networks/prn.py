@@ -14,18 +14,22 @@ from keras import layers
 
 from tfface.config import ModelConfig
 from tfface.models.layers import blocks
-from tfface.models.networks.mnv2_prn import FULL_DECODER, MAP_LAYER
 
 STEM_CHANNELS = 16
 ENCODER = ((32, 2), (32, 1), (64, 2), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1))
 """Channels and stride of each residual block (Zhou 2021, table 3.1)."""
+FULL_DECODER = (
+    *((512, 1), (256, 2), (256, 1), (256, 1), (128, 2), (128, 1), (128, 1), (64, 2), (64, 1), (64, 1)),
+    *((32, 2), (32, 1), (16, 2), (16, 1), (3, 1), (3, 1), (3, 1)),
+)
+"""Channels and stride of each transposed convolution (table 4.1); the last three give the map."""
 
 
 def build(config: ModelConfig) -> keras.Model:
     """The network from images to its map `[B,map_size,map_size,3]` in network units, float32."""
     images = keras.Input((config.image_size, config.image_size, 3 * config.views), name="images")
     units = resized(decoder(encoder(images, config), config), config, "resize")
-    return keras.Model(images, layers.Activation("linear", dtype="float32", name=MAP_LAYER)(units), name=config.name)
+    return keras.Model(images, layers.Activation("linear", dtype="float32", name="map")(units), name=config.name)
 
 
 def encoder(images: Any, config: ModelConfig) -> Any:

@@ -19,8 +19,8 @@ from keras import layers, ops
 
 from tfface.config import ModelConfig
 from tfface.models.layers import blocks
+from tfface.models.layers.float32 import Float32Layer
 from tfface.models.networks import prn
-from tfface.models.networks.mnv2_prn import MAP_LAYER
 
 REFINER = "refiner"
 """Name of the refiner, a model of its own inside the network."""
@@ -37,7 +37,7 @@ def build(config: ModelConfig) -> keras.Model:
     for _ in range(config.refinements):
         stages.append(refine([images, stages[-1]]))
     stages = [prn.resized(stage, config, f"resize{number}") for number, stage in enumerate(stages)]
-    joined = layers.Concatenate(dtype="float32", name=MAP_LAYER)(stages)
+    joined = layers.Concatenate(dtype="float32", name="map")(stages)
     return keras.Model(images, joined, name=config.name)
 
 
@@ -66,11 +66,11 @@ def _residual(x: Any, channels: int, name: str) -> Any:
 
 
 @keras.saving.register_keras_serializable(package="tfface")
-class Unsquashed(keras.layers.Layer):
+class Unsquashed(Float32Layer):
     """What a `sigmoid`, `tanh` or `linear` activation was given, from what it gave; float32."""
 
     def __init__(self, output: str, **options: Any) -> None:
-        super().__init__(dtype="float32", **{k: v for k, v in options.items() if k != "dtype"})
+        super().__init__(**options)
         self.units = output
 
     def call(self, squashed: Any) -> Any:
