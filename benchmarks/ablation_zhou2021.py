@@ -268,7 +268,7 @@ COLUMNS = ("nme68", "nme_face", "nme68 turned", "nme_face turned", "smooth")
 
 def write(results: dict[str, dict[str, float]], options: Options) -> None:
     """`results.json` and `table.md`."""
-    from tfface.io.files import atomic_path
+    from tfface.io.files import write_text
 
     steps = f"{options.first_steps} steps of {options.batch} from random weights, or {options.steps} from `{FIRST}`"
     lines = [f"{steps}; {options.size} px, width {options.width}.", ""]
@@ -279,10 +279,8 @@ def write(results: dict[str, dict[str, float]], options: Options) -> None:
     truth = next(iter(results.values()))["smooth truth"]
     lines += ["", f"smooth of the true maps at this size: {truth:.3f}", ""]
     options.out.mkdir(parents=True, exist_ok=True)
-    with atomic_path(options.out / "results.json") as beside:
-        beside.write_text(json.dumps(results, indent=1), encoding="utf-8")
-    with atomic_path(options.out / "table.md") as beside:
-        beside.write_text("\n".join(lines), encoding="utf-8")
+    write_text(options.out / "results.json", json.dumps(results, indent=1))
+    write_text(options.out / "table.md", "\n".join(lines))
 
 
 def draw(meshes: dict[str, np.ndarray], path: Path) -> None:

@@ -133,7 +133,7 @@ def _make(options: Options, missing: dict[int, list[str]]) -> None:
     """The missing shards, each with a list of its failures beside it (written first: where a shard is, all is)."""
     from tfface.cli import progress_bar
     from tfface.data.shards.photos import write_photo_shard
-    from tfface.io.files import atomic_path
+    from tfface.io.files import write_text
     from tfface.parallel.pool import shared
     from tfface.training.prepare import check_settings
 
@@ -152,8 +152,8 @@ def _make(options: Options, missing: dict[int, list[str]]) -> None:
                 else:
                     records.append(answer)
                 progress.update(task, advance=1, description="photographs")
-            with atomic_path(_shard(options, index, ".json")) as beside:
-                beside.write_text(json.dumps({"faces": len(records), "failed": failures}, indent=1) + "\n")
+            notes = json.dumps({"faces": len(records), "failed": failures}, indent=1)
+            write_text(_shard(options, index, ".json"), notes + "\n")
             write_photo_shard(_shard(options, index), records)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from tfface.data.shards.pictures import check_pictures
 from tfface.errors import UserError
 from tfface.io.examples import decode_example, read_records
-from tfface.io.files import atomic_path
+from tfface.io.files import write_text
 from tfface.io.reading import must_exist, read_json_object, reading
 
 DATASET_FILE = "dataset.json"
@@ -68,8 +68,7 @@ def claim_folder(
                 "options."
             )
         check()
-    with atomic_path(folder / DATASET_FILE) as beside:
-        beside.write_text(json.dumps(card, indent=2) + "\n", encoding="utf-8")
+    write_text(folder / DATASET_FILE, json.dumps(card, indent=2) + "\n")
 
 
 def raw_records(path: Path) -> Iterator[bytes]:

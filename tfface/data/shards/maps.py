@@ -33,7 +33,7 @@ from tfface.data.shards.pictures import decode_image, decode_png, encode_jpeg, e
 from tfface.errors import UserError, item_error
 from tfface.geometry.align import box_from_landmarks, crop_transform, square_box, transform_points
 from tfface.io.examples import Value, decode_example, encode_example, write_records
-from tfface.io.files import atomic_path
+from tfface.io.files import write_text
 from tfface.io.image import warp_image
 from tfface.io.reading import read_json_object, reading
 from tfface.parallel.pool import shared
@@ -194,8 +194,7 @@ def write_dataset(
                 told(done, total)
             write_map_shard(paths[index], records)
     if failed:
-        with atomic_path(earlier) as beside:
-            beside.write_text(json.dumps(failed, indent=1) + "\n", encoding="utf-8")
+        write_text(earlier, json.dumps(failed, indent=1) + "\n")
     return failed
 
 

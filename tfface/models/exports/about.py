@@ -12,7 +12,7 @@ import yaml
 from tfface import models
 from tfface.config import ModelConfig
 from tfface.face.open_model import load_open_face
-from tfface.io.files import atomic_path
+from tfface.io.files import write_text
 
 INFO = "tfface.json"
 
@@ -51,8 +51,7 @@ def write_about(folder: Path, about_model: dict[str, Any]) -> None:
         (INFO, json.dumps(about_model, indent=2, ensure_ascii=False)),
         ("README.md", _readme(about_model)),
     ):
-        with atomic_path(folder / name) as beside:
-            beside.write_text(text + "\n", encoding="utf-8")
+        write_text(folder / name, text + "\n")
 
 
 def _readme(about_model: dict[str, Any]) -> str:

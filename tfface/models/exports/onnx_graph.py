@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from tfface import models
 from tfface.config import ModelConfig
 from tfface.errors import UserError
-from tfface.io.files import atomic_path
+from tfface.io.files import atomic_path, write_text
 from tfface.io.reading import read_json_object
 from tfface.models.exports.about import INFO, describe
 from tfface.models.layers.coefficients import PosedMap, map_components
@@ -57,8 +57,7 @@ def add_graph(model: keras.Model, config: ModelConfig, target: Path) -> None:
     kept = read_json_object(before) if before.is_file() else {}
     looks = {"looks": kept["looks"]} if "looks" in kept else {}
     info = {key: value for key, value in describe(model, config).items() if key not in ("commit", "card")}
-    with atomic_path(target / INFO) as beside:
-        beside.write_text(json.dumps({**info, "face_maps": maps, **looks}, indent=2) + "\n", encoding="utf-8")
+    write_text(target / INFO, json.dumps({**info, "face_maps": maps, **looks}, indent=2) + "\n")
 
 
 def _without_weights(model: keras.Model, config: ModelConfig) -> onnx.ModelProto:

@@ -19,7 +19,7 @@ from tfface import config as configuration
 from tfface.config import ModelConfig
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
-from tfface.io.files import TRUST_FILE, atomic_path
+from tfface.io.files import TRUST_FILE, atomic_path, write_text
 from tfface.io.reading import must_exist, read_arrays, reading
 
 if TYPE_CHECKING:
@@ -98,8 +98,8 @@ def save(model: keras.Model, config: ModelConfig, target: Path, written_card: di
     """Writes a preset's folder; `weights.npz` goes last, so a folder with weights is whole. Other weights' calibration
     of points is taken away."""
     (target / TRUST_FILE).unlink(missing_ok=True)
-    _write_yaml(target / "preset.yaml", configuration.to_dict(config))
-    _write_yaml(target / "card.yaml", written_card)
+    write_yaml(target / "preset.yaml", configuration.to_dict(config))
+    write_yaml(target / "card.yaml", written_card)
     arrays: dict[str, Any] = {v.path: np.asarray(v, np.float32).astype(np.float16) for v in _weights(model)}
     arrays[FACE_MODEL] = np.array(load_open_face().checksum)
     with atomic_path(target / "weights.npz") as beside, beside.open("wb") as file:
@@ -201,6 +201,6 @@ def _weights(model: keras.Model) -> list[Any]:
     return list(model.weights)
 
 
-def _write_yaml(path: Path, tree: dict[str, Any]) -> None:
-    with atomic_path(path) as beside:
-        beside.write_text(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True), encoding="utf-8")
+def write_yaml(path: Path, tree: dict[str, Any]) -> None:
+    """A card or a configuration, for people too."""
+    write_text(path, yaml.safe_dump(tree, sort_keys=False, allow_unicode=True))
