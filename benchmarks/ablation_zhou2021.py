@@ -181,11 +181,12 @@ def measure(folder: Path, options: Options) -> tuple[dict[str, float], np.ndarra
 
     from tfface import config as configuration
     from tfface import models
-    from tfface.data.pipeline import make_datasets
+    from tfface.data.pipeline.datasets import make_datasets
     from tfface.face.open_model import load_open_face
     from tfface.face.position_map import PositionMap
     from tfface.metrics.smoothness import dihedral_cosines, share_within
-    from tfface.models import maps, presets
+    from tfface.models.layers import maps
+    from tfface.models.weights import presets
 
     config = configuration.load(folder / "config.yaml")
     model = models.build(config.model)
@@ -217,8 +218,8 @@ def held_out(config: Config, make: Callable[..., Any], turned: bool, options: Op
     """Pictures and maps in pixels; `turned` by a fixed series of rotations about the crop's middle."""
     import numpy as np
 
-    from tfface.data.augment import warp_picture
-    from tfface.data.maps import transform_maps
+    from tfface.data.pipeline.augment import warp_picture
+    from tfface.data.pipeline.maps import transform_maps
     from tfface.geometry.align import crop_transform
 
     images, truth = (array.numpy() for array in next(iter(make(config)[1].unbatch().batch(options.faces))))
@@ -267,7 +268,7 @@ COLUMNS = ("nme68", "nme_face", "nme68 turned", "nme_face turned", "smooth")
 
 def write(results: dict[str, dict[str, float]], options: Options) -> None:
     """`results.json` and `table.md`."""
-    from tfface.io.files import atomic_path
+    from tfface.io.files import write_text
 
     steps = f"{options.first_steps} steps of {options.batch} from random weights, or {options.steps} from `{FIRST}`"
     lines = [f"{steps}; {options.size} px, width {options.width}.", ""]
@@ -278,10 +279,8 @@ def write(results: dict[str, dict[str, float]], options: Options) -> None:
     truth = next(iter(results.values()))["smooth truth"]
     lines += ["", f"smooth of the true maps at this size: {truth:.3f}", ""]
     options.out.mkdir(parents=True, exist_ok=True)
-    with atomic_path(options.out / "results.json") as beside:
-        beside.write_text(json.dumps(results, indent=1), encoding="utf-8")
-    with atomic_path(options.out / "table.md") as beside:
-        beside.write_text("\n".join(lines), encoding="utf-8")
+    write_text(options.out / "results.json", json.dumps(results, indent=1))
+    write_text(options.out / "table.md", "\n".join(lines))
 
 
 def draw(meshes: dict[str, np.ndarray], path: Path) -> None:

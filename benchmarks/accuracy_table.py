@@ -68,7 +68,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _presets() -> tuple[str, ...]:
-    from tfface.models import presets
+    from tfface.models.weights import presets
 
     return tuple(name for name in presets.available() if presets.model_config(name).name != "detail")
 
@@ -161,7 +161,7 @@ def markdown_table(head: list[str], rows: Rows) -> str:
 
 def write_markdown(path: Path, text: str) -> None:
     """Puts `text` between the marks of a file that has them, or writes the file anew."""
-    from tfface.io.files import atomic_path
+    from tfface.io.files import write_text
 
     old = path.read_text(encoding="utf-8") if path.is_file() else ""
     if START in old and END in old:
@@ -169,8 +169,7 @@ def write_markdown(path: Path, text: str) -> None:
         text = f"{head}{START}\n{text}\n{tail}"
     elif old:
         raise UserError(f"{path} exists and has no lines {START} and {END}: add them, or name another file")
-    with atomic_path(path) as beside:
-        beside.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
+    write_text(path, text if text.endswith("\n") else text + "\n")
 
 
 def _text(value: float | None) -> str:

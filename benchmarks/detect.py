@@ -49,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
     import tyro
 
     from tfface.detect.registry import load_detector
-    from tfface.io.files import atomic_path
+    from tfface.io.files import write_text
 
     options = tyro.cli(Options, args=argv, description=__doc__)
     cv2.setNumThreads(1)
@@ -67,8 +67,7 @@ def main(argv: list[str] | None = None) -> int:
         for degrees in options.turns if options.aflw2000 else ():
             results[name]["photographs"][degrees] = figures(detector, _photographs(options, degrees))
             print(name, degrees, json.dumps(results[name]["photographs"][degrees]), flush=True)
-    with atomic_path(options.out / "results.json") as beside:
-        beside.write_text(json.dumps(results, indent=1), encoding="utf-8")
+    write_text(options.out / "results.json", json.dumps(results, indent=1))
     return 0
 
 

@@ -19,19 +19,19 @@ import tyro
 from numpy.typing import NDArray
 from rich.progress import track
 
-from tfface.data.synthetic.background import sample_background
-from tfface.data.synthetic.camera_effects import photograph
 from tfface.data.synthetic.colour import linear_to_srgb
-from tfface.data.synthetic.light import Light
-from tfface.data.synthetic.mesh import CLOTH, HAIR, LASH, SKIN
+from tfface.data.synthetic.head.mesh import CLOTH, HAIR, LASH, SKIN
+from tfface.data.synthetic.picture.background import sample_background
+from tfface.data.synthetic.picture.camera_effects import photograph
+from tfface.data.synthetic.picture.light import Light
+from tfface.data.synthetic.picture.shade import fill_cut
 from tfface.data.synthetic.sample import SyntheticSettings, sample_camera, stream
 from tfface.data.synthetic.scene import FaceGenerator, Person
-from tfface.data.synthetic.shade import fill_cut
 from tfface.face.head_uv import FRAME
 from tfface.face.open_model import MAX_LEVEL, load_albedo_basis
 from tfface.geometry.camera import Camera
 from tfface.geometry.raster import rasterize
-from tfface.io.files import atomic_path
+from tfface.io.files import write_text
 from tfface.io.image import sample_image
 from tfface.viz.chart_albedo import END, chart_radius
 from tfface.viz.skin import chart_values, seen_vertices, skin_texture
@@ -160,8 +160,7 @@ def main(arguments: Arguments) -> None:
     for tone, found in rows.items():
         shares = " | ".join(f"{100 * value:.1f}" for value in np.nanmean(found, axis=0))
         lines.append(f"| {tone} | {len(found)} | {sum(row[0] > 0.2 for row in found)} | {shares} |")
-    with atomic_path(arguments.out) as beside:
-        beside.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_text(arguments.out, "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 One run; each backend has a process of its own, in which one network is compiled once and trained in both ways:
 
 - constant: one batch, kept in memory; what the network alone can do;
-- pipeline: `tfface.data.pipeline` with augmentation, as `tfface.train` runs it;
+- pipeline: `tfface.data.pipeline.datasets` with augmentation, as `tfface.train` runs it;
 - loader: the same batches, with nothing trained.
 """
 
@@ -98,7 +98,7 @@ def measure(options: Options) -> dict[str, float]:
 
 def _ways(options: Options) -> dict[str, Callable[[int, int], list[float]]]:
     """Each way as a function that trains so many steps so many times, and gives the seconds of each time."""
-    from tfface.data.pipeline import make_batches
+    from tfface.data.pipeline.datasets import make_batches
     from tfface.face.open_model import load_open_face
     from tfface.face.position_map import PositionMap
     from tfface.training import devices, position_map

@@ -100,7 +100,7 @@ def _compose(path: Path, target: Path, textures: list[Path], options: Options) -
 
     import numpy as np
 
-    from tfface.data.cutout import over_texture, read_cutout
+    from tfface.data.sources.cutout import over_texture, read_cutout
     from tfface.io.image import read_image, write_image
 
     name = path.relative_to(options.images).as_posix()

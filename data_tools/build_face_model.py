@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def build_albedo(num_faces: int) -> None:
     """The albedo basis, from faces painted on the model that was just built."""
-    from tfface.data.synthetic.basis import build_albedo_basis
+    from tfface.data.synthetic.head.basis import build_albedo_basis
     from tfface.face.open_model import ASSETS, load_open_face, save_asset
 
     face = load_open_face()

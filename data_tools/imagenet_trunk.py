@@ -31,7 +31,7 @@ from tfface.cli import run
 from tfface.errors import UserError
 from tfface.io.files import atomic_path
 from tfface.io.reading import must_exist, read_arrays, reading
-from tfface.models.blocks import INVERTED_RESIDUALS
+from tfface.models.layers.blocks import INVERTED_RESIDUALS
 
 MEAN_RGB, STD_RGB = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
 THEIR_EPSILON, OUR_EPSILON = 1e-5, 1e-3

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import numpy as np
 
-    from tfface.data.map_records import MapRecord, MapView
-    from tfface.data.turn import Turn
+    from tfface.data.shards.maps import MapRecord, MapView
+    from tfface.data.sources.turn import Turn
     from tfface.inference import Reconstructor
 
 
@@ -69,8 +69,8 @@ class Maker:
         Raises:
             UserError: there is no face, or it looks too far aside.
         """
-        from tfface.data.map_records import MapRecord
-        from tfface.data.turn import turn_to
+        from tfface.data.shards.maps import MapRecord
+        from tfface.data.sources.turn import turn_to
 
         self._fit(job.photo)
         if self._refusal:
@@ -81,7 +81,7 @@ class Maker:
         return MapRecord(job.key, views)
 
     def _fit(self, photo: Path) -> None:
-        from tfface.data.turn import MeshedPhoto
+        from tfface.data.sources.turn import MeshedPhoto
         from tfface.errors import UserError, item_error
         from tfface.face.open_model import load_open_face
         from tfface.io.image import read_image
@@ -118,7 +118,7 @@ class Maker:
         """The photograph (as it is: None), turned and cropped round its landmarks, with its map."""
         import numpy as np
 
-        from tfface.data.map_records import MapView, crop_matrix, cropped_view, moved_map
+        from tfface.data.shards.maps import MapView, crop_matrix, cropped_view, moved_map
 
         size, result = self.options.image_size, self._result
         known = np.full(result.position_map.shape[:2], 255, np.uint8)
@@ -150,7 +150,7 @@ def main(argv: list[str] | None = None) -> int:
 
     options = tyro.cli(Options, args=argv, description=__doc__)
     from tfface.cli import counted, tell_records
-    from tfface.data.map_records import ENLARGE, FAILED_FILE, write_dataset
+    from tfface.data.shards.maps import ENLARGE, FAILED_FILE, write_dataset
     from tfface.detect.registry import load_detector
     from tfface.inference import Reconstructor
     from tfface.io.image import list_images, survey, unreadable_format, write_image

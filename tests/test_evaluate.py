@@ -10,6 +10,8 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
+from tfface.data.shards.faces import FaceRecord, camera_vector
+from tfface.data.shards.pictures import encode_jpeg
 from tfface.errors import UserError
 from tfface.evaluate import main
 from tfface.evaluation.aflw2000 import read_aflw2000
@@ -27,7 +29,6 @@ from tfface.geometry.camera import Camera
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.io.image import read_image
 from tfface.io.mesh import Mesh, write_mesh
-from tfface.io.records import FaceRecord, camera_vector, encode_jpeg
 from tfface.metrics.reconstruction import Surface
 
 YAW = np.array([0.0, 10.0, 45.0, -75.0])

@@ -18,8 +18,8 @@ from tfface.face.open_model import load_open_face
 from tfface.geometry.align import crop_transform, transform_points
 from tfface.inference import Reconstructor
 from tfface.io.image import read_image, write_image
-from tfface.models import coefficients
-from tfface.models.exports import write_export as write_saved_model
+from tfface.models.exports.folder import write_export as write_saved_model
+from tfface.models.layers import coefficients
 from tfface.predict import main
 
 BOX = (40.0, 20.0, 160.0, 140.0)

@@ -17,7 +17,7 @@ from tfface.export import main as export
 from tfface.geometry.align import crop_transform
 from tfface.inference import Reconstructor
 from tfface.io.image import warp_image, write_image
-from tfface.models import presets
+from tfface.models.weights import presets
 from tfface.predict import main as predict
 from tfface.runtime import find_network
 

@@ -21,8 +21,9 @@ from tfface.inference import Reconstructor
 from tfface.io.image import warp_image
 from tfface.metrics.expressions import followed
 from tfface.metrics.landmarks import box_area_root, nme_2d
-from tfface.models import point_finder, presets
-from tfface.models.points import POINTS_LAYER
+from tfface.models.layers import point_finder
+from tfface.models.layers.points import POINTS_LAYER
+from tfface.models.weights import presets
 from tfface.runtime import find_network
 
 HELD_OUT = 5 << 40

@@ -17,7 +17,7 @@ from tfface import config as configuration
 from tfface import models, weights
 from tfface.config import Config, ModelConfig, override
 from tfface.errors import UserError
-from tfface.models import presets
+from tfface.models.weights import presets
 
 TINY = override(Config(), {"model": {"name": "mnv2_light", "image_size": 32, "map_size": 32}}).model
 

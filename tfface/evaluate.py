@@ -207,7 +207,7 @@ def _detail(options: Options) -> int:
     from rich.table import Table
 
     from tfface.evaluation import detail
-    from tfface.models import presets
+    from tfface.models.weights import presets
 
     _draws_its_own(options)
     count, base = options.limit or 200, presets.DEFAULT_WITH_COEFFICIENTS

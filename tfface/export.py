@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import keras
 
     from tfface.config import ModelConfig
-    from tfface.models.exports import Form
+    from tfface.models.exports.folder import Form
 
 CALIBRATION_FACES = 48
 CHECK_FACES = 16
@@ -67,14 +67,14 @@ def main(argv: list[str] | None = None) -> int:
     if out is not None:
         must_be_free(out, "tfface.json", "the model")
     from tfface import weights
-    from tfface.models.exports import Form
+    from tfface.models.exports.folder import Form
 
     form = Form(options.format, options.precision, options.batch)
 
     found = weights.find(options.source)
     model, config, card = found.network()
     if options.average:
-        from tfface.models.average import average_weights
+        from tfface.models.weights.average import average_weights
 
         average_weights(model, [weights.find(other).network()[0] for other in options.average])
         card = {**card, "averaged_with": list(options.average)}
@@ -105,7 +105,7 @@ def _check(options: Options) -> None:
 
 
 def _preset_folder(name: str) -> Path:
-    from tfface.models import presets
+    from tfface.models.weights import presets
 
     return Path(name) if "/" in name or "\\" in name else presets.PRESETS / name
 
@@ -127,7 +127,7 @@ def _write(
 ) -> None:
     """Writes the model of the weights in the folder `beside`, compares it with Keras, and says in its card how far they
     differ."""
-    from tfface.models.exports import write_about, write_export
+    from tfface.models.exports.folder import write_about, write_export
 
     def calibration() -> Batches:
         yield from (_synthetic(config, start, 8) for start in range(0, CALIBRATION_FACES, 8))
@@ -190,11 +190,12 @@ def _synthetic(config: ModelConfig, first: int, count: int) -> NDArray[np.float3
 
 
 def _write_preset(name: str, model: keras.Model, config: ModelConfig, card: dict[str, Any]) -> Path:
-    from tfface.models import presets
+    from tfface.models.exports.onnx_graph import add_graph
+    from tfface.models.weights import presets
 
     target = _preset_folder(name)
     presets.save(model, config, target, card)
-    presets.add_graph(model, config, target)
+    add_graph(model, config, target)
     return target
 
 

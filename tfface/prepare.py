@@ -102,8 +102,8 @@ def _photographs(options: Options) -> list[str]:
 
 def _claim_folder(options: Options, photos: list[str]) -> None:
     """Write what the folder will hold, or check that it already holds the same."""
+    from tfface.data.shards.folder import DATASET_FILE, claim_folder
     from tfface.errors import UserError
-    from tfface.io.records import DATASET_FILE, claim_folder
     from tfface.version import __version__
 
     same = [
@@ -132,9 +132,9 @@ def _shard(options: Options, index: int, suffix: str = ".tfrecord") -> Path:
 def _make(options: Options, missing: dict[int, list[str]]) -> None:
     """The missing shards, each with a list of its failures beside it (written first: where a shard is, all is)."""
     from tfface.cli import progress_bar
-    from tfface.data.photos import write_photo_shard
-    from tfface.data.pool import shared
-    from tfface.io.files import atomic_path
+    from tfface.data.shards.photos import write_photo_shard
+    from tfface.io.files import write_text
+    from tfface.parallel.pool import shared
     from tfface.training.prepare import check_settings
 
     names, settings = [name for chunk in missing.values() for name in chunk], _settings(options)
@@ -152,8 +152,8 @@ def _make(options: Options, missing: dict[int, list[str]]) -> None:
                 else:
                     records.append(answer)
                 progress.update(task, advance=1, description="photographs")
-            with atomic_path(_shard(options, index, ".json")) as beside:
-                beside.write_text(json.dumps({"faces": len(records), "failed": failures}, indent=1) + "\n")
+            notes = json.dumps({"faces": len(records), "failed": failures}, indent=1)
+            write_text(_shard(options, index, ".json"), notes + "\n")
             write_photo_shard(_shard(options, index), records)
 
 
@@ -196,7 +196,7 @@ def _write_report(options: Options, chunks: dict[int, list[str]]) -> tuple[int, 
 
 def _write_sheet(options: Options, faces: int) -> None:
     """Each face twice: with its landmarks; and with the skin mask in red, the mesh in green, the hull in blue."""
-    from tfface.data.photos import photo_dataset
+    from tfface.data.shards.photos import photo_dataset
     from tfface.io.image import write_image
     from tfface.viz.sheet import contact_sheet
 

@@ -25,7 +25,7 @@ from tfface.geometry.align import Pose, crop_transform, fit_pose, invert_transfo
 from tfface.geometry.camera import Camera
 from tfface.geometry.pos import five_points
 from tfface.geometry.raster import rasterize
-from tfface.io.files import MARK, atomic_path, json_text
+from tfface.io.files import MARK, atomic_path, json_text, write_text
 from tfface.io.formats import FileOptions
 from tfface.io.image import warp_image, write_image
 from tfface.io.mesh import Mesh
@@ -75,7 +75,8 @@ class FaceResult:
             deviation along u and along v in pixels of the photograph; None of networks that do not know.
         doubtful: whether few faces have so low a score: it may be none.
         found: the points that the network found, of networks that tell them (`tfface.face.found`).
-        confidences: `[I]` C-Net's in each identity coefficient, of networks that have it (`tfface.models.confidences`).
+        confidences: `[I]` C-Net's in each identity coefficient, of networks that have it
+            (`tfface.models.layers.confidences`).
         strangeness, worth: of a photograph in a set, how likely it shows somebody else and how much it says of the
             shape (`tfface.face.several.Together`).
         preset: the name of the weights: a preset's, or that of the folder that they lie in.
@@ -353,8 +354,7 @@ class FaceResult:
         content = {"software": MARK, **(about or {}), **self.summary(), **note}
         content["timings_ms"] = {**content["timings_ms"], **{name: round(value, 2) for name, value in spent.items()}}
         written.append(target / f"{stem}.json")
-        with atomic_path(written[-1]) as beside:
-            beside.write_text(json_text(content), encoding="utf-8")
+        write_text(written[-1], json_text(content))
         return written
 
     def _save_mat(self, path: Path) -> Path:

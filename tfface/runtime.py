@@ -200,7 +200,7 @@ def _open_tensorflow(folder: Path) -> Serve:
     import tensorflow as tf
 
     if weights.exported_format(folder) == "keras":
-        from tfface.models.exports import load_keras
+        from tfface.models.exports.folder import load_keras
 
         serve: Any = load_keras(folder)
         module: Any = serve

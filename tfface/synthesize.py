@@ -23,7 +23,7 @@ from tfface.errors import UserError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tfface.data.shards import ShardSet
+    from tfface.data.synthetic.shard_set import ShardSet
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,8 @@ def main(argv: list[str] | None = None) -> int:
     shards = _shards(options)
     if options.ray or options.address:
         from tfface.cli import counted
-        from tfface.data.ray_cluster import cluster
-        from tfface.data.ray_shards import make_with_ray
+        from tfface.data.synthetic.shard_set import make_with_ray
+        from tfface.parallel.ray_cluster import cluster
 
         with cluster(options.address), counted("shards of faces") as told:
             make_with_ray(shards, told)
@@ -103,7 +103,7 @@ def _check(options: Options) -> None:
 
 
 def _shards(options: Options) -> ShardSet:
-    from tfface.data.shards import ShardSet
+    from tfface.data.synthetic.shard_set import ShardSet
 
     if options.photographs is not None:
         return _photographs(options, options.photographs)
@@ -142,8 +142,8 @@ def _photographs(options: Options, folder: Path) -> ShardSet:
 
 def _make(shards: ShardSet, missing: list[int], workers: int) -> None:
     from tfface.cli import progress_bar
-    from tfface.data.workers import record_stream
-    from tfface.io.records import write_shard
+    from tfface.data.shards.faces import write_shard
+    from tfface.data.synthetic.records import record_stream
 
     seeds = [seed for index in missing for seed in shards.seeds(index)]
     start = time.perf_counter()
@@ -162,7 +162,7 @@ def _make(shards: ShardSet, missing: list[int], workers: int) -> None:
 def _make_whole(shards: ShardSet, missing: list[int], workers: int) -> None:
     """Shards that are made one by one, each in one process."""
     from tfface.cli import progress_bar
-    from tfface.data.pool import shared
+    from tfface.parallel.pool import shared
 
     with progress_bar() as progress, shared(partial(_maker, shards), workers if workers > 1 else 0) as made:
         task = progress.add_task("shards", total=len(missing))

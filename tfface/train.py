@@ -72,10 +72,10 @@ def check_places(config: Config) -> None:
         UserError: one is not there or not what it should be.
     """
     from tfface import weights
+    from tfface.data.shards.folder import check_face_model, find_shards, must_hold_records, read_dataset_card
     from tfface.face.open_model import load_open_face
     from tfface.io.image import survey
-    from tfface.io.records import check_face_model, find_shards, must_hold_records, read_dataset_card
-    from tfface.models import presets
+    from tfface.models.weights import presets
 
     data, run_ = config.data, config.run
     if config.model.confidences and run_.regime != "sets":
@@ -86,7 +86,7 @@ def check_places(config: Config) -> None:
         presets.check_readable(weights.find(run_.init).file())
     for folder in filter(None, (data.records, data.transfer)):
         if data.source == "photos":
-            from tfface.data.photos import find_photo_shards
+            from tfface.data.shards.photos import find_photo_shards
 
             find_photo_shards(Path(folder))
         else:
@@ -141,7 +141,7 @@ def _named_model(name: str) -> ModelConfig:
     """A network's starting configuration, or a preset's."""
     if name in MODELS:
         return MODELS[name]
-    from tfface.models import presets
+    from tfface.models.weights import presets
 
     if name in presets.available():
         return dataclasses.replace(presets.model_config(name), confidences=0)  # C-Net is trained by itself

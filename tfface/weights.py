@@ -30,7 +30,7 @@ from tfface.config import DataConfig, ModelConfig
 from tfface.errors import UserError
 from tfface.io.files import TRUST_FILE, begun_prefix, cache_folder, sweep_leftovers
 from tfface.io.reading import read_json_object
-from tfface.models import presets
+from tfface.models.weights import presets
 
 if TYPE_CHECKING:
     import keras
@@ -134,7 +134,7 @@ class Weights:
         An export that is there is never replaced, since another process may be loading it.
 
         Args:
-            kind: one of `tfface.models.presets.MODEL_FILES`; ignored of what is exported already.
+            kind: one of `tfface.models.weights.presets.MODEL_FILES`; ignored of what is exported already.
         """
         if self.is_exported:
             return self.path
@@ -242,7 +242,7 @@ def _export(weights: Weights, target: Path, kind: str) -> None:
     """Writes the exported model beside and renames it to `target`, unless another process was faster."""
     import keras
 
-    from tfface.models.exports import Form, write_export
+    from tfface.models.exports.folder import Form, write_export
 
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

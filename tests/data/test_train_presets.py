@@ -14,7 +14,7 @@ import pytest
 from tests.data.tools import load_tool
 from tfface import models, weights
 from tfface.errors import UserError
-from tfface.models import presets
+from tfface.models.weights import presets
 from tfface.training.checkpoint import read_state
 
 FACES = "--pairs 24 --pairs-per-shard 8 --first-pairs 16 --workers 1 --textures 2 --image-size 48"

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tfface.data.map_records import MapRecord, MapView
+from tfface.data.shards.maps import MapRecord, MapView
 
 
 def plain_record(job: Any) -> MapRecord:

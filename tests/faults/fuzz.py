@@ -23,13 +23,13 @@ from typing import Any
 import atheris
 import tyro
 
-COMPILED = ["tfface.geometry.raster", "tfface.data.synthetic.shade", "tfface.io.examples"]
+COMPILED = ["tfface.geometry.raster", "tfface.data.synthetic.picture.shade", "tfface.io.examples"]
 """Numba's: it cannot compile what is instrumented."""
 
 with atheris.instrument_imports(include=["tfface"], exclude=COMPILED, enable_loader_override=False):
     from tests.faults import test_readers as readers
     from tests.faults.inputs import picture, radiance, write_aflw_item
-    from tfface.data import facegen
+    from tfface.data.sources import facegen
     from tfface.errors import UserError
     from tfface.face.found import Trust
     from tfface.fleet.listing import listed

@@ -216,7 +216,7 @@ class Killer:
         if "PLACE/space.yaml" in self.scenario.arguments:
             (self.place / "space.yaml").write_text(SPACE)
         if "PLACE/photos" in self.scenario.arguments and not photos.is_dir():
-            from tfface.data.people import People
+            from tfface.data.synthetic.people import People
             from tfface.io.image import write_image
 
             for number, seen in enumerate(People(occasions=4).photographs(0)[1]):

@@ -124,7 +124,7 @@ def bytes_of(folder: Path) -> dict[str, object]:
 
 def unreadable_shards(folder: Path) -> list[str]:
     """Shards that are not whole."""
-    from tfface.io.records import damaged_shard
+    from tfface.data.shards.folder import damaged_shard
 
     found = damaged_shard(sorted(folder.glob("[!.]*.tfrecord")))
     return [] if found is None else [str(found)]
@@ -163,7 +163,7 @@ def unreadable_results(folder: Path) -> list[str]:
     return bad
 
 
-TRAINING = ("tfface.training.position_map", "tfface.config", "tfface.data.pipeline")
+TRAINING = ("tfface.training.position_map", "tfface.config", "tfface.data.pipeline.datasets")
 SCENARIOS = {
     "faces": Scenario(
         "train",
@@ -196,7 +196,7 @@ SCENARIOS = {
         bytes_of,
         unreadable_shards,
         files_done("[!.]*.tfrecord"),
-        ("tfface.synthesize", "tfface.data.synthetic.scene", "tfface.data.shards"),
+        ("tfface.synthesize", "tfface.data.synthetic.scene", "tfface.data.synthetic.shard_set"),
     ),
     "predict": Scenario(
         "predict",

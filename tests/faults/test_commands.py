@@ -16,7 +16,8 @@ from tests.toy_network import save_toy_network
 from tfface import app, apply, evaluate, export, fit, predict, sweep, synthesize, train, view
 from tfface import config as configuration
 from tfface.cli import run
-from tfface.io.records import FaceRecord, encode_jpeg, write_shard
+from tfface.data.shards.faces import FaceRecord, write_shard
+from tfface.data.shards.pictures import encode_jpeg
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 POINTS = np.random.default_rng(0).uniform(20, 180, (68, 2))
@@ -309,8 +310,8 @@ def _filled(text: str, places: dict[str, Path], out: Path) -> str:
 def test_shards_that_cannot_be_trained_on(
     folder: str, says: str, places: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from tfface.data.batches import Batches
-    from tfface.data.sources import source_of
+    from tfface.data.pipeline.batches import Batches
+    from tfface.data.pipeline.samples import source_of
 
     chosen = {"data.records": str(places[folder]), "data.validation_size": 2, "model.views": 1}
     config = configuration.override(configuration.Config(), chosen)

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from tfface import config as configuration
+from tfface.data.shards.faces import FaceRecord, write_shard
+from tfface.data.shards.pictures import encode_jpeg
 from tfface.errors import UserError
 from tfface.io.image import write_image
 from tfface.io.mesh import Mesh, write_mesh
-from tfface.io.records import FaceRecord, encode_jpeg, write_shard
 from tfface.training.checkpoint import RunState, save_checkpoint
 
 NOISE = np.random.default_rng(0).integers(0, 255, (200, 200, 3), np.uint8)

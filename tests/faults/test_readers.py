@@ -15,7 +15,10 @@ import yaml
 from tests.face.small_models import write_300wlp, write_bfm2009, write_ict, write_struct
 from tests.faults.inputs import damages, write_aflw_item
 from tfface import config as configuration
-from tfface.data import facegen
+from tfface.data.shards.faces import FaceRecord, iterate_records, write_shard
+from tfface.data.shards.folder import damaged_shard, read_dataset_card
+from tfface.data.shards.pictures import encode_jpeg
+from tfface.data.sources import facegen
 from tfface.errors import UserError
 from tfface.evaluation.aflw2000 import read_aflw2000
 from tfface.evaluation.columns import read_peers
@@ -28,7 +31,6 @@ from tfface.io.dlib_file import read_dlib_network
 from tfface.io.landmarks import read_points
 from tfface.io.mesh import Mesh, read_mesh, write_mesh
 from tfface.io.reading import read_arrays, read_json_object, read_rows, reading
-from tfface.io.records import FaceRecord, damaged_shard, encode_jpeg, iterate_records, read_dataset_card, write_shard
 
 Read = Callable[[Path], Any]
 POINTS = np.arange(136.0).reshape(68, 2)

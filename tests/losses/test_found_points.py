@@ -12,7 +12,7 @@ from tfface.face.found_points import landmark_texels
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.losses.found_points import FoundPoints
-from tfface.models import maps, points
+from tfface.models.layers import maps, points
 
 SIZE, COUNT = 64, 128
 QUIET = LossConfig(points=0.0, gaps=0.0, certainty=0.0, expressive=1.0)

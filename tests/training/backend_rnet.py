@@ -10,7 +10,7 @@ import numpy as np
 
 from tfface import models
 from tfface.config import ModelConfig
-from tfface.models import blocks
+from tfface.models.layers import blocks
 
 SIZE = 32
 CONFIG = ModelConfig(

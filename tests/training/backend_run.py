@@ -18,7 +18,7 @@ import numpy as np
 
 from tfface import models, train
 from tfface.config import ModelConfig
-from tfface.models import presets
+from tfface.models.weights import presets
 
 SIZE, MAP_SIZE = 32, 16
 

@@ -17,7 +17,7 @@ import pytest
 from tests.training import backend_rnet, backend_run
 from tfface import models
 from tfface.errors import UserError
-from tfface.models import blocks
+from tfface.models.layers import blocks
 from tfface.train import parse
 from tfface.training.checkpoint import read_state
 from tfface.training.devices import choose_backend
@@ -143,7 +143,7 @@ def test_a_small_rnet_answers_the_same_and_learns(
 def test_the_loader_imports_no_tensorflow(python, shards: Path) -> None:  # type: ignore[no-untyped-def]
     script = WITHOUT + (
         "from tfface.config import Config, override\n"
-        "from tfface.data.pipeline import make_batches\n"
+        "from tfface.data.pipeline.datasets import make_batches\n"
         "changes = {'data': {'records': sys.argv[1], 'batch': 2, 'validation_size': 4}, 'model.views': 1}\n"
         "training, validation = make_batches(override(Config(), changes))\n"
         "print(next(training)['images'].shape, len(list(validation)))\n"

@@ -13,7 +13,7 @@ from skimage import data
 
 from tfface import export, models, synthesize
 from tfface.config import Config, override
-from tfface.data.detail_records import DetailBatches, freckle, make_batches, pooled
+from tfface.data.pipeline.detail import DetailBatches, freckle, make_batches, pooled
 from tfface.detailing import Detailer
 from tfface.errors import UserError
 from tfface.evaluation.detail import displaced, lines_followed, people
@@ -21,8 +21,8 @@ from tfface.inference import Reconstructor
 from tfface.io.files import written_by_us
 from tfface.io.image import write_image
 from tfface.losses.detail import shading
-from tfface.models import presets
-from tfface.models.detail import without_lines
+from tfface.models.networks.detail import without_lines
+from tfface.models.weights import presets
 from tfface.training import detail
 from tfface.training.detail_shards import DETAIL_SETTINGS, DetailMaker, DetailSet
 from tfface.viz.detail import Detail

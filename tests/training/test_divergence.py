@@ -19,9 +19,11 @@ from rich.console import Console
 from tfface import models
 from tfface.cli import run
 from tfface.config import Config, override
+from tfface.data.shards.faces import FaceRecord, write_shard
+from tfface.data.shards.folder import DATASET_FILE
+from tfface.data.shards.pictures import encode_jpeg
 from tfface.errors import StoppedError, UserError
 from tfface.face.open_model import load_open_face
-from tfface.io.records import DATASET_FILE, FaceRecord, encode_jpeg, write_shard
 from tfface.training import position_map, run_folder
 from tfface.training.checkpoint import load_checkpoint, read_state, save_checkpoint
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from tfface import models
 from tfface.config import override
 from tfface.errors import UserError
-from tfface.models import presets
+from tfface.models.weights import presets
 from tfface.training.position_map import train
 
 

@@ -11,13 +11,13 @@ import pytest
 
 from tfface import models, train, weights
 from tfface.config import ModelConfig
-from tfface.data.people import People
+from tfface.data.synthetic.people import People
 from tfface.errors import UserError
 from tfface.face.several import solve_alone
 from tfface.inference import Reconstructor
 from tfface.io.image import write_image
 from tfface.losses.shared_identity import misfit, shape_error_mm, shape_metric, weighted_mean
-from tfface.models import confidences
+from tfface.models.layers import confidences
 from tfface.training.checkpoint import read_state
 
 SMALL = [

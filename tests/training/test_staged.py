@@ -14,7 +14,8 @@ from tfface import models
 from tfface.config import MODELS, Config, override
 from tfface.config.recipes import RECIPES, recipe
 from tfface.errors import UserError
-from tfface.models import presets, prn, prn_res
+from tfface.models.networks import prn, prn_res
+from tfface.models.weights import presets
 from tfface.training import staged
 from tfface.training.checkpoint import read_state
 

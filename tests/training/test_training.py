@@ -23,7 +23,9 @@ from tfface.config import Config, OptimConfig, override
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.models import maps, mnv2_prn, presets
+from tfface.models.layers import maps
+from tfface.models.networks import mnv2_prn
+from tfface.models.weights import presets
 from tfface.training import callbacks, position_map, schedule
 from tfface.training.checkpoint import RunState, read_state
 from tfface.training.metrics import LandmarkError

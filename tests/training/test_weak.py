@@ -20,16 +20,16 @@ from rich.console import Console
 
 from tfface import models, train, weights
 from tfface.config import Config, ModelConfig, override
-from tfface.data import weak_batches
-from tfface.data.photos import PhotoRecord, photo_places, write_photo_shard
+from tfface.data.pipeline import weak as weak_batches
+from tfface.data.shards.folder import DATASET_FILE
+from tfface.data.shards.photos import PhotoRecord, photo_places, write_photo_shard
 from tfface.errors import StoppedError, UserError
 from tfface.face.layout import CROP_SIZE, camera_of
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.geometry import ibug68
 from tfface.geometry.pos import Deep3DCrop
-from tfface.io.records import DATASET_FILE
-from tfface.models import coefficients, maps
+from tfface.models.layers import coefficients, maps
 from tfface.training import callbacks, columns, weak, weak_losses
 from tfface.training.weak_face import FaceMaker, Renderer
 from tfface.training.weak_pictures import FacePictures

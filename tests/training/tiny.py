@@ -58,7 +58,7 @@ def posed_faces(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def make_datasets(config: Config, start_step: int = 0) -> tuple[tf.data.Dataset, tf.data.Dataset]:
-    """The contract of `tfface.data.pipeline.make_datasets`: batch number n is the same whoever asks for it."""
+    """The contract of `tfface.data.pipeline.datasets.make_datasets`: batch number n is the same whoever asks for it."""
     images, maps = posed_faces(16, seed=1)
 
     def batch(number: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

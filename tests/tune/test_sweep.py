@@ -21,9 +21,9 @@ from ray.tune.search.basic_variant import BasicVariantGenerator
 from tfface import sweep as run_sweep
 from tfface import train
 from tfface.config import Config, load, override, save
-from tfface.data.ray_cluster import cluster
-from tfface.data.shards import ShardSet
+from tfface.data.synthetic.shard_set import ShardSet
 from tfface.errors import UserError
+from tfface.parallel.ray_cluster import cluster
 from tfface.tune import outcome, progress, report, search, spaces, sweep
 from tfface.tune.storage import Storage, Trial
 

@@ -61,7 +61,7 @@ class ModelConfig:
     """rnet only: spherical-harmonic coefficients, 9 for each colour, 9 for white light, or 0: even light."""
     colours: Literal["heads", "picture"] = "heads"
     """rnet only, where albedo and light of a prediction come from. heads: what the network says. picture: fitted to the
-    picture where the network puts the face, from there on (`tfface.models.colours`)."""
+    picture where the network puts the face, from there on (`tfface.models.layers.colours`)."""
     space: Literal["uv", "picture"] = "uv"
     """detail only. uv: photograph and base in the face's chart, displacement in mm along the normal. picture: Fan's
     offsets in the picture, `--model.image-size 224`."""

@@ -14,7 +14,7 @@ import yaml
 
 from tfface.config.sections import MODELS, Config
 from tfface.errors import UserError
-from tfface.io.files import MARK, atomic_path
+from tfface.io.files import MARK, write_text
 from tfface.io.reading import read_text, reading
 
 
@@ -102,9 +102,7 @@ def _is_tree(tree: Any) -> bool:
 
 def save(config: Config, path: str | os.PathLike[str]) -> None:
     """Writes the whole configuration as YAML; `load` gives it back."""
-    with atomic_path(path) as beside:
-        text = yaml.safe_dump(to_dict(config), sort_keys=False)
-        beside.write_text(f"# {MARK}\n{text}", encoding="utf-8")
+    write_text(path, f"# {MARK}\n{yaml.safe_dump(to_dict(config), sort_keys=False)}")
 
 
 def validated(config: Config) -> Config:

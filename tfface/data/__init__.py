@@ -1,1 +1,1 @@
-"""Sources of training samples, augmentation, pipelines."""
+"""Samples to learn from: where they come from, how they are kept, and how they become batches."""

@@ -26,7 +26,7 @@ from tfface.face.open_model import load_open_face
 from tfface.face.position_map import position_tables
 from tfface.geometry.align import crop_transform
 from tfface.geometry.raster import vertex_normals
-from tfface.io.files import MARK, atomic_path
+from tfface.io.files import MARK, write_text
 from tfface.io.image import warp_image, write_image
 from tfface.losses.detail import LARGEST_LINE, LINE_TEXELS
 from tfface.metrics.reconstruction import known_correspondence
@@ -291,12 +291,10 @@ def write_report(out: Path, outcome: Outcome, base: str, count: int) -> dict[str
     )
     means = outcome.means()
     summary = {"benchmark": "detail", "models": means, "people": outcome.rows, "protocol": protocol}
-    with atomic_path(out / "results.json") as beside:
-        beside.write_text(json.dumps({"software": MARK, **summary, "versions": page.versions()}, indent=1))
+    write_text(out / "results.json", json.dumps({"software": MARK, **summary, "versions": page.versions()}, indent=1))
     write_image(out / "detail.jpg", outcome.pictures, result=True)
     head, rows = table(means)
-    with atomic_path(out / "report.html") as beside:
-        beside.write_text(page.page("detail", page.table(head, rows), page.paragraph(protocol)))
+    write_text(out / "report.html", page.page("detail", page.table(head, rows), page.paragraph(protocol)))
     return summary
 
 

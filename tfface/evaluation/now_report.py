@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from tfface.evaluation import page
 from tfface.evaluation.pictures import plot_ced
-from tfface.io.files import MARK, atomic_path
+from tfface.io.files import write_results, write_text
 
 _AXIS_MM = 7.0
 
@@ -19,8 +18,7 @@ def write_now_report(out: Path, results: dict[str, Any]) -> dict[str, Any]:
     """Writes the files into `out` and gives what `results.json` holds."""
     columns = {name: column for name, column in results["columns"].items() if column.distances}
     kept = {**{key: value for key, value in results.items() if key != "columns"}, "versions": page.versions()}
-    with atomic_path(out / "results.json") as beside:
-        beside.write_text(json.dumps({"software": MARK, **kept}, indent=1, allow_nan=False))
+    write_results(out / "results.json", kept)
     points = {name: np.concatenate(list(column.distances.values())) for name, column in columns.items()}
     plot_ced(points, _AXIS_MM, out / "ced.png", "distance (mm)", "the scans' points (%)")
     parts = [
@@ -31,9 +29,7 @@ def write_now_report(out: Path, results: dict[str, Any]) -> dict[str, Any]:
         page.heading("Protocol"),
         page.paragraph(kept["protocol"]),
     ]
-    with atomic_path(out / "report.html") as beside:
-        text = page.page(f"now: {kept['images']} images", *parts)
-        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+    write_text(out / "report.html", page.page(f"now: {kept['images']} images", *parts), errors="backslashreplace")
     return kept
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.data.people import STEP, People, Seen, SyntheticPerson, noise, spoilt
+from tfface.data.synthetic.people import STEP, People, Seen, SyntheticPerson, noise, spoilt
 from tfface.data.synthetic.sample import stream
 from tfface.face.found import Trust
 from tfface.face.open_model import load_open_face

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from tfface.evaluation import page
 from tfface.evaluation.person_sets import NME, PAIR, PROTOCOL, SIZES
 from tfface.evaluation.pictures import plot_ced
-from tfface.io.files import MARK, atomic_path
+from tfface.io.files import MARK, atomic_path, write_results, write_text
 
 PICTURES = {
     "sets.png": "Error by number of pictures",
@@ -29,8 +28,7 @@ def write_sets_report(out: Path, results: dict[str, dict[str, Any]]) -> dict[str
         results: of each network, by `person_sets.summary`.
     """
     summary = {"benchmark": "sets", "models": results, "protocol": PROTOCOL, "versions": page.versions()}
-    with atomic_path(out / "results.json") as beside:
-        beside.write_text(json.dumps({"software": MARK, **summary}, indent=1, allow_nan=False))
+    write_results(out / "results.json", summary)
     _plot_sizes(results, out / "sets.png")
     _plot_yaw(results, out / "pairs.png")
     curves = {
@@ -43,8 +41,7 @@ def write_sets_report(out: Path, results: dict[str, dict[str, Any]]) -> dict[str
         parts += [page.heading(name), *(page.table(*rows(results[name])) for rows in TABLES)]
     for name, title in PICTURES.items():
         parts += [page.heading(title), page.png_tag((out / name).read_bytes())]
-    with atomic_path(out / "report.html") as beside:
-        beside.write_text(page.page("sets of pictures of one person", *parts, page.paragraph(PROTOCOL or "")))
+    write_text(out / "report.html", page.page("sets of pictures of one person", *parts, page.paragraph(PROTOCOL or "")))
     return summary
 
 

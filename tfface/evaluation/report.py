@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ from tfface.evaluation.columns import Column, ReadImage
 from tfface.evaluation.landmark_set import LandmarkSet
 from tfface.evaluation.pictures import draw_landmarks, plot_ced
 from tfface.evaluation.scores import FAILURE_PERCENT, box_errors, score_column
-from tfface.io.files import MARK, atomic_path
+from tfface.io.files import write_results, write_text
 from tfface.metrics.expressions import OPENINGS
 from tfface.metrics.landmarks import YAW_BINS
 
@@ -55,13 +54,11 @@ def write_report(
     """Writes `results.json`, `ced.png` and `report.html` into `out`."""
     truth = next(iter(data.truths.values()))
     errors = {column.name: box_errors(column, truth) for column in columns}
-    with atomic_path(out / "results.json") as beside:
-        beside.write_text(json.dumps({"software": MARK, **results}, indent=1, allow_nan=False))
+    write_results(out / "results.json", results)
     plot_ced(errors, FAILURE_PERCENT, out / "ced.png")
     cases = "".join(_cases(column, errors[column.name], data, read_image) for column in columns)
     text = _page(results, (out / "ced.png").read_bytes(), cases)
-    with atomic_path(out / "report.html") as beside:
-        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+    write_text(out / "report.html", text, errors="backslashreplace")
 
 
 def table_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:

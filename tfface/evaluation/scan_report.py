@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from tfface.evaluation import page, report
 from tfface.evaluation.pictures import plot_ced
 from tfface.evaluation.scan_render import RenderedScan
 from tfface.evaluation.scans import AUC_MM, Method, ScanRun, results_of
-from tfface.io.files import MARK, atomic_path
+from tfface.io.files import write_results, write_text
 from tfface.metrics.reconstruction import Surface
 from tfface.viz.overlay import overlay
 from tfface.viz.scan_view import heat_view
@@ -27,8 +26,7 @@ _LEAST_NME_AXIS = 3.0
 def write_scan_report(out: Path, run: ScanRun) -> dict[str, Any]:
     """Writes the files into `out` and gives what `results.json` holds."""
     results = {**results_of(run), "versions": page.versions()}
-    with atomic_path(out / "results.json") as beside:
-        beside.write_text(json.dumps({"software": MARK, **results}, indent=1, allow_nan=False))
+    write_results(out / "results.json", results)
     _plot(run, out)
     curves = [page.png_tag((out / name).read_bytes()) for name in ("ced.png", "ced_points.png")]
     parts = [
@@ -43,9 +41,8 @@ def write_scan_report(out: Path, run: ScanRun) -> dict[str, Any]:
         page.paragraph(results["protocol"]),
         page.paragraph(", ".join(f"{name} {version}" for name, version in results["versions"].items())),
     ]
-    with atomic_path(out / "report.html") as beside:
-        text = page.page(f"{run.benchmark}: {len(run.items)} scans", *parts)
-        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+    text = page.page(f"{run.benchmark}: {len(run.items)} scans", *parts)
+    write_text(out / "report.html", text, errors="backslashreplace")
     return results
 
 

@@ -14,15 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tfface.data.shards.faces import VIEWS, FaceRecord, camera_from_vector
+from tfface.data.synthetic.records import record_stream
 from tfface.data.synthetic.sample import SyntheticSettings
-from tfface.data.workers import record_stream
 from tfface.evaluation.dense_truth import KnownFace, SyntheticTruth
 from tfface.evaluation.landmark_set import OFFSET_PX, LandmarkSet
 from tfface.face.open_model import OpenFace, load_open_face
 from tfface.geometry.align import box_from_landmarks
 from tfface.geometry.rotation import matrix_to_euler
 from tfface.io.files import atomic_path
-from tfface.io.records import VIEWS, FaceRecord, camera_from_vector
 from tfface.metrics.expressions import openings
 from tfface.metrics.landmarks import box_area_root
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from tfface.errors import UserError
 from tfface.face.landmarks import in_3d
 from tfface.geometry.subdivide import catmull_clark, triangle_quad, triangulate
-from tfface.io.files import atomic_path
+from tfface.io.files import atomic_path, write_text
 from tfface.io.kept import kept
 from tfface.io.reading import read_arrays, read_json_object
 
@@ -268,8 +268,7 @@ def save_asset(folder: Path, name: str, arrays: dict[str, NDArray[Any]], card: d
     with atomic_path(path) as beside:
         np.savez_compressed(beside, **arrays)  # type: ignore[arg-type]
     checksum = hashlib.sha256(path.read_bytes()).hexdigest()
-    with atomic_path(folder / f"{name}.json") as beside:
-        beside.write_text(json.dumps({**card, "sha256": checksum}, indent=2) + "\n")
+    write_text(folder / f"{name}.json", json.dumps({**card, "sha256": checksum}, indent=2) + "\n")
     return checksum
 
 

@@ -1,8 +1,8 @@
 """One person's shape from what a network found in several pictures.
 
 A network with `model.points` finds points of the face in a picture, each with its deviation, and differences of pairs
-of them (`tfface.models.points`). One picture's points say little of depth; together, pictures of one person do. So all
-pictures are solved at once, as the network solves each, by Gauss-Newton steps on
+of them (`tfface.models.layers.points`). One picture's points say little of depth; together, pictures of one person do.
+So all pictures are solved at once, as the network solves each, by Gauss-Newton steps on
 
     sum_k [ |found_k - seen_k(i, e_k, pose_k)|^2 / (inflation sigma_k)^2 + |own_k - said_k|^2 / tau^2 ] + |i|^2
 
@@ -35,7 +35,7 @@ from tfface.geometry.rotation import euler_to_matrix, matrix_to_euler
 
 FloatArray = NDArray[np.floating]
 EXPRESSION_SHARPNESS, EXPRESSION_START = 4.0, -0.5
-"""Of the ramp that makes a raw number an expression weight, as in `tfface.models.coefficients`."""
+"""Of the ramp that makes a raw number an expression weight, as in `tfface.models.layers.coefficients`."""
 ROUNDS = 2
 CAMERA_STEP = 1e-4
 LEAST_WORTH = 0.3
@@ -353,7 +353,7 @@ def _evidence(matrix: Any, vector: Any) -> float:
 
 
 def expression_weights(raw: FloatArray) -> FloatArray:
-    """ARKit weights of raw numbers (`tfface.models.coefficients`)."""
+    """ARKit weights of raw numbers (`tfface.models.layers.coefficients`)."""
     return np.asarray(np.logaddexp(0, EXPRESSION_SHARPNESS * (raw + EXPRESSION_START)) / EXPRESSION_SHARPNESS)
 
 

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfface.cli import progress_bar
-from tfface.data.ray_cluster import cluster
 from tfface.errors import UserError, item_error
 from tfface.fleet.listing import PART, Listing, listed
 from tfface.fleet.table import FACES, failures_told, join_parts, row_of_face, write_part
 from tfface.io.results import stems
+from tfface.parallel.ray_cluster import cluster
 from tfface.saver import Saved
 from tfface.stream import Batch
 

@@ -16,6 +16,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from tfface.io.files import atomic_path
+
 Value = bytes | NDArray[np.float32] | NDArray[np.int64]
 _HEADER, _FOOTER = 12, 4
 _VARINT, _EIGHT_BYTES, _BYTES, _FOUR_BYTES = 0, 1, 2, 5
@@ -37,8 +39,8 @@ def write_record(file: BinaryIO, data: bytes) -> None:
 
 
 def write_records(path: Path, records: Iterable[bytes]) -> None:
-    """Writes a file of records."""
-    with path.open("wb") as file:
+    """Writes a file of records, whole or not at all."""
+    with atomic_path(path) as beside, beside.open("wb") as file:
         for data in records:
             write_record(file, data)
 

@@ -39,6 +39,17 @@ def json_text(content: Mapping[str, Any]) -> str:
     return f"{{\n{lines}\n}}\n"
 
 
+def write_text(path: str | os.PathLike[str], text: str, errors: str = "strict") -> None:
+    """Writes UTF-8, whole or not at all; `errors` as of `str.encode`."""
+    with atomic_path(path) as beside:
+        beside.write_text(text, encoding="utf-8", errors=errors, newline="\n")
+
+
+def write_results(path: Path, results: Mapping[str, Any]) -> None:
+    """Writes JSON that says who wrote it, whole or not at all."""
+    write_text(path, json.dumps({"software": MARK, **results}, indent=1, allow_nan=False))
+
+
 @contextmanager
 def atomic_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     """A path beside `path` (same folder, same suffix) to write to; renamed onto `path` when the block ends well.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tfface.io.files import MARK, atomic_path, json_text
+from tfface.io.files import MARK, json_text, write_text
 from tfface.io.film import write_gif, write_mp4
 from tfface.io.image import write_image
 from tfface.io.model import write_glb
@@ -31,5 +31,4 @@ def write_made(path: Path, content: Any) -> None:
     elif path.suffix == ".mp4":
         write_mp4(path, content.frames, content.fps)
     else:
-        with atomic_path(path) as beside:
-            beside.write_text(json_text({"software": MARK, **content}), encoding="utf-8")
+        write_text(path, json_text({"software": MARK, **content}))

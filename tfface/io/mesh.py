@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.io.files import MARK, atomic_path
+from tfface.io.files import MARK, atomic_path, write_text
 from tfface.io.glb import glb_bytes
 from tfface.io.image import only_known_formats, read_image, write_image
 from tfface.io.obj import read_obj, texture_file
@@ -75,20 +75,15 @@ def write_obj(path: Path, mesh: Mesh) -> None:
         lines.append(rows_of_text("f %d/%d %d/%d %d/%d\n", np.repeat(mesh.triangles + 1, 2, axis=1)))
     else:
         lines.append(rows_of_text("f %d %d %d\n", mesh.triangles + 1))
-    with atomic_path(path) as beside:
-        beside.write_text("".join(lines), encoding="utf-8", errors="surrogateescape", newline="\n")
+    write_text(path, "".join(lines), errors="surrogateescape")
 
 
 def _write_material(path: Path, mesh: Mesh) -> None:
     picture = path.with_name(f"{path.stem}_texture.png")
     assert mesh.texture is not None
     write_image(picture, mesh.texture, result=True)
-    with atomic_path(path.with_suffix(".mtl")) as beside:
-        beside.write_text(
-            f"# {MARK}\nnewmtl face\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {picture.name}\n",
-            encoding="utf-8",
-            errors="surrogateescape",
-        )
+    text = f"# {MARK}\nnewmtl face\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {picture.name}\n"
+    write_text(path.with_suffix(".mtl"), text, errors="surrogateescape")
 
 
 def rows_of_text(template: str, values: NDArray[Any]) -> str:

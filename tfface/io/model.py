@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tfface.geometry.raster import vertex_normals, vertex_tangents
 from tfface.geometry.subdivide import triangulate
-from tfface.io.files import MARK, atomic_path
+from tfface.io.files import MARK, atomic_path, write_text
 from tfface.io.glb import COMPONENTS, INDICES, GlbFile, number_type, unit_normals
 from tfface.io.image import sample_image, write_image
 from tfface.io.mesh import MM_TO_M, Mesh, rows_of_text, write_mesh
@@ -142,9 +142,9 @@ def write_obj(path: Path, model: Model) -> list[Path]:
             lines.append(rows_of_text("vt %.6f %.6f\n", mesh.uv * [1.0, -1.0] + [0.0, 1.0]))
         lines.append(_obj_faces(mesh, first, first_uv))
         first, first_uv = first + len(vertices), first_uv + (0 if mesh.uv is None else len(mesh.uv))
-    _write_text(path, "".join(lines))
+    write_text(path, "".join(lines), errors="surrogateescape")
     materials = path.with_name(f"{path.stem}.mtl")
-    _write_text(materials, _mtl(model, pictures, path))
+    write_text(materials, _mtl(model, pictures, path), errors="surrogateescape")
     return [path, materials, *(path.with_name(picture) for picture in pictures.values())]
 
 
@@ -190,11 +190,6 @@ def _mtl(model: Model, pictures: Mapping[str, str], path: Path) -> str:
         if material.normals is not None:
             lines.append(f"norm {path.stem}_normal.png\n")
     return "".join(lines)
-
-
-def _write_text(path: Path, text: str) -> None:
-    with atomic_path(path) as beside:
-        beside.write_text(text, encoding="utf-8", errors="surrogateescape", newline="\n")
 
 
 def write_glb(path: Path, model: Model) -> list[Path]:

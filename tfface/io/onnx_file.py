@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.io.reading import reading
+from tfface.parallel.ahead import cores
 
 Serve = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
 
@@ -56,9 +57,8 @@ def open_onnx(
 
 def available_cores() -> int:
     """How many cores this process may use: OMP_NUM_THREADS of those that it is bound to."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores, int(wanted)) if wanted.isdigit() and int(wanted) else cores
+    return min(cores(), int(wanted)) if wanted.isdigit() and int(wanted) else cores()
 
 
 def _runtime() -> Any:

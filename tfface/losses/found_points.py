@@ -24,7 +24,7 @@ from tfface.geometry.ibug68 import BROWS, EXPRESSIVE_PAIRS
 from tfface.losses.map_regularisers import read_landmarks
 
 CHANNELS = 12
-"""Of the output of a network with points (`tfface.models.points.JoinedMaps`)."""
+"""Of the output of a network with points (`tfface.models.layers.points.JoinedMaps`)."""
 EYES_AND_LIPS = slice(36, 68)
 
 

@@ -85,7 +85,7 @@ def identity_loss(
     """The distance `[B]` between the descriptors of a render and of the photograph.
 
     Args:
-        network: chips `[B,150,150,3]` in [0,1] to descriptors `[B,D]` (`tfface.models.dlib_face`).
+        network: chips `[B,150,150,3]` in [0,1] to descriptors `[B,D]` (`tfface.models.networks.dlib_face`).
         predicted, image: `[B,H,W,3]` RGB in [0,1]; the photograph is a constant for the gradient.
         predicted_landmarks, landmarks: `[B,68,2]` in the pixels of each.
         distance: of descriptors.

@@ -2,10 +2,10 @@
 
 A network's output `[B,R,R,C]` ends in the answer. Before it stand earlier maps (`prn_res`: C = 3 + 3 refinements), the
 parts of `dual_prn` (C = 10: posed map, shape, visibility, fused map), or those of networks with points (C = 12:
-the map before it was moved, what was found, the answer; `tfface.models.points.JoinedMaps`). dual_prn's extra truths
-come from the true map: the shape is that map brought onto the mean face by a similarity, and a texel is visible whose
-normal faces the camera (a texel hidden behind another part of the face counts as visible, the price of needing nothing
-else).
+the map before it was moved, what was found, the answer; `tfface.models.layers.points.JoinedMaps`). dual_prn's extra
+truths come from the true map: the shape is that map brought onto the mean face by a similarity, and a texel is visible
+whose normal faces the camera (a texel hidden behind another part of the face counts as visible, the price of needing
+nothing else).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Networks, one file an architecture; no I/O, no losses.
+"""Networks; no losses, no data.
 
 `build(config)` makes the network that a configuration names. Keras is imported only when one is built.
 """
@@ -21,15 +21,15 @@ def available() -> list[str]:
 
 def build(config: ModelConfig) -> keras.Model:
     """The network from images `[B,S,S,3*views]` to maps `[B,R,R,C]` in network units, R = `config.map_size`; detail's
-    inputs and outputs are its own (`tfface.models.detail`).
+    inputs and outputs are its own (`tfface.models.networks.detail`).
 
     The last three channels are the answer; what stands before them is supervised in training only (`prn_res`,
     `dual_prn`).
     """
     if config.name in ("prn", "prn_res", "dual_prn", "rnet", "detail"):
-        module = importlib.import_module(f"tfface.models.{config.name}")
+        module = importlib.import_module(f"tfface.models.networks.{config.name}")
     else:
-        from tfface.models import mnv2_prn as module
+        from tfface.models.networks import mnv2_prn as module
     network: keras.Model = module.build(config)
     return network
 
@@ -39,18 +39,14 @@ def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
 
     R-Net's also gives `coefficients` `[B,N]` (`tfface.face.layout`); detail gives its two maps instead.
     """
-    from tfface.models import detail, mnv2_prn, rnet
+    from tfface.models.networks import detail, rnet, served
 
-    if config.name == "detail":
-        return detail.predictor(model, config)
-    if config.name == "rnet":
-        return rnet.predictor(model, config)
-    return mnv2_prn.predictor(model, config)
+    return {"detail": detail, "rnet": rnet}.get(config.name, served).predictor(model, config)
 
 
 def input_shape(config: ModelConfig) -> tuple[int, int, int]:
     """What a network takes for one face, `[S,S,C]`."""
-    from tfface.models import detail
+    from tfface.models.networks import detail
 
     channels = detail.INPUTS[config.space] if config.name == "detail" else 3 * config.views
     return config.image_size, config.image_size, channels

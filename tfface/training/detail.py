@@ -20,11 +20,12 @@ from rich.console import Console
 
 from tfface import models
 from tfface.config import Config
-from tfface.data import detail_records as records
+from tfface.data.pipeline.detail import make_batches
+from tfface.data.shards.detail import MIDDLE, MM_LEVELS, TILT_LEVELS
 from tfface.face.position_map import position_tables
 from tfface.io.image import write_image
 from tfface.losses.detail import DetailObjective, displacement_mm, slope_deg
-from tfface.models.detail import INPUTS, TILT_U
+from tfface.models.networks.detail import INPUTS, TILT_U
 from tfface.training import devices
 from tfface.training.checkpoint import RunState
 from tfface.training.feed import FinishingModel
@@ -48,14 +49,14 @@ def train(
 
     Args:
         config: the run's configuration; `run.out` must be named.
-        make_datasets: `(config, start_step) -> (training, validation)`; `tfface.data.detail_records` by default.
+        make_datasets: `(config, start_step) -> (training, validation)`; `tfface.data.pipeline.detail` by default.
         console: where progress goes.
         extra_callbacks: told of everything last.
 
     Raises:
         UserError: the folder holds another run, or there is nothing to train on.
     """
-    topology, datasets = position_tables(config.model.map_size), make_datasets or records.make_batches
+    topology, datasets = position_tables(config.model.map_size), make_datasets or make_batches
     begin = partial(DetailSession, topology=topology, make_datasets=datasets, console=console or Console())
     return run_session(config, compiled, begin, extra_callbacks)
 
@@ -87,15 +88,15 @@ def compiled(config: Config) -> keras.Model:
 
 
 def finished(batch: Any, shown_too: bool = False) -> tuple[Any, Any]:
-    """A batch of `records.DetailBatches` (alone in a tuple) as inputs `[B,R,R,12]` and truth `[B,R,R,5]`: albedo's
-    offset, displacement in mm, weight; with `shown_too` the inputs behind it."""
+    """A batch of `tfface.data.pipeline.detail` (alone in a tuple) as inputs `[B,R,R,12]` and truth `[B,R,R,5]`:
+    albedo's offset, displacement in mm, weight; with `shown_too` the inputs behind it."""
     given = batch[0] if isinstance(batch, (tuple, list)) else batch
     levels = {name: ops.cast(given[name], "float32") for name in given if name != "mirrored"}
     turned = ops.convert_to_tensor(given["mirrored"])[:, None, None, None]
     lighting = levels["lighting"]
-    tilt, seen = (lighting[..., :2] - 128) / records.TILT_LEVELS, lighting[..., 2:] / 255
+    tilt, seen = (lighting[..., :2] - 128) / TILT_LEVELS, lighting[..., 2:] / 255
     colours = [levels[name] / 255 for name in ("photo", "shaded", "albedo")]
-    displacement = (levels["displacement"] - records.MIDDLE) / records.MM_LEVELS
+    displacement = (levels["displacement"] - MIDDLE) / MM_LEVELS
     inputs = ops.concatenate([*colours, tilt, seen], axis=-1)
     truth = [(levels["albedo_offset"] - 128) / 255, displacement[..., None], levels["weight"][..., None] / 255]
     signs = np.ones(INPUTS["uv"], np.float32)

@@ -1,6 +1,6 @@
 """The regime of `--model detail` with maps in the picture: Fan's augmented branch (equations 4 to 12).
 
-A frozen base's face, as shards have it (`tfface.data.detail_records`), gets an offset of its albedo and one of its
+A frozen base's face, as shards have it (`tfface.data.shards.detail`), gets an offset of its albedo and one of its
 shape at each vertex, read bilinearly in two maps where the vertex lands. The sum is rendered and compared with the
 photograph by the losses of weak supervision (`weak.*`: pixels, landmarks, recognition); `detail.*` keeps the maps
 small, symmetric in the picture, and the mesh smooth. TensorFlow only: it renders.
@@ -21,14 +21,14 @@ from rich.console import Console
 
 from tfface import models
 from tfface.config import Config
-from tfface.data import detail_records as records
+from tfface.data.pipeline.detail import DetailBatches
 from tfface.face.decoded import DecodedFace
 from tfface.face.layout import CROP_SIZE, Layout
 from tfface.face.position_map import position_tables
 from tfface.losses import detail as regularisers
 from tfface.losses.identity import Network
 from tfface.losses.sampling import sample
-from tfface.models import coefficients
+from tfface.models.layers import coefficients
 from tfface.training import columns
 from tfface.training.checkpoint import RunState
 from tfface.training.detail import DetailSession
@@ -142,7 +142,7 @@ class PictureSession(DetailSession):
 def make_batches(config: Config, start_step: int = 0) -> tuple[Iterator[Any], Any]:
     """Training batches without end after `start_step` of them, and validation batches: (inputs, truth)."""
     layout = coefficients.layout_of(config.model)
-    batches = records.DetailBatches(config)
+    batches = DetailBatches(config)
     kept = [with_base(batch, layout) for batch in batches.validation()]
     return (with_base(batch, layout) for batch in batches.training(start_step)), kept
 

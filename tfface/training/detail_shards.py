@@ -1,5 +1,5 @@
-"""Makes the shards of `tfface.data.detail_records`: synthetic people with wrinkles, or photographs, and a frozen base's
-answers.
+"""Makes the shards of `tfface.data.shards.detail`: synthetic people with wrinkles, or photographs, and what a frozen
+base predicts of them.
 
 The base sees each photograph once, here, and not in every step of training. Its crop is the true landmarks' box, moved
 and scaled a little: about what prediction's second look has.
@@ -19,15 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.config import ModelConfig
-from tfface.data import detail_records
-from tfface.data.shards import ShardSet
+from tfface.data.shards import detail as detail_records
 from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.data.synthetic.scene import FaceGenerator, Person, SyntheticView
+from tfface.data.synthetic.shard_set import ShardSet
 from tfface.errors import UserError, item_error
 from tfface.geometry.align import box_from_landmarks, crop_transform, square_box, transform_points
 from tfface.inference import Reconstructor
 from tfface.io.examples import write_records
-from tfface.io.files import atomic_path
 from tfface.io.image import read_image, warp_image
 from tfface.result import FaceResult
 from tfface.runtime import find_network
@@ -142,9 +141,7 @@ class DetailSet(ShardSet):
     def make(self, index: int) -> None:
         """Makes one shard in this process, unless it is there."""
         if not self.path(index).exists():
-            records = [self._record(number) for number in self.seeds(index)]
-            with atomic_path(self.path(index)) as beside:
-                write_records(beside, records)
+            write_records(self.path(index), [self._record(number) for number in self.seeds(index)])
 
     def card(self) -> dict[str, Any]:
         """What `dataset.json` says of the set."""

@@ -1,8 +1,8 @@
 """Batches into Keras' `fit` on every backend, finished inside the network's step.
 
-A source gives batches in bytes (`tfface.data.batches`), or (images, maps in pixels). Either becomes what the network's
-loss wants, images and maps in network units, in the graph of the step: a GPU gets bytes and coefficients, a fifth of
-the numbers, and makes the rest itself.
+A source gives batches in bytes (`tfface.data.pipeline.batches`), or (images, maps in pixels). Either becomes what the
+network's loss wants, images and maps in network units, in the graph of the step: a GPU gets bytes and coefficients, a
+fifth of the numbers, and makes the rest itself.
 """
 
 from __future__ import annotations

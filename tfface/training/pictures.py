@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from tfface.face.position_map import PositionMap
 from tfface.geometry.uv import bilinear_weights
 from tfface.io.image import write_image
-from tfface.models import maps
+from tfface.models.layers import maps
 
 SIDE = 512
 MESH_COLOUR, LANDMARK_COLOUR, TRUTH_COLOUR = (90, 220, 255), (255, 60, 60), (70, 230, 90)

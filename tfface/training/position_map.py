@@ -24,14 +24,15 @@ from rich.console import Console
 
 from tfface import models
 from tfface.config import Config
-from tfface.data.batches import FinishBatch
-from tfface.data.maps import library
-from tfface.data.pipeline import make_batches
+from tfface.data.pipeline.batches import FinishBatch
+from tfface.data.pipeline.datasets import make_batches
+from tfface.data.pipeline.maps import library
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.losses.map_objective import MapObjective
-from tfface.models import maps, prn_res
+from tfface.models.layers import maps
+from tfface.models.networks import prn_res
 from tfface.training import callbacks, devices, run_folder
 from tfface.training.checkpoint import RunState, diverged, has_finite_weights, load_checkpoint, terminated
 from tfface.training.columns import OF_MAPS
@@ -58,8 +59,9 @@ def train(
 
     Args:
         config: the run's configuration; `run.out` must be named.
-        make_datasets: `(config, start_step) -> (training, validation)`, batches of `tfface.data.pipeline.make_batches`
-            (the default), or of images `[B,S,S,3*views]` and maps `[B,R,R,3]` in pixels; also as `tf.data`.
+        make_datasets: `(config, start_step) -> (training, validation)`, batches of
+            `tfface.data.pipeline.datasets.make_batches` (the default), or of images `[B,S,S,3*views]` and maps
+            `[B,R,R,3]` in pixels; also as `tf.data`.
         console: where progress goes.
         extra_callbacks: told of everything last, when an epoch's checkpoint and row of metrics are written.
 
@@ -142,7 +144,7 @@ class MapsInUnits:
         self.into_graph = self._finish.into_graph
 
     def __call__(self, batch: Any) -> tuple[Any, Any]:
-        """Of a batch of `tfface.data.batches` alone in a tuple, or of images and maps in pixels."""
+        """Of a batch of `tfface.data.pipeline.batches` alone in a tuple, or of images and maps in pixels."""
         batch = keras.tree.map_structure(
             keras.ops.convert_to_tensor, batch[0] if isinstance(batch[0], dict) else batch[:2]
         )

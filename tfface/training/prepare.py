@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.data import face_masks, photos, skin
+from tfface.data.shards import photos
+from tfface.data.sources import face_masks, skin
 from tfface.detect.base import Detection, Detector
 from tfface.detect.landmark_file import LandmarkFile
 from tfface.detect.registry import load_detector

@@ -16,7 +16,7 @@ import yaml
 from tfface import config as configuration
 from tfface.config import Config
 from tfface.errors import UserError
-from tfface.io.files import atomic_path, refuse_foreign, writing
+from tfface.io.files import refuse_foreign, write_text, writing
 from tfface.training.checkpoint import CHECKPOINT, RunState
 
 RUNS = Path("runs")
@@ -116,5 +116,4 @@ def commit() -> str:
 
 
 def _write(folder: Path, note: dict[str, Any]) -> None:
-    with atomic_path(folder / "run.yaml") as beside:
-        beside.write_text(yaml.safe_dump(note, sort_keys=False), encoding="utf-8")
+    write_text(folder / "run.yaml", yaml.safe_dump(note, sort_keys=False))

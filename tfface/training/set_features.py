@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from tfface import weights
 from tfface.config import Config
-from tfface.data.people import CNET_SEED, STEP, People, spoilt
+from tfface.data.synthetic.people import CNET_SEED, STEP, People, spoilt
 from tfface.errors import UserError, item_error
 from tfface.face.found import PointModel
 from tfface.face.several import Person
@@ -27,7 +27,7 @@ from tfface.inference import Reconstructor
 from tfface.io.files import atomic_path
 from tfface.io.image import list_images, read_image
 from tfface.io.reading import read_arrays
-from tfface.models import confidences
+from tfface.models.layers import confidences
 from tfface.result import FaceResult
 
 FILE = "features.npz"

@@ -19,7 +19,6 @@ from typing import Any
 
 import keras
 import numpy as np
-import yaml
 from keras import ops
 from rich.console import Console
 from rich.progress import track
@@ -29,9 +28,10 @@ from tfface import models, weights
 from tfface.config import Config
 from tfface.errors import UserError
 from tfface.face.position_map import position_tables
-from tfface.io.files import TRUST_FILE, atomic_path
+from tfface.io.files import TRUST_FILE
 from tfface.losses.shared_identity import misfit, shape_error_mm, shape_metric, weighted_mean
-from tfface.models import confidences, presets
+from tfface.models.layers import confidences
+from tfface.models.weights import presets
 from tfface.training import devices, run_folder
 from tfface.training.checkpoint import RunState
 from tfface.training.position_map import Session
@@ -201,6 +201,4 @@ def _write_beside(config: Config, folder: Path, state: RunState) -> None:
         **{name: note.get(name) for name in ("command", "commit", "hours")},
         "held_out_misfit" if sets.photos else "held_out_rms_mm": round(float(state.best), 4),
     }
-    with atomic_path(folder / "card.yaml") as beside:
-        text = yaml.safe_dump({**source.card(), "cnet": about}, sort_keys=False, allow_unicode=True)
-        beside.write_text(text, encoding="utf-8")
+    presets.write_yaml(folder / "card.yaml", {**source.card(), "cnet": about})

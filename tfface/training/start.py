@@ -12,9 +12,9 @@ import numpy as np
 from tfface import models, weights
 from tfface.config import Config, ModelConfig
 from tfface.errors import UserError
-from tfface.models import imagenet, presets
-from tfface.models.detail import without_lines
-from tfface.models.widen import NOISE, widen
+from tfface.models.networks.detail import without_lines
+from tfface.models.weights import imagenet, presets
+from tfface.models.weights.widen import NOISE, widen
 
 SHARE_TRUNKS = ("rnet", "mnv2_prn", "mnv2_light", "mnv2_basis")
 
@@ -62,8 +62,8 @@ def copy_one_view(target: keras.Model, config: Config, path: Path) -> bool:
 
 
 def copy_smaller(target: keras.Model, config: Config, path: Path) -> bool:
-    """Loads the weights of the same network on a narrower trunk or for another picture size (`models.widen`); False
-    where they are not such."""
+    """Loads the weights of the same network on a narrower trunk or for another picture size
+    (`tfface.models.weights.widen`); False where they are not such."""
     theirs = presets.config_beside(path)
     if config.model.name not in SHARE_TRUNKS or theirs is None:
         return False

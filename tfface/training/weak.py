@@ -20,13 +20,14 @@ from rich.console import Console
 
 from tfface import models
 from tfface.config import Config
+from tfface.data.shards.folder import damaged_shard
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.io.reading import reason
-from tfface.io.records import damaged_shard
 from tfface.losses.identity import Network
-from tfface.models import maps, rnet
+from tfface.models.layers import maps
+from tfface.models.networks import rnet
 from tfface.training import columns
 from tfface.training.checkpoint import RunState
 from tfface.training.feed import Feed
@@ -54,7 +55,8 @@ def train(
     Args:
         config: the run's configuration; `run.out` must be named.
         make_datasets: `(config, start_step) -> (training, validation)` of images `[B,S,S,3]` and a dictionary:
-            `image` and `mask`, and `landmarks` or `map` (`[B,R,R,3]` in pixels); `tfface.data.weak_batches` by default.
+            `image` and `mask`, and `landmarks` or `map` (`[B,R,R,3]` in pixels); `tfface.data.pipeline.weak` by
+            default.
         console: where progress goes.
         extra_callbacks: told of everything last.
         identity_network: chips to descriptors; dlib's by default.
@@ -63,7 +65,7 @@ def train(
         UserError: the folder holds another run, there is nothing to train on, or the identity network is missing.
     """
     if make_datasets is None:
-        from tfface.data.weak_batches import make_datasets as from_pictures
+        from tfface.data.pipeline.weak import make_datasets as from_pictures
 
         make_datasets = from_pictures
     topology = PositionMap(load_open_face(), config.model.map_size)

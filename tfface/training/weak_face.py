@@ -1,7 +1,7 @@
 """An R-Net's raw numbers as a lit, posed face before its camera, in TensorFlow, for losses and pictures.
 
-Coefficients to vertices, albedo, light and camera as `tfface.models.coefficients` reads them; the landmarks are those
-of the full mesh whatever level is rendered, straight from the coefficients. Of the mesh only the face itself (the
+Coefficients to vertices, albedo, light and camera as `tfface.models.layers.coefficients` reads them; the landmarks are
+those of the full mesh whatever level is rendered, straight from the coefficients. Of the mesh only the face itself (the
 regions of `tfface.face.open_model`, without ears and neck) is compared with pictures: hair and clothes hide the rest.
 """
 
@@ -19,7 +19,7 @@ from tfface.face.morphable import MorphableModel
 from tfface.face.open_model import OpenFace, load_open_face
 from tfface.geometry.harmonics import A0, AMBIENT
 from tfface.geometry.pinhole import projected
-from tfface.models import coefficients
+from tfface.models.layers import coefficients
 from tfface.render.camera import View, pinhole
 from tfface.render.face_renderer import FaceRenderer, Rendering
 from tfface.render.shade import vertex_normals

@@ -75,7 +75,7 @@ class WeakLosses:
         self._map_mask = normalised_mask(topology.weight_mask(weights))
         self._network = identity_network
         if "identity" in self.names and identity_network is None:
-            from tfface.models.dlib_face import load_identity_network
+            from tfface.models.networks.dlib_face import load_identity_network
 
             self._network = load_identity_network()
 

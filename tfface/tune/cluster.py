@@ -42,8 +42,8 @@ def main(argv: list[str] | None = None) -> int:
     split = arguments.index("--") if "--" in arguments else len(arguments)
     options = tyro.cli(Options, args=arguments[:split], prog="python tune/train_on_cluster.py", description=__doc__)
     from tfface import train
-    from tfface.data.ray_cluster import cluster
     from tfface.errors import UserError
+    from tfface.parallel.ray_cluster import cluster
 
     given = arguments[split + 1 :]
     if not train.parse(given).run.out:

@@ -12,9 +12,9 @@ from rich.console import Console
 from tfface import config as configuration
 from tfface.cli import counted
 from tfface.config import Config
-from tfface.data.ray_cluster import cluster
 from tfface.errors import UserError
 from tfface.io.reading import reading
+from tfface.parallel.ray_cluster import cluster
 from tfface.training import columns
 
 SMALL: dict[str, Any] = {
@@ -95,8 +95,7 @@ class Sweep:
             self.storage.write(yaml.safe_dump(asked, sort_keys=False), SWEEP_FILE)
         self.storage.check_room()
         if (faces := self._faces()) and self.storage.local:
-            from tfface.data.ray_shards import make_with_ray
-            from tfface.data.shards import ShardSet
+            from tfface.data.synthetic.shard_set import ShardSet, make_with_ray
 
             folder = Path(faces["folder"])
             shards = ShardSet.of(folder, FACES["pairs"], 16, FACES["seed"], bank_size=FACES["textures"])

@@ -67,7 +67,7 @@ def ensure_faces(faces: Mapping[str, Any]) -> Path:
     """
     from filelock import FileLock
 
-    from tfface.data.shards import ShardSet
+    from tfface.data.synthetic.shard_set import ShardSet
     from tfface.io.files import cache_folder
 
     name = "sweep-faces-{pairs}-{seed}-{textures}".format(**faces)

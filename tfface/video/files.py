@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tfface.errors import UserError
 from tfface.face.head_mesh import head_mesh
 from tfface.face.open_model import load_open_face
-from tfface.io.files import MARK, atomic_path
+from tfface.io.files import MARK, write_text
 from tfface.io.model import Animation, Model, write_glb
 from tfface.video.person import Performer, positions_mm
 from tfface.viz.head_model import head_model, iris_colour
@@ -122,8 +122,7 @@ def save_performer(
 ) -> list[Path]:
     """Writes BASE.csv, .glb and, last, .json; the paths."""
     paths = [base.with_name(f"{base.name}.csv")]
-    with atomic_path(paths[0]) as beside:
-        beside.write_text(csv_text(performer, video["fps"]), encoding="utf-8")
+    write_text(paths[0], csv_text(performer, video["fps"]))
     if glb:
         model = animated_model(performer, video["width"], video["height"], base.name, kind, level)
         paths += write_glb(base.with_name(f"{base.name}.glb"), model)
@@ -139,6 +138,5 @@ def save_performer(
         "glb": "metres; the root moves with the head, depth from the first frame's, before a lens of 53 degrees",
     }
     paths.append(base.with_name(f"{base.name}.json"))
-    with atomic_path(paths[-1]) as beside:
-        beside.write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    write_text(paths[-1], json.dumps(summary, indent=1) + "\n")
     return paths

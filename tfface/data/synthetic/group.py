@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.data.synthetic.background import sample_background
-from tfface.data.synthetic.camera_effects import photograph
+from tfface.data.synthetic.picture.background import sample_background
+from tfface.data.synthetic.picture.camera_effects import photograph
 from tfface.data.synthetic.sample import sample_camera, stream
 from tfface.data.synthetic.scene import FaceGenerator
 from tfface.errors import UserError

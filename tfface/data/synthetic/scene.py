@@ -8,16 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.data.synthetic import glasses as glasses_module
-from tfface.data.synthetic.albedo import SkinChart
-from tfface.data.synthetic.background import sample_background
-from tfface.data.synthetic.bank import AlbedoBank
-from tfface.data.synthetic.camera_effects import photograph
 from tfface.data.synthetic.colour import HAEMOGLOBIN, MELANIN, random_colour
-from tfface.data.synthetic.hair import HairSheet, HairStyle, sample_hat, sample_style, scalp_field
-from tfface.data.synthetic.lashes import LashRoots
-from tfface.data.synthetic.light import Light, sample_light
-from tfface.data.synthetic.mesh import (
+from tfface.data.synthetic.head import glasses as glasses_module
+from tfface.data.synthetic.head.albedo import SkinChart
+from tfface.data.synthetic.head.bank import AlbedoBank
+from tfface.data.synthetic.head.hair import HairSheet, HairStyle, sample_hat, sample_style, scalp_field
+from tfface.data.synthetic.head.lashes import LashRoots
+from tfface.data.synthetic.head.mesh import (
     CLOTH,
     EYE,
     FRAME,
@@ -35,8 +32,14 @@ from tfface.data.synthetic.mesh import (
     Piece,
     SceneMesh,
 )
-from tfface.data.synthetic.mouth import MouthParts
-from tfface.data.synthetic.occluders import cover
+from tfface.data.synthetic.head.mouth import MouthParts
+from tfface.data.synthetic.head.wraps import hanging_beard, scarf
+from tfface.data.synthetic.head.wrinkles import Relief, WrinkleMaker, relief_slopes
+from tfface.data.synthetic.picture.background import sample_background
+from tfface.data.synthetic.picture.camera_effects import photograph
+from tfface.data.synthetic.picture.light import Light, sample_light
+from tfface.data.synthetic.picture.occluders import cover
+from tfface.data.synthetic.picture.shade import fill_cut, shade_pixels, shadow_map, strand_noise
 from tfface.data.synthetic.sample import (
     SyntheticSettings,
     narrower_jaw,
@@ -45,9 +48,6 @@ from tfface.data.synthetic.sample import (
     sample_traits,
     stream,
 )
-from tfface.data.synthetic.shade import fill_cut, shade_pixels, shadow_map, strand_noise
-from tfface.data.synthetic.wraps import hanging_beard, scarf
-from tfface.data.synthetic.wrinkles import Relief, WrinkleMaker, relief_slopes
 from tfface.face.expressions import gaze_degrees, sample_expression, shutting_weights
 from tfface.face.open_model import OpenFace, load_open_face
 from tfface.face.parts import load_parts

@@ -22,7 +22,7 @@ from tfface.face.build.scanned import PooledModel, pooled_model
 from tfface.face.build.targets import read_targets
 from tfface.face.open_model import OpenFace, save_asset
 from tfface.face.traits import fit_traits
-from tfface.io.files import atomic_path
+from tfface.io.files import write_text
 
 NAME = "tfface-open-face 1"
 POOLED_NAME = "tfface-open-face 2"
@@ -195,8 +195,7 @@ def _write_pooled(pooled: PooledModel, parts: dict[str, NDArray[Any]], out: Path
     write_traits(pooled.traits, out, POOLED_NAME, command, sources)
     card = {"name": f"{POOLED_NAME}, parts", "command": command, "licence": LICENCE_OF_POOLED, "sources": sources}
     save_asset(out, "open_face_parts", parts, {**card, "face_model": checksum})
-    with atomic_path(out / LICENCE_OF_SCANS) as beside:
-        beside.write_text(licence, encoding="utf-8")
+    write_text(out / LICENCE_OF_SCANS, licence)
 
 
 def write_traits(

@@ -1,0 +1,210 @@
+"""Shards of photographs as TFRecord files: what one record holds, and how they are read for training.
+
+A record is one face, cropped as Deep3D does (`tfface.geometry.pos`) to S x S pixels.
+
+| feature | type |
+| --- | --- |
+| `name` | the photograph's file name |
+| `image` | JPEG, S x S |
+| `landmarks68` | float32 [136], u and v in pixels of the crop |
+| `skin_mask` | PNG, grey: 255 times the probability of skin by colour (`tfface.data.sources.skin`) |
+| `mesh_mask`, `hull_mask` | PNG, grey: 255 times coverage (`tfface.data.sources.face_masks`) |
+| `matrix` | float32 [6]: positions in the photograph to positions in the crop, row by row |
+| `source` | JSON text: the photograph's `width`, `height`, and `zoom`, `tx`, `ty`, `size`, exactly as cropped |
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tfface.data.shards.folder import DATASET_FILE, REMAKE, SHARD, card_number, read_dataset_card
+from tfface.data.shards.pictures import decode_image, decode_png, encode_jpeg, encode_png
+from tfface.errors import UserError
+from tfface.geometry.pos import Deep3DCrop
+from tfface.io.examples import Place, Value, decode_example, encode_example, read_place, record_places, write_records
+from tfface.io.reading import reading
+from tfface.parallel.ahead import in_threads
+
+MASKS = ("skin_mask", "mesh_mask", "hull_mask")
+PARTS = ("train", "validation", "test")
+SHARES = (0.70, 0.15, 0.15)
+_BUCKETS = 10_000
+
+
+@dataclass(frozen=True, eq=False)
+class PhotoRecord:
+    """One face: crop `[S,S,3]` uint8 RGB, landmarks `[68,2]` in its pixels, masks `[S,S]` uint8, how it was cropped."""
+
+    name: str
+    image: NDArray[np.uint8]
+    landmarks68: NDArray[np.float32]
+    skin_mask: NDArray[np.uint8]
+    mesh_mask: NDArray[np.uint8]
+    hull_mask: NDArray[np.uint8]
+    crop: Deep3DCrop
+
+
+def cut_crop(image: NDArray[np.uint8], crop: Deep3DCrop) -> NDArray[np.uint8]:
+    """The crop `[S,S,3]`: the photograph resized bicubically, black beyond its border, as upstream.
+
+    Only the part that the crop sees is resized; the pixels are the same.
+    """
+    from PIL import Image
+
+    (width, height), (left, top), size = crop.resized, crop.corner, crop.size
+    first = max(left, 0), max(top, 0)
+    last = min(left + size, width), min(top + size, height)
+    result = np.zeros((size, size, 3), np.uint8)
+    if first[0] >= last[0] or first[1] >= last[1]:
+        raise UserError("The crop lies wholly outside the photograph: the landmarks are wrong.")
+    scale = np.array([crop.width / width, crop.height / height] * 2)
+    box = tuple(np.array([*first, *last]) * scale)
+    shape = last[0] - first[0], last[1] - first[1]
+    part = Image.fromarray(image).resize(shape, Image.Resampling.BICUBIC, box=box)
+    result[first[1] - top : last[1] - top, first[0] - left : last[0] - left] = np.asarray(part)
+    return result
+
+
+def write_photo_shard(path: Path, records: Sequence[PhotoRecord]) -> None:
+    """Write one shard, whole or not at all."""
+    write_records(path, map(_example, records))
+
+
+def _example(record: PhotoRecord) -> bytes:
+    features: dict[str, Value] = {
+        "name": os.fsencode(record.name),
+        "image": encode_jpeg(record.image),
+        "source": json.dumps(asdict(record.crop), sort_keys=True).encode(),
+        **{mask: encode_png(getattr(record, mask)) for mask in MASKS},
+        "landmarks68": record.landmarks68,
+        "matrix": np.asarray(record.crop.matrix, np.float32),
+    }
+    return encode_example(features)
+
+
+def find_photo_shards(folder: Path) -> list[Path]:
+    """The shards of a folder in their order.
+
+    Raises:
+        UserError: when there are none.
+    """
+    shards = sorted(Path(folder).glob("photos-*.tfrecord"))
+    if not shards or not (Path(folder) / DATASET_FILE).is_file():
+        raise UserError(f"{folder} holds no prepared photographs: run `tfface prepare PHOTOS --out {folder}`.")
+    return shards
+
+
+def photo_dataset(folder: Path, part: str = "all", shares: tuple[float, float, float] = SHARES) -> Any:
+    """The faces of a folder as a `tf.data.Dataset` of single examples.
+
+    Each is a dictionary: `image` `[S,S,3]` float32 RGB in [0,1], `landmarks68` `[68,2]`, `skin_mask`, `mesh_mask`,
+    `hull_mask` `[S,S]` float32 in [0,1], `matrix` `[2,3]` photograph to crop, `name` and `source` strings.
+
+    Args:
+        folder: of `tfface prepare`.
+        part: "train", "validation", "test", or "all". A photograph's name decides, so it stays where it is.
+        shares: of the three parts (Fan's are 70, 15 and 15 %).
+
+    Raises:
+        UserError: no shards, or another part.
+    """
+    import tensorflow as tf
+
+    if part not in (*PARTS, "all"):
+        raise UserError(f"There is no part {part!r} of the photographs: choose from {', '.join(PARTS)}, all.")
+    shards = find_photo_shards(folder)
+    size = int(card_number(Path(folder), read_dataset_card(Path(folder)), "size"))
+    dataset = tf.data.TFRecordDataset([str(path) for path in shards])
+    if part != "all":
+        low, high = part_range(part, shares)
+        dataset = dataset.filter(lambda raw: _belongs(raw, low, high))
+    return dataset.map(lambda raw: parse_photo(raw, size), num_parallel_calls=tf.data.AUTOTUNE)
+
+
+def photo_places(folder: Path, part: str, shares: tuple[float, float, float] = SHARES) -> list[Place]:
+    """Where the faces of a part of a folder lie, in its order; `read_photo` reads one.
+
+    Args:
+        folder, part, shares: as of `photo_dataset`.
+
+    Raises:
+        UserError: no shards, or one is damaged.
+    """
+    import tensorflow as tf
+
+    places: list[Place] = []
+    for path in find_photo_shards(folder):
+        with reading(path, SHARD, REMAKE):
+            places += record_places(path)
+    low, high = part_range(part, shares)
+    names = [features["name"] for features in in_threads(_features, places)]
+    buckets = tf.strings.to_hash_bucket_fast(tf.constant(names, tf.string, [len(names)]), _BUCKETS).numpy()
+    return [place for place, bucket in zip(places, buckets, strict=True) if low <= bucket < high]
+
+
+def read_photo(place: Place, mask: str = "") -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """A face: picture and mask together `[S,S,4]` uint8, and landmarks `[68,2]` in its pixels.
+
+    Args:
+        place: of its record.
+        mask: one of `MASKS`; without one, all counts.
+
+    Raises:
+        UserError: the record is damaged.
+    """
+    features = _features(place)
+    with reading(place.path, SHARD, REMAKE):
+        image, landmarks = decode_image(features["image"]), features["landmarks68"].reshape(68, 2)
+        counted = decode_png(features[mask]) if mask else np.full(image.shape[:2], 255, np.uint8)
+        return np.dstack([image, counted]), landmarks
+
+
+def _features(place: Place) -> dict[str, Any]:
+    with reading(place.path, SHARD, REMAKE):
+        return dict(decode_example(read_place(place)))
+
+
+def part_range(part: str, shares: tuple[float, float, float] = SHARES) -> tuple[int, int]:
+    """The buckets from (first) to (beyond the last) of a part."""
+    ends = np.round(np.cumsum([0.0, *shares]) / sum(shares) * _BUCKETS).astype(int)
+    index = PARTS.index(part)
+    return int(ends[index]), int(ends[index + 1])
+
+
+def _belongs(raw: Any, low: int, high: int) -> Any:
+    import tensorflow as tf
+
+    name = tf.io.parse_single_example(raw, {"name": tf.io.FixedLenFeature([], tf.string)})["name"]
+    bucket = tf.strings.to_hash_bucket_fast(name, _BUCKETS)
+    return tf.logical_and(bucket >= low, bucket < high)
+
+
+def parse_photo(raw: Any, size: int) -> dict[str, Any]:
+    """A serialised record as the tensors of `photo_dataset`."""
+    import tensorflow as tf
+
+    texts = {key: tf.io.FixedLenFeature([], tf.string) for key in ("name", "image", "source", *MASKS)}
+    numbers = {
+        "landmarks68": tf.io.FixedLenFeature([68, 2], tf.float32),
+        "matrix": tf.io.FixedLenFeature([2, 3], tf.float32),
+    }
+    example = tf.io.parse_single_example(raw, {**texts, **numbers})
+    image = tf.io.decode_jpeg(example["image"], channels=3, dct_method="INTEGER_ACCURATE")
+    example["image"] = tf.ensure_shape(tf.cast(image, tf.float32) / 255.0, [size, size, 3])
+    for mask in MASKS:
+        grey = tf.cast(tf.io.decode_png(example[mask], channels=1), tf.float32)[..., 0]
+        example[mask] = tf.ensure_shape(grey / 255.0, [size, size])
+    return dict(example)
+
+
+def crop_of_source(source: str | bytes) -> Deep3DCrop:
+    """How a face was cropped, from its record's `source`: `.inverse` brings its pixels back to the photograph's."""
+    return Deep3DCrop(**json.loads(source))

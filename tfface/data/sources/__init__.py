@@ -1,0 +1,1 @@
+"""Pictures from elsewhere: other people's data sets, and photographs."""

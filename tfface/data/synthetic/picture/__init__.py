@@ -1,0 +1,1 @@
+"""How a synthetic person is photographed: light, surroundings, what is in the way, the camera."""
