@@ -25,7 +25,8 @@ from tfface.video.files import save_performer
 from tfface.video.person import Performer
 
 READS = Path(__file__).with_name("blender_reads.py")
-PIECES = {"skin", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "gums", "tongue", "mouth"}
+KIND = "full"
+PIECES = {"skin", "shoulders", "eye_left", "eye_right", "teeth_upper", "teeth_lower", "gums", "tongue", "mouth"}
 TURNS = (0.0, 15.0, 30.0)
 FPS = 2.0
 """So that Blender's frames 0, 12 and 24, of 24 a second, are ours."""
@@ -47,13 +48,13 @@ def _command() -> list[str]:
 def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Each file by its name, as Blender has it."""
     command, folder = _command(), tmp_path_factory.mktemp("blender")
-    options = FileOptions(mesh="head", level=0, formats=("glb", "obj", "ply"), texture_size=256)
+    options = FileOptions(mesh=KIND, level=0, formats=("glb", "obj", "ply"), texture_size=256)
     photographed(20.0, smile=0.8).save(folder, "her", files=options)
     performer = Performer(None, smooth=0.0)
     for frame, yaw in enumerate(TURNS):
         performer.add(photographed(yaw, 0.3 * frame), frame, frame / FPS)
     video = {"name": "moving", "fps": FPS, "width": 400, "height": 400, "frames": len(TURNS), "broken": []}
-    save_performer(performer, folder / "moving", video, "head", 0, True)
+    save_performer(performer, folder / "moving", video, KIND, 0, True)
     files = [str(folder / name) for name in ("her.glb", "her.obj", "her.ply", "moving.glb")]
     done = subprocess.run([*command, *files], capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -63,10 +64,10 @@ def found(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def _expected(smiling: bool) -> np.ndarray:
-    """The corners `[2,3]` of the head's box in metres with z up: x stays, the face's z looks along -y."""
+    """The corners `[2,3]` of the model's box in metres with z up: x stays, the face's z looks along -y."""
     identity, expression = photographed(20.0, smile=0.8).shape
     shown = expression if smiling else np.zeros_like(expression)
-    points = (head_mesh("head", 0).vertices(identity, shown) - load_open_face().centre)[:, [0, 2, 1]] * [1, -1, 1]
+    points = (head_mesh(KIND, 0).vertices(identity, shown) - load_open_face().centre)[:, [0, 2, 1]] * [1, -1, 1]
     return np.array([points.min(0), points.max(0)]) * MM
 
 
@@ -75,7 +76,7 @@ def test_a_glb_has_its_parts_in_metres_upright_and_facing_the_front_view(found: 
     assert set(meshes) == PIECES and {each["parent"] for each in meshes.values()} == {"her"}
     box = [np.min([each["low"] for each in meshes.values()], 0), np.max([each["high"] for each in meshes.values()], 0)]
     np.testing.assert_allclose(box, _expected(smiling=False), atol=2e-5)
-    assert 0.2 < box[1][2] - box[0][2] < 0.4  # a head's height
+    assert 0.35 < box[1][2] - box[0][2] < 0.5  # from the crown to the chest
     skin = meshes["skin"]
     assert abs(skin["foremost"][0]) < 0.01 and skin["foremost_normal"][1] < -0.5  # the nose, its outside outside
     for side, sign in (("left", 1), ("right", -1)):  # the person's left is the picture's right
@@ -93,8 +94,8 @@ def test_its_surfaces_have_their_pictures(found: dict[str, Any]) -> None:
 
 
 def test_its_52_keys_move_what_ours_move(found: dict[str, Any]) -> None:
-    names, targets = load_open_face().expression_names, head_mesh("head", 0).morph_targets()
-    pieces = {piece.name: piece for piece in head_mesh("head", 0).pieces}
+    names, targets = load_open_face().expression_names, head_mesh(KIND, 0).morph_targets()
+    pieces = {piece.name: piece for piece in head_mesh(KIND, 0).pieces}
     expression = dict(zip(names, photographed(20.0, smile=0.8).shape[1].tolist(), strict=True))
     for piece, mesh in found["her.glb"]["meshes"].items():
         assert tuple(mesh["keys"]) == names, piece
@@ -113,7 +114,7 @@ def test_obj_and_ply_are_the_same_head(found: dict[str, Any]) -> None:
         box = [np.min([each["low"] for each in meshes], 0), np.max([each["high"] for each in meshes], 0)]
         np.testing.assert_allclose(box, _expected(smiling=True), atol=2e-5)
     (joined,) = found["her.ply"]["meshes"].values()
-    assert joined["colours"] == 1 and joined["vertices"] == head_mesh("head", 0).num_vertices
+    assert joined["colours"] == 1 and joined["vertices"] == head_mesh(KIND, 0).num_vertices
 
 
 def test_an_animation_turns_the_head_and_moves_its_keys(found: dict[str, Any]) -> None:

@@ -28,8 +28,9 @@ from tfface.viz.texture import sample_photo
 
 FloatArray = NDArray[np.floating]
 EYE_PIXELS, TEETH_PIXELS, SHOULDERS_PIXELS = 256, 256, 256
-FADE = 0.4
-"""Of the chart's half side: so far from the neck's border its colours reach into the shoulders."""
+SOFT_DEG, SOFT_REACH, REACH = 25.0, 0.12, 0.45
+"""The colours round the neck's border are blurred by so many degrees over the first of these parts of the shoulders'
+chart (of its half side), and become one over the second."""
 IRIS_DEG, PUPIL_DEG = 23.0, 8.5
 """Half angles of iris and pupil, seen from the eyeball's middle."""
 MIN_IRIS_PIXELS, MIN_IRIS_POINTS = 3.0, 12
@@ -160,15 +161,22 @@ def _materials(skin: SkinTexture | None, iris: tuple[float, float, float]) -> di
 
 def shoulders_texture(skin: NDArray[np.uint8], size: int = SHOULDERS_PIXELS) -> NDArray[np.uint8]:
     """`[size,size,3]` the shoulders' chart: at the neck the colours that the skin's texture `[T,T,3]` has along its
-    border, and one even colour, their mean, farther away."""
+    border, softer farther away, and then one even colour, their mean."""
+    from scipy.ndimage import gaussian_filter1d
+
     row, column = (np.arange(size) / (size - 1) - 0.5)[:, None], (np.arange(size) / (size - 1) - 0.5)[None]
-    turn, radius = np.arctan2(column, row), 2 * np.hypot(row, column)
-    places = on_square(turn.ravel(), np.ones(turn.size)).reshape(size, size, 2) * (len(skin) - 1) + 0.5
-    at_neck = sample_photo(skin, places)
-    share = np.clip((radius - HOLE) / FADE, 0, 1)[..., None]
-    border = np.concatenate([skin[0], skin[-1], skin[:, 0], skin[:, -1]]).mean(0) / 255
-    mixed = at_neck + (border - at_neck) * share * share * (3 - 2 * share)
-    return np.asarray(np.clip(mixed, 0, 1) * 255 + 0.5, np.uint8)
+    away = 2 * np.hypot(row, column)[..., None] - HOLE
+    turns = np.radians(np.arange(360))
+    border = sample_photo(skin, on_square(turns, np.ones(360))[None] * (len(skin) - 1) + 0.5)[0]
+    at = np.round(np.degrees(np.arctan2(column, row))).astype(int) % 360
+    colour = border[at]
+    for softer, reach in (
+        (gaussian_filter1d(border, SOFT_DEG, axis=0, mode="wrap")[at], SOFT_REACH),
+        (border.mean(0), REACH),
+    ):
+        share = np.clip(away / reach, 0, 1)
+        colour = colour + (softer - colour) * share * share * (3 - 2 * share)
+    return np.asarray(np.clip(colour, 0, 1) * 255 + 0.5, np.uint8)
 
 
 def eye_texture(
