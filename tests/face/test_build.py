@@ -46,6 +46,17 @@ def test_with_scanned_people_the_builder_makes_what_ships(repository: Path, tmp_
 
 
 @pytest.mark.slow
+def test_the_shoulders_are_what_ships(repository: Path, tmp_path: Path) -> None:
+    for end in (".npz", ".json"):
+        shutil.copy(ASSETS / f"open_face{end}", tmp_path)
+    build(repository, tmp_path, "--shoulders")
+    ours, theirs = (load_asset("open_face_shoulders", folder)[0] for folder in (tmp_path, ASSETS))
+    assert set(ours) == set(theirs)
+    for name in ours:
+        np.testing.assert_allclose(ours[name].astype(float), theirs[name].astype(float), atol=0.02, err_msg=name)
+
+
+@pytest.mark.slow
 def test_without_scanned_people_it_is_the_same_mesh_in_other_proportions(repository: Path, tmp_path: Path) -> None:
     build(repository, tmp_path)
     ours, theirs = (load_asset("open_face", folder)[0] for folder in (tmp_path, ASSETS))

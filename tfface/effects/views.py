@@ -15,7 +15,7 @@ from tfface.viz.head_model import head_model, iris_colour
 from tfface.viz.model_view import turned_model
 from tfface.viz.skin import SkinTexture
 
-SPAN_MM = {"face": 270.0, "head": 290.0, "full": 310.0}
+SPAN_MM = {"face": 270.0, "head": 290.0, "full": 560.0}
 """What a picture shows, so that a head fits that turns about its centre."""
 
 

@@ -9,7 +9,7 @@ Cuts are functions of the average face (mm from its chin), positive where the me
 
     face    a plane over the crown and behind the ears, and one under the jaw
     head    skull and ears, a plane through the neck
-    full    all that the model has: down to where the neck widens into the shoulders, which it has not
+    full    head and shoulders (`tfface.face.shoulders`), a plane through the chest and one through each arm
 """
 
 from __future__ import annotations
@@ -28,15 +28,18 @@ from tfface.face.head_uv import head_uv
 from tfface.face.open_model import OpenFace, load_open_face
 from tfface.face.parts import MATERIALS as PART_MATERIALS
 from tfface.face.parts import PART_NAMES, FaceParts, load_parts
+from tfface.face.shoulders import Shoulders, bust, load_shoulders
 from tfface.geometry.cut import Cut, cut, only_largest_removed
 from tfface.geometry.subdivide import catmull_clark, triangulate
 from tfface.io.formats import MESHES
 from tfface.io.kept import kept
 
 FloatArray = NDArray[np.floating]
-SKIN = "skin"
-BLEND_MM = 30.0
-"""Cuts meet in corners as round as this."""
+SKIN, SHOULDERS = "skin", "shoulders"
+BLEND_MM, ARM_BLEND_MM = 30.0, 70.0
+"""Cuts meet in corners as round as this; those through chest and arms."""
+CHEST_MM, ARMS_MM = 165.0, 185.0
+"""So far below the chin the chest is cut, and so far from the middle the arms."""
 FLAT_MM = 30.0
 """So far from the neck's border the skin follows it into its plane."""
 PARTS_LEVEL = 1
@@ -48,12 +51,13 @@ class Piece:
     """A named part of the mesh.
 
     Attributes:
-        name: `skin`, `eye_left`, `teeth_upper` and so on.
-        material: `skin`, `eye`, `tooth`, `gum`, `tongue`, `flesh`.
+        name: `skin`, `shoulders`, `eye_left`, `teeth_upper` and so on.
+        material: `skin`, `shoulders`, `eye`, `tooth`, `gum`, `tongue`, `flesh`.
         first, count: its vertices among those of `HeadMesh.vertices`.
         quads: `[Q,4]` int32 into its own vertices; -1 ends a triangle.
-        uv: `[count,2]` float32, origin top-left: the skin's in `tfface.face.head_uv`, of the eyes a disc round the
-            pupil, of teeth a row of 14 as wide as each other; None of parts in one colour.
+        uv: `[count,2]` float32, origin top-left: the skin's in `tfface.face.head_uv`, of the shoulders a disc round the
+            neck, of the eyes one round the pupil, of teeth a row of 14 as wide as each other; None of parts in one
+            colour.
     """
 
     name: str
@@ -79,17 +83,26 @@ class HeadMesh:
 
     Attributes:
         kind: `face`, `head` or `full`; level: of subdivision.
-        pieces: skin first.
-        neck: vertices of the skin on the neck's border, which lie in one plane.
+        pieces: skin first, then shoulders where there are any.
+        neck: vertices on the border below (the neck's, the chest's), which lie in one plane.
+        seam: `[S,2]` vertices of the skin and the shoulders' at the same places.
     """
 
-    def __init__(self, face: OpenFace, parts: FaceParts, kind: str, level: int) -> None:
-        self.kind, self.level, self._face, self._parts = kind, level, face, parts
-        tables = kept(f"skin_{kind}{level}", face.checksum, lambda: _cut_skin(face, kind, level))
-        quads, uv, self.neck, self._normal = tables[:4]
-        self._skin = sp.csr_matrix(tables[4:7], shape=(len(uv), len(face.mean)))
-        self._flatten = sp.csr_matrix(tables[7:], shape=(len(uv), len(self.neck)))
-        pieces = [Piece(SKIN, SKIN, 0, len(uv), quads, uv)]
+    def __init__(
+        self, face: OpenFace, parts: FaceParts, kind: str, level: int, shoulders: Shoulders | None = None
+    ) -> None:
+        self.kind, self.level, self._face, self._parts, self._shoulders = kind, level, face, parts, shoulders
+        of = face.checksum if shoulders is None else shoulders.checksum
+        tables = kept(f"skin_{kind}{level}", of, lambda: _cut_skin(face, kind, level, shoulders))
+        quads, uv, self.neck, self._normal, self.seam, (above,) = tables[:6]
+        size = len(face.mean) + (0 if shoulders is None else len(shoulders.mean))
+        self._skin = sp.csr_matrix(tables[6:9], shape=(len(uv), size))
+        self._flatten = sp.csr_matrix(tables[9:], shape=(len(uv), len(self.neck)))
+        below = (quads >= above).any(1)
+        pieces = [Piece(SKIN, SKIN, 0, int(above), quads[~below], uv[:above])]
+        if shoulders is not None:
+            own = np.where(quads[below] >= 0, quads[below] - above, -1)
+            pieces.append(Piece(SHOULDERS, SHOULDERS, int(above), int(len(uv) - above), own, uv[above:]))
         self._part_rows: list[sp.csr_matrix] = []
         for name, material, quads, matrix in _pieces_of_parts(parts, min(level, PARTS_LEVEL)):
             first = pieces[-1].first + pieces[-1].count
@@ -110,14 +123,17 @@ class HeadMesh:
             identity: up to 150 coefficients in standard deviations.
             expression: up to 52 ARKit weights.
         """
-        return self._joined(self._face.cage(identity, expression), self._of_parts(identity, expression))
+        cage = self._face.cage(identity, expression)
+        if self._shoulders is not None:
+            cage = np.concatenate([cage, self._shoulders.vertices(identity, expression)])
+        return self._joined(cage, self._of_parts(identity, expression))
 
     def eyes(self, identity: FloatArray, expression: FloatArray) -> list[NDArray[np.float32]]:
         """The vertices `[V,3]` of the eyes' pieces alone, in their order, as `vertices` has them."""
         parts = self._of_parts(identity, expression).astype(np.float64)
         return [
             np.asarray(matrix @ parts, np.float32)
-            for piece, matrix in zip(self.pieces[1:], self._part_rows, strict=True)
+            for piece, matrix in zip(self.pieces[-len(self._part_rows) :], self._part_rows, strict=True)
             if piece.material == "eye"
         ]
 
@@ -129,8 +145,10 @@ class HeadMesh:
 
     def morph_targets(self) -> dict[str, NDArray[np.float32]]:
         """What each expression adds at weight 1: `[N,3]` mm by ARKit name, the same for every person."""
-        names, bases = self._face.expression_names, (self._face.exp_basis, self._parts.exp_basis)
-        return {name: self._joined(*both) for name, *both in zip(names, *bases, strict=True)}
+        names, skin = self._face.expression_names, self._face.exp_basis
+        if self._shoulders is not None:
+            skin = np.concatenate([skin, self._shoulders.exp_basis], axis=1)
+        return {name: self._joined(*both) for name, *both in zip(names, skin, self._parts.exp_basis, strict=True)}
 
     def _joined(self, cage: FloatArray, parts: FloatArray) -> NDArray[np.float32]:
         skin = self._skin @ np.asarray(cage, np.float64)
@@ -140,19 +158,47 @@ class HeadMesh:
         return np.concatenate(rows).astype(np.float32)
 
 
-def _cut_skin(face: OpenFace, kind: str, level: int) -> tuple[NDArray[Any], ...]:
-    """The skin's quads and uv, the vertices on the neck's border, its plane's normal, and two matrices' arrays: of the
-    skin's vertices, and of `_flattening`."""
-    surface = face.head(level)
-    mean = surface.vertices(face.mean)
-    skin = surface.quads[surface.quad_part < 2]
+def _cut_skin(face: OpenFace, kind: str, level: int, shoulders: Shoulders | None) -> tuple[NDArray[Any], ...]:
+    """The quads and uv of the skin and, after it, the shoulders; the vertices on the border below and its plane's
+    normal; the seam, and how many vertices are the skin's; two matrices' arrays: of the vertices, and of
+    `_flattening`."""
+    uv: FloatArray
+    if shoulders is None:
+        surface, points = face.head(level), face.mean
+        matrix, quads, uv = surface.matrix, surface.quads[surface.quad_part < 2], head_uv(face)
+        seam, above = np.zeros((0, 2), np.int64), None
+    else:
+        points = np.concatenate([face.mean, shoulders.mean])
+        matrix, quads, uv, seam, above = _parted(face, shoulders, level)
+    mean = np.asarray(matrix @ points, np.float32)
     values, plane = _CUTS[kind](mean, face)
-    done = cut(skin, only_largest_removed(values, skin))
-    matrix = (done.matrix @ surface.matrix).tocsr()
+    done = cut(quads, values if shoulders else only_largest_removed(values, quads))
+    old = done.matrix[: done.matrix.shape[0] - len(done.border)].indices
+    seam = np.searchsorted(old, seam)
     neck, flatten = _flattening(done, mean, plane)
-    uv = np.asarray(done.matrix @ head_uv(face)[: len(mean)], np.float32)
-    matrices = [part for each in (matrix, flatten) for part in (each.data, each.indices, each.indptr)]
-    return done.quads, uv, neck, plane.normal, *matrices
+    new_uv = np.asarray(done.matrix @ uv[: len(mean)], np.float32)
+    matrices = ((done.matrix @ matrix).tocsr(), flatten)
+    arrays = [part for each in matrices for part in (each.data, each.indices, each.indptr)]
+    count = np.array([len(new_uv) if above is None else above])
+    return done.quads, new_uv, neck, plane.normal, seam, count, *arrays
+
+
+def _parted(
+    face: OpenFace, shoulders: Shoulders, level: int
+) -> tuple[sp.csr_matrix, NDArray[np.int32], NDArray[np.float64], NDArray[np.int64], int]:
+    """Head and shoulders as one surface, but with the vertices between them twice, since each has a place in two
+    charts: the matrix of all vertices, the skin's first; quads; uv; the seam; how many are the skin's."""
+    whole = bust(face, shoulders, level)
+    pieces = [whole.quads[~whole.of_shoulders & (whole.part < 2)], whole.quads[whole.of_shoulders]]
+    rows = [np.unique(quads[quads >= 0]) for quads in pieces]
+    quads, first = [], 0
+    for own, used in zip(pieces, rows, strict=True):
+        quads.append(np.where(own >= 0, np.searchsorted(used, own) + first, -1).astype(np.int32))
+        first += len(used)
+    uv = np.concatenate([whole.head_uv[rows[0]], whole.uv[rows[1]]])
+    shared = np.intersect1d(rows[0], rows[1])
+    seam = np.stack([np.searchsorted(rows[0], shared), np.searchsorted(rows[1], shared) + len(rows[0])], -1)
+    return whole.matrix[np.concatenate(rows)], np.concatenate(quads), uv, seam, len(rows[0])
 
 
 @lru_cache(maxsize=9)
@@ -165,7 +211,8 @@ def head_mesh(kind: str = "face", level: int = 2) -> HeadMesh:
     if kind not in MESHES:
         raise UserError(f"There is no mesh {kind!r}: choose {', '.join(MESHES)}.")
     face = load_open_face()
-    return HeadMesh(face, load_parts(face_model=face.checksum), kind, level)
+    shoulders = load_shoulders(face_model=face.checksum) if kind == "full" else None
+    return HeadMesh(face, load_parts(face_model=face.checksum), kind, level, shoulders)
 
 
 @dataclass(frozen=True)
@@ -200,8 +247,9 @@ def _cut_head(mean: FloatArray, face: OpenFace) -> tuple[NDArray[np.float64], _P
 
 
 def _cut_full(mean: FloatArray, face: OpenFace) -> tuple[NDArray[np.float64], _Plane]:
-    plane = _neck_plane(face, 16.0, 80.0, 0.0)
-    return plane(mean), plane
+    """A plane through the chest above the armpits, and one through each arm."""
+    chest = _neck_plane(face, CHEST_MM, 80.0, 0.0)
+    return _soft_minimum(chest(mean), ARMS_MM - np.abs(mean[:, 0]), ARM_BLEND_MM), chest
 
 
 _CUTS: dict[str, Callable[[FloatArray, OpenFace], tuple[NDArray[np.float64], _Plane]]] = {
@@ -211,10 +259,10 @@ _CUTS: dict[str, Callable[[FloatArray, OpenFace], tuple[NDArray[np.float64], _Pl
 }
 
 
-def _soft_minimum(first: FloatArray, second: FloatArray) -> NDArray[np.float64]:
-    """The smaller of both, rounded where they differ by less than `BLEND_MM`."""
-    overlap = np.maximum(1 - np.abs(first - second) / BLEND_MM, 0)
-    return np.asarray(np.minimum(first, second) - overlap**2 * BLEND_MM / 4, np.float64)
+def _soft_minimum(first: FloatArray, second: FloatArray, blend_mm: float = BLEND_MM) -> NDArray[np.float64]:
+    """The smaller of both, rounded where they differ by less than `blend_mm`."""
+    overlap = np.maximum(1 - np.abs(first - second) / blend_mm, 0)
+    return np.asarray(np.minimum(first, second) - overlap**2 * blend_mm / 4, np.float64)
 
 
 def _flattening(done: Cut, mean: FloatArray, plane: _Plane) -> tuple[NDArray[np.int64], sp.csr_matrix]:

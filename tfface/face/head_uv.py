@@ -8,6 +8,7 @@ quads, so that every level has the same colours at the same places.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -45,7 +46,7 @@ def _head_uv(face: OpenFace) -> NDArray[np.float32]:
     uv = _cage_uv(face, own[: len(face.mean)])
     for level in range(MAX_LEVEL):
         quads = face.head(level).quads
-        ends = np.take(uv, _undirected(quads), axis=0).mean(1)
+        ends = np.take(uv, undirected(quads), axis=0).mean(1)
         corners = np.where(quads[..., None] >= 0, uv[quads], np.nan)
         uv = np.concatenate([uv, ends, np.nanmean(corners, axis=1)])
         known = own[: len(uv)]
@@ -57,19 +58,19 @@ def _cage_uv(face: OpenFace, known: FloatArray) -> NDArray[np.float64]:
     """Places `[C,2]` of the cage's points, of which those of the crop are `known` `[C,2]`, the others NaN."""
     quads, points = face.head(0).quads, np.asarray(face.mean, np.float64)
     edges, uv = edges_of(quads), np.array(known)
-    neck = _border(edges)
+    neck = border_of(edges)
     middle = points[neck].mean(0)
-    uv[neck] = _on_square(np.arctan2(points[neck, 0] - middle[0], points[neck, 2] - middle[2]), np.ones(len(neck)))
+    uv[neck] = on_square(np.arctan2(points[neck, 0] - middle[0], points[neck, 2] - middle[2]), np.ones(len(neck)))
     free = np.isnan(uv[:, 0])
     outwards = np.abs(2 * uv - 1).max(1)
     angle = np.abs(np.arctan2(uv[:, 0] - 0.5, uv[:, 1] - 0.5))  # 0 below, pi above; the same on both sides
     on_line = free & (np.abs(points[:, 0]) < ON_LINE_MM)
     angle[on_line] = np.where(points[on_line, 2] > middle[2], 0.0, np.pi)  # the throat, crown and nape
     angle[on_line & (points[:, 1] > face.centre[1])] = np.pi
-    share = (_averaged(edges, outwards) - (1 - 2 * FRAME)) / (2 * FRAME)
+    share = (averaged(edges, outwards) - (1 - 2 * FRAME)) / (2 * FRAME)
     outwards = (1 - 2 * FRAME) + 2 * FRAME * np.clip(share, 0, 1) ** CROWN
-    angle = _averaged(edges, angle)
-    uv[free] = _on_square(np.copysign(angle, points[:, 0]), outwards)[free]
+    angle = averaged(edges, angle)
+    uv[free] = on_square(np.copysign(angle, points[:, 0]), outwards)[free]
     ring = np.setdiff1d(np.arange(len(quads)), face.crop_quads)
     unfolded = _unfolded(uv, quads[ring], np.flatnonzero(free))
     return np.where(free[:, None], (unfolded + [1, 0] + unfolded[face.head(0).mirror] * [-1, 1]) / 2, uv)
@@ -109,7 +110,7 @@ def _cross(one: FloatArray, other: FloatArray) -> FloatArray:
     return np.asarray(one[:, 0] * other[:, 1] - one[:, 1] * other[:, 0])
 
 
-def _averaged(edges: NDArray[np.int64], values: FloatArray) -> NDArray[np.float64]:
+def averaged(edges: NDArray[np.int64], values: FloatArray) -> NDArray[np.float64]:
     """The values `[V]` with each that is NaN made the mean of its neighbours'."""
     from scipy.sparse.linalg import spsolve
 
@@ -133,20 +134,35 @@ def crop_in_head(face: OpenFace) -> NDArray[np.int64]:
 
 
 def _crop_in_head(face: OpenFace) -> NDArray[np.int64]:
-    numbers, quads = face.face_cage, face.crop_quads
-    for level in range(MAX_LEVEL):
-        small, large = face.face(level).quads, face.head(level).quads
-        own, all_edges = _undirected(small), _undirected(large)
+    small, large = ([each(level).quads for level in range(MAX_LEVEL)] for each in (face.face, face.head))
+    return refined_numbers(small, large, face.face_cage, face.crop_quads)
+
+
+def refined_numbers(
+    smalls: Sequence[NDArray[np.integer]],
+    larges: Sequence[NDArray[np.integer]],
+    numbers: NDArray[np.integer],
+    quads: NDArray[np.integer],
+) -> NDArray[np.int64]:
+    """Which vertex of a larger mesh each of a smaller one that is part of it is after subdivision.
+
+    Args:
+        smalls, larges: the quads of both meshes before each step.
+        numbers: of the coarsest mesh's vertices in the larger one's; quads: of its quads.
+    """
+    numbers = np.asarray(numbers, np.int64)
+    for small, large in zip(smalls, larges, strict=True):
+        own, all_edges = undirected(small), undirected(large)
         size = int(all_edges.max()) + 1
         edge = np.searchsorted(all_edges @ [size, 1], np.sort(numbers[own], axis=1) @ [size, 1])
         count = (large >= 0).sum(1)
         first = np.cumsum(count) - count
         numbers = np.concatenate([numbers, size + edge, size + len(all_edges) + quads])
         quads = np.concatenate([np.arange(first[quad], first[quad] + count[quad]) for quad in quads])
-    return numbers
+    return np.asarray(numbers, np.int64)
 
 
-def _undirected(quads: NDArray[np.integer]) -> NDArray[np.int64]:
+def undirected(quads: NDArray[np.integer]) -> NDArray[np.int64]:
     """`[E,2]` edges in the order in which subdivision makes their points."""
     return np.unique(np.sort(edges_of(quads), axis=1), axis=0)
 
@@ -161,13 +177,13 @@ def to_face_chart(uv: FloatArray) -> NDArray[np.float64]:
     return (np.asarray(uv, np.float64) - FRAME) / (1 - 2 * FRAME)
 
 
-def _border(edges: NDArray[np.int64]) -> NDArray[np.int64]:
+def border_of(edges: NDArray[np.int64]) -> NDArray[np.int64]:
     """The vertices of edges that have a face on one side only."""
     size = int(edges.max()) + 1
     return np.unique(edges[~np.isin(edges @ [size, 1], edges[:, ::-1] @ [size, 1])])
 
 
-def _on_square(angle: FloatArray, outwards: FloatArray) -> NDArray[np.float64]:
+def on_square(angle: FloatArray, outwards: FloatArray) -> NDArray[np.float64]:
     """Places in the square: `angle` from below towards the right, `outwards` 0 in the middle and 1 on its border."""
     direction = np.stack([np.sin(angle), np.cos(angle)], -1)
     return np.asarray(0.5 + 0.5 * outwards[:, None] * direction / np.abs(direction).max(-1, keepdims=True))

@@ -20,7 +20,7 @@ class FileOptions:
     """The files of a face."""
 
     mesh: Literal["face", "head", "full"] = "face"
-    """face: to behind the ears; head: with skull and neck; full: down to where the shoulders would begin."""
+    """face: to behind the ears; head: with skull and neck; full: with neck and shoulders."""
     level: int = 2
     """How fine the mesh is: 0, 1 or 2 (about 4,000, 17,000 and 57,000 vertices)."""
     formats: tuple[Literal["obj", "glb", "ply", "png", "mat", "json"], ...] = ("obj", "glb", "png")

@@ -55,6 +55,7 @@ class NamedMesh:
         uv: `[V,2]` origin top-left, or None.
         targets: morph targets by name, offsets `[V,3]` mm at weight 1.
         pivot: the point in mm about which the mesh's node turns.
+        rim: vertices `[S]` where another mesh goes on, and the normals `[S,3]` of both together there; or None.
     """
 
     name: str
@@ -64,11 +65,19 @@ class NamedMesh:
     uv: NDArray[np.float32] | None = None
     targets: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
     pivot: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    rim: tuple[NDArray[np.int64], NDArray[np.float32]] | None = None
 
     @cached_property
     def triangles(self) -> NDArray[np.int32]:
         """`[F,3]`."""
         return triangulate(self.quads)
+
+    def normals(self, vertices: NDArray[np.floating]) -> NDArray[np.float32]:
+        """`[V,3]` with its vertices where they are given."""
+        found = vertex_normals(np.asarray(vertices, np.float32), self.triangles)
+        if self.rim is not None:
+            found[self.rim[0]] = self.rim[1]
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +144,7 @@ def write_obj(path: Path, model: Model) -> list[Path]:
     first, first_uv = 1, 1
     for mesh in model.meshes:
         vertices = mesh.vertices + sum(model.weights.get(name, 0) * move for name, move in mesh.targets.items())
-        normals = vertex_normals(np.asarray(vertices, np.float32), mesh.triangles)
+        normals = mesh.normals(vertices)
         lines += [f"o {mesh.name}\nusemtl {mesh.material.name}\n", rows_of_text("v %.4f %.4f %.4f\n", vertices)]
         lines.append(rows_of_text("vn %.4f %.4f %.4f\n", normals))
         if mesh.uv is not None:
@@ -263,7 +272,7 @@ class _Glb:
     def _mesh(self, mesh: NamedMesh, material: int, weights: Mapping[str, float]) -> dict[str, Any]:
         vertices = np.asarray(mesh.vertices, np.float32)
         placed = (vertices - np.array(mesh.pivot, np.float32)) * np.float32(MM_TO_M)
-        normals = unit_normals(vertex_normals(vertices, mesh.triangles))
+        normals = unit_normals(mesh.normals(vertices))
         attributes = {
             "POSITION": self.file.accessor(placed, "VEC3", bounds=True),
             "NORMAL": self.file.accessor(normals, "VEC3"),

@@ -23,7 +23,7 @@ from tfface.errors import UserError
 from tfface.io.files import MARK, refuse_foreign, written_by_us
 from tfface.io.reading import must_exist, reading
 
-PICTURES = ("overlay", "sheet", "depth", "colours", "stages", "texture", "eye", "tooth", "origin")
+PICTURES = ("overlay", "sheet", "depth", "colours", "stages", "texture", "shoulders", "eye", "tooth", "origin")
 DETAIL = ("_normal.png", "_albedo.png", "_displacement.png", "_displacement.npy")
 ENDS = (".json", ".obj", ".mtl", ".glb", ".ply", ".mat", *(f"_{name}.png" for name in PICTURES), *DETAIL)
 LONGEST_STEM = 200

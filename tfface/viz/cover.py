@@ -57,8 +57,8 @@ def skin_share(colours: FloatArray, seen: FloatArray, light: float = 1.0) -> NDA
     both = own * weight[..., None] + own[:, ::-1] * mirrored[..., None]
     both /= np.maximum(weight + mirrored, 1e-3)[..., None]
     sure = zones.core & known
-    if np.count_nonzero(sure) < 0.2 * np.count_nonzero(zones.core):  # under a mask
-        sure = above_brows() & known
+    if np.count_nonzero(sure) < 0.1 * np.count_nonzero(zones.core):  # under a mask, or in a profile
+        sure = max(above_brows() & known, zones.cheeks & known, key=np.count_nonzero)
     if np.count_nonzero(sure) < LEAST_TEXELS:
         return np.ones(np.shape(seen), np.float32)
     usual = np.median(both[sure], axis=0)
@@ -93,10 +93,11 @@ def above_brows() -> Mask:
 
 @dataclass(frozen=True, eq=False)
 class _Zones:
-    """Masks `[TEXELS,TEXELS]`: surely skin; brows, eyes, lips and nostrils; each brow and what lies above it; the chin;
-    where a beard may grow; the rim."""
+    """Masks `[TEXELS,TEXELS]`: surely skin; the cheeks before the ears; brows, eyes, lips and nostrils; each brow and
+    what lies above it; the chin; where a beard may grow; the rim."""
 
     core: Mask
+    cheeks: Mask
     features: Mask
     brows: tuple[tuple[Mask, Mask], ...]
     chin: Mask
@@ -109,6 +110,7 @@ def _zones() -> _Zones:
     points, hull = chart_landmarks(), chart_hull
     row, column = np.mgrid[0:TEXELS, 0:TEXELS]
     core = hull([39, 42, 31, 35, 27], 3) | hull([40, 41, 31, 48], 3) | hull([46, 47, 35, 54], 3)
+    cheeks = hull([36, 48, 3, 2], 1) | hull([45, 54, 13, 14], 1)
     brows = [hull(list(range(first, first + 5)), 9) for first in (17, 22)]
     others = [hull(list(range(*ends)), grown) for *ends, grown in ((36, 42, 7), (42, 48, 7), (48, 60, 7), (31, 36, 5))]
     above = [np.roll(brow, -7, axis=0) & ~brow for brow in brows]
@@ -118,7 +120,7 @@ def _zones() -> _Zones:
     rim = (middle[1] > SIDES) | (middle[0] > RIM) | (row < FOREHEAD * TEXELS)
     pairs = tuple(zip(brows, above, strict=True))
     bearded = (row > points[33, 1]) & (middle.max(0) < BEARD_ENDS)
-    return _Zones(core, np.any([*brows, *others], axis=0), pairs, chin, bearded, rim)
+    return _Zones(core, cheeks, np.any([*brows, *others], axis=0), pairs, chin, bearded, rim)
 
 
 def _unlikeness(beside: FloatArray, light: float) -> FloatArray:

@@ -15,16 +15,22 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.face.head_mesh import HeadMesh, Piece, head_mesh
+from tfface.face.head_mesh import SHOULDERS, HeadMesh, Piece, head_mesh
+from tfface.face.head_uv import on_square
 from tfface.face.open_model import MAX_LEVEL, PART_NAMES, load_open_face
+from tfface.face.shoulders import HOLE
 from tfface.geometry.camera import Camera
+from tfface.geometry.raster import vertex_normals
 from tfface.io.model import Material, Model, NamedMesh
 from tfface.viz.detail import Detail
 from tfface.viz.skin import SkinTexture, seen_vertices
 from tfface.viz.texture import sample_photo
 
 FloatArray = NDArray[np.floating]
-EYE_PIXELS, TEETH_PIXELS = 256, 256
+EYE_PIXELS, TEETH_PIXELS, SHOULDERS_PIXELS = 256, 256, 256
+SOFT_DEG, SOFT_REACH, REACH = 25.0, 0.12, 0.45
+"""The colours round the neck's border are blurred by so many degrees over the first of these parts of the shoulders'
+chart (of its half side), and become one over the second."""
 IRIS_DEG, PUPIL_DEG = 23.0, 8.5
 """Half angles of iris and pupil, seen from the eyeball's middle."""
 MIN_IRIS_PIXELS, MIN_IRIS_POINTS = 3.0, 12
@@ -65,6 +71,7 @@ def head_model(
     vertices = mesh.vertices(identity, shown) - load_open_face().centre.astype(np.float32)
     targets = mesh.morph_targets() if blend_shapes else {}
     materials = _materials(skin, iris)
+    rims = _rims(mesh, vertices)
     meshes = [
         NamedMesh(
             piece.name,
@@ -74,10 +81,22 @@ def head_model(
             _texel_centres(piece.uv, materials[piece.material].texture),
             {key: moves[piece.rows] for key, moves in targets.items()},
             _middle(vertices[piece.rows]) if piece.material == "eye" else (0.0, 0.0, 0.0),
+            rims.get(piece.name),
         )
         for piece in mesh.pieces
     ]
     return Model(name, meshes, dict(zip(names, expression.tolist(), strict=True)) if blend_shapes else {})
+
+
+def _rims(mesh: HeadMesh, vertices: NDArray[np.float32]) -> dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Where skin and shoulders meet: the vertices of each, and the normals of both together, so that no edge shows."""
+    if not len(mesh.seam):
+        return {}
+    pieces = mesh.pieces[:2]
+    rows = [mesh.seam[:, k] - piece.first for k, piece in enumerate(pieces)]
+    both = [vertex_normals(vertices[piece.rows], piece.triangles)[own] for piece, own in zip(pieces, rows, strict=True)]
+    normals = sum(both) / np.maximum(np.linalg.norm(sum(both), axis=1, keepdims=True), 1e-6)
+    return {piece.name: (own, normals.astype(np.float32)) for piece, own in zip(pieces, rows, strict=True)}
 
 
 def with_detail(model: Model, mesh: HeadMesh, detail: Detail, maps: Mapping[str, NDArray[Any]]) -> Model:
@@ -86,7 +105,13 @@ def with_detail(model: Model, mesh: HeadMesh, detail: Detail, maps: Mapping[str,
     material = replace(skin.material, texture=maps["albedo"], normals=maps["normal"], roughness=0.6)
     eyes = [each for each in model.meshes if each.material.name == "eye"]
     vertices = _clear_of_eyes(skin.vertices, detail.displaced(mesh, skin.vertices), eyes)
-    return replace(model, meshes=[replace(skin, vertices=vertices, material=material), *model.meshes[1:]])
+    others = [
+        replace(each, material=replace(each.material, texture=shoulders_texture(maps["albedo"]), roughness=0.6))
+        if each.name == SHOULDERS
+        else each
+        for each in model.meshes[1:]
+    ]
+    return replace(model, meshes=[replace(skin, vertices=vertices, material=material), *others])
 
 
 def _clear_of_eyes(
@@ -124,7 +149,34 @@ def _materials(skin: SkinTexture | None, iris: tuple[float, float, float]) -> di
     tooth = Material("tooth", texture=tooth_texture(light), roughness=0.35, double_sided=True)
     plain = {name: replace(one, color=tuple((light * one.color).tolist())) for name, one in PLAIN.items()}
     face = Material("skin", (0.80, 0.65, 0.56), texture, roughness=0.75, double_sided=True)
-    return {"skin": face, "eye": Material("eye", texture=eye, roughness=0.15), **plain, "tooth": tooth}
+    below = replace(face, name=SHOULDERS, texture=None if texture is None else shoulders_texture(texture))
+    return {
+        "skin": face,
+        SHOULDERS: below,
+        "eye": Material("eye", texture=eye, roughness=0.15),
+        **plain,
+        "tooth": tooth,
+    }
+
+
+def shoulders_texture(skin: NDArray[np.uint8], size: int = SHOULDERS_PIXELS) -> NDArray[np.uint8]:
+    """`[size,size,3]` the shoulders' chart: at the neck the colours that the skin's texture `[T,T,3]` has along its
+    border, softer farther away, and then one even colour, their mean."""
+    from scipy.ndimage import gaussian_filter1d
+
+    row, column = (np.arange(size) / (size - 1) - 0.5)[:, None], (np.arange(size) / (size - 1) - 0.5)[None]
+    away = 2 * np.hypot(row, column)[..., None] - HOLE
+    turns = np.radians(np.arange(360))
+    border = sample_photo(skin, on_square(turns, np.ones(360))[None] * (len(skin) - 1) + 0.5)[0]
+    at = np.round(np.degrees(np.arctan2(column, row))).astype(int) % 360
+    colour = border[at]
+    for softer, reach in (
+        (gaussian_filter1d(border, SOFT_DEG, axis=0, mode="wrap")[at], SOFT_REACH),
+        (border.mean(0), REACH),
+    ):
+        share = np.clip(away / reach, 0, 1)
+        colour = colour + (softer - colour) * share * share * (3 - 2 * share)
+    return np.asarray(np.clip(colour, 0, 1) * 255 + 0.5, np.uint8)
 
 
 def eye_texture(

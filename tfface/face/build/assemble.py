@@ -19,8 +19,10 @@ from tfface.face.build.masks import build_ambient_occlusion, build_masks
 from tfface.face.build.parts import build_parts
 from tfface.face.build.population import population_shift
 from tfface.face.build.scanned import PooledModel, pooled_model
+from tfface.face.build.shoulders import build_shoulders
 from tfface.face.build.targets import read_targets
-from tfface.face.open_model import OpenFace, save_asset
+from tfface.face.open_model import OpenFace, load_asset, save_asset
+from tfface.face.shoulders import ASSET as SHOULDERS
 from tfface.face.traits import fit_traits
 from tfface.io.files import write_text
 
@@ -99,6 +101,22 @@ def build(data: Path, out: Path, num_people: int, ict: Path | None = None) -> No
     tongue_out = read_target(data / "faceunits01" / "targets" / "faceunits" / "tongueOut.target", len(base.vertices))
     parts = build_parts(base, cage, people, pooled, tongue_out)
     _write_pooled(pooled, parts, out, command, licence)
+
+
+def write_shoulders(data: Path, out: Path) -> None:
+    """Write `open_face_shoulders` of the face model that lies in `out`, from the MakeHuman data in `data`."""
+    base = read_base(data / "mpfb2" / "3dobjs" / "base.obj")
+    face = OpenFace(*load_asset("open_face", out))
+    arrays = build_shoulders(base, build_cage(base), data, face)
+    card = {
+        "name": f"{face.name}, shoulders",
+        "command": "python data_tools/build_face_model.py --shoulders",
+        "licence": face.provenance["licence"],
+        "sources": face.provenance["sources"],
+        "face_model": face.checksum,
+    }
+    save_asset(out, SHOULDERS, arrays, card)
+    _say(f"shoulders: {len(arrays['mean'])} vertices, {len(arrays['quads'])} faces")
 
 
 def face_crop(cage: Cage, mean: NDArray[np.float64]) -> NDArray[np.bool_]:
