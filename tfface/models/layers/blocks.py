@@ -120,7 +120,7 @@ class PassedOn(keras.initializers.Initializer):
 
     def __call__(self, shape: tuple[int, ...], dtype: Any = None) -> Any:
         kernel = np.zeros(shape, np.float32)
-        kernel[1, 1] = self.factor * np.eye(*shape[2:])
+        kernel[1, 1] = self.factor * np.eye(shape[2], shape[3])
         return ops.convert_to_tensor(kernel, dtype=dtype)
 
     def get_config(self) -> dict[str, float]:
