@@ -26,7 +26,7 @@ from tfface.face.open_model import load_albedo_basis, load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.geometry.harmonics import AMBIENT, harmonic_functions
 from tfface.models.coefficients import cross
-from tfface.models.points import gauss_newton_step
+from tfface.models.solve import gauss_newton_step
 
 STRIDE = 5
 """Every fifth texel along both axes of the 256-texel map: some 1,100 of skin."""
