@@ -35,7 +35,7 @@ from tfface.summary import summary_of
 from tfface.viz.detail import DISPLACEMENT_NOTE, Detail, write_maps
 from tfface.viz.head_model import head_model, iris_colour, with_detail
 from tfface.viz.model_view import model_view
-from tfface.viz.overlay import blend, depth_view, face_window, overlay_window, render_colored, shrunk
+from tfface.viz.overlay import Window, blend, draw_window, face_window, render_colored, shrunk
 from tfface.viz.posed_head import posed_head
 from tfface.viz.sheet import contact_sheet
 from tfface.viz.skin import SkinTexture, seen_vertices, skin_texture, texels_a_pixel
@@ -233,23 +233,20 @@ class FaceResult:
 
     def overlay(self, size: int = OVERLAY_PIXELS) -> NDArray[np.uint8]:
         """The face's part of the photograph with the mesh and the landmarks over it, `[size,size,3]`."""
-        return shrunk(self._overlaid[1], size)
+        return shrunk(self._window.overlay, size)
 
     @cached_property
-    def _overlaid(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """The face's part of the photograph, without and with that."""
+    def _window(self) -> Window:
+        """The face's part of the photograph, plain, with that, and its depth."""
         window = face_window(self.vertices)
-        return overlay_window(self.image, self.vertices, self.triangles, self.landmarks68, window, OVERLAY_PIXELS)
+        return draw_window(self.image, self.vertices, self.triangles, self.landmarks68, window, OVERLAY_PIXELS)
 
     def sheet(self, size: int = SHEET_PIXELS) -> NDArray[np.uint8]:
         """Photograph, overlay, mesh turned by 45 degrees, and depth, side by side."""
-        window = face_window(self.vertices)
-        pair = [shrunk(picture, size) for picture in self._overlaid]
-        views = [
-            model_view(head_model(head_mesh("face", 2), *self.shape, None), size, 45.0, skin_as_clay=True),
-            depth_view(self.vertices, self.triangles, window, size),
-        ]
-        return contact_sheet([*pair, *views], ["photograph", "overlay", "turned by 45 degrees", "depth"], 4, size)
+        plain, overlay, depth = (shrunk(picture, size) for picture in self._window)
+        clay = model_view(head_model(head_mesh("face", 2), *self.shape, None), size, 45.0, skin_as_clay=True)
+        pictures = [plain, overlay, clay, depth]
+        return contact_sheet(pictures, ["photograph", "overlay", "turned by 45 degrees", "depth"], 4, size)
 
     def depth_image(self) -> tuple[NDArray[np.uint16], float]:
         """The photograph's depth `[H,W]` uint16 (0 where there is no face, 65535 nearest), and pixels per level."""

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tfface.geometry import raster, raster_loops
-from tfface.geometry.raster import interpolate, rasterize, vertex_normals, vertex_tangents
+from tfface.geometry.raster import averaged, interpolate, rasterize, vertex_normals, vertex_tangents
 
 
 def _oracle(points: NDArray[np.float64], triangles: NDArray[np.int32], height: int, width: int) -> NDArray[np.int32]:
@@ -47,6 +47,19 @@ def test_numpy_and_the_compiled_loops_say_the_same(kind: type, monkeypatch: pyte
             said.append((*drawn, smooth, vertex_normals(small, corners)))
         for first, second in zip(*said, strict=True):
             np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("loops", [None, raster_loops])
+def test_an_averaged_picture_is_the_finer_one_averaged(loops: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raster, "_loops", lambda work: loops)
+    rng = np.random.default_rng(2)
+    points = rng.uniform([-9, -9, 0], [60, 50, 30], (90, 3)).astype(np.float32)
+    triangles, values = rng.integers(0, 90, (120, 3)).astype(np.int32), rng.random((90, 2), np.float32)
+    seen, weights, _ = rasterize(points * np.float32(3), triangles, 93, 120)
+    fine = interpolate(seen, weights, triangles, values)
+    found = averaged(points, triangles, values, 31, 40, finer=3)
+    np.testing.assert_allclose(found, fine.reshape(31, 3, 40, 3, 2).mean((1, 3)), atol=1e-5)
+    assert found.min() == 0 < 0.5 < found.max()
 
 
 def test_random_soup_agrees_with_the_oracle() -> None:

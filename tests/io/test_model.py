@@ -108,3 +108,16 @@ def test_ply_has_the_colours_of_texture_and_material(tmp_path: Path) -> None:
     assert mesh.vertices.shape == (10, 3) and mesh.faces.shape == (6, 3)
     np.testing.assert_array_equal(mesh.visual.vertex_colors[5:, :3], np.tile([204, 51, 26], (5, 1)))
     np.testing.assert_array_equal(mesh.visual.vertex_colors[3, :3], TEXTURE[0, 0])
+
+
+def test_an_obj_after_another_has_its_own_faces_and_places(tmp_path: Path) -> None:
+    skin = MODEL.meshes[0]
+    turned = NamedMesh("skin", CORNERS, QUADS[:, ::-1][:1], skin.material, UV[::-1], {})
+    texts = []
+    for name, mesh in (("first", skin), ("second", turned), ("first", skin)):
+        WRITERS["obj"](tmp_path / f"{name}.obj", Model(name, [mesh], {}))
+        texts.append((tmp_path / f"{name}.obj").read_text(encoding="utf-8").splitlines())
+    assert texts[0] == texts[2]
+    assert [line for line in texts[1] if line[:2] == "f "] == ["f 4/4/4 3/3/3 2/2/2 1/1/1"]
+    places = [[line for line in text if line[:3] == "vt "] for text in texts]
+    assert places[1] == places[0][::-1] != places[0]

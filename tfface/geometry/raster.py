@@ -131,6 +131,34 @@ def interpolate(
     return out
 
 
+def averaged(
+    points: FloatArray, triangles: IntArray, attributes: FloatArray, height: int, width: int, finer: int
+) -> NDArray[np.float32]:
+    """Attributes `[V,C]` as the mesh shows them in a picture `[H,W,C]`, times how much of each pixel the mesh takes.
+
+    What `rasterize` and `interpolate` see in a picture `finer` times as large, averaged down, without those pictures.
+
+    Args:
+        points: `[V,3]` as `rasterize` has them, in pixels of the picture itself.
+    """
+    import cv2
+
+    large = np.asarray(points, np.float32) * np.float32(finer)
+    size = height * finer, width * finer
+    loops = _loops(len(triangles) + 3 * size[0] * size[1])
+    if loops is None:
+        seen, weights, _ = rasterize(large, triangles, *size)
+        drawn = interpolate(seen, weights, triangles, attributes)
+        shape = height, width, attributes.shape[1]
+        return np.asarray(cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA), np.float32).reshape(shape)
+    seen, depth = np.full(size, -1, np.int32), np.full(size, -np.inf, np.float32)
+    out = np.zeros((height, width, attributes.shape[1]), np.float32)
+    triangles = np.ascontiguousarray(triangles)
+    loops.nearest(large, triangles, seen, depth)
+    loops.average(large, triangles, seen, np.ascontiguousarray(attributes, np.float32), finer, out)
+    return out
+
+
 def vertex_normals(vertices: FloatArray, triangles: IntArray) -> NDArray[np.float32]:
     """Unit normals `[V,3]` float32, area-weighted over the triangles `[F,3]` round each of `vertices` `[V,3]`."""
     points, sums = np.ascontiguousarray(vertices, np.float64), np.zeros(vertices.shape)
@@ -142,7 +170,8 @@ def vertex_normals(vertices: FloatArray, triangles: IntArray) -> NDArray[np.floa
         (ux, uy, uz), (vx, vy, vz) = ((corners[:, k] - corners[:, 0]).T for k in (1, 2))
         for axis, part in enumerate((uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx)):
             sums[:, axis] = np.bincount(which, np.repeat(part, 3), len(sums))
-    return np.asarray(sums / (np.linalg.norm(sums, axis=1, keepdims=True) + 1e-30), np.float32)
+    length = np.sqrt(np.einsum("vi,vi->v", sums, sums))  # a fifth of norm's time
+    return np.asarray(sums / (length[:, None] + 1e-30), np.float32)
 
 
 def vertex_tangents(

@@ -6,7 +6,8 @@ OBJ keeps quads; GLB and PLY are triangles. The same model gives the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,9 @@ from tfface.io.mesh import MM_TO_M, Mesh, rows_of_text, write_mesh
 
 LEAST_MOVE_MM = 0.02
 """Morph targets leave out vertices that move less."""
+MOST_TEXTS = 32
+"""Parts of OBJ files that are kept as text: two for each of a model's meshes, some megabytes in all."""
+_texts: dict[tuple[Any, ...], str] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,8 +152,8 @@ def write_obj(path: Path, model: Model) -> list[Path]:
         lines += [f"o {mesh.name}\nusemtl {mesh.material.name}\n", rows_of_text("v %.4f %.4f %.4f\n", vertices)]
         lines.append(rows_of_text("vn %.4f %.4f %.4f\n", normals))
         if mesh.uv is not None:
-            lines.append(rows_of_text("vt %.6f %.6f\n", mesh.uv * [1.0, -1.0] + [0.0, 1.0]))
-        lines.append(_obj_faces(mesh, first, first_uv))
+            lines.append(_lasting(_obj_uv, mesh.uv))
+        lines.append(_lasting(_obj_faces, mesh.quads, first, None if mesh.uv is None else first_uv))
         first, first_uv = first + len(vertices), first_uv + (0 if mesh.uv is None else len(mesh.uv))
     write_text(path, "".join(lines), errors="surrogateescape")
     materials = path.with_name(f"{path.stem}.mtl")
@@ -157,20 +161,35 @@ def write_obj(path: Path, model: Model) -> list[Path]:
     return [path, materials, *(path.with_name(picture) for picture in pictures.values())]
 
 
-def _obj_faces(mesh: NamedMesh, first: int, first_uv: int) -> str:
+def _obj_uv(uv: NDArray[np.floating]) -> str:
+    return rows_of_text("vt %.6f %.6f\n", uv * [1.0, -1.0] + [0.0, 1.0])
+
+
+def _obj_faces(quads: NDArray[np.int32], first: int, first_uv: int | None) -> str:
     """Quads, then triangles, each corner as `v/vt/vn`."""
-    whole = mesh.quads[:, 3] >= 0
+    whole = quads[:, 3] >= 0
     text = ""
-    for faces in (mesh.quads[whole], mesh.quads[~whole][:, :3]):
+    for faces in (quads[whole], quads[~whole][:, :3]):
         if not len(faces):
             continue
         numbers = faces.astype(np.int64)
-        if mesh.uv is None:
+        if first_uv is None:
             corners, form = np.stack([numbers + first] * 2, -1), "%d//%d"
         else:
             corners, form = np.stack([numbers + first, numbers + first_uv, numbers + first], -1), "%d/%d/%d"
         text += rows_of_text("f " + " ".join([form] * faces.shape[1]) + "\n", corners.reshape(len(faces), -1))
     return text
+
+
+def _lasting(text_of: Callable[..., str], array: NDArray[Any], *more: Any) -> str:
+    """`text_of(array, *more)`, kept: corners and places in textures are the same for everybody, and to write them as
+    text takes longer than all else in an OBJ."""
+    key = (text_of, hashlib.blake2b(np.ascontiguousarray(array)).digest(), array.shape, array.dtype.str, more)
+    if key not in _texts:
+        while len(_texts) >= MOST_TEXTS:
+            _texts.pop(next(iter(_texts)), None)
+        _texts[key] = text_of(array, *more)
+    return _texts[key]
 
 
 def _materials(model: Model) -> list[Material]:

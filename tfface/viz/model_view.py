@@ -85,7 +85,8 @@ def _draw(
         normals = vertex_normals(np.asarray(turned, np.float32), mesh.triangles)
         lit = _light(normals)[:, None] * np.array(material.color, np.float32)
         colours = interpolate(seen, weights, triangles, lit.astype(np.float32))
-    canvas[over], nearest[over] = colours[over], depth[over]
+    np.copyto(canvas, colours, where=over[..., None])
+    np.copyto(nearest, depth, where=over)
 
 
 def _light(normals: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -7,13 +7,14 @@ centres at +0.5, larger depth is nearer). Meshes are rasterised at twice the siz
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfface.geometry.align import Box, crop_transform, transform_points
 from tfface.geometry.ibug68 import STROKES
-from tfface.geometry.raster import interpolate, rasterize, vertex_normals
+from tfface.geometry.raster import averaged, vertex_normals
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.io.image import warp_image
 
@@ -22,6 +23,7 @@ CLAY = (0.80, 0.84, 0.90)
 BACKGROUND = (0.13, 0.14, 0.16)
 LIGHTS = (((-0.35, 0.45, 0.82), 0.78), ((0.8, 0.1, 0.45), 0.22))
 _WHITE, _GREEN, _YELLOW, _BLUE, _RED = (255, 255, 255), (120, 235, 160), (255, 214, 92), (96, 205, 255), (255, 128, 140)
+OVERLAY_COLOUR = (0.55, 0.82, 1.0)
 STROKE_COLOURS = (_WHITE, _GREEN, _GREEN, _YELLOW, _YELLOW, _BLUE, _BLUE, _RED, _RED)
 """Of the lines of the 68 points."""
 FloatArray = NDArray[np.floating]
@@ -32,14 +34,26 @@ def render_shaded(
     vertices: FloatArray, triangles: NDArray[np.int32], height: int, width: int, color: Sequence[float] = CLAY
 ) -> NDArray[np.float32]:
     """The mesh in one colour under two soft lights: `[H,W,4]` float32 RGBA in [0,1], colour premultiplied by alpha."""
-    points = np.asarray(vertices, np.float32)
-    normals = vertex_normals(points * np.array([1, -1, 1], np.float32), triangles)
-    light, alone = np.full(len(normals), 0.18, np.float32), np.array([*color, 1.0], np.float32)
+    return coloured(render_channels(vertices, triangles, height, width, shading(vertices, triangles)), color)
+
+
+def shading(vertices: FloatArray, triangles: NDArray[np.int32]) -> NDArray[np.float32]:
+    """How light each vertex is under two soft lights, and 1: `[V,2]`."""
+    normals = vertex_normals(np.asarray(vertices, np.float32) * np.array([1, -1, 1], np.float32), triangles)
+    light = np.full(len(normals), 0.18, np.float32)
     for direction, strength in LIGHTS:
         unit = np.array(direction, np.float32) / np.linalg.norm(direction)
         light += np.float32(strength) * np.clip(normals @ unit, 0, None) ** 1.1
-    lit = render_channels(points, triangles, height, width, np.stack([light, np.ones_like(light)], axis=1))
-    return np.minimum(lit[..., [0, 0, 0, 1]] * alone, lit[..., 1:])
+    return np.stack([light, np.ones_like(light)], axis=1)
+
+
+def coloured(lit: NDArray[np.float32], color: Sequence[float] = CLAY) -> NDArray[np.float32]:
+    """What `shading` looks like once drawn, `[H,W,2]`, in one colour: RGBA as `render_shaded` gives it."""
+    rgba = np.empty((*lit.shape[:2], 4), np.float32)
+    np.multiply(lit[..., :1], np.array(color, np.float32), out=rgba[..., :3])
+    np.minimum(rgba[..., :3], lit[..., 1:], out=rgba[..., :3])
+    rgba[..., 3] = lit[..., 1]
+    return rgba
 
 
 def render_colored(
@@ -54,23 +68,14 @@ def render_channels(
     vertices: FloatArray, triangles: NDArray[np.int32], height: int, width: int, values: FloatArray
 ) -> NDArray[np.float32]:
     """The mesh's values `[V,C]` in the picture `[H,W,C]`, times how much of each pixel the mesh takes."""
-    large = np.asarray(vertices, np.float32) * SUPERSAMPLE
-    drawn = rasterize(large, triangles, height * SUPERSAMPLE, width * SUPERSAMPLE)
-    return _average_down(interpolate(drawn[0], drawn[1], triangles, values))
-
-
-def _average_down(image: FloatArray) -> NDArray[np.float32]:
-    import cv2
-
-    smaller = (image.shape[1] // SUPERSAMPLE, image.shape[0] // SUPERSAMPLE)
-    return np.asarray(cv2.resize(image, smaller, interpolation=cv2.INTER_AREA), np.float32)
+    return averaged(vertices, triangles, values, height, width, SUPERSAMPLE)
 
 
 def blend(image: Image, rgba: FloatArray, opacity: float = 1.0) -> Image:
     """A premultiplied RGBA picture laid over `[H,W,3]` uint8."""
-    below = image.astype(np.float32) / 255
-    mixed = below * (1 - opacity * rgba[..., 3:]) + opacity * rgba[..., :3]
-    return np.asarray(np.clip(mixed, 0, 1) * 255 + 0.5, np.uint8)
+    above = rgba * np.float32(255 * opacity)
+    mixed = image * (1 - np.float32(opacity) * rgba[..., 3:]) + above[..., :3]
+    return np.asarray(np.clip(mixed, 0, 255) + np.float32(0.5), np.uint8)
 
 
 def write_text(canvas: Image, text: str, left: float, bottom: float, large: float) -> None:
@@ -96,10 +101,16 @@ def draw_landmarks(image: Image, points: FloatArray, thickness: float = 1.6) -> 
     import cv2
 
     step, shift = SUPERSAMPLE, 4
-    height, width = image.shape[:2]
-    canvas = cv2.resize(image, (width * step, height * step), interpolation=cv2.INTER_CUBIC)
-    fixed = np.round((np.asarray(points)[:, :2] * step - 0.5) * 2**shift).astype(np.int32)
     wide = max(round(thickness * step), 1)
+    points, room = np.asarray(points)[:, :2], 3 * wide
+    low = np.clip(np.floor(points.min(0)) - room, 0, image.shape[1::-1]).astype(int)
+    high = np.clip(np.ceil(points.max(0)) + room, low, image.shape[1::-1]).astype(int)
+    result, within = image.copy(), (slice(low[1], high[1]), slice(low[0], high[0]))
+    size = high - low
+    if not size.all():
+        return result
+    canvas = cv2.resize(image[within], tuple(int(each) for each in size * step), interpolation=cv2.INTER_CUBIC)
+    fixed = np.round(((points - low) * step - 0.5) * 2**shift).astype(np.int32)
     for dark in (True, False):
         for (first, end, closed), color in zip(STROKES, STROKE_COLOURS, strict=True):
             line, ink = fixed[first:end], (20, 20, 20) if dark else color
@@ -109,15 +120,33 @@ def draw_landmarks(image: Image, points: FloatArray, thickness: float = 1.6) -> 
             centre = (int(point[0]), int(point[1]))
             cv2.circle(canvas, centre, round(2.1 * wide) << shift, (20, 20, 20), -1, cv2.LINE_AA, shift)
             cv2.circle(canvas, centre, round(1.5 * wide) << shift, color, -1, cv2.LINE_AA, shift)
-    return np.asarray(cv2.resize(canvas, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    result[within] = cv2.resize(canvas, tuple(int(each) for each in size), interpolation=cv2.INTER_AREA)
+    return result
 
 
 def overlay(
     image: Image, vertices: FloatArray, triangles: NDArray[np.int32], landmarks: FloatArray, opacity: float = 0.55
 ) -> Image:
     """The shaded mesh, half transparent, and the 68 landmarks over a picture `[H,W,3]` of the same pixels."""
-    shaded = render_shaded(vertices, triangles, image.shape[0], image.shape[1], (0.55, 0.82, 1.0))
-    return draw_landmarks(blend(image, shaded, opacity), landmarks, max(image.shape[0] / 640, 0.75))
+    lit = render_channels(vertices, triangles, image.shape[0], image.shape[1], shading(vertices, triangles))
+    return _overlaid(image, lit, landmarks, opacity)
+
+
+def _overlaid(image: Image, lit: NDArray[np.float32], landmarks: FloatArray, opacity: float = 0.55) -> Image:
+    return draw_landmarks(tinted(image, lit, OVERLAY_COLOUR, opacity), landmarks, max(image.shape[0] / 640, 0.75))
+
+
+def tinted(image: Image, lit: NDArray[np.float32], color: Sequence[float], opacity: float) -> Image:
+    """What `shading` looks like once drawn, `[H,W,2]`, in one colour over a picture: `coloured` and `blend` at once."""
+    light, cover = (np.ascontiguousarray(lit[..., k]) for k in (0, 1))
+    rest, result = 1 - np.float32(opacity) * cover, np.empty(image.shape, np.uint8)
+    for channel, share in enumerate(color):
+        above = np.minimum(light * np.float32(share), cover)
+        above *= np.float32(255 * opacity)
+        above += image[..., channel] * rest
+        above += np.float32(0.5)
+        result[..., channel] = np.clip(above, 0, 255, out=above)
+    return result
 
 
 def face_window(vertices: FloatArray, margin: float = 1.25) -> NDArray[np.float64]:
@@ -128,14 +157,42 @@ def face_window(vertices: FloatArray, margin: float = 1.25) -> NDArray[np.float6
     return np.concatenate([centre - half, centre + half])
 
 
-def overlay_window(
+class Window(NamedTuple):
+    """Pictures `[size,size,3]` of a part of a photograph: `plain`, with mesh and landmarks over it, and its depth."""
+
+    plain: Image
+    overlay: Image
+    depth: Image
+
+
+def draw_window(
     image: Image, vertices: FloatArray, triangles: NDArray[np.int32], landmarks: FloatArray, window: Box, size: int
-) -> tuple[Image, Image]:
-    """The part of a photograph in `window` at `size` pixels, plain and with the mesh and the landmarks over it."""
+) -> Window:
+    """The part of a photograph in `window` at `size` pixels, all from one look at which triangles are seen.
+
+    Depth is in colours (light is near), with a little relief.
+    """
     matrix = crop_transform(window, size)
     plain = warp_image(image, matrix, size, size)
-    drawn = overlay(plain, transform_points(matrix, vertices), triangles, transform_points(matrix, landmarks))
-    return plain, drawn
+    points = np.asarray(transform_points(matrix, vertices), np.float32)
+    near = (points[:, 2:] - points[:, 2].min()) / max(float(np.ptp(points[:, 2])), 1e-6)
+    values = np.concatenate([shading(points, triangles), near], axis=1)
+    drawn = render_channels(points, triangles, size, size, values)
+    return Window(plain, _overlaid(plain, drawn[..., :2], transform_points(matrix, landmarks)), _depth(drawn[..., 1:]))
+
+
+def _depth(drawn: NDArray[np.float32]) -> Image:
+    """How much of a pixel the mesh takes, and nearness 0 to 1 times that `[H,W,2]`, as a picture."""
+    import cv2
+
+    cover, near = (np.ascontiguousarray(drawn[..., k]) for k in (0, 1))
+    level = np.clip(235 * near / np.maximum(cover, 1e-6) + 20, 0, 255).astype(np.uint8)
+    picture = cv2.cvtColor(cv2.applyColorMap(level, cv2.COLORMAP_MAGMA), cv2.COLOR_BGR2RGB)
+    below = np.round(np.array(BACKGROUND, np.float32) * 255)
+    np.copyto(picture, below.astype(np.uint8), where=(cover == 0)[..., None])
+    rim = np.nonzero((cover > 0) & (cover < 1))
+    picture[rim] = below + (picture[rim] - below) * cover[rim][:, None] + 0.5
+    return np.asarray(picture, np.uint8)
 
 
 def shrunk(picture: Image, size: int) -> Image:
@@ -153,17 +210,6 @@ def turned_view(vertices_mm: FloatArray, triangles: NDArray[np.int32], size: int
     scale = 0.88 * size / (high - low).max()
     points = (points - [*(low + high) / 2, 0.0]) * scale + [size / 2, size / 2, 0.0]
     return blend(_plain(size), render_shaded(points, triangles, size, size))
-
-
-def depth_view(vertices: FloatArray, triangles: NDArray[np.int32], window: Box, size: int) -> Image:
-    """The depth in `window` in colours (light is near), with a little relief."""
-    import cv2
-
-    points = np.asarray(transform_points(crop_transform(window, size), vertices), np.float32)
-    near = (points[:, 2] - points[:, 2].min()) / max(float(np.ptp(points[:, 2])), 1e-6)
-    table = cv2.applyColorMap(np.arange(256, dtype=np.uint8)[:, None], cv2.COLORMAP_MAGMA)[:, 0, ::-1] / 255.0
-    colors = table[np.clip(near * 235 + 20, 0, 255).astype(int)].astype(np.float32)
-    return blend(_plain(size), render_colored(points, triangles, size, size, colors))
 
 
 def _plain(size: int) -> Image:

@@ -24,11 +24,14 @@ from tfface.geometry.upright import angle_between
 
 WIDTHS = (1.45, 2.5)
 """Sides of the two squares that are looked at, over the side of the face's crop."""
-WIDTHS_OF_TURNS = (1.45, 2.5, 3.5)
+WIDTHS_OF_TURNS = (2.5, 1.45, 3.5)
+"""Of the squares in which a face is turned all round: the first says most, the others are asked in doubt."""
 WIDTH_OF_FINE = 3.0
 TURNS_RAD = 2 * np.pi * np.arange(6) / 6
 UPRIGHT_LOGIT = 0.3
 """What photographs being mostly upright counts, in the sum over turns; faces that can be seen at all make it 2 to 6."""
+CLEAR = 1.5
+"""A sum over turns that needs no more looks: all looks nearly always say the same (`docs/detection.md`)."""
 TRUST_IN_TURNS = 0.5
 SURE_LOGIT = 1.5
 """A score of 0.82, which upside down no face of 200 reaches in the mean of two squares (`docs/detection.md`)."""
@@ -81,12 +84,9 @@ class SecondLook:
             return None
         if seen.settled and seen.logit >= SURE_LOGIT:
             return seen
-        logits = self._turn_logits(self._quick, image, seen.frame, WIDTHS_OF_TURNS)
-        roll = _roll_by_turns(seen.frame, logits)
+        roll = self._roll_by_turns(image, seen)
         if seen.settled and abs(angle_between(roll, seen.frame.roll_rad)) < AGREEING_RAD:
             return self._with_fine(image, seen)
-        fine = self._turn_logits(self._fine, image, seen.frame, (WIDTH_OF_FINE,))
-        roll = _roll_by_turns(seen.frame, (len(WIDTHS_OF_TURNS) * logits + fine) / (len(WIDTHS_OF_TURNS) + 1))
         again = self._settle(image, seen.frame._replace(roll_rad=roll))
         better = seen if again is None or again.logit < seen.logit - TRUST_IN_TURNS else again
         return self._with_fine(image, better)
@@ -105,6 +105,24 @@ class SecondLook:
             frame = seen.frame
         return best
 
+    def _roll_by_turns(self, image: NDArray[np.uint8], seen: Seen) -> float:
+        """Which way up the face is, by turning it all round until one direction is clear or all looks are taken."""
+        stages = (
+            (self._quick, WIDTHS_OF_TURNS[:1]),
+            (self._quick, WIDTHS_OF_TURNS[1:]),
+            (self._fine, (WIDTH_OF_FINE,)),
+        )
+        logits, looks = np.zeros(len(TURNS_RAD)), 0
+        for network, widths in stages:
+            logits += len(widths) * self._turn_logits(network, image, seen.frame, widths)
+            looks += len(widths)
+            direction = _direction(seen.frame, logits / looks)
+            if abs(direction) >= CLEAR:
+                break
+            if network is self._quick and looks == len(WIDTHS_OF_TURNS) and seen.settled and _agrees(direction, seen):
+                break
+        return float(np.angle(direction))
+
     def _turn_logits(
         self, network: BlazeFaceNetwork, image: NDArray[np.uint8], frame: Frame, widths: Sequence[float]
     ) -> NDArray[np.float64]:
@@ -120,9 +138,13 @@ class SecondLook:
         return seen._replace(logit=(len(WIDTHS) * seen.logit + logit) / (len(WIDTHS) + 1))
 
 
-def _roll_by_turns(frame: Frame, logits: NDArray[np.float64]) -> float:
-    """The direction in which a face scores most; upright where all directions score alike."""
-    return float(np.angle(logits @ np.exp(1j * (frame.roll_rad + TURNS_RAD)) + UPRIGHT_LOGIT))
+def _direction(frame: Frame, logits: NDArray[np.float64]) -> complex:
+    """The direction in which a face scores most, as long as it is clear; upright where all directions score alike."""
+    return complex(logits @ np.exp(1j * (frame.roll_rad + TURNS_RAD)) + UPRIGHT_LOGIT)
+
+
+def _agrees(direction: complex, seen: Seen) -> bool:
+    return bool(abs(angle_between(float(np.angle(direction)), seen.frame.roll_rad)) < AGREEING_RAD)
 
 
 class _Look(NamedTuple):

@@ -199,12 +199,25 @@ def interpolation_matrix(size_in: int, size_out: int) -> np.ndarray:
     return matrix
 
 
+def interpolation_strips(size_in: int, size_out: int) -> tuple[np.ndarray, np.ndarray]:
+    """`interpolation_matrix` in up to eight strips of as many outputs: which inputs `[S,W]` int32 each needs, and its
+    matrix `[S, size_out/S, W]`."""
+    matrix = interpolation_matrix(size_in, size_out)
+    strips = next(count for count in (8, 4, 2, 1) if size_out % count == 0)
+    parts = np.split(matrix, strips)
+    first = [int(np.flatnonzero(part.any(0))[0]) for part in parts]
+    wide = max(int(np.flatnonzero(part.any(0))[-1]) + 1 - start for part, start in zip(parts, first, strict=True))
+    inputs = np.array([np.arange(wide) + min(start, size_in - wide) for start in first], np.int32)
+    return inputs, np.stack([part[:, taken] for part, taken in zip(parts, inputs, strict=True)])
+
+
 @keras.saving.register_keras_serializable(package="tfface")
 class ResizeMap(Float32Layer):
     """A map `[B, r, r, C]` resized bilinearly to `[B, R, R, C]`, corner texels onto corner texels.
 
     Texel j of an r-texel map stands for uv j / (r - 1), hence align-corners. Bilinear interpolation is separable:
-    two small matrix products, exact and with an exact gradient. Float32.
+    matrix products, exact and with an exact gradient. A sample needs only its neighbours, so the map is interpolated
+    strip by strip, which are one batch: an eighth of the products, the rest of which would be with 0. Float32.
     """
 
     def __init__(self, size: int, **options: Any) -> None:
@@ -212,10 +225,17 @@ class ResizeMap(Float32Layer):
         self.size = size
 
     def call(self, x: Any) -> Any:
-        rows = ops.convert_to_tensor(interpolation_matrix(x.shape[1], self.size))
-        columns = ops.convert_to_tensor(interpolation_matrix(x.shape[2], self.size))
-        x = ops.einsum("ih,bhwc->biwc", rows, ops.cast(x, "float32"))
-        return ops.einsum("jw,biwc->bijc", columns, x)
+        height, width, channels = x.shape[1:]
+        rows, of_rows = interpolation_strips(height, self.size)
+        columns, of_columns = interpolation_strips(width, self.size)
+        strips, wide = columns.shape
+        along = np.einsum("sji,cd->sicjd", of_columns, np.eye(channels, dtype=np.float32))
+        along = along.reshape(strips, wide * channels, self.size // strips * channels)
+        x = ops.transpose(ops.take(ops.cast(x, "float32"), columns, axis=2), (0, 2, 1, 3, 4))
+        x = ops.matmul(ops.reshape(x, (-1, strips, height, wide * channels)), along)
+        x = ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (-1, height, self.size * channels))
+        x = ops.matmul(ops.convert_to_tensor(of_rows), ops.take(x, rows, axis=1))
+        return ops.reshape(x, (-1, self.size, self.size, channels))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (input_shape[0], self.size, self.size, input_shape[3])

@@ -27,7 +27,7 @@ from tfface.face.position_map import PositionMap
 from tfface.geometry.harmonics import AMBIENT, harmonic_functions
 from tfface.models.layers.coefficients import cross
 from tfface.models.layers.float32 import Float32Layer
-from tfface.models.layers.points import gauss_newton_step
+from tfface.models.layers.solve import gauss_newton_step
 
 STRIDE = 5
 """Every fifth texel along both axes of the 256-texel map: some 1,100 of skin."""

@@ -85,17 +85,17 @@ class PointsAndDifferences(Float32Layer):
         self.pairs = [list(pair) for pair in pairs]
 
     def call(self, inputs: Any) -> Any:
-        heat, doubt, apart = inputs
-        share, points = _centres(heat)
-        sigma = deviation(ops.sum(share * _flat(doubt), axis=1), POINT_LEAST_PX, POINT_USUAL_PX)
+        heat, doubt, apart = (_by_channel(x) for x in inputs)
+        share = ops.softmax(heat, axis=2)
+        height, width = inputs[0].shape[1:3]
+        points = ops.matmul(share, ops.convert_to_tensor(cell_centres(height, width)))
+        sigma = deviation(ops.sum(share * doubt, axis=2, keepdims=True), POINT_LEAST_PX, POINT_USUAL_PX)
         first, second = np.array(self.pairs, np.int32).T
-        halves = np.zeros((share.shape[2], len(first)), np.float32)
-        halves[first, np.arange(len(first))] = halves[second, np.arange(len(first))] = 0.5
-        seen = ops.matmul(share, halves)
-        maps_of_pair = ops.reshape(_flat(apart), (-1, share.shape[1], len(first), 3))
-        read = ops.einsum("btp,btpc->bpc", seen, maps_of_pair)
+        seen = 0.5 * (ops.take(share, first, axis=1) + ops.take(share, second, axis=1))
+        maps_of_pair = ops.reshape(apart, (-1, len(first), 3, height * width))
+        read = ops.sum(seen[:, :, None] * maps_of_pair, axis=3)
         between = ops.take(points, first, axis=1) - ops.take(points, second, axis=1) + OFFSET_PX * read[..., :2]
-        return points, sigma[..., None], between, deviation(read[..., 2:], APART_LEAST_PX, APART_USUAL_PX)
+        return points, sigma, between, deviation(read[..., 2:], APART_LEAST_PX, APART_USUAL_PX)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         batch, _, _, count = input_shape[0]
@@ -106,12 +106,6 @@ class PointsAndDifferences(Float32Layer):
         return {**super().get_config(), "pairs": self.pairs}
 
 
-def _flat(x: Any) -> Any:
-    return ops.reshape(x, (-1, x.shape[1] * x.shape[2], x.shape[3]))
-
-
-def _centres(heat: Any) -> tuple[Any, Any]:
-    """Each cell's share of a point `[B,h*w,N]`, and the centres of mass `[B,N,2]` in pixels."""
-    share = ops.softmax(_flat(heat), axis=1)
-    centres = ops.convert_to_tensor(cell_centres(heat.shape[1], heat.shape[2]))
-    return share, ops.einsum("btn,tc->bnc", share, centres)
+def _by_channel(x: Any) -> Any:
+    """`[B,h,w,C]` to `[B,C,h*w]`: sums over cells run along memory, and ONNX Runtime's features lie so anyway."""
+    return ops.reshape(ops.transpose(x, (0, 3, 1, 2)), (-1, x.shape[3], x.shape[1] * x.shape[2]))

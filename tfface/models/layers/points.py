@@ -32,6 +32,7 @@ from tfface.face.found_points import landmark_points, point_texels
 from tfface.face.layout import CAMERA_SIZES, MM_PER_SHIFT, MOVING, SCALE_SHARE, Layout
 from tfface.geometry.ibug68 import EXPRESSIVE_PAIRS
 from tfface.geometry.pinhole import projected
+from tfface.geometry.rotation import euler_to_matrix
 from tfface.models.layers import maps, point_finder
 from tfface.models.layers.coefficients import (
     EXPRESSION_SHARPNESS,
@@ -44,13 +45,17 @@ from tfface.models.layers.coefficients import (
 )
 from tfface.models.layers.float32 import Float32Layer
 from tfface.models.layers.map_basis import posed_map_basis
-from tfface.models.layers.solve import solve_positive
+from tfface.models.layers.solve import Usual, gauss_newton_step
 
 POINTS_LAYER, JOINED_LAYER = "points", "joined"
 """Names of the layer that finds the points, and of the one whose last input is the answer where that is a map's."""
 TAU = {"identity": 0.5, "expression": 0.2, "turn": 0.15, "camera": 0.1, "component": 0.3}
 """How far the heads err before anything is learnt: standard deviations (of components too), raw expression, radians,
 camera units."""
+USUAL_POINT_PX, USUAL_GROWTH, USUAL_APART_PX = 4.0, 2.0, 4.0
+"""How well exports expect points and differences to be known: what `tfface.models.solve` makes even first."""
+USUAL_YAWS_DEG = (-45.0, 45.0)
+"""How the faces are turned by which exports of `MoveToPoints` judge what points say of its numbers."""
 
 
 @lru_cache(maxsize=4)
@@ -133,15 +138,29 @@ def measured(found: Any, seen: Any, jacobian: Any, pairs: NDArray[np.int32]) -> 
         pairs: `[P,2]`, by `point_pairs`.
     """
     points, sigma, apart, deviation = found
-
-    def between(x: Any) -> Any:
-        return ops.take(x, pairs[:, 0], axis=1) - ops.take(x, pairs[:, 1], axis=1)
-
     return (
-        ops.concatenate([jacobian, between(jacobian)], axis=1),
-        ops.concatenate([points - seen, apart - between(seen)], axis=1),
+        _with_pairs(jacobian, pairs),
+        ops.concatenate([points - seen, apart - _between(seen, pairs)], axis=1),
         ops.concatenate([sigma, deviation], axis=1),
     )
+
+
+def usually_measured(jacobian: Any, resolution: int, pairs: NDArray[np.int32]) -> tuple[Any, Any]:
+    """Derivatives and deviations as `measured` gives them, of faces whose points are known as well as usual: towards
+    the chart's rim, where outlines and hair are, less well."""
+    row, column = np.divmod(point_texels(resolution, jacobian.shape[1]), resolution)
+    middle = (resolution - 1) / 2
+    away = ((row - middle) ** 2 + (column - middle) ** 2) / middle**2
+    sigma = np.append(USUAL_POINT_PX * np.exp(USUAL_GROWTH * away), np.full(len(pairs), USUAL_APART_PX))
+    return _with_pairs(jacobian, pairs), sigma.astype(np.float32)[:, None]
+
+
+def _with_pairs(x: Any, pairs: NDArray[np.int32]) -> Any:
+    return ops.concatenate([x, _between(x, pairs)], axis=1)
+
+
+def _between(x: Any, pairs: NDArray[np.int32]) -> Any:
+    return ops.take(x, pairs[:, 0], axis=1) - ops.take(x, pairs[:, 1], axis=1)
 
 
 @keras.saving.register_keras_serializable(package="tfface")
@@ -177,8 +196,20 @@ class MoveToPoints(Float32Layer):
         parts = self.layout.split(raw, raw=True)
         rotation = rotation_matrix(parts["angles"], self.layout.rotation)
         seen, jacobian = self.linearised(parts, rotation)
-        change = gauss_newton_step(*measured(found, seen, jacobian, self.pairs), ops.exp(self.log_tau))
+        change = gauss_newton_step(*measured(found, seen, jacobian, self.pairs), ops.exp(self.log_tau), self.usual())
         return self.moved(parts, rotation, change)
+
+    def usual(self) -> Usual:
+        """The mean face, turned to either side."""
+
+        def derivatives() -> tuple[Any, Any]:
+            sizes, turned = self.layout.sizes(raw=True), len(USUAL_YAWS_DEG)
+            parts = {name: ops.zeros((turned, sizes[name])) for name in ("identity", "expression", "camera")}
+            turns = np.float32([euler_to_matrix(yaw, 0.0, 0.0) for yaw in np.deg2rad(USUAL_YAWS_DEG)])
+            _, jacobian = self.linearised(parts, ops.convert_to_tensor(turns))
+            return usually_measured(jacobian, self.resolution, self.pairs)
+
+        return Usual(derivatives, steps=28)
 
     def linearised(self, parts: dict[str, Any], rotation: Any) -> tuple[Any, Any]:
         """The points as the raw numbers have them `[B,N,2]`, and their derivatives `[B,N,2,K]`."""
@@ -278,31 +309,18 @@ class ComponentsToPoints(Float32Layer):
             ops.matmul(said, ops.reshape(self.basis, (self.basis.shape[0], -1))), (-1, self.count, 2)
         )
         jacobian = ops.transpose(self.basis, (1, 2, 0))[None]
-        return said + gauss_newton_step(*measured(found, seen, jacobian, self.pairs), ops.exp(self.log_tau))
+        step = gauss_newton_step(
+            *measured(found, seen, jacobian, self.pairs),
+            ops.exp(self.log_tau),
+            Usual(lambda: usually_measured(jacobian, self.resolution, self.pairs), steps=16),
+        )
+        return said + step
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape[0]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "resolution": self.resolution, "count": self.count}
-
-
-def gauss_newton_step(jacobian: Any, residual: Any, sigma: Any, tau: Any) -> Any:
-    """The change `[B,K]` that minimises what this module's text says.
-
-    Args:
-        jacobian: `[B,N,D,K]` (or `[1,N,D,K]`): of N places in pixels (D is 2), or of N colours in [0,1] (D is 3).
-        residual: `[B,N,D]` from what they are to what they should be, in the same unit.
-        sigma: `[B,N,1]` of the residual, likewise.
-        tau: `[K]`.
-    """
-    rows, size = residual.shape[1] * residual.shape[2], tau.shape[0]
-    a = ops.reshape(jacobian * tau / sigma[..., None], (-1, rows, size))
-    at = ops.swapaxes(a, 1, 2)
-    change = solve_positive(
-        ops.matmul(at, a) + ops.eye(size), ops.matmul(at, ops.reshape(residual / sigma, (-1, rows, 1)))
-    )
-    return tau * change[..., 0]
 
 
 def small_turn(vector: Any) -> Any:
