@@ -78,8 +78,8 @@ def beside_the_end(known: FloatArray, share: FloatArray, smooth: FloatArray, fad
     away = cv2.distanceTransform((outside != outside[0, 0]).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
     rest = np.clip(1 - away / (fade * size), 0, 1)
     rest = weight * rest * rest * (3 - 2 * rest)
-    values, around = (cv2.GaussianBlur(each, (0, 0), fade * size / 8) for each in (values, weight))
-    apart = values / np.maximum(around, 1e-3)[..., None] - far
+    coarse, around = (np.asarray(cv2.GaussianBlur(each, (0, 0), fade * size / 8)) for each in (values, weight))
+    apart = coarse / np.maximum(around, 1e-3)[..., None] - far
     return np.asarray(cv2.resize(rest[..., None] * np.maximum(apart, 0), (len(known),) * 2), np.float32)
 
 
