@@ -10,7 +10,7 @@ trap 'rm -rf "$room"' EXIT
 if [ $# -eq 0 ]; then
     set -- tests/io tests/viz tests/effects tests/video tests/report tests/test_apply.py tests/test_app.py \
         tests/test_predict.py tests/test_predict_rnet.py tests/test_fit.py tests/test_one_person.py \
-        tests/test_inference.py tests/test_runtime.py tests/test_examples.py tests/training/test_detail.py tests/outside tests/fleet
+        tests/test_inference.py tests/test_runtime.py tests/test_examples.py tests/training/test_detail.py tests/outside
 fi
 npm install --loglevel error --no-audit --no-fund --prefix "$room" gltf-validator@2.0.0-dev.3.10
 mkdir "$room/kept"

@@ -18,6 +18,7 @@ from tfface.inference import Reconstructor
 from tfface.io.formats import FileOptions
 from tfface.result import FaceResult
 from tfface.viz.detail import MIDDLE_LEVEL, MM_PER_LEVEL, Detail
+from tfface.viz.texture import sample_photo
 
 SIZE, AT, RADIUS = 256, (0.5, 0.3), 14
 """Of the chart; u and v of the bump, and its standard deviation in texels."""
@@ -53,6 +54,19 @@ def test_sunken_lids_stay_before_the_eyes(bumped: FaceResult) -> None:
         radius = np.linalg.norm(eye.vertices - eye.pivot, axis=1).max()
         after, before = (np.linalg.norm(meshes[k]["skin"].vertices - eye.pivot, axis=1) for k in ("sunken", "base"))
         assert (after >= np.minimum(before, radius + 0.3) - 1e-3).all() and (after < before - 1).any()
+
+
+def test_shoulders_go_on_in_the_details_albedo(bumped: FaceResult) -> None:
+    mesh, seam = bumped.head("full", 0, 256), head_mesh("full", 0).seam
+    skin, shoulders = mesh.meshes[:2]
+    assert skin.uv is not None and shoulders.uv is not None and skin.material.normals is not None
+    found = []
+    for each, rows in ((skin, seam[:, 0]), (shoulders, seam[:, 1] - len(skin.vertices))):
+        assert each.material.texture is not None and each.uv is not None
+        places = each.uv[rows][None] * np.float32(each.material.texture.shape[0])
+        found.append((sample_photo(each.material.texture, places)[0], each.vertices[rows]))
+    np.testing.assert_allclose(found[0][0], found[1][0], atol=0.02)
+    np.testing.assert_allclose(found[0][1], found[1][1], atol=1e-3)
 
 
 def test_maps_hold_what_the_mesh_does_not_carry(bumped: FaceResult, tmp_path: Path) -> None:

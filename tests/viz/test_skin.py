@@ -11,6 +11,7 @@ from tfface.face.open_model import AlbedoBasis, load_albedo_basis, load_open_fac
 from tfface.geometry.camera import Camera
 from tfface.geometry.raster import interpolate, rasterize, vertex_normals
 from tfface.geometry.rotation import euler_to_matrix
+from tfface.viz.completion import completed
 from tfface.viz.cover import skin_share
 from tfface.viz.glasses import skin_round_eyes
 from tfface.viz.head_model import BROWN, eye_texture, iris_colour
@@ -163,6 +164,33 @@ def test_hair_over_the_forehead_stays_out_of_the_texture() -> None:
     bare, covered = (_at_vertices(skin.origin)[forehead, 1].mean() for skin in found)
     assert bare > 0.5 and covered < 0.1
     assert _at_vertices(found[1].colours)[forehead].mean() > 0.35  # skin, made up
+
+
+def test_gloss_does_not_end_in_an_edge_and_shade_and_holes_stay() -> None:
+    size = 256
+    row, column = np.mgrid[0:size, 0:size] / (size - 1)
+    away = np.hypot(row - 0.5, column - 0.5)
+    seen = ((away < 0.3) & (away > 0.05)).astype(np.float32)[..., None]
+    gloss = np.exp(-(((away - 0.3) / 0.05) ** 2))
+    beside = {}
+    for sign in (1.0, -1.0):
+        own = np.asarray(sign * 0.3 * gloss, np.float32)[..., None].repeat(3, -1) * seen
+        whole, _ = completed(own, seen, np.asarray(seen * (away < 0.2)[..., None] + 1e-4, np.float32), 0.003, 0.06)
+        inside, outside = (whole[(away > a) & (away < b)].mean() for a, b in ((0.28, 0.3), (0.3, 0.32)))
+        beside[sign] = abs(inside - outside)
+        np.testing.assert_allclose(whole[(away > 0.06) & (away < 0.2)], own[(away > 0.06) & (away < 0.2)], atol=0.01)
+    assert beside[1.0] < 0.1 < 0.2 < beside[-1.0]
+
+
+def test_where_a_profile_hides_the_nose_its_cheek_says_what_skin_is() -> None:
+    row, column = np.mgrid[0:160, 0:160] / 159
+    colours = np.tile(np.float32([0.7, 0.52, 0.45]), (160, 160, 1))
+    hair = (row < 0.3) & (column < 0.4)
+    colours[hair] = [0.2, 0.14, 0.1]
+    seen = ((column < 0.35) & (column > 0.02)).astype(np.float32)
+    share = skin_share(colours, seen)
+    assert share[(row < 0.25) & (column < 0.3) & (column > 0.05)].max() < 0.1
+    assert share[(row > 0.4) & (row < 0.8) & (column < 0.35) & (column > 0.1)].min() > 0.9
 
 
 def test_frames_round_the_eyes_are_no_skin() -> None:

@@ -27,7 +27,7 @@ def bands(size: int) -> Iterator[slice]:
 
 
 def completed(
-    own: FloatArray, seen: FloatArray, trusted: FloatArray, mean_share: float = 0.0
+    own: FloatArray, seen: FloatArray, trusted: FloatArray, mean_share: float = 0.0, fade: float = 0.0
 ) -> tuple[NDArray[np.float32], FloatArray]:
     """A map of a symmetric chart made whole: what is seen, then its mirror image, then what is smooth.
 
@@ -35,6 +35,8 @@ def completed(
         own: `[T,T,C]`, T a power of two; seen: `[T,T,1]` how far it counts; trusted: `[T,T,1]` how far what is made up
             goes by it.
         mean_share: what the mean of all that is known counts in each texel of what is made up.
+        fade: so far (of the side) from where it ends what is known grows no brighter than what is made up, but for its
+            detail: gloss does not end in an edge.
 
     Returns:
         the whole map, and how far each texel comes from the mirrored one `[T,T,1]`.
@@ -55,9 +57,30 @@ def completed(
         return wide(trusted[rows], channels) * whole[rows], trusted[rows] * (seen[rows] + from_mirror[rows])
 
     smooth = spread(known, len(own), mean_share)
+    if fade:
+        whole -= beside_the_end(whole, seen + from_mirror, smooth, fade)
     for rows in bands(len(own)):
         whole[rows] += wide(1 - (seen[rows] + from_mirror[rows]), channels) * smooth[rows]
     return whole, from_mirror
+
+
+def beside_the_end(known: FloatArray, share: FloatArray, smooth: FloatArray, fade: float) -> NDArray[np.float32]:
+    """What is to be taken from a map so that gloss ends without an edge `[T,T,C]`: near the map's outer end, by how
+    much its coarse part is more than what is `smooth`. Holes within it do not count as its end.
+
+    Args:
+        known: `[T,T,C]` the map times its `share` `[T,T,1]`; smooth: `[T,T,C]`; fade: of the side.
+    """
+    size = min(len(known), SMOOTH_TEXELS)
+    values, weight, far = (shrink(np.asarray(each, np.float32), size) for each in (known, share, smooth))
+    inside = np.pad((weight > 0.5).astype(np.uint8), 1)
+    _, outside = cv2.connectedComponents(1 - inside)
+    away = cv2.distanceTransform((outside != outside[0, 0]).astype(np.uint8), cv2.DIST_L2, 5)[1:-1, 1:-1]
+    rest = np.clip(1 - away / (fade * size), 0, 1)
+    rest = weight * rest * rest * (3 - 2 * rest)
+    coarse, around = (np.asarray(cv2.GaussianBlur(each, (0, 0), fade * size / 8)) for each in (values, weight))
+    apart = coarse / np.maximum(around, 1e-3)[..., None] - far
+    return np.asarray(cv2.resize(rest[..., None] * np.maximum(apart, 0), (len(known),) * 2), np.float32)
 
 
 def wide(weights: FloatArray, channels: int) -> FloatArray:

@@ -54,6 +54,9 @@ STRANDS = 0.05
 MEAN_SHARE = 0.003
 """What the mean of all that is known counts in each texel that is made up: some twenty texels from what is known it
 prevails, so that the rim's chance colour does not spread over the back of the head."""
+FADE = 0.06
+"""Of the texture's side: over so much gloss fades towards what is made up, so that it does not end in an edge where
+hair was cut off. Shade stays: with it albedo was off by 6.6 and 6.9 % for 6.5 and 6.8 on light and dark skin."""
 MADE_UP = 1e-3
 """What a texel counts that a photograph does not show, where several photographs' textures are merged."""
 
@@ -253,7 +256,7 @@ def _completed(
     difference = np.empty(guide.shape, np.float32)
     for rows in bands(len(guide)):
         difference[rows] = shown[rows] / np.float32(255) - guide[rows]
-    difference, from_mirror = completed(difference, seen, skin + np.float32(1e-4), MEAN_SHARE)
+    difference, from_mirror = completed(difference, seen, skin + np.float32(1e-4), MEAN_SHARE, FADE)
     for rows in bands(len(guide)):
         difference[rows] += guide[rows]
     origin = np.concatenate([1 - seen - from_mirror, seen, from_mirror], axis=-1)
