@@ -1,8 +1,9 @@
 """Processor seconds a photograph takes on Ray, against the single process: `python benchmarks/fleet.py PHOTOS`.
 
 `tfface predict` and `tfface predict --ray` do the first `--few` and the first `--many` photographs of a folder. The
-difference of what both took, over the photographs that it is of, leaves out what starting takes. Ray's own processes
-(raylet, its servers) are told apart from its workers: they take processor time as long as they run, whatever is done.
+difference of what both took, over the photographs that it is of, leaves out what starting takes. Ray's workers are told
+apart from the command, which waits for them, and from Ray's own processes (raylet, its servers). Both take processor
+time as long as they run, whatever is done: on a core that others share, more than on one of their own.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import time
 import uuid
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,7 @@ import tyro
 from tfface.cli import run
 
 MARK = "TFFACE_FLEET_BENCHMARK"
+COMMAND, WORKERS, RAYS_OWN = "the command", "workers", "Ray's own processes"
 TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -50,17 +53,17 @@ def main(argv: list[str] | None = None) -> int:
     each = {}
     for what, more in (("single process", ()), ("Ray", ("--ray",))):
         spent = [_spent(photos[:count], options.formats, more) for count in (options.few, options.many)]
-        for part in spent[0]:
-            few, many = (run_[part] for run_ in spent)
+        for part in sorted(spent[1]):
+            few, many = (one.get(part, 0.0) for one in spent)
             each[what, part] = (many - few) / (options.many - options.few)
             print(f"{f'{what}, {part}':34s}{few:12.1f}{many:12.1f}{each[what, part]:10.3f}", flush=True)
-    share = each["single process", "workers"] / each["Ray", "workers"]
+    share = each["single process", COMMAND] / each["Ray", WORKERS]
     print(f"Ray's workers do {100 * share:.0f} % of the single process' photographs a processor second")
     return 0
 
 
 def _spent(photos: list[Path], formats: tuple[str, ...], more: tuple[str, ...]) -> dict[str, float]:
-    """What a run takes: the processes that predict, and Ray's own."""
+    """Processor seconds of a run, by `COMMAND`, `WORKERS` and `RAYS_OWN`."""
     with tempfile.TemporaryDirectory() as folder:
         given = Path(folder) / "photos"
         given.mkdir()
@@ -74,20 +77,20 @@ def _spent(photos: list[Path], formats: tuple[str, ...], more: tuple[str, ...]) 
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        seen: dict[int, tuple[bool, float]] = {}
+        seen: dict[int, tuple[str, float]] = {}
         while running.poll() is None:
             seen.update(_processes(f"{MARK}={mark}".encode()))
             time.sleep(0.2)
         if running.returncode:
             raise SystemExit(f"{' '.join(command)} ended with {running.returncode}")
-    return {
-        "workers": sum(seconds for rays, seconds in seen.values() if not rays),
-        "Ray's own": sum(seconds for rays, seconds in seen.values() if rays),
-    }
+    spent: dict[str, float] = defaultdict(float)
+    for kind, seconds in seen.values():
+        spent[kind] += seconds
+    return spent
 
 
-def _processes(mark: bytes) -> dict[int, tuple[bool, float]]:
-    """Whether it is Ray's own, and processor seconds so far, of each process that was started with this mark."""
+def _processes(mark: bytes) -> dict[int, tuple[str, float]]:
+    """What each process is that was started with this mark, and its processor seconds so far."""
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -97,8 +100,9 @@ def _processes(mark: bytes) -> dict[int, tuple[bool, float]]:
             fields = (folder / "stat").read_text().rpartition(")")[2].split()
         except OSError:  # it has ended
             continue
-        works = b"tfface" in command.split(b"\0") or command.startswith(b"ray::MapWorker")
-        found[int(folder.name)] = (not works, (int(fields[11]) + int(fields[12])) / TICKS)
+        kind = WORKERS if command.startswith(b"ray::MapWorker") else RAYS_OWN
+        kind = COMMAND if b"tfface" in command.split(b"\0") else kind
+        found[int(folder.name)] = (kind, (int(fields[11]) + int(fields[12])) / TICKS)
     return found
 
 

@@ -141,16 +141,14 @@ def averaged(
     Args:
         points: `[V,3]` as `rasterize` has them, in pixels of the picture itself.
     """
-    import cv2
-
     large = np.asarray(points, np.float32) * np.float32(finer)
     size = height * finer, width * finer
     loops = _loops(len(triangles) + 3 * size[0] * size[1])
     if loops is None:
         seen, weights, _ = rasterize(large, triangles, *size)
         drawn = interpolate(seen, weights, triangles, attributes)
-        shape = height, width, attributes.shape[1]
-        return np.asarray(cv2.resize(drawn, (width, height), interpolation=cv2.INTER_AREA), np.float32).reshape(shape)
+        parts = [drawn[row::finer, column::finer] for row in range(finer) for column in range(finer)]
+        return np.asarray(sum(parts) / np.float32(finer**2), np.float32)
     seen, depth = np.full(size, -1, np.int32), np.full(size, -np.inf, np.float32)
     out = np.zeros((height, width, attributes.shape[1]), np.float32)
     triangles = np.ascontiguousarray(triangles)

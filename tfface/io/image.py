@@ -234,9 +234,10 @@ def _png(image: NDArray[Any], mark: str | None) -> bytes:
     """A PNG, by OpenCV: half of Pillow's time, and 16 bits a channel; the mark behind its head."""
     import cv2
 
-    order = {3: [2, 1, 0], 4: [2, 1, 0, 3]}
-    blue_first = image[..., order[image.shape[2]]] if image.ndim == 3 else image
-    data = cv2.imencode(".png", np.ascontiguousarray(blue_first))[1].tobytes()
+    turned = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
+    image = np.ascontiguousarray(image)
+    blue_first = cv2.cvtColor(image, turned[image.shape[2]]) if image.ndim == 3 else image
+    data = cv2.imencode(".png", blue_first)[1].tobytes()
     if mark is None:
         return data
     body = b"tEXtSoftware\0" + mark.encode()

@@ -205,7 +205,7 @@ class MoveToPoints(Float32Layer):
         def derivatives() -> tuple[Any, Any]:
             sizes, turned = self.layout.sizes(raw=True), len(USUAL_YAWS_DEG)
             parts = {name: ops.zeros((turned, sizes[name])) for name in ("identity", "expression", "camera")}
-            turns = np.float32([euler_to_matrix(yaw, 0.0, 0.0) for yaw in np.deg2rad(USUAL_YAWS_DEG)])
+            turns = np.array([euler_to_matrix(yaw, 0.0, 0.0) for yaw in np.deg2rad(USUAL_YAWS_DEG)], np.float32)
             _, jacobian = self.linearised(parts, ops.convert_to_tensor(turns))
             return usually_measured(jacobian, self.resolution, self.pairs)
 
