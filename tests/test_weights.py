@@ -64,7 +64,7 @@ def test_every_spelling_gives_weights_a_network_and_an_export(own: Path, name: s
     assert meant.file().resolve() == own / found and meant.name == (own / found).parent.name
     network, config, _ = meant.network()
     picture = np.random.default_rng(0).uniform(size=(1, 32, 32, 3)).astype(np.float32)
-    exported = tf.saved_model.load(str(weights.saved_model(name)))
+    exported = tf.saved_model.load(str(weights.find(name).saved_model()))
     served = exported.serve(picture)["position_map"].numpy()
     expected = keras.ops.convert_to_numpy(models.predictor(network, config)(picture)["position_map"])
     np.testing.assert_allclose(served, expected, rtol=1e-4, atol=1e-3)
@@ -72,7 +72,7 @@ def test_every_spelling_gives_weights_a_network_and_an_export(own: Path, name: s
 
 def test_an_exported_model_predicts_but_has_no_weights_to_train(own: Path) -> None:
     save_toy_network(own / "toy")
-    assert weights.saved_model("toy") == Path("toy") and weights.find("toy").name == "toy"
+    assert weights.find("toy").saved_model() == Path("toy") and weights.find("toy").name == "toy"
     with pytest.raises(UserError, match="name the run or the preset"):
         weights.find("toy").file()
 
@@ -81,7 +81,7 @@ def test_a_folder_that_holds_a_model_comes_before_a_preset_and_another_does_not(
     (own / "small").mkdir()
     assert weights.find("small").file() == own / "ships" / "small" / "weights.npz"
     save_toy_network(own / "small")
-    assert weights.saved_model("small") == Path("small")
+    assert weights.find("small").saved_model() == Path("small")
 
 
 @pytest.mark.parametrize(
@@ -123,9 +123,9 @@ def test_weights_of_another_face_model_are_refused(own: Path) -> None:
 def test_an_export_is_made_anew_for_other_weights_cards_code_and_tables(
     own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = weights.saved_model("small")
+    first = weights.find("small").saved_model()
     (own / "ships" / "small" / "card.yaml").write_text("commit: other\n")
-    second = weights.saved_model("small")
+    second = weights.find("small").saved_model()
     package = own / "package"
     for room in weights.GRAPH_ROOMS:
         path = package / room if room.endswith(".py") else package / room / "assets" / "table.npz"
@@ -136,7 +136,7 @@ def test_an_export_is_made_anew_for_other_weights_cards_code_and_tables(
     for room in weights.GRAPH_ROOMS:
         (next(package.glob(f"{room}/**/*.npz"), package / room)).write_text(f"after {room}")
         weights.digest_of_code.cache_clear()
-        found.add(weights.saved_model("small"))
+        found.add(weights.find("small").saved_model())
     assert len(found) == 2 + len(weights.GRAPH_ROOMS)
     weights.digest_of_code.cache_clear()
 
@@ -152,12 +152,12 @@ def test_an_export_that_another_process_finished_first_is_kept(own: Path, monkey
 
     def overtaken(config: ModelConfig) -> keras.Model:
         monkeypatch.setattr(models, "build", small_network)
-        folder = weights.saved_model("small")
+        folder = weights.find("small").saved_model()
         inner.append((folder, (folder / "saved_model.pb").stat().st_ino))
         return small_network(config)
 
     monkeypatch.setattr(models, "build", overtaken)
-    folder = weights.saved_model("small")
+    folder = weights.find("small").saved_model()
     assert inner == [(folder, (folder / "saved_model.pb").stat().st_ino)]
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
@@ -165,21 +165,21 @@ def test_an_export_that_another_process_finished_first_is_kept(own: Path, monkey
 def test_a_folder_in_the_way_and_a_cache_that_cannot_be_written_are_told(
     own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = weights.saved_model("small")
+    folder = weights.find("small").saved_model()
     (folder / "tfface.json").unlink()
     with pytest.raises(UserError, match="in the way"):
-        weights.saved_model("small")
+        weights.find("small").saved_model()
     (own / "file").touch()
     monkeypatch.setenv("TFFACE_CACHE", str(own / "file"))
     with pytest.raises(UserError, match="TFFACE_CACHE"):
-        weights.saved_model("small")
+        weights.find("small").saved_model()
 
 
 def predict_once(name: str, answer: Path) -> None:
     """In a process of its own: the sum of what a network says of a picture, by its SavedModel."""
     models.build = small_network
     picture = np.random.default_rng(0).random((1, 32, 32, 3), dtype=np.float32)
-    network = tf.saved_model.load(str(weights.saved_model(name)))
+    network = tf.saved_model.load(str(weights.find(name).saved_model()))
     answer.write_text(str(network.serve(picture)["position_map"].numpy().sum()))
 
 

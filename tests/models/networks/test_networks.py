@@ -262,15 +262,15 @@ def test_preset_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     loaded, its_config = presets.load("small")
     assert its_config == config
     np.testing.assert_allclose(loaded(images(config)), model(images(config)), atol=2e-3)
-    folder = weights.saved_model("small")
+    folder = weights.find("small").saved_model()
     saved = tf.saved_model.load(str(folder))
     served = saved.serve(images(config))["position_map"].numpy()
     expected = keras.ops.convert_to_numpy(models.predictor(loaded, config)(images(config))["position_map"])
     np.testing.assert_allclose(served, expected, rtol=1e-4, atol=1e-3)
     before = (folder / "saved_model.pb").stat().st_mtime_ns
-    assert weights.saved_model("small") == folder and (folder / "saved_model.pb").stat().st_mtime_ns == before
+    assert weights.find("small").saved_model() == folder and (folder / "saved_model.pb").stat().st_mtime_ns == before
     presets.save(models.build(config), config, presets.PRESETS / "small", {})
-    assert weights.saved_model("small") != folder
+    assert weights.find("small").saved_model() != folder
     with pytest.raises(UserError, match="'small'"):
         presets.folder("smal")
     with pytest.raises(UserError, match="does not fit"):
