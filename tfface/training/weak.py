@@ -34,7 +34,7 @@ from tfface.training.feed import Feed
 from tfface.training.metrics import FaceError, landmark_errors
 from tfface.training.pictures import Draw
 from tfface.training.position_map import MakeDatasets, Session, run_session
-from tfface.training.schedule import make_optimizer
+from tfface.training.schedule import optimizer_for
 from tfface.training.weak_face import FaceMaker
 from tfface.training.weak_losses import Truth, WeakLosses
 from tfface.training.weak_pictures import FacePictures
@@ -70,8 +70,7 @@ def train(
         make_datasets = from_pictures
     topology = PositionMap(load_open_face(), config.model.map_size)
     make_model = partial(compiled, topology=topology, identity_network=identity_network)
-    begin = partial(WeakSession, topology=topology, make_datasets=make_datasets, console=console or Console())
-    return run_session(config, make_model, begin, extra_callbacks)
+    return run_session(config, make_model, WeakSession, topology, make_datasets, console, extra_callbacks)
 
 
 def compiled(config: Config, topology: PositionMap, identity_network: Network | None = None) -> keras.Model:
@@ -79,12 +78,8 @@ def compiled(config: Config, topology: PositionMap, identity_network: Network | 
     network = models.build(config.model)
     freeze(network, config.weak.train)
     model = WeakNetwork(network, config, topology, identity_network)
-    optimizer = make_optimizer(config.optim, config.data.steps_per_epoch)
-    if config.run.precision == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(model.trainable_variables)
     # The renderer is compiled by itself; the mesh's sparse product is not for XLA.
-    model.compile(optimizer, jit_compile=False)
+    model.compile(optimizer_for(model, config), jit_compile=False)
     return model
 
 
