@@ -44,17 +44,7 @@ def train(
     console: Console | None = None,
     extra_callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> RunState:
-    """Trains in `config.run.out`, going on from its checkpoint where there is one.
-
-    Args:
-        config: the run's configuration; `run.out` must be named.
-        make_datasets: `(config, start_step) -> (training, validation)`; `tfface.data.pipeline.detail` by default.
-        console: where progress goes.
-        extra_callbacks: told of everything last.
-
-    Raises:
-        UserError: the folder holds another run, or there is nothing to train on.
-    """
+    """As `tfface.training.position_map.train`; the datasets are `tfface.data.pipeline.detail`'s by default."""
     topology, datasets = position_tables(config.model.map_size), make_datasets or make_batches
     return run_session(config, compiled, DetailSession, topology, datasets, console, extra_callbacks)
 

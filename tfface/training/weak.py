@@ -50,19 +50,16 @@ def train(
     extra_callbacks: Sequence[keras.callbacks.Callback] = (),
     identity_network: Network | None = None,
 ) -> RunState:
-    """Trains in `config.run.out`, going on from its checkpoint where there is one.
+    """As `tfface.training.position_map.train`.
 
     Args:
-        config: the run's configuration; `run.out` must be named.
         make_datasets: `(config, start_step) -> (training, validation)` of images `[B,S,S,3]` and a dictionary:
             `image` and `mask`, and `landmarks` or `map` (`[B,R,R,3]` in pixels); `tfface.data.pipeline.weak` by
             default.
-        console: where progress goes.
-        extra_callbacks: told of everything last.
         identity_network: chips to descriptors; dlib's by default.
 
     Raises:
-        UserError: the folder holds another run, there is nothing to train on, or the identity network is missing.
+        UserError: as there, or the identity network is missing.
     """
     if make_datasets is None:
         from tfface.data.pipeline.weak import make_datasets as from_pictures

@@ -123,7 +123,8 @@ def photo_places(folder: Path, part: str = "all", shares: tuple[float, float, fl
         return places
     import tensorflow as tf
 
-    low, high = part_range(part, shares)
+    ends = np.round(np.cumsum([0.0, *shares]) / sum(shares) * _BUCKETS)
+    low, high = ends[PARTS.index(part) :][:2]
     names = [features["name"] for features in in_threads(_features, places)]
     buckets = tf.strings.to_hash_bucket_fast(tf.constant(names, tf.string, [len(names)]), _BUCKETS).numpy()
     return [place for place, bucket in zip(places, buckets, strict=True) if low <= bucket < high]
@@ -163,10 +164,3 @@ def read_photo(place: Place, mask: str = "") -> tuple[NDArray[np.uint8], NDArray
 def _features(place: Place) -> dict[str, Any]:
     with reading(place.path, SHARD, REMAKE):
         return dict(decode_example(read_place(place)))
-
-
-def part_range(part: str, shares: tuple[float, float, float] = SHARES) -> tuple[int, int]:
-    """The buckets from (first) to (beyond the last) of a part."""
-    ends = np.round(np.cumsum([0.0, *shares]) / sum(shares) * _BUCKETS).astype(int)
-    index = PARTS.index(part)
-    return int(ends[index]), int(ends[index + 1])
