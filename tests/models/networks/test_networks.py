@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.few_layers import few_layers
 from tfface import models, weights
 from tfface.config import MODELS, Config, ModelConfig, override
 from tfface.errors import UserError
@@ -22,7 +23,7 @@ from tfface.geometry.camera import Camera
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.models.exports.folder import write_export as write_saved_model
 from tfface.models.layers import blocks, maps
-from tfface.models.networks import dual_prn, mnv2_prn, prn, prn_res
+from tfface.models.networks import dual_prn, mnv2_prn, prn_res
 from tfface.models.weights import presets
 
 SMALL = {
@@ -37,16 +38,8 @@ CHANNELS = {"prn_res": 6, "dual_prn": 10, "rnet_points": 12}
 
 
 def small(config: ModelConfig) -> keras.Model:
-    """The network with a block or two for each size: all kinds of layers, in a fraction of the time."""
-    few = [(*stage[:2], min(stage[2], 2 if stage[3] == 1 else 1), stage[3]) for stage in blocks.INVERTED_RESIDUALS]
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(blocks, "INVERTED_RESIDUALS", few)
-        patch.setattr(prn, "ENCODER", (*((8, 2),) * 5, (8, 1)))
-        patch.setattr(prn, "FULL_DECODER", (*((8, 2),) * 5, (3, 1)))
-        patch.setattr(mnv2_prn, "FULL_DECODER", prn.FULL_DECODER)
-        patch.setattr(dual_prn, "SHARED_STEPS", 3)
-        patch.setattr(dual_prn, "HEAD_STEPS", 2)
-        patch.setattr(prn_res, "NUM_BLOCKS", 1)
+    """The network of few layers."""
+    with few_layers():
         return models.build(config)
 
 
