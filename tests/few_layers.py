@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import keras
 import pytest
 
+from tfface.config import ModelConfig
 from tfface.models.layers import blocks
 from tfface.models.networks import dual_prn, mnv2_prn, prn, prn_res
 
@@ -24,3 +26,10 @@ def few_layers() -> Iterator[None]:
         patch.setattr(dual_prn, "HEAD_STEPS", 2)
         patch.setattr(prn_res, "NUM_BLOCKS", 1)
         yield
+
+
+def two_layers(config: ModelConfig) -> keras.Model:
+    """In place of `tfface.models.build`, for what is about files."""
+    images = keras.Input((config.image_size, config.image_size, 3 * config.views), name="images")
+    x = keras.layers.BatchNormalization(name="normal")(images)
+    return keras.Model(images, keras.layers.Conv2D(3, 3, padding="same", name="map")(x), name=config.name)

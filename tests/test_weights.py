@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.few_layers import two_layers
 from tests.forked import begin, ended
 from tests.toy_network import save_toy_network
 from tfface import config as configuration
@@ -22,21 +23,15 @@ from tfface.models.weights import presets
 TINY = override(Config(), {"model": {"name": "mnv2_light", "image_size": 32, "map_size": 32}}).model
 
 
-def small_network(config: ModelConfig) -> keras.Model:
-    """One layer in place of a hundred, for what is about files."""
-    images = keras.Input((config.image_size, config.image_size, 3 * config.views), name="images")
-    return keras.Model(images, keras.layers.Conv2D(3, 3, padding="same", name="map")(images), name=config.name)
-
-
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a preset, a run and an exported model, and an empty cache; the preset `small` ships."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(presets, "PRESETS", tmp_path / "ships")
     monkeypatch.setattr(presets, "DEFAULT", "small")
-    monkeypatch.setattr(models, "build", small_network)
+    monkeypatch.setattr(models, "build", two_layers)
     monkeypatch.setenv("TFFACE_CACHE", str(tmp_path / "cache"))
-    model = small_network(TINY)
+    model = two_layers(TINY)
     presets.save(model, TINY, tmp_path / "ships" / "small", {"commit": "abc"})
     presets.save(model, TINY, tmp_path / "mine", {"commit": "def"})
     (tmp_path / "run").mkdir()
@@ -151,10 +146,10 @@ def test_an_export_that_another_process_finished_first_is_kept(own: Path, monkey
     inner: list[tuple[Path, int]] = []
 
     def overtaken(config: ModelConfig) -> keras.Model:
-        monkeypatch.setattr(models, "build", small_network)
+        monkeypatch.setattr(models, "build", two_layers)
         folder = weights.find("small").saved_model()
         inner.append((folder, (folder / "saved_model.pb").stat().st_ino))
-        return small_network(config)
+        return two_layers(config)
 
     monkeypatch.setattr(models, "build", overtaken)
     folder = weights.find("small").saved_model()
@@ -177,7 +172,7 @@ def test_a_folder_in_the_way_and_a_cache_that_cannot_be_written_are_told(
 
 def predict_once(name: str, answer: Path) -> None:
     """In a process of its own: the sum of what a network says of a picture, by its SavedModel."""
-    models.build = small_network
+    models.build = two_layers
     picture = np.random.default_rng(0).random((1, 32, 32, 3), dtype=np.float32)
     network = tf.saved_model.load(str(weights.find(name).saved_model()))
     answer.write_text(str(network.serve(picture)["position_map"].numpy().sum()))
@@ -185,7 +180,7 @@ def predict_once(name: str, answer: Path) -> None:
 
 @pytest.mark.slow
 def test_processes_that_meet_an_empty_cache_at_once_all_predict(tmp_path: Path) -> None:
-    presets.save(small_network(TINY), TINY, tmp_path / "mine", {})
+    presets.save(two_layers(TINY), TINY, tmp_path / "mine", {})
     name, log, answers = str(tmp_path / "mine"), tmp_path / "log", [tmp_path / f"answer{k}" for k in range(2)]
     begun = [begin(predict_once, name, answer, log=log, TFFACE_CACHE=str(tmp_path)) for answer in answers]
     assert [ended(process) for process in begun] == [0, 0], log.read_text()

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.few_layers import few_layers
+from tests.few_layers import few_layers, two_layers
 from tfface import models, weights
 from tfface.config import MODELS, Config, ModelConfig, override
 from tfface.errors import UserError
@@ -237,22 +237,15 @@ def test_saved_model_gives_the_same_numbers(name: str, tmp_path: Path) -> None:
     assert info["views"] == config.views and info["face_model"]["checksum"]
 
 
-def small_network(config: ModelConfig) -> keras.Model:
-    """Two layers in place of a hundred, for what is about files."""
-    images = keras.Input((config.image_size, config.image_size, 3 * config.views), name="images")
-    x = keras.layers.BatchNormalization(name="normal")(images)
-    return keras.Model(images, keras.layers.Conv2D(3, 3, padding="same", name="map")(x), name=config.name)
-
-
 def test_an_export_replaces_an_export_and_nothing_else(tmp_path: Path) -> None:
     config = TINY["mnv2_light"]
-    folder = write_saved_model(small_network(config), config, tmp_path / "export", {"commit": "a"})
-    write_saved_model(small_network(config), config, folder, {"commit": "b"})
+    folder = write_saved_model(two_layers(config), config, tmp_path / "export", {"commit": "a"})
+    write_saved_model(two_layers(config), config, folder, {"commit": "b"})
     assert json.loads((folder / "tfface.json").read_text())["commit"] == "b"
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     with pytest.raises(UserError, match="mine"):
-        write_saved_model(small_network(config), config, tmp_path / "mine", {})
+        write_saved_model(two_layers(config), config, tmp_path / "mine", {})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["export", "mine"]
 
 
@@ -261,7 +254,7 @@ def test_preset_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(presets, "PRESETS", tmp_path / "presets")
     monkeypatch.setenv("TFFACE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(models, "build", small_network)
+    monkeypatch.setattr(models, "build", two_layers)
     config = TINY["mnv2_light"]
     model = models.build(config)
     presets.save(model, config, presets.PRESETS / "small", {"commit": "abc", "limits": "tiny"})
