@@ -81,10 +81,9 @@ def _evaluate(arguments: list[str]) -> int:
 
 def views_of(models: tuple[str, ...]) -> dict[str, int]:
     """How many views each model takes."""
-    from tfface import weights
-    from tfface.runtime import read_card
+    from tfface.runtime import find_network
 
-    return {model: int(read_card(weights.saved_model(model))["views"]) for model in models}
+    return {model: int(find_network(model).card["views"]) for model in models}
 
 
 def _plans(options: Options, models: dict[str, int]) -> list[tuple[str, list[str], Any]]:

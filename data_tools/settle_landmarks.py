@@ -110,18 +110,18 @@ def read_photographs(options: Options) -> Photographs:
     Raises:
         UserError: there is no photograph, or one cannot be read: all of them decide.
     """
-    from tfface import weights
     from tfface.cli import progress_bar
     from tfface.evaluation.aflw2000 import read_aflw2000
     from tfface.evaluation.landmark_set import OFFSET_PX
     from tfface.evaluation.networks import NetworkPredictor
     from tfface.io.image import read_image
     from tfface.metrics.landmarks import yaw_bin
+    from tfface.runtime import find_network
 
     data = read_aflw2000(options.data)
     if not data.images:
         raise UserError(f"{options.data} has no photograph beside its landmarks; see docs/evaluation.md")
-    predictor = NetworkPredictor(weights.saved_model(options.model), options.model)
+    predictor = NetworkPredictor(find_network(options.model), options.model)
     with progress_bar() as bar:
         items = bar.track(list(zip(data.images, data.boxes, strict=True)), description="meshes")
         meshes = [predictor.vertices([(read_image(image), box)])[:, :2].astype(np.float32) for image, box in items]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from skimage import data
 
+from tests.few_layers import few_layers, two_layers
 from tfface import config as configuration
+from tfface import models
 from tfface.config import Config, override
 from tfface.errors import UserError
 from tfface.export import main as export
@@ -32,8 +35,6 @@ def crops(size: int, views: int) -> np.ndarray:
 
 @pytest.mark.parametrize("name", presets.available())
 def test_a_presets_graph_says_what_keras_says(name: str) -> None:
-    from tfface import models
-
     network = find_network(name)
     assert network.runtime == "onnx" and network.folder == presets.folder(name)
     model, config = presets.load(name)
@@ -72,14 +73,18 @@ print([name for name in {HEAVY!r} if name in sys.modules], code)
 
 
 def test_a_graph_for_another_face_model_is_left_for_tensorflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What its card says of looks goes along."""
     monkeypatch.setenv("TFFACE_CACHE", str(tmp_path / "cache"))
-    folder = tmp_path / "mine"
-    shutil.copytree(presets.folder("rnet_points"), folder)
-    card = json.loads((folder / "tfface.json").read_text())
-    (folder / "tfface.json").write_text(json.dumps({**card, "face_model": {"name": "x", "checksum": "y"}}))
+    monkeypatch.setattr(models, "build", two_layers)
+    config = override(Config(), {"model": {"name": "mnv2_light", "image_size": 32, "map_size": 32}}).model
+    folder, theirs = presets.save(two_layers(config), config, tmp_path / "mine", {}), presets.folder("rnet_points")
+    shutil.copy(theirs / presets.GRAPH_FILE, folder)
+    card = {**json.loads((theirs / "tfface.json").read_text()), "face_model": {"name": "x", "checksum": "y"}}
+    (folder / "tfface.json").write_text(json.dumps({**card, "looks": 1}))
     with pytest.raises(UserError, match="another face model"):
         find_network(folder, runtime="onnx")
-    assert find_network(folder).runtime == "tensorflow"
+    network = find_network(folder)
+    assert network.runtime == "tensorflow" and network.looks == 1
 
 
 def test_a_graph_without_its_weights_is_told(tmp_path: Path) -> None:
@@ -92,15 +97,21 @@ def test_a_graph_without_its_weights_is_told(tmp_path: Path) -> None:
         find_network(folder).open()
 
 
+@pytest.fixture
+def small() -> Iterator[None]:
+    """Networks are built of few layers."""
+    with few_layers():
+        yield
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A training run's folder with a small network of random weights."""
-    from tfface import models
-
     folder = tmp_path_factory.mktemp("run")
     chosen = {"name": "mnv2_light", "image_size": 64, "map_size": 32, "width": 0.25, "mirror_average": True}
     config = override(Config(), {"model": chosen})
-    model, random = models.build(config.model), np.random.default_rng(0)
+    with few_layers():
+        model, random = models.build(config.model), np.random.default_rng(0)
     for weight in model.trainable_weights:  # as it starts, it says the same of all pictures
         if weight.name.endswith("kernel"):
             inputs = np.prod(weight.shape[:2]) * (1 if "depthwise" in weight.path else weight.shape[2])
@@ -110,6 +121,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
     ("options", "runtime", "within"),
     [
@@ -137,6 +149,7 @@ def test_every_export_predicts_what_keras_predicts(
     assert maps.shape == (3, 256, 256, 3) and np.ptp(maps, axis=0).max() > 0.1
 
 
+@pytest.mark.usefixtures("small")
 def test_a_preset_of_a_run_predicts_without_tensorflow(run: Path, tmp_path: Path) -> None:
     pytest.importorskip("tf2onnx")
     assert export([str(run), "--preset", str(tmp_path / "mine")]) == 0
@@ -152,15 +165,18 @@ def test_a_preset_of_a_run_predicts_without_tensorflow(run: Path, tmp_path: Path
     assert find_network(tmp_path / "mine").looks == 1, "a preset keeps how often it looks"
 
 
-def test_the_fast_preset_looks_once(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setenv("TFFACE_CACHE", str(tmp_path))
+def test_the_fast_preset_looks_once() -> None:
     fast, usual = (Reconstructor(name)(data.astronaut())[0] for name in ("fast", "mnv2_points"))
     away = np.linalg.norm((fast.vertices - usual.vertices)[:, :2], axis=1).mean()
     assert 0.1 < away < 3
-    network = find_network("fast", runtime="tensorflow")
-    assert network.looks == 1 and Reconstructor("fast").recrop == 0 and Reconstructor("mnv2_points").recrop == 1
+    assert (
+        find_network("fast").looks == 1
+        and Reconstructor("fast").recrop == 0
+        and Reconstructor("mnv2_points").recrop == 1
+    )
 
 
+@pytest.mark.usefixtures("small")
 def test_serving_counts_versions(run: Path, tmp_path: Path) -> None:
     (tmp_path / "served" / "3").mkdir(parents=True)
     photos = tmp_path / "photos"
@@ -169,6 +185,7 @@ def test_serving_counts_versions(run: Path, tmp_path: Path) -> None:
     assert (tmp_path / "served" / "4" / "saved_model.pb").is_file()
 
 
+@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.few_layers import two_layers
 from tests.forked import begin, ended
 from tests.toy_network import save_toy_network
 from tfface import config as configuration
@@ -22,21 +23,15 @@ from tfface.models.weights import presets
 TINY = override(Config(), {"model": {"name": "mnv2_light", "image_size": 32, "map_size": 32}}).model
 
 
-def small_network(config: ModelConfig) -> keras.Model:
-    """One layer in place of a hundred, for what is about files."""
-    images = keras.Input((config.image_size, config.image_size, 3 * config.views), name="images")
-    return keras.Model(images, keras.layers.Conv2D(3, 3, padding="same", name="map")(images), name=config.name)
-
-
 @pytest.fixture
 def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a preset, a run and an exported model, and an empty cache; the preset `small` ships."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(presets, "PRESETS", tmp_path / "ships")
     monkeypatch.setattr(presets, "DEFAULT", "small")
-    monkeypatch.setattr(models, "build", small_network)
+    monkeypatch.setattr(models, "build", two_layers)
     monkeypatch.setenv("TFFACE_CACHE", str(tmp_path / "cache"))
-    model = small_network(TINY)
+    model = two_layers(TINY)
     presets.save(model, TINY, tmp_path / "ships" / "small", {"commit": "abc"})
     presets.save(model, TINY, tmp_path / "mine", {"commit": "def"})
     (tmp_path / "run").mkdir()
@@ -64,7 +59,7 @@ def test_every_spelling_gives_weights_a_network_and_an_export(own: Path, name: s
     assert meant.file().resolve() == own / found and meant.name == (own / found).parent.name
     network, config, _ = meant.network()
     picture = np.random.default_rng(0).uniform(size=(1, 32, 32, 3)).astype(np.float32)
-    exported = tf.saved_model.load(str(weights.saved_model(name)))
+    exported = tf.saved_model.load(str(weights.find(name).saved_model()))
     served = exported.serve(picture)["position_map"].numpy()
     expected = keras.ops.convert_to_numpy(models.predictor(network, config)(picture)["position_map"])
     np.testing.assert_allclose(served, expected, rtol=1e-4, atol=1e-3)
@@ -72,7 +67,7 @@ def test_every_spelling_gives_weights_a_network_and_an_export(own: Path, name: s
 
 def test_an_exported_model_predicts_but_has_no_weights_to_train(own: Path) -> None:
     save_toy_network(own / "toy")
-    assert weights.saved_model("toy") == Path("toy") and weights.find("toy").name == "toy"
+    assert weights.find("toy").saved_model() == Path("toy") and weights.find("toy").name == "toy"
     with pytest.raises(UserError, match="name the run or the preset"):
         weights.find("toy").file()
 
@@ -81,7 +76,7 @@ def test_a_folder_that_holds_a_model_comes_before_a_preset_and_another_does_not(
     (own / "small").mkdir()
     assert weights.find("small").file() == own / "ships" / "small" / "weights.npz"
     save_toy_network(own / "small")
-    assert weights.saved_model("small") == Path("small")
+    assert weights.find("small").saved_model() == Path("small")
 
 
 @pytest.mark.parametrize(
@@ -123,9 +118,9 @@ def test_weights_of_another_face_model_are_refused(own: Path) -> None:
 def test_an_export_is_made_anew_for_other_weights_cards_code_and_tables(
     own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = weights.saved_model("small")
+    first = weights.find("small").saved_model()
     (own / "ships" / "small" / "card.yaml").write_text("commit: other\n")
-    second = weights.saved_model("small")
+    second = weights.find("small").saved_model()
     package = own / "package"
     for room in weights.GRAPH_ROOMS:
         path = package / room if room.endswith(".py") else package / room / "assets" / "table.npz"
@@ -136,7 +131,7 @@ def test_an_export_is_made_anew_for_other_weights_cards_code_and_tables(
     for room in weights.GRAPH_ROOMS:
         (next(package.glob(f"{room}/**/*.npz"), package / room)).write_text(f"after {room}")
         weights.digest_of_code.cache_clear()
-        found.add(weights.saved_model("small"))
+        found.add(weights.find("small").saved_model())
     assert len(found) == 2 + len(weights.GRAPH_ROOMS)
     weights.digest_of_code.cache_clear()
 
@@ -151,13 +146,13 @@ def test_an_export_that_another_process_finished_first_is_kept(own: Path, monkey
     inner: list[tuple[Path, int]] = []
 
     def overtaken(config: ModelConfig) -> keras.Model:
-        monkeypatch.setattr(models, "build", small_network)
-        folder = weights.saved_model("small")
+        monkeypatch.setattr(models, "build", two_layers)
+        folder = weights.find("small").saved_model()
         inner.append((folder, (folder / "saved_model.pb").stat().st_ino))
-        return small_network(config)
+        return two_layers(config)
 
     monkeypatch.setattr(models, "build", overtaken)
-    folder = weights.saved_model("small")
+    folder = weights.find("small").saved_model()
     assert inner == [(folder, (folder / "saved_model.pb").stat().st_ino)]
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
@@ -165,27 +160,27 @@ def test_an_export_that_another_process_finished_first_is_kept(own: Path, monkey
 def test_a_folder_in_the_way_and_a_cache_that_cannot_be_written_are_told(
     own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = weights.saved_model("small")
+    folder = weights.find("small").saved_model()
     (folder / "tfface.json").unlink()
     with pytest.raises(UserError, match="in the way"):
-        weights.saved_model("small")
+        weights.find("small").saved_model()
     (own / "file").touch()
     monkeypatch.setenv("TFFACE_CACHE", str(own / "file"))
     with pytest.raises(UserError, match="TFFACE_CACHE"):
-        weights.saved_model("small")
+        weights.find("small").saved_model()
 
 
 def predict_once(name: str, answer: Path) -> None:
     """In a process of its own: the sum of what a network says of a picture, by its SavedModel."""
-    models.build = small_network
+    models.build = two_layers
     picture = np.random.default_rng(0).random((1, 32, 32, 3), dtype=np.float32)
-    network = tf.saved_model.load(str(weights.saved_model(name)))
+    network = tf.saved_model.load(str(weights.find(name).saved_model()))
     answer.write_text(str(network.serve(picture)["position_map"].numpy().sum()))
 
 
 @pytest.mark.slow
 def test_processes_that_meet_an_empty_cache_at_once_all_predict(tmp_path: Path) -> None:
-    presets.save(small_network(TINY), TINY, tmp_path / "mine", {})
+    presets.save(two_layers(TINY), TINY, tmp_path / "mine", {})
     name, log, answers = str(tmp_path / "mine"), tmp_path / "log", [tmp_path / f"answer{k}" for k in range(2)]
     begun = [begin(predict_once, name, answer, log=log, TFFACE_CACHE=str(tmp_path)) for answer in answers]
     assert [ended(process) for process in begun] == [0, 0], log.read_text()

@@ -135,7 +135,7 @@ def networks() -> dict[str, dict[str, int]]:
     """Each network that can be trained, with the number of its `parameters` in its default configuration."""
     from tfface import models
 
-    return {name: {"parameters": int(models.count_parameters(name))} for name in models.available()}
+    return {name: {"parameters": int(models.count_parameters(name))} for name in models.MODELS}
 
 
 def presets() -> dict[str, Any]:
@@ -158,7 +158,7 @@ def overview() -> dict[str, str]:
         "devices": ", ".join(f"{item['name']} ({item['description']})" for item in devices()),
         "face model": f"{model['name']}: {counts}; {model['provenance']['licence']}",
         "face detector": f"{detector_card['what']}; {detector_card['licence']}",
-        "networks": ", ".join(models.available()),
+        "networks": ", ".join(models.MODELS),
     }
     rows |= {f"preset {name}": _preset_in_a_line(card) for name, card in cards.items()}
     rows["more"] = f"tfface info NAME, with {', '.join(cards)}, face_model, detector or models; --json for all of it"

@@ -19,12 +19,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from tfface.quiet import quiet_tensorflow
-
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from tfface.data.shards.photos import PhotoRecord
     from tfface.training.prepare import PhotoPreparer, PrepareSettings
 
 
@@ -43,7 +42,7 @@ class Options:
     min_score: float | None = None
     """Least score of a face, on the detector's own scale (blazeface: 0 to 1, usually 0.55)."""
     model: str | None = None
-    """Preset or SavedModel folder that finds the mesh and the landmarks; the default preset otherwise."""
+    """Preset, run or exported model that finds the mesh and the landmarks; the default preset otherwise."""
     landmarks_file: Path | None = None
     """dlib's shape predictor (68 or 81 points) for the landmarks instead."""
     max_disagreement: float = 0.15
@@ -142,7 +141,7 @@ def _make(options: Options, missing: dict[int, list[str]]) -> None:
     make, workers = partial(_preparer, settings), min(options.workers, len(names))
     with shared(make, workers) as answers_to, progress_bar() as progress:
         answers = answers_to(names)
-        task = progress.add_task("photographs (the first takes half a minute)", total=len(names))
+        task = progress.add_task("photographs", total=len(names))
         for index, chunk in missing.items():
             records, failures = [], {}
             for name in chunk:
@@ -151,24 +150,23 @@ def _make(options: Options, missing: dict[int, list[str]]) -> None:
                     failures[name] = answer
                 else:
                     records.append(answer)
-                progress.update(task, advance=1, description="photographs")
+                progress.advance(task)
             notes = json.dumps({"faces": len(records), "failed": failures}, indent=1)
             write_text(_shard(options, index, ".json"), notes + "\n")
             write_photo_shard(_shard(options, index), records)
 
 
 def _settings(options: Options) -> PrepareSettings:
-    from tfface import weights
+    from tfface.runtime import find_network
     from tfface.training.prepare import PrepareSettings
 
-    saved_model = weights.saved_model(options.model)
     same = ("size", "detector", "landmarks_file", "max_disagreement", "min_face", "min_score")
-    return PrepareSettings(options.photos, saved_model, **{name: getattr(options, name) for name in same})
+    given = {name: getattr(options, name) for name in same}
+    return PrepareSettings(options.photos, find_network(options.model), **given)
 
 
 def _preparer(settings: PrepareSettings) -> PhotoPreparer:
     """In each process: the networks for all its photographs."""
-    quiet_tensorflow()
     from tfface.training.prepare import PhotoPreparer
 
     return PhotoPreparer(settings)
@@ -196,28 +194,27 @@ def _write_report(options: Options, chunks: dict[int, list[str]]) -> tuple[int, 
 
 def _write_sheet(options: Options, faces: int) -> None:
     """Each face twice: with its landmarks; and with the skin mask in red, the mesh in green, the hull in blue."""
-    from tfface.data.shards.photos import photo_dataset
+    from tfface.data.shards.photos import photo_places, read_record
     from tfface.io.image import write_image
     from tfface.viz.sheet import contact_sheet
 
     every = max(faces // options.sheet, 1)
     pictures, labels = [], []
-    for example in photo_dataset(options.out).shard(every, 0).take(options.sheet).as_numpy_iterator():
-        pictures += _drawn(example)
-        labels += [Path(example["name"].decode()).name, "skin, mesh, hull"]
+    for place in photo_places(options.out)[::every][: options.sheet]:
+        record = read_record(place)
+        pictures += _drawn(record)
+        labels += [Path(record.name).name, "skin, mesh, hull"]
     write_image(options.out / "sheet.png", contact_sheet(pictures, labels, 8, 192), result=True)
 
 
-def _drawn(example: dict[str, Any]) -> list[NDArray[np.uint8]]:
+def _drawn(record: PhotoRecord) -> list[NDArray[np.uint8]]:
     import numpy as np
 
     from tfface.viz.overlay import draw_landmarks
 
-    image = (example["image"] * 255 + 0.5).astype(np.uint8)
-    masks = np.stack([example[f"{mask}_mask"] for mask in ("skin", "mesh", "hull")], axis=-1)
-    tinted = 0.55 * example["image"].mean(-1, keepdims=True) + 0.45 * masks
-    points = example["landmarks68"]
-    return [draw_landmarks(image, points, 0.9), (tinted * 255).astype(np.uint8)]
+    masks = np.stack([record.skin_mask, record.mesh_mask, record.hull_mask], axis=-1)
+    tinted = 0.55 * record.image.mean(-1, keepdims=True) + 0.45 * masks
+    return [draw_landmarks(record.image, record.landmarks68, 0.9), tinted.astype(np.uint8)]
 
 
 if __name__ == "__main__":

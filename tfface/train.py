@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -50,19 +49,13 @@ def main(argv: list[str] | None = None) -> int:
     from tfface.training import devices
 
     devices.choose_backend(config)
-    from tfface.training import run_folder
+    from tfface.training import regimes, run_folder
 
     if not config.run.out:
         run = dataclasses.replace(config.run, out=run_folder.new_name(config))
         config = dataclasses.replace(config, run=run)
-    importlib.import_module(f"tfface.training.{_regime(config)}").train(config)  # only some need the renderer
+    regimes.train(config)
     return 0
-
-
-def _regime(config: Config) -> str:
-    if config.model.name == "detail":
-        return "detail" if config.model.space == "uv" else "detail_in_picture"
-    return "staged" if config.run.stages else {"map": "position_map"}.get(config.run.regime, config.run.regime)
 
 
 def check_places(config: Config) -> None:

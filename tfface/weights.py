@@ -170,11 +170,6 @@ def find(name: PathLike | None = None, coefficients: bool = False) -> Weights:
     raise UserError(_unknown(text))
 
 
-def saved_model(name: PathLike | None = None, coefficients: bool = False) -> Path:
-    """The folder of the exported model that a person means; arguments and errors as `find`'s."""
-    return find(name, coefficients).saved_model()
-
-
 def card_of_run(folder: Path) -> dict[str, Any]:
     """A model card filled in from a run's `config.yaml` and `run.yaml`."""
     config = configuration.load(folder / "config.yaml")

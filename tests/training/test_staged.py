@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
@@ -10,11 +11,12 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from tests.few_layers import few_layers
 from tfface import models
 from tfface.config import MODELS, Config, override
 from tfface.config.recipes import RECIPES, recipe
 from tfface.errors import UserError
-from tfface.models.networks import prn, prn_res
+from tfface.models.networks import prn_res
 from tfface.models.weights import presets
 from tfface.training import staged
 from tfface.training.checkpoint import read_state
@@ -31,11 +33,10 @@ SMALL = {
 
 
 @pytest.fixture(autouse=True)
-def few_layers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same networks with a step for each size: they compile in a tenth of the time."""
-    monkeypatch.setattr(prn, "ENCODER", ((8, 2),) * 5)
-    monkeypatch.setattr(prn, "FULL_DECODER", (*((8, 2),) * 5, (3, 1)))
-    monkeypatch.setattr(prn_res, "NUM_BLOCKS", 1)
+def small_networks() -> Iterator[None]:
+    """They compile in a tenth of the time."""
+    with few_layers():
+        yield
 
 
 def weights(folder: Path, config: Config) -> dict[str, np.ndarray]:

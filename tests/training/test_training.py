@@ -16,6 +16,7 @@ import pytest
 import yaml
 from rich.console import Console
 
+from tests.few_layers import few_layers
 from tests.forked import begin, ended
 from tfface import config as configuration
 from tfface import export, models, weights
@@ -64,7 +65,8 @@ def whole(tiny: ModuleType, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_one_batch_is_overfitted(tiny: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(models, "build", mnv2_prn.build)  # the real one
     config = tiny.tiny_config(tmp_path, loss__kind="mse")
-    model = position_map.compiled(config, PositionMap(load_open_face(), tiny.MAP_SIZE))
+    with few_layers():
+        model = position_map.compiled(config, PositionMap(load_open_face(), tiny.MAP_SIZE))
     images, pixels = tiny.posed_faces(4, seed=3)
     units = maps.to_units(pixels, config.model.output)
     losses = []

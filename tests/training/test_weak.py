@@ -292,12 +292,16 @@ def test_photographs_go_on_in_the_order_of_a_run_that_never_stopped(chunk: int, 
 
 
 @pytest.mark.slow
-def test_the_command_learns_from_photographs(python: Any, identity_weights: Path, tmp_path: Path) -> None:
-    """As people run it: a process of its own, oneDNN, dlib's network, every loss."""
+def test_the_command_learns_from_photographs(
+    python: Any, identity_weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As people run it: a process of its own, oneDNN, dlib's network, every loss; the trunk has a block a stage."""
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1] / "tune" / "toy"))
+    monkeypatch.setenv("TFFACE_TOY_TRUNK", "1")
     write_photos(tmp_path / "photos", 30)
     options = (
         "--model rnet --model.trunk mobilenet_v2 --model.width 0.35 --model.image-size 64 --model.map-size 32 "
-        "--data photos --data.batch 4 --data.steps-per-epoch 2 --data.validation-size 4 --weak.level 0 --device cpu"
+        "--data photos --data.batch 2 --data.steps-per-epoch 2 --data.validation-size 2 --weak.level 0 --device cpu"
     )
     folders = ("--data.records", str(tmp_path / "photos"), "--out", str(tmp_path / "run"))
     run = python("-m", "tfface.train", *options.split(), *folders, "--optim.epochs", "1", timeout=400)

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -210,7 +211,9 @@ def start(faces: Path, tmp_path: Path) -> Any:
     """Starts a sweep of the toy network in a process of its own; it is killed in the end."""
     started: list[subprocess.Popen[str]] = []
 
-    def begin(*arguments: str, pause: float = 0.0, space: Any = SPACE) -> subprocess.Popen[str]:
+    def begin(
+        *arguments: str, pause: float = 0.0, space: Any = SPACE, backend: str = "tensorflow"
+    ) -> subprocess.Popen[str]:
         (tmp_path / "space.yaml").write_text(yaml.safe_dump(space))
         settings = {**SMALL, "data.records": str(faces)}
         command = [sys.executable, "tune/run_sweep.py", "--storage", str(tmp_path / "sweep"), *arguments]
@@ -218,6 +221,7 @@ def start(faces: Path, tmp_path: Path) -> Any:
             command += ["--space", str(tmp_path / "space.yaml")]
             command += [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
         environment = {**os.environ, "PYTHONPATH": TOY, "TFFACE_TOY_PAUSE": str(pause), "CUDA_VISIBLE_DEVICES": ""}
+        environment |= {"KERAS_BACKEND": backend}
         with (tmp_path / "sweep.log").open("a") as log:
             process = subprocess.Popen(
                 command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log, text=True, preexec_fn=hears_ctrl_c
@@ -315,7 +319,7 @@ def test_populations_carry_weights_and_failures_are_told(start: Start, tmp_path:
     folder = tmp_path / "sweep"
     space = {"optim.learning_rate": {"loguniform": [1e-5, 1e-2]}, "run.init": {"choice": ["", "nowhere"]}}
     options = ["--num-samples", "4", "--max-epochs", "6", "--scheduler", "pbt", "--seed", "3"]
-    process = start(*options, space=space)
+    process = start(*options, space=space, backend="jax" if find_spec("jax") else "tensorflow")  # sooner imported
     assert process.wait(900) == 1, (tmp_path / "sweep.log").read_text()[-3000:]
     trials = Storage(str(folder)).trials()
     failed = [trial for trial in trials if trial.status == "failed"]

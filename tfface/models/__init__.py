@@ -14,11 +14,6 @@ if TYPE_CHECKING:
     import keras
 
 
-def available() -> list[str]:
-    """The names of the networks."""
-    return list(MODELS)
-
-
 def build(config: ModelConfig) -> keras.Model:
     """The network from images `[B,S,S,3*views]` to maps `[B,R,R,C]` in network units, R = `config.map_size`; detail's
     inputs and outputs are its own (`tfface.models.networks.detail`).

@@ -26,12 +26,11 @@ from tfface.face.position_map import position_tables
 from tfface.io.image import write_image
 from tfface.losses.detail import DetailObjective, displacement_mm, slope_deg
 from tfface.models.networks.detail import INPUTS, TILT_U
-from tfface.training import devices
 from tfface.training.checkpoint import RunState
 from tfface.training.feed import FinishingModel
 from tfface.training.pictures import Draw
 from tfface.training.position_map import MakeDatasets, Session, run_session
-from tfface.training.schedule import freeze, make_optimizer
+from tfface.training.schedule import freeze
 from tfface.viz.sheet import contact_sheet
 
 METRICS = {"displacement_mm": displacement_mm, "slope_deg": slope_deg}
@@ -45,45 +44,19 @@ def train(
     console: Console | None = None,
     extra_callbacks: Sequence[keras.callbacks.Callback] = (),
 ) -> RunState:
-    """Trains in `config.run.out`, going on from its checkpoint where there is one.
-
-    Args:
-        config: the run's configuration; `run.out` must be named.
-        make_datasets: `(config, start_step) -> (training, validation)`; `tfface.data.pipeline.detail` by default.
-        console: where progress goes.
-        extra_callbacks: told of everything last.
-
-    Raises:
-        UserError: the folder holds another run, or there is nothing to train on.
-    """
+    """As `tfface.training.position_map.train`; the datasets are `tfface.data.pipeline.detail`'s by default."""
     topology, datasets = position_tables(config.model.map_size), make_datasets or make_batches
-    begin = partial(DetailSession, topology=topology, make_datasets=datasets, console=console or Console())
-    return run_session(config, compiled, begin, extra_callbacks)
+    return run_session(config, compiled, DetailSession, topology, datasets, console, extra_callbacks)
 
 
 def compiled(config: Config) -> keras.Model:
     """The network with its loss, metrics and optimiser; its steps finish their batches."""
     network = models.build(config.model)
-    model = FinishingModel(network.input, network.output, name=network.name)
-    model.finish = partial(finished, shown_too=bool(config.detail.shading))
+    model = FinishingModel(network, partial(finished, shown_too=bool(config.detail.shading)))
     freeze(model, config.optim.frozen)
-    optimizer = make_optimizer(config.optim, config.data.steps_per_epoch)
-    if config.run.precision == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(model.trainable_variables)
-    model.compile(
-        optimizer,
-        loss=DetailObjective(config.detail),
-        metrics=[keras.metrics.MeanMetricWrapper(function, name) for name, function in METRICS.items()],
-        jit_compile=False if keras.backend.backend() == "tensorflow" and not devices.on_gpu() else "auto",
-    )
-    size = config.model.image_size
+    metrics = [keras.metrics.MeanMetricWrapper(function, name) for name, function in METRICS.items()]
     channels = 5 + (INPUTS["uv"] if config.detail.shading else 0)
-    # Keras would build loss and metrics from an unfinished batch.
-    truth = np.zeros((1, size, size, channels), np.float32)
-    model.compute_loss(None, truth, truth[..., :4])
-    model.compute_metrics(None, truth, truth[..., :4])
-    model.reset_metrics()
+    model.compile_for(config, DetailObjective(config.detail), metrics, channels)
     return model
 
 

@@ -34,7 +34,7 @@ from tfface.training.checkpoint import RunState
 from tfface.training.detail import DetailSession
 from tfface.training.pictures import Draw
 from tfface.training.position_map import MakeDatasets, run_session
-from tfface.training.schedule import make_optimizer
+from tfface.training.schedule import optimizer_for
 from tfface.training.weak_face import FaceMaker, PosedFace
 from tfface.training.weak_losses import Truth, WeakLosses
 from tfface.viz.base_crop import MM_PER_UNIT, base_of
@@ -56,16 +56,14 @@ def train(
         UserError: the folder holds another run, or there is nothing to train on.
     """
     topology, datasets = position_tables(16), make_datasets or make_batches
-    begin = partial(PictureSession, topology=topology, make_datasets=datasets, console=console or Console())
-    return run_session(config, partial(compiled, identity_network=identity_network), begin, extra_callbacks)
+    make_model = partial(compiled, identity_network=identity_network)
+    return run_session(config, make_model, PictureSession, topology, datasets, console, extra_callbacks)
 
 
 def compiled(config: Config, identity_network: Network | None = None) -> keras.Model:
     """The network with its losses and optimiser."""
     model = OffsetNetwork(models.build(config.model), config, identity_network)
-    optimizer = make_optimizer(config.optim, config.data.steps_per_epoch)
-    optimizer.build(model.trainable_variables)
-    model.compile(optimizer, jit_compile=False)
+    model.compile(optimizer_for(model, config), jit_compile=False)
     return model
 
 

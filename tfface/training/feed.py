@@ -12,14 +12,38 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 import keras
+import numpy as np
+
+from tfface.config import Config
+from tfface.training import devices
+from tfface.training.schedule import optimizer_for
 
 Finish = Callable[[Any], tuple[Any, Any]]
 
 
 class FinishingModel(keras.Model):
-    """A network with the layers and weights of another one, whose steps finish their batches first."""
+    """A network with the layers and weights of another one, whose steps finish their batches first.
 
-    finish: Finish
+    Args:
+        network: the other one.
+        finish: a batch to what `fit` takes: inputs and truth.
+    """
+
+    def __init__(self, network: keras.Model, finish: Finish) -> None:
+        super().__init__(network.input, network.output, name=network.name)
+        self.finish = finish
+
+    def compile_for(self, config: Config, loss: keras.losses.Loss, metrics: list[Any], channels: int) -> None:
+        """Compiles it with the optimiser of what may learn now; truth of its loss has so many channels."""
+        # XLA takes minutes to compile TensorFlow's convolutions on a CPU.
+        jit_compile = False if keras.backend.backend() == "tensorflow" and not devices.on_gpu() else "auto"
+        self.compile(optimizer_for(self, config), loss=loss, metrics=metrics, jit_compile=jit_compile)
+        # Keras would build loss and metrics from a batch that is not finished.
+        answer = np.zeros((1, *self.output.shape[1:]), np.float32)
+        truth = np.zeros((*answer.shape[:-1], channels), np.float32)
+        self.compute_loss(None, truth, answer)
+        self.compute_metrics(None, truth, answer)
+        self.reset_metrics()
 
     def train_step(self, *given: Any) -> Any:
         """Keras' step of the backend: of (data) or, with JAX, of (state, data)."""

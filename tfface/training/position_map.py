@@ -40,7 +40,7 @@ from tfface.training.feed import Feed, FinishingModel, ValidationFeed
 from tfface.training.metrics import FaceError, LandmarkError
 from tfface.training.pictures import Draw, MeshPictures
 from tfface.training.progress import ProgressLine
-from tfface.training.schedule import freeze, make_optimizer
+from tfface.training.schedule import freeze
 from tfface.training.start import start_from
 
 if TYPE_CHECKING:
@@ -69,19 +69,21 @@ def train(
         UserError: the folder holds another run, or there is nothing to train on.
     """
     topology = PositionMap(load_open_face(), config.model.map_size)
-    datasets = make_datasets or make_batches
-    begin = partial(Session, topology=topology, make_datasets=datasets, console=console or Console())
-    return run_session(config, partial(compiled, topology=topology), begin, extra_callbacks)
+    make_model, datasets = partial(compiled, topology=topology), make_datasets or make_batches
+    return run_session(config, make_model, Session, topology, datasets, console, extra_callbacks)
 
 
 def run_session(
     config: Config,
     make_model: Callable[[Config], keras.Model],
-    begin: Callable[[Config, Path, keras.Model], Session],
+    kind: type[Session],
+    topology: PositionMap,
+    make_datasets: MakeDatasets,
+    console: Console | None,
     extra_callbacks: Sequence[keras.callbacks.Callback],
 ) -> RunState:
     """What all regimes do: claims the run's folder, makes the network where it is to compute, with the weights that the
-    run begins from if it is new, and trains it in the session that `begin` gives, beside other workers if there are."""
+    run begins from if it is new, and trains it in a session of its kind, beside other workers if there are."""
     with joined(config) as (config, workers):
         scope = devices.prepare(config.run)
         folder = run_folder.claim(config)
@@ -89,9 +91,7 @@ def run_session(
             model = make_model(config)
         if not (folder / "checkpoint.npz").is_file():
             start_from(model, config)
-        session = begin(config, folder, model)
-        session.extra_callbacks, session.workers = extra_callbacks, workers
-        return session.run()
+        return kind(config, folder, model, topology, make_datasets, console, extra_callbacks, workers).run()
 
 
 def joined(config: Config) -> AbstractContextManager[tuple[Config, Workers | None]]:
@@ -107,28 +107,13 @@ def compiled(config: Config, topology: PositionMap) -> keras.Model:
     """The network with its loss, metric and optimiser; its steps finish their batches (`tfface.training.feed`)."""
     network = models.build(config.model)
     devices.avoid_broken_operations(network)
-    model = FinishingModel(network.input, network.output, name=network.name)
-    model.finish = MapsInUnits(config)
+    model = FinishingModel(network, MapsInUnits(config))
     if config.optim.learns == "refiner":
         for layer in model.layers:
             layer.trainable = layer.name == prn_res.REFINER
     freeze(model, config.optim.frozen)
-    optimizer = make_optimizer(config.optim, config.data.steps_per_epoch)
-    if config.run.precision == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(model.trainable_variables)
-    model.compile(
-        optimizer,
-        loss=MapObjective(config.loss, topology),
-        metrics=[LandmarkError(topology.landmark_matrix()), FaceError.of(topology)],
-        # XLA takes minutes to compile TensorFlow's convolutions on a CPU.
-        jit_compile=False if keras.backend.backend() == "tensorflow" and not devices.on_gpu() else "auto",
-    )
-    # Keras would build loss and metrics from a batch that is not finished.
-    units = np.zeros((1, config.model.map_size, config.model.map_size, model.output.shape[-1]), np.float32)
-    model.compute_loss(None, units[..., :3], units)
-    model.compute_metrics(None, units[..., :3], units)
-    model.reset_metrics()
+    metrics = [LandmarkError(topology.landmark_matrix()), FaceError.of(topology)]
+    model.compile_for(config, MapObjective(config.loss, topology), metrics, channels=3)
     return model
 
 
@@ -168,12 +153,13 @@ class Session:
         model: keras.Model,
         topology: PositionMap,
         make_datasets: MakeDatasets,
-        console: Console,
+        console: Console | None = None,
+        extra_callbacks: Sequence[keras.callbacks.Callback] = (),
+        workers: Workers | None = None,
     ) -> None:
         self.config, self.folder, self.model, self.topology = config, folder, model, topology
-        self.make_datasets, self.console = make_datasets, console
-        self.extra_callbacks: Sequence[keras.callbacks.Callback] = ()
-        self.workers: Workers | None = None
+        self.make_datasets, self.console = make_datasets, console or Console()
+        self.extra_callbacks, self.workers = extra_callbacks, workers
         self.asked: Callable[[], bool] = lambda: False
         self.steps = config.data.steps_per_epoch
         limit = config.run.max_minutes

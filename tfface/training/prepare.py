@@ -25,7 +25,7 @@ from tfface.geometry.pos import deep3d_crop, five_points
 from tfface.inference import Reconstructor
 from tfface.io.image import read_image
 from tfface.result import FaceResult
-from tfface.runtime import read_card
+from tfface.runtime import Network
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class PrepareSettings:
 
     Attributes:
         folder: of the photographs.
-        saved_model: folder of the network that finds the mesh.
+        network: finds the mesh.
         size: side of the crops in pixels.
         detector: a name of `tfface.detect.registry`.
         min_score: least score of a face; None for the detector's own.
@@ -45,7 +45,7 @@ class PrepareSettings:
     """
 
     folder: Path
-    saved_model: Path
+    network: Network
     size: int = 224
     detector: str = "auto"
     landmarks_file: Path | None = None
@@ -65,7 +65,7 @@ class PhotoPreparer:
         self.settings = settings
         self._points = None if settings.landmarks_file is None else LandmarkFile(settings.landmarks_file)
         self._reconstruct = Reconstructor(
-            settings.saved_model, _Largest(load_detector(settings.detector, settings.min_score))
+            settings.network, _Largest(load_detector(settings.detector, settings.min_score))
         )
 
     def __call__(self, name: str) -> photos.PhotoRecord | str:
@@ -134,7 +134,6 @@ def check_settings(settings: PrepareSettings) -> None:
     Raises:
         UserError: as `PhotoPreparer`.
     """
-    read_card(settings.saved_model)
     load_detector(settings.detector, settings.min_score)
     if settings.landmarks_file is not None:
         LandmarkFile(settings.landmarks_file)

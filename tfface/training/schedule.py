@@ -10,7 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from tfface.config import OptimConfig
+from tfface.config import Config, OptimConfig
 from tfface.errors import UserError
 
 
@@ -59,6 +59,15 @@ def make_optimizer(config: OptimConfig, steps_per_epoch: int) -> keras.optimizer
     if config.weight_decay:
         return keras.optimizers.AdamW(rate, weight_decay=config.weight_decay, **options)
     return keras.optimizers.Adam(rate, **options)
+
+
+def optimizer_for(model: keras.Model, config: Config) -> keras.optimizers.Optimizer:
+    """The optimiser of what learns in `model`; for 16-bit floats it scales the loss."""
+    optimizer = make_optimizer(config.optim, config.data.steps_per_epoch)
+    if config.run.precision == "mixed_float16":
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+    optimizer.build(model.trainable_variables)
+    return optimizer
 
 
 def freeze(model: keras.Model, beginnings: Sequence[str]) -> None:

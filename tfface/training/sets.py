@@ -35,7 +35,7 @@ from tfface.models.weights import presets
 from tfface.training import devices, run_folder
 from tfface.training.checkpoint import RunState
 from tfface.training.position_map import Session
-from tfface.training.schedule import make_optimizer
+from tfface.training.schedule import optimizer_for
 from tfface.training.set_features import Sets, sets_of
 
 Batch = tuple[Any, dict[str, Any]]
@@ -61,14 +61,9 @@ def train(
         network = with_weights(config)
         sets = sets_of(config, folder, network, partial(track, description="looking at people", console=console))
         model = SetNetwork(network, config, sets)
-        optimizer = make_optimizer(config.optim, config.data.steps_per_epoch)
-        optimizer.build(model.trainable_variables)
-        model.compile(optimizer, jit_compile=False)
-    session = SetSession(
-        config, folder, model, position_tables(config.model.map_size), partial(batches, sets=sets), console
-    )
-    session.extra_callbacks = extra_callbacks
-    state = session.run()
+        model.compile(optimizer_for(model, config), jit_compile=False)
+    tables, datasets = position_tables(config.model.map_size), partial(batches, sets=sets)
+    state = SetSession(config, folder, model, tables, datasets, console, extra_callbacks).run()
     _write_beside(config, folder, state)
     return state
 

@@ -34,7 +34,7 @@ from tfface.training.feed import Feed
 from tfface.training.metrics import FaceError, landmark_errors
 from tfface.training.pictures import Draw
 from tfface.training.position_map import MakeDatasets, Session, run_session
-from tfface.training.schedule import make_optimizer
+from tfface.training.schedule import optimizer_for
 from tfface.training.weak_face import FaceMaker
 from tfface.training.weak_losses import Truth, WeakLosses
 from tfface.training.weak_pictures import FacePictures
@@ -50,19 +50,16 @@ def train(
     extra_callbacks: Sequence[keras.callbacks.Callback] = (),
     identity_network: Network | None = None,
 ) -> RunState:
-    """Trains in `config.run.out`, going on from its checkpoint where there is one.
+    """As `tfface.training.position_map.train`.
 
     Args:
-        config: the run's configuration; `run.out` must be named.
         make_datasets: `(config, start_step) -> (training, validation)` of images `[B,S,S,3]` and a dictionary:
             `image` and `mask`, and `landmarks` or `map` (`[B,R,R,3]` in pixels); `tfface.data.pipeline.weak` by
             default.
-        console: where progress goes.
-        extra_callbacks: told of everything last.
         identity_network: chips to descriptors; dlib's by default.
 
     Raises:
-        UserError: the folder holds another run, there is nothing to train on, or the identity network is missing.
+        UserError: as there, or the identity network is missing.
     """
     if make_datasets is None:
         from tfface.data.pipeline.weak import make_datasets as from_pictures
@@ -70,8 +67,7 @@ def train(
         make_datasets = from_pictures
     topology = PositionMap(load_open_face(), config.model.map_size)
     make_model = partial(compiled, topology=topology, identity_network=identity_network)
-    begin = partial(WeakSession, topology=topology, make_datasets=make_datasets, console=console or Console())
-    return run_session(config, make_model, begin, extra_callbacks)
+    return run_session(config, make_model, WeakSession, topology, make_datasets, console, extra_callbacks)
 
 
 def compiled(config: Config, topology: PositionMap, identity_network: Network | None = None) -> keras.Model:
@@ -79,12 +75,8 @@ def compiled(config: Config, topology: PositionMap, identity_network: Network | 
     network = models.build(config.model)
     freeze(network, config.weak.train)
     model = WeakNetwork(network, config, topology, identity_network)
-    optimizer = make_optimizer(config.optim, config.data.steps_per_epoch)
-    if config.run.precision == "mixed_float16":
-        optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
-    optimizer.build(model.trainable_variables)
     # The renderer is compiled by itself; the mesh's sparse product is not for XLA.
-    model.compile(optimizer, jit_compile=False)
+    model.compile(optimizer_for(model, config), jit_compile=False)
     return model
 
 

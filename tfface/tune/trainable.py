@@ -50,13 +50,12 @@ def _train(config: Any, folder: Path, reporter: Any) -> None:
     import keras
     from rich.console import Console
 
-    from tfface.training import position_map, weak
+    from tfface.training import regimes
 
     keras.backend.clear_session()  # the process may have run a trial before
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "train.log").open("a", encoding="utf-8") as log:
-        regime = weak if config.run.regime == "weak" else position_map
-        regime.train(config, console=Console(file=log, width=120), extra_callbacks=[reporter])
+        regimes.train(config, console=Console(file=log, width=120), extra_callbacks=[reporter])
 
 
 def ensure_faces(faces: Mapping[str, Any]) -> Path:

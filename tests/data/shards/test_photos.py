@@ -18,6 +18,7 @@ from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.geometry.align import transform_points
 from tfface.geometry.pos import Deep3DCrop
+from tfface.io.examples import decode_example, read_place
 from tfface.io.image import write_image
 
 
@@ -102,26 +103,26 @@ def test_records_come_back(tmp_path: Path) -> None:
     written = [record("a.jpg"), record("bb.jpg")]
     photos.write_photo_shard(tmp_path / "photos-00000.tfrecord", written)
     with pytest.raises(UserError, match="tfface prepare"):
-        photos.photo_dataset(tmp_path)
+        photos.photo_places(tmp_path)
     (tmp_path / "dataset.json").write_text('{"size": 32}')
-    for expected, found in zip(written, photos.photo_dataset(tmp_path).as_numpy_iterator(), strict=True):
-        assert found["name"].decode() == expected.name
-        assert np.abs(found["image"] * 255 - expected.image).max() < 4
-        for mask in photos.MASKS:
-            np.testing.assert_allclose(found[mask] * 255, getattr(expected, mask), atol=1e-3)
-        np.testing.assert_array_equal(found["landmarks68"], expected.landmarks68)
-        assert photos.crop_of_source(found["source"]) == expected.crop
-        np.testing.assert_allclose(found["matrix"], expected.crop.matrix, rtol=1e-6)
+    for expected, place in zip(written, photos.photo_places(tmp_path), strict=True):
+        found = photos.read_record(place)
+        assert found.name == expected.name and found.crop == expected.crop
+        assert np.abs(found.image.astype(int) - expected.image).max() < 4
+        for part in (*photos.MASKS, "landmarks68"):
+            np.testing.assert_array_equal(getattr(found, part), getattr(expected, part))
+        matrix = decode_example(read_place(place))["matrix"]  # for other programs
+        np.testing.assert_allclose(matrix.reshape(2, 3), expected.crop.matrix, rtol=1e-6)
 
 
 def test_parts_share_the_photographs(tmp_path: Path) -> None:
     photos.write_photo_shard(tmp_path / "photos-00000.tfrecord", [record(f"{i}.jpg", 16) for i in range(200)])
     (tmp_path / "dataset.json").write_text('{"size": 16}')
-    names = [{e["name"] for e in photos.photo_dataset(tmp_path, part).as_numpy_iterator()} for part in photos.PARTS]
+    names = [{photos.read_record(p).name for p in photos.photo_places(tmp_path, part)} for part in photos.PARTS]
     assert sum(map(len, names)) == len(set.union(*names)) == 200
     assert 120 < len(names[0]) < 160 and min(map(len, names)) > 15
     with pytest.raises(UserError, match="train, validation, test"):
-        photos.photo_dataset(tmp_path, "training")
+        photos.photo_places(tmp_path, "training")
 
 
 class Whole:
@@ -155,12 +156,12 @@ def test_prepare_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     with (out / "report.csv").open() as file:
         reasons = dict(list(csv.reader(file))[1:])
     assert set(reasons) == {"blue.png", "broken.jpg"} and "No face" in reasons["blue.png"]
-    faces = {face["name"].decode(): face for face in photos.photo_dataset(out).as_numpy_iterator()}
+    faces = {face.name: face for face in map(photos.read_record, photos.photo_places(out))}
     assert set(faces) == set(centres)
     for name, face in faces.items():
-        nose = transform_points(photos.crop_of_source(face["source"]).inverse, face["landmarks68"][27:36]).mean(0)
-        assert np.abs(nose - centres[name]).max() < 60.0 and face["mesh_mask"].mean() > 0.2
-        assert np.abs(face["landmarks68"].mean(0) - 56).max() < 20
+        nose = transform_points(face.crop.inverse, face.landmarks68[27:36]).mean(0)
+        assert np.abs(nose - centres[name]).max() < 60.0 and face.mesh_mask.mean() > 0.2 * 255
+        assert np.abs(face.landmarks68.mean(0) - 56).max() < 20
     before = (out / "photos-00000.tfrecord").stat().st_mtime_ns
     (out / "photos-00001.tfrecord").unlink()
     assert prepare.main(command) == 1

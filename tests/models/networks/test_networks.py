@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 
+from tests.few_layers import few_layers, two_layers
 from tfface import models, weights
 from tfface.config import MODELS, Config, ModelConfig, override
 from tfface.errors import UserError
@@ -36,10 +37,16 @@ CHANNELS = {"prn_res": 6, "dual_prn": 10, "rnet_points": 12}
 """Of what a network gives; 3 where it is not named. The last three are the answer."""
 
 
+def small(config: ModelConfig) -> keras.Model:
+    """The network of few layers."""
+    with few_layers():
+        return models.build(config)
+
+
 @cache
 def built(name: str) -> keras.Model:
     """The tiny network of this name; tests do not change it."""
-    return models.build(TINY[name])
+    return small(TINY[name])
 
 
 def images(config: ModelConfig, count: int = 2) -> np.ndarray:
@@ -93,7 +100,7 @@ def test_every_network_of_maps_is_in_the_harness() -> None:
 @pytest.mark.parametrize("views", [1, 2])
 def test_forward(name: str, views: int) -> None:
     config = override(Config(model=TINY[name]), {"model.views": views}).model
-    model = built(name) if config == TINY[name] else models.build(config)
+    model = built(name) if config == TINY[name] else small(config)
     units = model(images(config))
     assert (
         units.shape == (2, 32, 32, CHANNELS.get(name, 3)) and keras.backend.standardize_dtype(units.dtype) == "float32"
@@ -121,7 +128,7 @@ def test_mixed_precision_gives_a_float32_map(policy: str, names: Iterable[str]) 
         config, model = TINY[name], built(name)
         keras.config.set_dtype_policy(policy)
         try:
-            mixed = models.build(config)
+            mixed = small(config)
         finally:
             keras.config.set_dtype_policy("float32")
         mixed.set_weights(model.get_weights())
@@ -137,18 +144,18 @@ def test_skips_width_and_sizes() -> None:
     light = override(
         Config(model=TINY["mnv2_light"]), {"model.image_size": 64, "model.map_size": 64, "model.skips": True}
     )
-    model = models.build(light.model)
+    model = small(light.model)
     assert model.output_shape == (None, 64, 64, 3)
     assert {"up1_skip", "up2_skip", "up3_skip", "up4_skip"} <= {layer.name for layer in model.layers}
-    wider = models.build(override(light, {"model.width": 0.5}).model)
+    wider = small(override(light, {"model.width": 0.5}).model)
     assert wider.count_params() > 1.5 * model.count_params()
-    resized = models.build(override(Config(model=TINY["mnv2_prn"]), {"model.map_size": 48}).model)
+    resized = small(override(Config(model=TINY["mnv2_prn"]), {"model.map_size": 48}).model)
     assert resized.output_shape == (None, 48, 48, 3)
 
 
 def test_a_refiner_that_changes_nothing_gives_the_brief_map_however_often() -> None:
     config = dataclasses.replace(TINY["prn_res"], refinements=3)
-    model = models.build(config)
+    model = small(config)
     assert model.count_params() == built("prn_res").count_params()
     brief, *refined = np.split(np.asarray(model(images(config))), 4, axis=-1)
     for stage in refined:
@@ -211,7 +218,7 @@ def test_units(output: str, of_zero: float, of_crop: float) -> None:
 
 def test_mirror_average_says_of_a_mirrored_picture_the_mirrored_map() -> None:
     config = dataclasses.replace(TINY["mnv2_light"], mirror_average=True)
-    predict = models.predictor(models.build(config), config)
+    predict = models.predictor(small(config), config)
     picture = images(config, 2)
     first = np.asarray(predict(picture)["position_map"])
     second = np.asarray(predict(picture[:, :, ::-1])["position_map"])[:, :, ::-1]
@@ -241,22 +248,15 @@ def test_saved_model_gives_the_same_numbers(name: str, tmp_path: Path) -> None:
     assert info["views"] == config.views and info["face_model"]["checksum"]
 
 
-def small_network(config: ModelConfig) -> keras.Model:
-    """Two layers in place of a hundred, for what is about files."""
-    images = keras.Input((config.image_size, config.image_size, 3 * config.views), name="images")
-    x = keras.layers.BatchNormalization(name="normal")(images)
-    return keras.Model(images, keras.layers.Conv2D(3, 3, padding="same", name="map")(x), name=config.name)
-
-
 def test_an_export_replaces_an_export_and_nothing_else(tmp_path: Path) -> None:
     config = TINY["mnv2_light"]
-    folder = write_saved_model(small_network(config), config, tmp_path / "export", {"commit": "a"})
-    write_saved_model(small_network(config), config, folder, {"commit": "b"})
+    folder = write_saved_model(two_layers(config), config, tmp_path / "export", {"commit": "a"})
+    write_saved_model(two_layers(config), config, folder, {"commit": "b"})
     assert json.loads((folder / "tfface.json").read_text())["commit"] == "b"
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
     with pytest.raises(UserError, match="mine"):
-        write_saved_model(small_network(config), config, tmp_path / "mine", {})
+        write_saved_model(two_layers(config), config, tmp_path / "mine", {})
     assert sorted(path.name for path in tmp_path.iterdir()) == ["export", "mine"]
 
 
@@ -265,7 +265,7 @@ def test_preset_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     monkeypatch.setattr(presets, "PRESETS", tmp_path / "presets")
     monkeypatch.setenv("TFFACE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(models, "build", small_network)
+    monkeypatch.setattr(models, "build", two_layers)
     config = TINY["mnv2_light"]
     model = models.build(config)
     presets.save(model, config, presets.PRESETS / "small", {"commit": "abc", "limits": "tiny"})
@@ -273,15 +273,15 @@ def test_preset_round_trip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     loaded, its_config = presets.load("small")
     assert its_config == config
     np.testing.assert_allclose(loaded(images(config)), model(images(config)), atol=2e-3)
-    folder = weights.saved_model("small")
+    folder = weights.find("small").saved_model()
     saved = tf.saved_model.load(str(folder))
     served = saved.serve(images(config))["position_map"].numpy()
     expected = keras.ops.convert_to_numpy(models.predictor(loaded, config)(images(config))["position_map"])
     np.testing.assert_allclose(served, expected, rtol=1e-4, atol=1e-3)
     before = (folder / "saved_model.pb").stat().st_mtime_ns
-    assert weights.saved_model("small") == folder and (folder / "saved_model.pb").stat().st_mtime_ns == before
+    assert weights.find("small").saved_model() == folder and (folder / "saved_model.pb").stat().st_mtime_ns == before
     presets.save(models.build(config), config, presets.PRESETS / "small", {})
-    assert weights.saved_model("small") != folder
+    assert weights.find("small").saved_model() != folder
     with pytest.raises(UserError, match="'small'"):
         presets.folder("smal")
     with pytest.raises(UserError, match="does not fit"):

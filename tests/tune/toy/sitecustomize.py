@@ -1,5 +1,6 @@
 """Python runs this at its start where this folder is on PYTHONPATH: every network is then one that compiles at once,
-and every epoch lasts TFFACE_TOY_PAUSE seconds longer, so that there is time to kill something.
+and every epoch lasts TFFACE_TOY_PAUSE seconds longer, so that there is time to kill something. With TFFACE_TOY_TRUNK
+networks are the real ones, but MobileNetV2 has one block for each of its stages.
 
 Workers of Ray are processes of their own, which a test cannot patch; the environment reaches them.
 """
@@ -65,5 +66,11 @@ def _slow(callbacks: Any) -> None:
     callbacks.KeepState.on_epoch_begin = wait_and_begin
 
 
+def _short(blocks: Any) -> None:
+    blocks.INVERTED_RESIDUALS = [(*stage[:2], 1, stage[3]) for stage in blocks.INVERTED_RESIDUALS]
+
+
 PATCHES: dict[str, Callable[[Any], None]] = {"tfface.models": _small, "tfface.training.callbacks": _slow}
+if os.environ.get("TFFACE_TOY_TRUNK"):
+    PATCHES = {"tfface.models.layers.blocks": _short}
 sys.meta_path.insert(0, _Finder())

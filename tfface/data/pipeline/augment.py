@@ -94,7 +94,8 @@ def damage_pictures(pictures: Pictures, config: AugmentConfig, rng: np.random.Ge
 def blur_some(pictures: Pictures, config: AugmentConfig, rng: np.random.Generator) -> None:
     """Some of `[B,S,S,3]` uint8, in place."""
     for index in _some(len(pictures), config.blur_probability, rng):
-        _blur(pictures[index], float(rng.uniform(*config.blur_sigma_px)))
+        sigma_px = float(rng.uniform(*config.blur_sigma_px))
+        cv2.GaussianBlur(pictures[index], (2 * BLUR_RADIUS + 1,) * 2, sigma_px, dst=pictures[index])
 
 
 def add_noise_to_some(pictures: Pictures, config: AugmentConfig, rng: np.random.Generator) -> None:
@@ -124,10 +125,6 @@ def tone_tables(count: int, config: AugmentConfig, rng: np.random.Generator) -> 
     level = np.linspace(0.0, 1.0, 256)[None, :, None] * factor
     bent = np.where(exponent == 1.0, level, np.maximum(level, 1e-4) ** exponent)
     return np.asarray(np.clip(255.0 * bent + 0.5, 0, 255), np.uint8)
-
-
-def _blur(picture: Pictures, sigma_px: float) -> None:
-    cv2.GaussianBlur(picture, (2 * BLUR_RADIUS + 1,) * 2, sigma_px, dst=picture)
 
 
 def add_noise(picture: Pictures, sigma: float, rng: np.random.Generator) -> None:

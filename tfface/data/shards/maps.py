@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -117,11 +117,6 @@ def decode_map(data: bytes) -> NDArray[np.float32]:
     return np.asarray(decode_png(data)[..., ::-1] / STEPS_PER_PX - OFFSET_PX, np.float32)
 
 
-def write_map_shard(path: Path, records: Iterable[MapRecord]) -> None:
-    """Write one shard, whole or not at all."""
-    write_records(path, map(_example, records))
-
-
 def _example(record: MapRecord) -> bytes:
     features: dict[str, Value] = {"key": os.fsencode(record.key)}
     for name, view in zip(VIEWS, record.views, strict=False):
@@ -135,13 +130,10 @@ def iterate_map_records(path: Path) -> Iterator[MapRecord]:
     """The records of one shard. For tools and tests."""
     for raw in raw_records(path):
         with reading(path, SHARD, REMAKE):
-            record = _decode(decode_example(raw))
+            features: dict[str, Any] = decode_example(raw)
+            there = [name for name in VIEWS if f"{name}/image" in features]
+            record = MapRecord(os.fsdecode(features["key"]), tuple(decode_view(features, name) for name in there))
         yield record
-
-
-def _decode(features: dict[str, Any]) -> MapRecord:
-    there = [name for name in VIEWS if f"{name}/image" in features]
-    return MapRecord(os.fsdecode(features["key"]), tuple(decode_view(features, name) for name in there))
 
 
 def decode_view(features: dict[str, Any], name: str) -> MapView:
@@ -192,7 +184,7 @@ def write_dataset(
                     records.append(result)
                 done += 1
                 told(done, total)
-            write_map_shard(paths[index], records)
+            write_records(paths[index], map(_example, records))
     if failed:
         write_text(earlier, json.dumps(failed, indent=1) + "\n")
     return failed

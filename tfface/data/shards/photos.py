@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.data.shards.folder import DATASET_FILE, REMAKE, SHARD, card_number, read_dataset_card
+from tfface.data.shards.folder import DATASET_FILE, REMAKE, SHARD
 from tfface.data.shards.pictures import decode_image, decode_png, encode_jpeg, encode_png
 from tfface.errors import UserError
 from tfface.geometry.pos import Deep3DCrop
@@ -102,11 +102,8 @@ def find_photo_shards(folder: Path) -> list[Path]:
     return shards
 
 
-def photo_dataset(folder: Path, part: str = "all", shares: tuple[float, float, float] = SHARES) -> Any:
-    """The faces of a folder as a `tf.data.Dataset` of single examples.
-
-    Each is a dictionary: `image` `[S,S,3]` float32 RGB in [0,1], `landmarks68` `[68,2]`, `skin_mask`, `mesh_mask`,
-    `hull_mask` `[S,S]` float32 in [0,1], `matrix` `[2,3]` photograph to crop, `name` and `source` strings.
+def photo_places(folder: Path, part: str = "all", shares: tuple[float, float, float] = SHARES) -> list[Place]:
+    """Where the faces of a folder lie, in its order; `read_record` and `read_photo` read one.
 
     Args:
         folder: of `tfface prepare`.
@@ -114,40 +111,37 @@ def photo_dataset(folder: Path, part: str = "all", shares: tuple[float, float, f
         shares: of the three parts (Fan's are 70, 15 and 15 %).
 
     Raises:
-        UserError: no shards, or another part.
+        UserError: no shards, one is damaged, or another part.
     """
-    import tensorflow as tf
-
     if part not in (*PARTS, "all"):
         raise UserError(f"There is no part {part!r} of the photographs: choose from {', '.join(PARTS)}, all.")
-    shards = find_photo_shards(folder)
-    size = int(card_number(Path(folder), read_dataset_card(Path(folder)), "size"))
-    dataset = tf.data.TFRecordDataset([str(path) for path in shards])
-    if part != "all":
-        low, high = part_range(part, shares)
-        dataset = dataset.filter(lambda raw: _belongs(raw, low, high))
-    return dataset.map(lambda raw: parse_photo(raw, size), num_parallel_calls=tf.data.AUTOTUNE)
-
-
-def photo_places(folder: Path, part: str, shares: tuple[float, float, float] = SHARES) -> list[Place]:
-    """Where the faces of a part of a folder lie, in its order; `read_photo` reads one.
-
-    Args:
-        folder, part, shares: as of `photo_dataset`.
-
-    Raises:
-        UserError: no shards, or one is damaged.
-    """
-    import tensorflow as tf
-
     places: list[Place] = []
     for path in find_photo_shards(folder):
         with reading(path, SHARD, REMAKE):
             places += record_places(path)
-    low, high = part_range(part, shares)
+    if part == "all":
+        return places
+    import tensorflow as tf
+
+    ends = np.round(np.cumsum([0.0, *shares]) / sum(shares) * _BUCKETS)
+    low, high = ends[PARTS.index(part) :][:2]
     names = [features["name"] for features in in_threads(_features, places)]
     buckets = tf.strings.to_hash_bucket_fast(tf.constant(names, tf.string, [len(names)]), _BUCKETS).numpy()
     return [place for place, bucket in zip(places, buckets, strict=True) if low <= bucket < high]
+
+
+def read_record(place: Place) -> PhotoRecord:
+    """A face, with all that its record holds.
+
+    Raises:
+        UserError: the record is damaged.
+    """
+    features = _features(place)
+    with reading(place.path, SHARD, REMAKE):
+        name, crop = os.fsdecode(features["name"]), Deep3DCrop(**json.loads(features["source"]))
+        skin, mesh, hull = (decode_png(features[mask]) for mask in MASKS)
+        image, landmarks = decode_image(features["image"]), features["landmarks68"].reshape(68, 2)
+        return PhotoRecord(name, image, landmarks, skin, mesh, hull, crop)
 
 
 def read_photo(place: Place, mask: str = "") -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
@@ -170,41 +164,3 @@ def read_photo(place: Place, mask: str = "") -> tuple[NDArray[np.uint8], NDArray
 def _features(place: Place) -> dict[str, Any]:
     with reading(place.path, SHARD, REMAKE):
         return dict(decode_example(read_place(place)))
-
-
-def part_range(part: str, shares: tuple[float, float, float] = SHARES) -> tuple[int, int]:
-    """The buckets from (first) to (beyond the last) of a part."""
-    ends = np.round(np.cumsum([0.0, *shares]) / sum(shares) * _BUCKETS).astype(int)
-    index = PARTS.index(part)
-    return int(ends[index]), int(ends[index + 1])
-
-
-def _belongs(raw: Any, low: int, high: int) -> Any:
-    import tensorflow as tf
-
-    name = tf.io.parse_single_example(raw, {"name": tf.io.FixedLenFeature([], tf.string)})["name"]
-    bucket = tf.strings.to_hash_bucket_fast(name, _BUCKETS)
-    return tf.logical_and(bucket >= low, bucket < high)
-
-
-def parse_photo(raw: Any, size: int) -> dict[str, Any]:
-    """A serialised record as the tensors of `photo_dataset`."""
-    import tensorflow as tf
-
-    texts = {key: tf.io.FixedLenFeature([], tf.string) for key in ("name", "image", "source", *MASKS)}
-    numbers = {
-        "landmarks68": tf.io.FixedLenFeature([68, 2], tf.float32),
-        "matrix": tf.io.FixedLenFeature([2, 3], tf.float32),
-    }
-    example = tf.io.parse_single_example(raw, {**texts, **numbers})
-    image = tf.io.decode_jpeg(example["image"], channels=3, dct_method="INTEGER_ACCURATE")
-    example["image"] = tf.ensure_shape(tf.cast(image, tf.float32) / 255.0, [size, size, 3])
-    for mask in MASKS:
-        grey = tf.cast(tf.io.decode_png(example[mask], channels=1), tf.float32)[..., 0]
-        example[mask] = tf.ensure_shape(grey / 255.0, [size, size])
-    return dict(example)
-
-
-def crop_of_source(source: str | bytes) -> Deep3DCrop:
-    """How a face was cropped, from its record's `source`: `.inverse` brings its pixels back to the photograph's."""
-    return Deep3DCrop(**json.loads(source))

@@ -17,19 +17,14 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tfface.data.shards.maps import MapRecord, MapView, cropped_view
-from tfface.data.sources.map_maker import MapMaker
+from tfface.data.sources.map_maker import BaselMaps
 from tfface.errors import UserError
-from tfface.face.correspondence import FaceCorrespondence, correspond
-from tfface.face.linear_face import LinearFace
-from tfface.face.open_model import load_open_face
-from tfface.face.readers import bfm_300wlp
 from tfface.io.image import read_image
 from tfface.io.obj import read_obj
 from tfface.io.reading import files_in, reading, sibling
@@ -137,17 +132,8 @@ def find_jobs(folder: Path) -> list[Job]:
     return jobs
 
 
-@dataclass(frozen=True)
-class RecordMaker:
-    """`Job`s to records.
-
-    Attributes:
-        bfm: the user's Basel model of 300W-LP, whose vertices FaceGen's meshes have.
-        image_size: side of the stored pictures.
-    """
-
-    bfm: Path
-    image_size: int = 320
+class RecordMaker(BaselMaps):
+    """`Job`s to records; FaceGen's meshes have the vertices of the Basel model."""
 
     def __call__(self, job: Job) -> MapRecord:
         """The record of a pair.
@@ -167,19 +153,5 @@ class RecordMaker:
         image = read_image(job.file(view, ".png"))
         camera = read_view(job.file(view, ".xml"), job.file(view, "_cam.xml"))
         points = camera.project(vertices, image.shape[1], image.shape[0])
-        position_map, mask = self._maker.dense(points)
+        position_map, mask = self.maker.dense(points)
         return cropped_view(image, points[self.model.landmarks68], position_map, mask, self.image_size)
-
-    @cached_property
-    def model(self) -> LinearFace:
-        """The user's model."""
-        return bfm_300wlp.read(self.bfm)
-
-    @cached_property
-    def correspondence(self) -> FaceCorrespondence:
-        """Our vertices on it."""
-        return correspond(load_open_face(), self.model)
-
-    @cached_property
-    def _maker(self) -> MapMaker:
-        return MapMaker(load_open_face(), self.correspondence)

@@ -9,15 +9,19 @@ which texels are truth. With 2D points the depth is the fitted model's, found by
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.face.correspondence import FaceCorrespondence
+from tfface.face.correspondence import FaceCorrespondence, correspond
 from tfface.face.fit import CoefficientFit, Fit, open_face_fit
-from tfface.face.open_model import OpenFace
+from tfface.face.linear_face import LinearFace
+from tfface.face.open_model import OpenFace, load_open_face
 from tfface.face.position_map import PositionMap
+from tfface.face.readers import bfm_300wlp
 from tfface.geometry.align import Pose
 from tfface.geometry.icp import move
 
@@ -138,3 +142,33 @@ class MapMaker:
         distance = np.min([np.hypot(x - u, y - v) for u, v in uv], axis=0)
         inner, outer = DISC_TEXELS
         return np.asarray(np.clip((outer - distance) / (outer - inner), 0, 1) * 255, np.uint8)
+
+
+@dataclass(frozen=True)
+class BaselMaps:
+    """What makes maps of meshes that have the vertices of the Basel model, as 300W-LP has it; picklable, its tables are
+    made where it first works.
+
+    Attributes:
+        bfm: the user's model, or None for landmarks alone.
+        image_size: side of the stored pictures.
+    """
+
+    bfm: Path | None = None
+    image_size: int = 320
+
+    @cached_property
+    def model(self) -> LinearFace:
+        """The user's model."""
+        assert self.bfm is not None
+        return bfm_300wlp.read(self.bfm)
+
+    @cached_property
+    def correspondence(self) -> FaceCorrespondence | None:
+        """Our vertices on it."""
+        return correspond(load_open_face(), self.model) if self.bfm else None
+
+    @cached_property
+    def maker(self) -> MapMaker:
+        """Of maps on our chart."""
+        return MapMaker(load_open_face(), self.correspondence)

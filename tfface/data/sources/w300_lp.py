@@ -15,7 +15,6 @@ import hashlib
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +22,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.data.shards.maps import MapRecord, MapView, cropped_view
-from tfface.data.sources.map_maker import MapMaker
+from tfface.data.sources.map_maker import BaselMaps
 from tfface.errors import UserError
-from tfface.face.correspondence import FaceCorrespondence, correspond
-from tfface.face.linear_face import LinearFace
-from tfface.face.open_model import load_open_face
-from tfface.face.readers import bfm_300wlp
 from tfface.geometry.align import Pose
 from tfface.geometry.conventions import points_from_matlab, pose_from_300wlp
 from tfface.io.image import read_image
@@ -118,17 +113,8 @@ def _key(photo: Photo) -> str:
     return f"{photo.mat.parent.name}/{photo.mat.stem}"
 
 
-@dataclass(frozen=True)
-class RecordMaker:
-    """`Job`s to records; picklable, its tables are made where it first works.
-
-    Attributes:
-        bfm: the user's model, or None for landmarks alone.
-        image_size: side of the stored pictures.
-    """
-
-    bfm: Path | None = None
-    image_size: int = 320
+class RecordMaker(BaselMaps):
+    """`Job`s to records."""
 
     def __call__(self, job: Job) -> MapRecord:
         """The record.
@@ -143,11 +129,11 @@ class RecordMaker:
         image = read_image(photo.image)
         if self.bfm is None:
             points: NDArray[np.floating] = landmarks_of(photo)
-            position_map, mask = self._maker.landmarks(points, pose_of(photo, len(image)))
+            position_map, mask = self.maker.landmarks(points, pose_of(photo, len(image)))
         else:
             vertices = self.vertices(photo, len(image))
             points = vertices[self.model.landmarks68]
-            position_map, mask = self._maker.dense(vertices)
+            position_map, mask = self.maker.dense(vertices)
         return cropped_view(image, points, position_map, mask, self.image_size)
 
     def vertices(self, photo: Photo, height: int) -> NDArray[np.float32]:
@@ -165,21 +151,6 @@ class RecordMaker:
         height = len(read_image(photo.image))
         points = self.vertices(photo, height)[self.model.landmarks68]
         return float(np.linalg.norm(points[:, :2] - truth[:, :2], axis=1).mean())
-
-    @cached_property
-    def model(self) -> LinearFace:
-        """The user's model."""
-        assert self.bfm is not None
-        return bfm_300wlp.read(self.bfm)
-
-    @cached_property
-    def correspondence(self) -> FaceCorrespondence | None:
-        """Our vertices on it."""
-        return correspond(load_open_face(), self.model) if self.bfm else None
-
-    @cached_property
-    def _maker(self) -> MapMaker:
-        return MapMaker(load_open_face(), self.correspondence)
 
 
 def pose_of(photo: Photo, height: int) -> Pose:
