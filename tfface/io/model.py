@@ -184,7 +184,7 @@ def _obj_faces(quads: NDArray[np.int32], first: int, first_uv: int | None) -> st
 def _lasting(text_of: Callable[..., str], array: NDArray[Any], *more: Any) -> str:
     """`text_of(array, *more)`, kept: corners and places in textures are the same for everybody, and to write them as
     text takes longer than all else in an OBJ."""
-    key = (text_of, hashlib.blake2b(np.ascontiguousarray(array)).digest(), array.shape, array.dtype.str, more)
+    key = (text_of, hashlib.blake2b(np.ascontiguousarray(array).tobytes()).digest(), array.shape, array.dtype.str, more)
     if key not in _texts:
         while len(_texts) >= MOST_TEXTS:
             _texts.pop(next(iter(_texts)), None)
