@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -62,8 +63,9 @@ def test_broken_data_stop_a_run_and_it_goes_on(
 
     assert run(command) == 1
     told = capsys.readouterr().err
-    assert told.startswith("error: Step 7: the weights are not finite any more") and "--resume" in told
-    assert told.count("\n") == 1 and "--optim.learning-rate" in told
+    # What ReLU makes of NaN is the processor's: with AVX-512 it is 0, and the gradient alone is none.
+    assert re.match(r"error: Step 7: the (weights are|training loss is) not finite any more", told)
+    assert "--resume" in told and told.count("\n") == 1 and "--optim.learning-rate" in told
     state = read_state(tmp_path / "run")
     assert state is not None and state.step == 4 and np.isfinite(state.loss)
     with np.load(tmp_path / "run" / "checkpoint.npz") as arrays:
