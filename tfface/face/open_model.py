@@ -130,17 +130,11 @@ class OpenFace:
         Raises:
             UserError: when there are more coefficients than components.
         """
-        vertices = self.mean.copy()
-        for what, coefficients, basis in (
-            ("identity", identity, self.id_basis),
-            ("expression", expression, self.exp_basis),
-        ):
-            if coefficients is None:
-                continue
-            if len(coefficients) > len(basis):
+        given = {"identity": (identity, self.id_basis), "expression": (expression, self.exp_basis)}
+        for what, (coefficients, basis) in given.items():
+            if coefficients is not None and len(coefficients) > len(basis):
                 raise UserError(f"{len(coefficients)} {what} coefficients given; {self.name} has {len(basis)}.")
-            vertices += np.tensordot(np.asarray(coefficients, np.float32), basis[: len(coefficients)], axes=1)
-        return vertices
+        return linear_sum(self.mean, *given.values())
 
     def linear_at(self, rows: sp.spmatrix) -> NDArray[np.float32]:
         """`[1 + identity + expression, N, 3]` mm: the mean's places about the face's centre, then what each coefficient
@@ -228,6 +222,17 @@ def _vertex_part(num_vertices: int, quads: NDArray[np.int32], part: NDArray[np.u
     used = quads >= 0
     np.maximum.at(result, quads[used], np.repeat(part, 4).reshape(quads.shape)[used])
     return result
+
+
+def linear_sum(
+    mean: NDArray[np.float32], *terms: tuple[NDArray[np.floating] | None, NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """`mean` `[V,3]` and what coefficients add to it: each term is up to K of them (or None) and a basis `[K,V,3]`."""
+    total = mean.copy()
+    for coefficients, basis in terms:
+        if coefficients is not None:
+            total += np.tensordot(np.asarray(coefficients, np.float32), basis[: len(coefficients)], axes=1)
+    return total
 
 
 @dataclass(frozen=True, eq=False)

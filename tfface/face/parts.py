@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.face.open_model import load_asset
+from tfface.face.open_model import linear_sum, load_asset
 from tfface.geometry.subdivide import triangle_quad, triangulate
 
 PART_NAMES = ("left eyeball", "right eyeball", "upper teeth", "lower teeth", "tongue", "mouth cavity")
@@ -46,8 +46,7 @@ class FaceParts:
 
     def vertices(self, identity: NDArray[np.floating], expression: NDArray[np.floating]) -> NDArray[np.float32]:
         """`[P,3]` in millimetres of identity `[K]` and expression `[E]`."""
-        moved = self.mean + np.tensordot(np.asarray(identity, np.float32), self.id_basis, axes=1)
-        return np.asarray(moved + np.tensordot(np.asarray(expression, np.float32), self.exp_basis, axes=1), np.float32)
+        return linear_sum(self.mean, (identity, self.id_basis), (expression, self.exp_basis))
 
     @property
     def triangles(self) -> NDArray[np.int32]:

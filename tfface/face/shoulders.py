@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.face.head_uv import averaged, border_of, head_uv, refined_numbers, undirected
-from tfface.face.open_model import OpenFace, load_asset
+from tfface.face.open_model import OpenFace, linear_sum, load_asset
 from tfface.geometry.cut import edges_of
 from tfface.geometry.subdivide import catmull_clark
 
@@ -49,10 +49,7 @@ class Shoulders:
 
     def vertices(self, identity: FloatArray, expression: FloatArray) -> NDArray[np.float32]:
         """`[E,3]` in millimetres of up to 150 identity coefficients and up to 52 expression weights."""
-        moved = self.mean.copy()
-        for weights, basis in ((identity, self.id_basis), (expression, self.exp_basis)):
-            moved += np.tensordot(np.asarray(weights, np.float32), basis[: len(weights)], axes=1)
-        return moved
+        return linear_sum(self.mean, (identity, self.id_basis), (expression, self.exp_basis))
 
 
 @lru_cache(maxsize=2)

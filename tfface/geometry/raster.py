@@ -55,8 +55,12 @@ def rasterize(
     barycentric = np.zeros((height, width, 3), np.float32)
     depth = np.full((height, width), -np.inf, np.float32)
     loops = _loops(len(triangles) + 2 * height * width)
-    fill = _fill if loops is None else loops.fill
-    fill(np.ascontiguousarray(points), triangles, triangle_id, barycentric, depth)
+    points = np.ascontiguousarray(points)
+    if loops is None:
+        _fill(points, triangles, triangle_id, barycentric, depth)
+    else:
+        loops.nearest(points, triangles, triangle_id, depth)
+        loops.weigh(points, triangles, triangle_id, barycentric)
     return triangle_id, barycentric, depth
 
 
@@ -67,7 +71,7 @@ def _fill(
     barycentric: NDArray[np.float32],
     depth: NDArray[np.float32],
 ) -> None:
-    """`raster_loops.fill`: all pixels of all triangles' boxes, some at a time."""
+    """`raster_loops.nearest` and `weigh`: all pixels of all triangles' boxes, some at a time."""
     height, width = triangle_id.shape
     ids, weights, nearest = triangle_id.reshape(-1), barycentric.reshape(-1, 3), depth.reshape(-1)
     x0, y0, x1, y1, x2, y2 = (points[triangles[:, corner], axis] for corner in range(3) for axis in range(2))

@@ -1,9 +1,9 @@
 """Shoulders that go on where the cage's neck ends: MakeHuman's own (CC0), with what identity and expressions do.
 
 MakeHuman's random people have shoulders and a head each, so a regression says which shoulders go with which identity
-coefficients: broad ones with a man's face, small ones with a child's. It does not say everything of a neck. What the
-cage's neck is beside what the regression says of it is carried on into the shoulders: its mean shifts all of them, the
-rest fades as a bent sheet would have it. So the surface goes on over the old border for every face. Expressions bend
+coefficients: broad ones with a man's face, small ones with a child's. It does not explain a neck completely. What it
+leaves over of the cage's neck is carried on into the shoulders: its mean shifts all of them, the rest fades as a bent
+sheet would have it. So the surface goes on over the old border for every face. Expressions bend
 the sheet alone: shoulders stay where they are.
 """
 
@@ -54,14 +54,14 @@ def build_shoulders(base: BaseMesh, cage: Cage, data: Path, face: OpenFace) -> d
     people = sample_people(vertices, targets, _mirror(vertices), PEOPLE, 0)[0]
     neck = _neck_rings(cage, quads)
     chosen = np.concatenate([neck, np.arange(len(face.mean), len(vertices))])
-    mean, slopes = _said_by_identity(people, chosen, face)
+    mean, slopes = _regressed_on_identity(people, chosen, face)
     spread = _spread(np.concatenate([face.head(0).quads, quads]), len(vertices), neck, len(face.mean))
     result = []
-    for known, said in ((face.mean[None], mean[None]), (face.id_basis, slopes), (face.exp_basis, None)):
-        own, others = (0.0, 0.0) if said is None else (said[:, : len(neck)], said[:, len(neck) :])
-        beside = known[:, neck] - own
-        shift = 0.0 if said is None else beside.mean(1, keepdims=True)
-        result.append(others + shift + np.einsum("en,kni->kei", spread, beside - shift))
+    for known, regressed in ((face.mean[None], mean[None]), (face.id_basis, slopes), (face.exp_basis, None)):
+        own, others = (0.0, 0.0) if regressed is None else (regressed[:, : len(neck)], regressed[:, len(neck) :])
+        left_over = known[:, neck] - own
+        shift = 0.0 if regressed is None else left_over.mean(1, keepdims=True)
+        result.append(others + shift + np.einsum("en,kni->kei", spread, left_over - shift))
     return {
         "mean": result[0][0].astype(np.float32),
         "id_basis": result[1].astype(np.float16),
@@ -112,7 +112,7 @@ def _neck_rings(cage: Cage, quads: NDArray[np.int64]) -> NDArray[np.int64]:
     return ring
 
 
-def _said_by_identity(
+def _regressed_on_identity(
     people: NDArray[np.float32], chosen: NDArray[np.int64], face: OpenFace
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The mean `[N,3]` mm of people `[P,V,3]` at the chosen vertices, and how much each identity coefficient moves it
