@@ -66,6 +66,11 @@ def main(argv: list[str] | None = None) -> int:
     out = _numbered(options.out) if options.serving and options.out is not None else options.out
     if out is not None:
         must_be_free(out, "tfface.json", "the model")
+    from tfface.models.exports.backend import take_tensorflow
+
+    graphs = take_tensorflow()
+    if out is not None and not graphs:
+        raise UserError("--out needs TensorFlow: install it, or write a preset with --preset DIR.")
     from tfface import weights
     from tfface.models.exports.folder import Form
 
@@ -83,7 +88,7 @@ def main(argv: list[str] | None = None) -> int:
     if options.preset is not None:
         trust = found.path.parent / TRUST_FILE
         kept = trust.read_bytes() if trust.is_file() and not options.average else None
-        target = _write_preset(options.preset, model, config, card)
+        target = _write_preset(options.preset, model, config, card, graphs)
         if kept is not None:
             (target / TRUST_FILE).write_bytes(kept)
         print(f"Preset in {target}; fill in the limits in its card.yaml.")
@@ -189,13 +194,17 @@ def _synthetic(config: ModelConfig, first: int, count: int) -> NDArray[np.float3
     return np.concatenate([np.asarray(view, np.float32) / 255 for view in views], axis=-1)
 
 
-def _write_preset(name: str, model: keras.Model, config: ModelConfig, card: dict[str, Any]) -> Path:
-    from tfface.models.exports.onnx_graph import add_graph
+def _write_preset(name: str, model: keras.Model, config: ModelConfig, card: dict[str, Any], graph: bool) -> Path:
     from tfface.models.weights import presets
 
     target = _preset_folder(name)
     presets.save(model, config, target, card)
-    add_graph(model, config, target)
+    if graph:
+        from tfface.models.exports.onnx_graph import add_graph
+
+        add_graph(model, config, target)
+    else:
+        print("Weights alone: the graph that predicts without TensorFlow is written where TensorFlow is installed.")
     return target
 
 

@@ -235,6 +235,9 @@ def _unknown(name: str) -> str:
 
 def _export(weights: Weights, target: Path, kind: str) -> None:
     """Writes the exported model beside and renames it to `target`, unless another process was faster."""
+    from tfface.models.exports.backend import take_tensorflow
+
+    take_tensorflow()
     import keras
 
     from tfface.models.exports.folder import Form, write_export

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.conftest import Python
 from tests.training import backend_rnet, backend_run
 from tfface import models
 from tfface.errors import UserError
@@ -169,3 +170,16 @@ def test_what_a_backend_cannot_do_is_told(
     monkeypatch.setenv("KERAS_BACKEND", backend)
     with pytest.raises(UserError, match=says):
         choose_backend(parse(options))
+
+
+@pytest.mark.slow
+def test_export_writes_graphs_whatever_backend_trains(
+    python: Python, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    done = python("-m", "tfface.export", "mnv2_prn_128", "--preset", f"{tmp_path}/preset")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "preset" / "network.onnx.zz").is_file()
+    script = f"{WITHOUT}from tfface.export import main; from tfface.cli import run; sys.exit(run(main, sys.argv[1:]))"
+    refused = python("-c", script, "fast", "--out", f"{tmp_path}/model")
+    assert "--out needs TensorFlow" in refused.stderr and not (tmp_path / "model").exists()
