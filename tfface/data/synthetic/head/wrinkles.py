@@ -100,6 +100,10 @@ class WrinkleMaker:
             (_mouth, _Rows(chart, 612, 680)),
             (_grain, _Rows(chart, 590, 900)),
             (_scar, _Rows(chart, 600, 800)),
+            (_bags, _Rows(chart, 680, 716)),
+            (_chewed, _Rows(chart, 615, 705)),
+            (_strays, _Rows(chart, 600, 800)),
+            (_weathered, _Rows(chart, 600, 800)),
         ]
         lids = np.clip(np.minimum(*(np.hypot((np.abs(chart.x) - 31) / 17, (chart.y - 718) / 8),) * 2) - 0.9, 0, 0.4)
         skin = chart.skin * np.clip((chart.z - 20) / 20, 0, 1) * np.clip((chart.y - 600) / 10, 0, 1)
@@ -116,7 +120,7 @@ class WrinkleMaker:
 
 def _forehead(c: _Rows, relief: Relief, rng: np.random.Generator) -> FloatArray:
     """Lines across it, which raised brows deepen."""
-    strength = 0.10 * _old(relief, rng) + c.by_side(relief.brows_up) * (0.25 + 0.55 * relief.age)
+    strength = 0.16 * _old(relief, rng) + c.by_side(relief.brows_up) * (0.25 + 0.55 * relief.age)
     strength = strength * rng.uniform(0.6, 1.4)
     spacing = rng.uniform(6.5, 11.0)
     bend = rng.normal(0.0, 2.0) * (c.x / 40) ** 2
@@ -131,7 +135,7 @@ def _forehead(c: _Rows, relief: Relief, rng: np.random.Generator) -> FloatArray:
 
 def _glabella(c: _Rows, relief: Relief, rng: np.random.Generator) -> FloatArray:
     """One or two lines between the brows, and one across the root of the nose."""
-    strength = (0.15 * _old(relief, rng) + relief.frown * (0.4 + 0.5 * relief.age)) * rng.uniform(0.6, 1.3)
+    strength = (0.2 * _old(relief, rng) + relief.frown * (0.4 + 0.5 * relief.age)) * rng.uniform(0.6, 1.3)
     total = np.zeros_like(c.x)
     for side in (-1, 1) if rng.random() < 0.75 else (rng.choice([-1, 1]),):
         x = side * rng.uniform(4, 7.5) + side * rng.uniform(0.0, 0.15) * (c.y - 738) + 0.5 * c.noise(rng, 20)
@@ -145,7 +149,7 @@ def _eyes(c: _Rows, relief: Relief, rng: np.random.Generator) -> FloatArray:
     """Crow's feet, and lines below the lids."""
     x = np.abs(c.x)
     pull = np.maximum(c.by_side(relief.squint), 0.8 * c.by_side(relief.smile))
-    strength = (0.12 * _old(relief, rng) + pull * (0.2 + 0.55 * relief.age)) * rng.uniform(0.6, 1.3)
+    strength = (0.2 * _old(relief, rng) + pull * (0.2 + 0.55 * relief.age)) * rng.uniform(0.6, 1.3)
     away = np.hypot(x - 42, c.y - 717)
     angle = np.arctan2(c.y - 717, np.maximum(x - 42, 0.3)) + 0.1 * c.noise(rng, 14)
     rays = angle * rng.uniform(3.2, 4.6) + rng.random()
@@ -178,7 +182,7 @@ def _mouth(c: _Rows, relief: Relief, rng: np.random.Generator) -> FloatArray:
     place = c.x / rng.uniform(3.2, 4.5) + 0.25 * c.noise(rng, 15) + rng.random()
     fine = _crease((place - np.floor(place) - 0.5) * 3.8, 0.9) * c.blob(0, 668, 18, 5, 4)
     chin = _crease(c.y - 634 + 0.012 * c.x**2, 2.6) * np.exp(-((c.x / 17) ** 4))
-    depth = (0.12 * old + 0.7 * relief.mouth_down) * rng.uniform(0.5, 1.2)
+    depth = (0.18 * old + 0.7 * relief.mouth_down) * rng.uniform(0.5, 1.2)
     return depth * corner + (0.08 * old + 0.35 * relief.pucker) * fine + (0.15 + 0.5 * relief.mouth_down) * chin
 
 
@@ -206,6 +210,50 @@ def _scar(c: _Rows, relief: Relief, rng: np.random.Generator) -> FloatArray:
         x, y, size = rng.uniform(-55, 55), rng.uniform(625, 785), rng.uniform(1.0, 2.2)
         total += rng.uniform(0.2, 0.7) * np.exp(-((c.x - x) ** 2 + (c.y - y) ** 2) / size**2)
     return total
+
+
+def _bags(c: _Rows, relief: Relief, rng: np.random.Generator) -> FloatArray:
+    """Swollen skin below the eyes, and the furrow that ends it."""
+    edge = c.y - rng.uniform(690, 696) - 0.014 * (np.abs(c.x) - 30) ** 2 + 0.5 * c.noise(rng, 20)
+    swollen = np.exp(-(((edge - 4.5) / 4) ** 2)) * c.blob(31, 700, 15, 12, 4)
+    furrow = _crease(edge, 1.5) * c.blob(28, 693, 15, 9, 4)
+    return 0.2 * _old(relief, rng) * (rng.uniform(0, 1.4) * swollen + rng.uniform(0, 1.2) * furrow)
+
+
+def _chewed(c: _Rows, relief: Relief, rng: np.random.Generator) -> FloatArray:
+    """Long lines down old cheeks, one beside the other, which a smile deepens."""
+    beside = np.abs(c.x) - (24 + (678 - c.y) * rng.uniform(0.2, 0.6)) + 0.004 * (c.y - 655) ** 2 + c.noise(rng, 18)
+    place = beside / rng.uniform(4.5, 8.0)
+    line = np.floor(place)
+    depth = np.take(rng.uniform(0.0, 1.2, 16).astype(np.float32), line.astype(int) % 16)
+    strength = (0.06 * _old(relief, rng) + 0.3 * relief.age * c.by_side(relief.smile)) * rng.uniform(0.2, 1.3)
+    lines = depth * _crease((place - line - 0.5) * 5.0, 1.1) * np.clip(beside / 4, 0, 1)
+    return strength * lines * c.blob(44, 658, 22, 28, 4)
+
+
+def _strays(c: _Rows, relief: Relief, rng: np.random.Generator) -> FloatArray:
+    """Lines anywhere, as people sleep and squint them in: no two faces have the same."""
+    total = np.zeros_like(c.x)
+    for _ in range(rng.poisson(1.5 + 4 * _old(relief, rng))):
+        x, y, turn = rng.uniform(-62, 62), rng.uniform(608, 792), rng.normal(0.0, 0.9)
+        length, bend, width = rng.uniform(4, 20), rng.normal(0, 0.012), rng.uniform(0.8, 1.9)
+        near = np.nonzero((np.abs(c.x - x) < 1.4 * length + 6) & (np.abs(c.y - y) < 1.4 * length + 6))
+        right, up = c.x[near] - x, c.y[near] - y
+        along, across = right * np.cos(turn) + up * np.sin(turn), up * np.cos(turn) - right * np.sin(turn)
+        line = _crease(across + bend * along**2, width) * np.exp(-((along / length) ** 4))
+        total[near] += rng.uniform(0.08, 0.5) * line
+    return total
+
+
+def _weathered(c: _Rows, relief: Relief, rng: np.random.Generator) -> FloatArray:
+    """Fine lines that cross each other, in patches of old skin."""
+    patches = np.clip(c.noise(rng, 45) + 0.3, 0, 1)
+    total = np.zeros_like(c.x)
+    for turn in rng.normal((0.5, 2.2), 0.4):
+        spacing = rng.uniform(2.4, 4.0)
+        place = (np.abs(c.x) * np.cos(turn) + c.y * np.sin(turn) + 1.2 * c.noise(rng, 12)) / spacing
+        total += _crease((place - np.floor(place) - 0.5) * spacing, 0.8) * np.clip(1 + c.noise(rng, 9), 0, 2)
+    return 0.03 * _old(relief, rng) * rng.uniform(0, 1.3) * patches * total
 
 
 def _old(relief: Relief, rng: np.random.Generator) -> float:
