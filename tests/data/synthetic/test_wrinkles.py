@@ -48,6 +48,21 @@ def test_expressions_and_age_deepen_the_lines_that_go_with_them(skin_chart: Skin
     assert change[fold & (skin_chart.x > 0)].mean() > 5 * change[fold & (skin_chart.x < 0)].mean()
 
 
+def test_old_skin_at_rest_is_lined_where_no_expression_folds_it(skin_chart: SkinChart) -> None:
+    """Below the eyes, and on the sides of the cheeks (3.1 times there when old skin has no fine crossing lines, 2.9
+    without lines that lie anywhere, 2.8 without those down the cheeks)."""
+    maker = WrinkleMaker(skin_chart)
+    bags = skin_chart.blob(31, 698, 10, 5, 4) > 0.5
+    elsewhere = (skin_chart.blob(58, 675, 5, 12, 4) > 0.5) & (skin_chart.z > 20)
+
+    def rms(age: float, where: np.ndarray) -> float:
+        maps = [maker(Relief.of(age, {}), np.random.default_rng(seed))[where] for seed in range(6)]
+        return float(np.sqrt(np.mean(np.square(maps))))
+
+    for place, times in ((bags, 5), (elsewhere, 3.25)):
+        assert rms(0.95, place) > times * rms(0.1, place)
+
+
 def test_what_is_not_skin_is_flat(skin_chart: SkinChart) -> None:
     displacement = relief(WrinkleMaker(skin_chart), 0.9, mouthPucker=0.8)
     for part in (skin_chart.mouth > 0.8, skin_chart.eyes[0] > 0.8, skin_chart.y < 598):
