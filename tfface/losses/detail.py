@@ -30,8 +30,8 @@ DARKEST_SKIN, LARGEST_MISS, AROUND = 0.05, 0.2, 9
 """Of shading: what albedo is at least, what a texel's error counts at most (hair, shadows), and the side in texels of
 the surroundings whose mean says nothing (a light that is a little off)."""
 LINE_TEXELS, LARGEST_LINE, LINE_SLOPES = 5, 2.5, 4.0
-"""Of lines: surroundings are means over so many texels of means over so many; tenths of a millimetre that count at
-most (beyond, a nostril or a lip is elsewhere); how much slopes count."""
+"""Of lines: surroundings are means over so many texels of means over so many; tenths of a millimetre up to which
+squares count (far beyond, a nostril or a lip is elsewhere); how much slopes count."""
 
 
 class DetailObjective(keras.losses.Loss):
@@ -85,8 +85,14 @@ def lines(y_true: Any, y_pred: Any) -> Any:
     fine = 10.0 * (apart - weight * around(apart) / (around(weight) + 1e-3))[..., 0]
     inside = weight[..., 0] * ops.cast(around(weight)[..., 0] > 0.98, "float32")
     across, down = fine[:, :-1, 1:] - fine[:, :-1, :-1], fine[:, 1:, :-1] - fine[:, :-1, :-1]
-    slopes = ops.minimum(ops.square(across) + ops.square(down), LARGEST_LINE**2)
-    return _mean(ops.minimum(ops.square(fine), LARGEST_LINE**2), inside) + LINE_SLOPES * _mean(slopes, _inner(inside))
+    slopes = _huber(ops.square(across) + ops.square(down))
+    return _mean(_huber(ops.square(fine)), inside) + LINE_SLOPES * _mean(slopes, _inner(inside))
+
+
+def _huber(squares: Any) -> Any:
+    """Squares, straight on from `LARGEST_LINE`. Cut off there they would teach nothing about the deepest lines."""
+    far = ops.sqrt(ops.maximum(squares, LARGEST_LINE**2))
+    return ops.minimum(squares, LARGEST_LINE**2) + 2.0 * LARGEST_LINE * (far - LARGEST_LINE)
 
 
 def displacement_mm(y_true: Any, y_pred: Any) -> Any:
