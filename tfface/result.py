@@ -17,6 +17,7 @@ from tfface.errors import UserError
 from tfface.face.decoded import DecodedFace
 from tfface.face.found import Found
 from tfface.face.head_mesh import head_mesh
+from tfface.face.head_uv import crop_in_head
 from tfface.face.layout import CROP_SIZE
 from tfface.face.metric import metric_coefficients
 from tfface.face.open_model import MAX_LEVEL, load_albedo_basis, load_open_face
@@ -24,7 +25,7 @@ from tfface.face.position_map import position_tables
 from tfface.geometry.align import Pose, crop_transform, fit_pose, invert_transform, transform_points
 from tfface.geometry.camera import Camera
 from tfface.geometry.pos import five_points
-from tfface.geometry.raster import rasterize
+from tfface.geometry.raster import depth_of
 from tfface.io.files import MARK, atomic_path, json_text, write_text
 from tfface.io.formats import FileOptions
 from tfface.io.image import warp_image, write_image
@@ -36,9 +37,9 @@ from tfface.viz.detail import DISPLACEMENT_NOTE, Detail, write_maps
 from tfface.viz.head_model import head_model, iris_colour, with_detail
 from tfface.viz.model_view import model_view
 from tfface.viz.overlay import Window, blend, draw_window, face_window, render_colored, shrunk
-from tfface.viz.posed_head import posed_head
+from tfface.viz.posed_head import modelled_head, posed_head
 from tfface.viz.sheet import contact_sheet
-from tfface.viz.skin import SkinTexture, seen_vertices, skin_texture, texels_a_pixel
+from tfface.viz.skin import SkinTexture, head_normals, seen_vertices, skin_texture, texels_a_pixel
 from tfface.viz.texture import face_texture, vertex_colors
 
 RIGID_REGIONS = (1, 2, 3)  # face, eyes, nose: what the expression moves least
@@ -158,7 +159,22 @@ class FaceResult:
     @cached_property
     def head_points(self) -> NDArray[np.floating]:
         """`[61129,3]` the whole head in the photograph (u, v, depth in pixels)."""
-        return posed_head(self.vertices, *self.shape, self.camera)
+        return posed_head(self.vertices, self._modelled)
+
+    @cached_property
+    def _modelled(self) -> NDArray[np.float32]:
+        return modelled_head(*self.shape, self.camera)
+
+    @cached_property
+    def camera_error_px(self) -> float:
+        """By how much `camera` misses `vertices` when it looks at `vertices_mm`, on average."""
+        beside = (self._modelled[crop_in_head(load_open_face())] - self.vertices)[:, :2]
+        return float(np.sqrt(np.einsum("vc,vc->v", beside, beside)).mean())
+
+    @cached_property
+    def head_normals(self) -> NDArray[np.float32]:
+        """`[61129,3]` of `head_points`, y up."""
+        return head_normals(self.head_points)
 
     @cached_property
     def texture_size(self) -> int:
@@ -177,8 +193,9 @@ class FaceResult:
         photograph's light."""
         if (size, unlit) not in self._skins:
             basis, albedo = load_albedo_basis(), self.albedo_coefficients
+            seen, normals = self.head_seen, self.head_normals
             self._skins[size, unlit] = skin_texture(
-                self.image, self.head_points, basis, albedo, size, unlit, self.head_seen
+                self.image, self.head_points, basis, albedo, size, unlit, seen, normals
             )
         return self._skins[size, unlit]
 
@@ -194,8 +211,8 @@ class FaceResult:
     @cached_property
     def head_seen(self) -> NDArray[np.float32]:
         """`[61129]` how well the photograph shows each of `head_points`."""
-        face = load_open_face()  # a level's vertices come first among the next one's
-        return seen_vertices(self.head_points, face.head(MAX_LEVEL).triangles, face.head(MAX_LEVEL - 1).triangles)
+        hiding = load_open_face().head(MAX_LEVEL - 1).triangles  # a level's vertices come first among the next one's
+        return seen_vertices(self.head_points, hiding, self.head_normals)
 
     def head(
         self,
@@ -238,8 +255,8 @@ class FaceResult:
     @cached_property
     def _window(self) -> Window:
         """The face's part of the photograph, plain, with that, and its depth."""
-        window = face_window(self.vertices)
-        return draw_window(self.image, self.vertices, self.triangles, self.landmarks68, window, OVERLAY_PIXELS)
+        window, sizes = face_window(self.vertices), (OVERLAY_PIXELS, SHEET_PIXELS)
+        return draw_window(self.image, self.vertices, self.triangles, self.landmarks68, window, *sizes)
 
     def sheet(self, size: int = SHEET_PIXELS) -> NDArray[np.uint8]:
         """Photograph, overlay, mesh turned by 45 degrees, and depth, side by side."""
@@ -250,7 +267,7 @@ class FaceResult:
 
     def depth_image(self) -> tuple[NDArray[np.uint16], float]:
         """The photograph's depth `[H,W]` uint16 (0 where there is no face, 65535 nearest), and pixels per level."""
-        depth = rasterize(self.vertices, self.triangles, *self.image.shape[:2])[2]
+        depth = depth_of(self.vertices, self.triangles, *self.image.shape[:2])
         low, high = float(self.vertices[:, 2].min()), float(self.vertices[:, 2].max())
         step = max(high - low, 1e-6) / 65534
         levels = np.where(np.isfinite(depth), np.clip((depth - low) / step, 0, 65534) + 1, 0)

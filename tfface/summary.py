@@ -31,7 +31,6 @@ CAMERA_NOTE = (
 def summary_of(face: FaceResult) -> dict[str, Any]:
     """What NAME.json holds of a face."""
     pose, model, camera, known = face.pose, load_open_face(), face.camera, face.landmark_deviations_px
-    beside_px = np.linalg.norm((camera.project(face.vertices_mm) - face.vertices)[:, :2], axis=1)
     angles = dict(zip(("yaw_deg", "pitch_deg", "roll_deg"), _rounded(pose.degrees, 3), strict=True))
     identity, expression = face.shape
     weights = dict(zip(model.expression_names, _rounded(expression, 4), strict=True))
@@ -54,7 +53,7 @@ def summary_of(face: FaceResult) -> dict[str, Any]:
             "distance_mm": camera.distance_mm,
             "centre_px": _rounded(camera.centre_px, 4),
             "origin_mm": _rounded(camera.origin_mm - model.centre, 4),
-            "mean_error_px": round(float(beside_px.mean()), 3),
+            "mean_error_px": round(face.camera_error_px, 3),
             "convention": CAMERA_NOTE,
         },
         "landmarks5_px": _rounded(face.landmarks5, 3),

@@ -15,7 +15,7 @@ from tfface.geometry.raster import interpolate, rasterize, vertex_normals
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.result import FaceResult
 from tfface.viz.chart_albedo import chart_albedo
-from tfface.viz.posed_head import posed_head
+from tfface.viz.posed_head import modelled_head, posed_head
 
 PIXELS = 400
 EVEN = np.array([[1.1] * 3] + [[0.0] * 3] * 8)
@@ -33,7 +33,7 @@ def photographed(yaw_deg: float = 0.0, smile: float = 0.0, from_right: float = 0
     camera = Camera(rotation, 1300.0, 1000.0, np.array([PIXELS / 2, PIXELS / 2]), face.centre)
     identity = np.zeros(150, np.float32)
     vertices = camera.project(face.face(2).vertices(face.cage(identity, expression)))
-    points, triangles = posed_head(vertices, identity, expression, camera), face.head(2).triangles
+    points, triangles = posed_head(vertices, modelled_head(identity, expression, camera)), face.head(2).triangles
     chart = chart_albedo(load_albedo_basis(), None, 256)
     column, row = np.round(head_uv(face) * 255).astype(int).T
     albedo = chart[row, column] * [tint, 1, 1]

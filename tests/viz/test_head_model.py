@@ -62,7 +62,7 @@ def test_shoulders_go_on_in_the_necks_colours_and_normals(tmp_path: Path) -> Non
         own = rows - (0 if each is above else mesh.pieces[1].first)
         assert each.uv is not None and each.material.texture is not None
         places = each.uv[own] * np.array(each.material.texture.shape[1::-1])
-        shown.append((sample_photo(each.material.texture, places[None])[0], each.normals(each.vertices)[own]))
+        shown.append((sample_photo(each.material.texture, places[None])[0], each.normals[own]))
     np.testing.assert_allclose(shown[0][0], shown[1][0], atol=0.02)
     np.testing.assert_array_equal(shown[0][1], shown[1][1])
     assert below.material.texture is not None

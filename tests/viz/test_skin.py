@@ -15,7 +15,7 @@ from tfface.viz.completion import completed
 from tfface.viz.cover import skin_share
 from tfface.viz.glasses import skin_round_eyes
 from tfface.viz.head_model import BROWN, eye_texture, iris_colour
-from tfface.viz.posed_head import posed_head
+from tfface.viz.posed_head import modelled_head, posed_head
 from tfface.viz.shadows import without_shadows
 from tfface.viz.skin import SkinTexture, seen_vertices, skin_texture
 
@@ -31,7 +31,7 @@ def _camera(yaw_deg: float) -> Camera:
 
 def _head(yaw_deg: float) -> np.ndarray:
     face, camera = load_open_face(), _camera(yaw_deg)
-    return np.asarray(posed_head(camera.project(face.mean_face()), *NOBODY, camera))
+    return np.asarray(posed_head(camera.project(face.mean_face()), modelled_head(*NOBODY, camera)))
 
 
 @lru_cache(maxsize=4)
@@ -57,7 +57,7 @@ def _at_vertices(texture: np.ndarray) -> np.ndarray:
 def test_the_head_is_where_the_face_was_seen() -> None:
     face, camera = load_open_face(), _camera(20)
     seen = np.asarray(camera.project(face.mean_face()) + [3.0, -2.0, 50.0], np.float32)
-    points = posed_head(seen, *NOBODY, camera)
+    points = posed_head(seen, modelled_head(*NOBODY, camera))
     crop, radius = crop_in_head(face), np.abs(2 * face.face(2).uv - 1).max(1)
     np.testing.assert_allclose(points[crop][radius < 0.84], seen[radius < 0.84], atol=1e-3)
     model = camera.project(face.head(2).vertices(face.mean)) + [3.0, -2.0, 50.0]
@@ -291,7 +291,7 @@ def test_irises_tell_their_colour_where_they_are_large_enough() -> None:
     image = np.full((PIXELS, PIXELS, 3), (40, 90, 160), np.uint8)
     np.testing.assert_allclose(iris_colour(image, *NOBODY, camera, head), np.array([40, 90, 160]) / 255, atol=0.01)
     small = Camera(camera.rotation, 130.0, 1000.0, np.array([50.0, 50.0]), face.centre)
-    far = posed_head(small.project(face.mean_face()), *NOBODY, small)
+    far = posed_head(small.project(face.mean_face()), modelled_head(*NOBODY, small))
     assert iris_colour(image[:100, :100], *NOBODY, small, far) == BROWN
     eye = eye_texture((0.2, 0.4, 0.7)).astype(int)
     assert eye[128, 128].max() < 20 and eye[128, 128 + 11, 2] > eye[128, 128 + 11, 0] and eye[128, 180].min() > 120

@@ -12,7 +12,7 @@ and a thousand do not wait without it. Both give the same numbers.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import ModuleType
 
 import numpy as np
@@ -20,8 +20,12 @@ from numpy.typing import NDArray
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
+Paint = Callable[[IntArray, FloatArray], FloatArray]
 WORTH_LOADING = 6_000_000
 """Triangles, vertices and pixels: NumPy takes as long for so many as loading numba does."""
+RIM_STEP = 4.0
+"""In pixels: depths of neighbours that differ by more are of a silhouette, or of a surface that turns away."""
+NO_TRIANGLE = 2**31 - 1
 _AT_ONCE = 1 << 18
 """Pixels that NumPy looks at together."""
 _done = 0
@@ -62,6 +66,18 @@ def rasterize(
         loops.nearest(points, triangles, triangle_id, depth)
         loops.weigh(points, triangles, triangle_id, barycentric)
     return triangle_id, barycentric, depth
+
+
+def depth_of(points: FloatArray, triangles: IntArray, height: int, width: int) -> NDArray[np.float32]:
+    """The depth `[H,W]` of what each pixel sees, as `rasterize` gives it, alone."""
+    loops = _loops(len(triangles) + height * width)
+    points, depth = np.ascontiguousarray(points), np.full((height, width), -np.inf, np.float32)
+    seen = np.empty((height, width), np.int32)
+    if loops is None:
+        _fill(points, triangles, seen, np.empty((height, width, 3), np.float32), depth)
+    else:
+        loops.nearest(points, triangles, seen, depth)
+    return depth
 
 
 def _fill(
@@ -136,29 +152,70 @@ def interpolate(
 
 
 def averaged(
-    points: FloatArray, triangles: IntArray, attributes: FloatArray, height: int, width: int, finer: int
+    points: FloatArray,
+    triangles: IntArray,
+    attributes: FloatArray,
+    height: int,
+    width: int,
+    finer: int,
+    paint: Paint | None = None,
+    first_painted: int = NO_TRIANGLE,
 ) -> NDArray[np.float32]:
     """Attributes `[V,C]` as the mesh shows them in a picture `[H,W,C]`, times how much of each pixel the mesh takes.
 
-    What `rasterize` and `interpolate` see in a picture `finer` times as large, averaged down, without those pictures.
+    The mean over `finer` x `finer` points of each pixel. The compiled loops look at that many where the mesh ends or its
+    depth jumps; elsewhere attributes change smoothly, and the pixel's middle has their mean.
 
     Args:
         points: `[V,3]` as `rasterize` has them, in pixels of the picture itself.
+        paint: gives the attributes `[N,C]` of points of triangles from `first_painted` on, by triangle `[N]` and
+            weights of its corners `[N,3]`; theirs are not interpolated then.
     """
-    large = np.asarray(points, np.float32) * np.float32(finer)
-    size = height * finer, width * finer
-    loops = _loops(len(triangles) + 3 * size[0] * size[1])
+    loops = _loops(len(triangles) + 3 * height * width * finer**2)
+    triangles, points = np.ascontiguousarray(triangles), np.ascontiguousarray(points, np.float32)
     if loops is None:
-        seen, weights, _ = rasterize(large, triangles, *size)
+        seen, weights, _ = rasterize(points * np.float32(finer), triangles, height * finer, width * finer)
         drawn = interpolate(seen, weights, triangles, attributes)
+        painted = seen >= first_painted
+        if paint is not None and painted.any():
+            drawn[painted] = paint(seen[painted], weights[painted])
         parts = [drawn[row::finer, column::finer] for row in range(finer) for column in range(finer)]
         return np.asarray(sum(parts) / np.float32(finer**2), np.float32)
-    seen, depth = np.full(size, -1, np.int32), np.full(size, -np.inf, np.float32)
+    seen, depth = np.full((height, width), -1, np.int32), np.full((height, width), -np.inf, np.float32)
+    loops.nearest(points, triangles, seen, depth)
+    number, count, tiles = loops.rims(seen, depth, first_painted, RIM_STEP)
+    inside = np.full((count, finer**2), -1, np.int32)
+    loops.nearest_inside(points, triangles, number, tiles, finer, inside, np.full(inside.shape, -np.inf, np.float32))
     out = np.zeros((height, width, attributes.shape[1]), np.float32)
-    triangles = np.ascontiguousarray(triangles)
-    loops.nearest(large, triangles, seen, depth)
-    loops.average(large, triangles, seen, np.ascontiguousarray(attributes, np.float32), finer, out)
+    values = np.ascontiguousarray(attributes, np.float32)
+    loops.average(points, triangles, seen, number, inside, finer, first_painted, values, out)
+    if paint is not None:
+        _add_painted(out, points, triangles, number, inside, paint, first_painted)
     return out
+
+
+def _add_painted(
+    out: NDArray[np.float32],
+    points: NDArray[np.float32],
+    triangles: IntArray,
+    number: NDArray[np.int32],
+    inside: NDArray[np.int32],
+    paint: Paint,
+    first_painted: int,
+) -> None:
+    """Adds what is painted at points inside pixels `[N,finer*finer]` to the picture `[H,W,C]`."""
+    which, place = np.nonzero(inside >= first_painted)
+    if not len(which):
+        return
+    finer = round(inside.shape[1] ** 0.5)
+    row, column = (part[which] for part in np.nonzero(number >= 0))
+    seen = inside[which, place]
+    (x0, y0), (x1, y1), (x2, y2) = (points[triangles[seen, corner], :2].T.astype(np.float64) for corner in range(3))
+    u, v = column + (place % finer + 0.5) / finer - x0, row + (place // finer + 0.5) / finer - y0
+    whole = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+    second, third = (u * (y2 - y0) - (x2 - x0) * v) / whole, ((x1 - x0) * v - u * (y1 - y0)) / whole
+    weights = np.stack([1 - second - third, second, third], axis=-1)
+    np.add.at(out, (row, column), paint(seen, weights.astype(np.float32)) / np.float32(finer**2))
 
 
 def vertex_normals(vertices: FloatArray, triangles: IntArray) -> NDArray[np.float32]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numba
 import numpy as np
 
+TILE = 8
+
 
 @numba.njit(cache=True, inline="always")
 def edge_weights(  # type: ignore[no-untyped-def]
@@ -60,19 +62,91 @@ def weigh(points, triangles, triangle_id, barycentric) -> None:  # type: ignore[
 
 
 @numba.njit(cache=True, nogil=True)
-def average(points, triangles, triangle_id, attributes, finer, out) -> None:  # type: ignore[no-untyped-def]
-    for row in range(out.shape[0]):
-        for column in range(out.shape[1]):
-            for y in range(row * finer, (row + 1) * finer):
-                for x in range(column * finer, (column + 1) * finer):
-                    t = triangle_id[y, x]
-                    if t < 0:
+def rims(triangle_id, depth, first_painted, step):  # type: ignore[no-untyped-def]
+    """The pixels that one point says too little of, and those around them: where the mesh ends, where its depth jumps
+    by more than `step`, and where a triangle from `first_painted` on is seen. Their numbers `[H,W]`, -1 elsewhere, how
+    many they are, and in which tiles of `TILE` pixels a side there are any."""
+    height, width = triangle_id.shape
+    number = np.full((height, width), -1, np.int32)
+    for y in range(height):
+        for x in range(width):
+            t = triangle_id[y, x]
+            rim = t >= first_painted
+            for down, right in ((0, 1), (1, 0)):
+                if y + down < height and x + right < width:
+                    other = triangle_id[y + down, x + right]
+                    if (t < 0) != (other < 0) or (t >= 0 and abs(depth[y, x] - depth[y + down, x + right]) > step):
+                        rim = True
+            if rim:
+                number[max(y - 1, 0) : y + 3, max(x - 1, 0) : x + 3] = 0
+    count, tiles = 0, np.zeros((height // TILE + 1, width // TILE + 1), np.bool_)
+    for y in range(height):
+        for x in range(width):
+            if number[y, x] >= 0:
+                number[y, x] = count
+                tiles[y // TILE, x // TILE] = True
+                count += 1
+    return number, count, tiles
+
+
+@numba.njit(cache=True, nogil=True)
+def nearest_inside(points, triangles, number, tiles, finer, triangle_id, depth) -> None:  # type: ignore[no-untyped-def]
+    """`nearest` at `finer` x `finer` points of each pixel that has a `number`: `[N,finer*finer]`."""
+    height, width = number.shape
+    part = 1.0 / finer
+    for t in range(triangles.shape[0]):
+        a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+        x0, y0, x1, y1 = points[a, 0], points[a, 1], points[b, 0], points[b, 1]
+        x2, y2 = points[c, 0], points[c, 1]
+        determinant = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+        if not determinant < 0:
+            continue
+        left, right = max(int(np.floor(min(x0, x1, x2))), 0), min(int(np.floor(max(x0, x1, x2))), width - 1)
+        top, bottom = max(int(np.floor(min(y0, y1, y2))), 0), min(int(np.floor(max(y0, y1, y2))), height - 1)
+        if left > right or top > bottom:
+            continue
+        near = False
+        for y in range(top // TILE, bottom // TILE + 1):
+            for x in range(left // TILE, right // TILE + 1):
+                near |= tiles[y, x]
+        if not near:
+            continue
+        inverse = 1.0 / determinant
+        for y in range(top, bottom + 1):
+            for x in range(left, right + 1):
+                n = number[y, x]
+                if n < 0:
+                    continue
+                for k in range(finer * finer):
+                    px, py = x + (k % finer + 0.5) * part, y + (k // finer + 0.5) * part
+                    w0, w1, w2 = edge_weights(px, py, x0, y0, x1, y1, x2, y2, inverse)
+                    if w0 < 0 or w1 < 0 or w2 < 0:
                         continue
-                    w0, w1, w2 = weights_at(points, triangles, t, x + 0.5, y + 0.5)
-                    a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-                    for k in range(attributes.shape[1]):
-                        value = w0 * attributes[a, k] + w1 * attributes[b, k] + w2 * attributes[c, k]
-                        out[row, column, k] += value / (finer * finer)
+                    z = w0 * points[a, 2] + w1 * points[b, 2] + w2 * points[c, 2]
+                    if z > depth[n, k]:
+                        depth[n, k], triangle_id[n, k] = z, t
+
+
+@numba.njit(cache=True, nogil=True)
+def average(  # type: ignore[no-untyped-def]
+    points, triangles, triangle_id, number, inside_id, finer, first_painted, attributes, out
+) -> None:
+    """Attributes at each pixel's middle, or their mean over the points inside where it has a `number`."""
+    for y in range(out.shape[0]):
+        for x in range(out.shape[1]):
+            n = number[y, x]
+            side = finer if n >= 0 else 1
+            share = 1.0 / (side * side)
+            for k in range(side * side):
+                t = inside_id[n, k] if n >= 0 else triangle_id[y, x]
+                if t < 0 or t >= first_painted:
+                    continue
+                px, py = x + (k % side + 0.5) / side, y + (k // side + 0.5) / side
+                w0, w1, w2 = weights_at(points, triangles, t, px, py)
+                w0, w1, w2 = share * w0, share * w1, share * w2
+                a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+                for j in range(attributes.shape[1]):
+                    out[y, x, j] += w0 * attributes[a, j] + w1 * attributes[b, j] + w2 * attributes[c, j]
 
 
 @numba.njit(cache=True, nogil=True)

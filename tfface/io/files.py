@@ -42,7 +42,7 @@ def json_text(content: Mapping[str, Any]) -> str:
 def write_text(path: str | os.PathLike[str], text: str, errors: str = "strict") -> None:
     """Writes UTF-8, whole or not at all; `errors` as of `str.encode`."""
     with atomic_path(path) as beside:
-        beside.write_text(text, encoding="utf-8", errors=errors, newline="\n")
+        beside.write_bytes(text.encode("utf-8", errors))
 
 
 def write_results(path: Path, results: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -87,35 +88,53 @@ def _write_material(path: Path, mesh: Mesh) -> None:
 
 
 def rows_of_text(template: str, values: NDArray[Any]) -> str:
-    """A line a row of `values` `[N,C]`, each after `template` (of `%d` and `%.4f`), in half of Python's own time."""
+    """A line a row of `values` `[N,C]`, each after `template` (of `%d` and `%.4f`), in a fifth of Python's own time.
+
+    Text is put together from words of four characters, of which zeros are none.
+    """
     between = re.split(r"%(?:\.(\d))?[df]", template)
-    columns = []
-    for number, words in enumerate(between[::2]):
-        columns.append(np.tile(np.frombuffer(words.encode(), np.uint8), (len(values), 1)))
+    words: list[Any] = []
+    for number, literal in enumerate(between[::2]):
+        words += np.frombuffer((bytes(-len(literal) % 4) + literal.encode()), "<u4").tolist()
         if number < values.shape[1]:
-            columns.append(_digits(values[:, number], int(between[2 * number + 1] or 0)))
-    text = np.concatenate(columns, axis=1)
-    return text[text > 0].tobytes().decode("ascii")
+            words += _digits(values[:, number], int(between[2 * number + 1] or 0))
+    text = np.empty((len(values), len(words)), "<u4")
+    for place, word in enumerate(words):
+        text[:, place] = word
+    return text.tobytes().translate(None, b"\0").decode("ascii")
 
 
-def _digits(values: NDArray[Any], decimals: int) -> NDArray[np.uint8]:
-    """Numbers `[N]` as characters `[N,W]`; 0 is none."""
+def _digits(values: NDArray[Any], decimals: int) -> list[Any]:
+    """Numbers `[N]` as words `[N]` each, or one for all."""
     left = np.rint(np.abs(values.astype(np.float64)) * 10**decimals).astype(np.int64)
-    most = int(left.max(initial=0))
-    left = left.astype(np.int32) if most < 2**31 else left
-    count = max(len(str(most)), decimals + 1)
-    text = np.zeros((len(values), 1 + count + (decimals > 0)), np.uint8)
-    text[(values < 0) & (left > 0), 0] = ord("-")
-    place = text.shape[1]
-    for number in range(count):
-        if number == decimals > 0:
-            place -= 1
-            text[:, place] = ord(".")
-        place, shorter = place - 1, left // 10
-        digit = (left - 10 * shorter + ord("0")).astype(np.uint8)
-        text[:, place] = digit if number <= decimals else np.where(left > 0, digit, 0)
-        left = shorter
-    return text
+    left = left.astype(np.int32) if left.max(initial=0) < 2**31 else left
+    whole = left // 10**decimals if decimals else left
+    minus = np.where((values < 0) & (left > 0), np.uint32(ord("-")), np.uint32(0))
+    words = [minus, *_figures(whole, len(str(int(whole.max(initial=0)))), blank=True)]
+    return [*words, ord("."), *_figures(left - whole * 10**decimals, decimals, blank=False)] if decimals else words
+
+
+def _figures(numbers: NDArray[np.integer], count: int, blank: bool) -> list[NDArray[np.uint32]]:
+    """The last `count` digits of numbers `[N]`; with `blank` zeros before a number are none."""
+    padded, bare = _four_figures()
+    if count <= 4:
+        return [bare.take(numbers) if blank else padded.take(numbers) & np.uint32(2**32 - 256 ** (4 - count))]
+    higher = numbers // 10000
+    last = padded.take(numbers - 10000 * higher)
+    before = _figures(higher, count - 4, blank)
+    if blank:
+        last = np.where(higher > 0, last, bare.take(numbers - 10000 * higher))
+        before = [np.where(higher > 0, word, np.uint32(0)) for word in before]
+    return [*before, last]
+
+
+@lru_cache(maxsize=1)
+def _four_figures() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
+    """0 to 9999 as words, with zeros before the number and with none `[10000]`."""
+    numbers, places = np.arange(10000)[:, None], np.array([1000, 100, 10, 1])
+    padded = (numbers // places % 10 + ord("0")).astype(np.uint8)
+    bare = np.where(numbers >= places * (places > 1), padded, 0).astype(np.uint8)
+    return padded.view("<u4")[:, 0].astype(np.uint32), bare.view("<u4")[:, 0].astype(np.uint32)
 
 
 def _write_ply(path: Path, mesh: Mesh) -> None:

@@ -76,7 +76,12 @@ class NamedMesh:
         """`[F,3]`."""
         return triangulate(self.quads)
 
-    def normals(self, vertices: NDArray[np.floating]) -> NDArray[np.float32]:
+    @cached_property
+    def normals(self) -> NDArray[np.float32]:
+        """`[V,3]` at its `vertices`."""
+        return self.normals_at(self.vertices)
+
+    def normals_at(self, vertices: NDArray[np.floating]) -> NDArray[np.float32]:
         """`[V,3]` with its vertices where they are given."""
         found = vertex_normals(np.asarray(vertices, np.float32), self.triangles)
         if self.rim is not None:
@@ -147,8 +152,10 @@ def write_obj(path: Path, model: Model) -> list[Path]:
     lines = [f"# {MARK}; millimetres, y up\nmtllib {path.stem}.mtl\n"]
     first, first_uv = 1, 1
     for mesh in model.meshes:
-        vertices = mesh.vertices + sum(model.weights.get(name, 0) * move for name, move in mesh.targets.items())
-        normals = mesh.normals(vertices)
+        vertices, normals = mesh.vertices, mesh.normals
+        if mesh.targets:
+            vertices = vertices + sum(model.weights.get(name, 0) * move for name, move in mesh.targets.items())
+            normals = mesh.normals_at(vertices)
         lines += [f"o {mesh.name}\nusemtl {mesh.material.name}\n", rows_of_text("v %.4f %.4f %.4f\n", vertices)]
         lines.append(rows_of_text("vn %.4f %.4f %.4f\n", normals))
         if mesh.uv is not None:
@@ -291,7 +298,7 @@ class _Glb:
     def _mesh(self, mesh: NamedMesh, material: int, weights: Mapping[str, float]) -> dict[str, Any]:
         vertices = np.asarray(mesh.vertices, np.float32)
         placed = (vertices - np.array(mesh.pivot, np.float32)) * np.float32(MM_TO_M)
-        normals = unit_normals(mesh.normals(vertices))
+        normals = unit_normals(mesh.normals)
         attributes = {
             "POSITION": self.file.accessor(placed, "VEC3", bounds=True),
             "NORMAL": self.file.accessor(normals, "VEC3"),

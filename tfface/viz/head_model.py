@@ -68,9 +68,9 @@ def head_model(
     """
     names = load_open_face().expression_names
     shown = np.zeros_like(expression) if blend_shapes else expression
-    vertices = mesh.vertices(identity, shown) - load_open_face().centre.astype(np.float32)
+    vertices = _vertices(mesh, *(np.asarray(part, np.float32).tobytes() for part in (identity, shown)))
     targets = mesh.morph_targets() if blend_shapes else {}
-    materials = _materials(skin, iris)
+    materials = _materials(skin, iris, mesh.kind == "full")
     rims = _rims(mesh, vertices)
     meshes = [
         NamedMesh(
@@ -86,6 +86,15 @@ def head_model(
         for piece in mesh.pieces
     ]
     return Model(name, meshes, dict(zip(names, expression.tolist(), strict=True)) if blend_shapes else {})
+
+
+@lru_cache(maxsize=1)
+def _vertices(mesh: HeadMesh, identity: bytes, expression: bytes) -> NDArray[np.float32]:
+    """`[N,3]` about the head's centre; a face's pictures and files ask for the same ones."""
+    found = mesh.vertices(*(np.frombuffer(part, np.float32) for part in (identity, expression)))
+    found -= load_open_face().centre.astype(np.float32)
+    found.setflags(write=False)
+    return found
 
 
 def _rims(mesh: HeadMesh, vertices: NDArray[np.float32]) -> dict[str, tuple[NDArray[np.int64], NDArray[np.float32]]]:
@@ -142,14 +151,14 @@ def _texel_centres(uv: NDArray[np.float32] | None, texture: NDArray[np.uint8] | 
     return np.asarray((uv * (len(texture) - 1) + 0.5) / len(texture), np.float32)
 
 
-def _materials(skin: SkinTexture | None, iris: tuple[float, float, float]) -> dict[str, Material]:
+def _materials(skin: SkinTexture | None, iris: tuple[float, float, float], shoulders: bool) -> dict[str, Material]:
     """By name; in the light of the skin's photograph, so that eyes and teeth do not shine out of a dark one."""
     texture, light = (None, np.ones(3)) if skin is None else (skin.colours, np.clip(skin.light, 0.2, 1.0))
     eye = eye_texture(iris, light)
     tooth = Material("tooth", texture=tooth_texture(light), roughness=0.35, double_sided=True)
     plain = {name: replace(one, color=tuple((light * one.color).tolist())) for name, one in PLAIN.items()}
     face = Material("skin", (0.80, 0.65, 0.56), texture, roughness=0.75, double_sided=True)
-    below = replace(face, name=SHOULDERS, texture=None if texture is None else shoulders_texture(texture))
+    below = replace(face, name=SHOULDERS, texture=shoulders_texture(texture) if shoulders and skin else None)
     return {
         "skin": face,
         SHOULDERS: below,
@@ -185,27 +194,29 @@ def eye_texture(
     """`[size,size,3]` an eyeball as `Piece.uv` of eyes unrolls it: pupil, iris with fibres and a dark ring, sclera in
     the light `[3]`."""
     in_light, of_iris, pupil = _eye_parts(size)
-    colour = in_light * np.asarray(light, np.float32) + of_iris * np.array(iris, np.float32) + pupil
-    return np.asarray(np.clip(colour, 0, 1) * 255 + 0.5, np.uint8)
+    channels = zip(in_light, of_iris, np.asarray(light, np.float32), np.array(iris, np.float32), strict=True)
+    colours = [np.clip(own * lit + part * tint + pupil, 0, 1) for own, part, lit, tint in channels]
+    return np.stack([(colour * np.float32(255) + np.float32(0.5)).astype(np.uint8) for colour in colours], axis=-1)
 
 
 @lru_cache(maxsize=1)
 def _eye_parts(size: int) -> tuple[NDArray[np.float32], ...]:
-    """What an eyeball's picture has of the light's colour `[size,size,3]`, of the iris's, and of neither
-    `[size,size,1]`."""
+    """What an eyeball's picture has of the light's colour and of the iris's `[3,size,size]`, and of neither
+    `[size,size]`."""
     row, column = (np.mgrid[0:size, 0:size] + 0.5) / size - 0.5
     degrees, turn = np.hypot(row, column) * 360.0, np.arctan2(row, column)
     soft = 360.0 / size  # edges are a texel wide
 
     def inside(limit: float, width: float = soft) -> NDArray[np.float64]:
-        return np.asarray(np.clip((limit - degrees) / width + 0.5, 0, 1)[..., None])
+        return np.asarray(np.clip((limit - degrees) / width + 0.5, 0, 1))
 
     fibres = sum(np.sin(k * turn + k * k) for k in (9, 17, 29, 41)) / 4
     share = np.clip((degrees - PUPIL_DEG) / (IRIS_DEG - PUPIL_DEG), 0, 1)
     tone = 0.9 + 0.25 * (1 - share) + 0.12 * fibres - 0.55 * np.clip((share - 0.75) / 0.25, 0, 1) ** 2
-    white = np.array([0.74, 0.72, 0.70]) - np.clip(degrees[..., None] / 90 - 0.3, 0, 1) * [0.2, 0.3, 0.3]
+    shade = np.clip(degrees / 90 - 0.3, 0, 1)
+    white = np.stack([tint - shade * less for tint, less in ((0.74, 0.2), (0.72, 0.3), (0.70, 0.3))])
     iris, pupil = inside(IRIS_DEG, 2 * soft), inside(PUPIL_DEG)
-    parts = white * (1 - iris) * (1 - pupil), tone[..., None] * iris * (1 - pupil), 0.02 * pupil
+    parts = white * (1 - iris) * (1 - pupil), np.stack([tone * iris * (1 - pupil)] * 3), 0.02 * pupil
     return tuple(part.astype(np.float32) for part in parts)
 
 
@@ -237,21 +248,20 @@ def iris_colour(
         seen: `[61129]` `tfface.viz.skin.seen_vertices` of it, where it is known.
     """
     face, mesh = load_open_face(), head_mesh("face", 1)
-    surface = face.head(MAX_LEVEL)
     balls = [np.asarray(camera.project(ball), np.float64) for ball in mesh.eyes(identity, expression)]
     cage = face.cage(identity, expression)
-    seen = seen_vertices(head, surface.triangles) if seen is None else seen
+    seen = seen_vertices(head) if seen is None else seen
     colours = []
     pieces = [piece for piece in mesh.pieces if piece.material == "eye"]
-    for piece, ball, part in zip(pieces, balls, EYE_PARTS, strict=True):
-        lid = surface.vertex_part == part  # the membrane: what is not hidden of it is the open eye
-        eye = ball + (head[lid] - camera.project(surface.matrix[lid] @ cage)).mean(0)
+    for piece, ball, (lid, matrix) in zip(pieces, balls, _lids(), strict=True):
+        eye = ball + (head[lid] - camera.project(matrix @ cage)).mean(0)
         chosen = eye[_iris_vertices(piece)]
         if np.ptp(eye[:, 0]) / 2 * np.sin(np.radians(IRIS_DEG)) < MIN_IRIS_PIXELS:
             continue
-        squares = sum(np.square(chosen[:, None, k] - head[lid, k], dtype=np.float32) for k in range(2))
+        here, there = (part[:, :2] - chosen[0, :2] for part in (chosen, head[lid]))
+        squares = np.square(here).sum(1)[:, None] + np.square(there).sum(1) - 2 * here @ there.T
         nearest = squares.argmin(1)
-        apart = np.sqrt(np.take_along_axis(squares, nearest[:, None], 1)[:, 0])
+        apart = np.sqrt(np.maximum(np.take_along_axis(squares, nearest[:, None], 1)[:, 0], 0))
         open_eye = (apart < np.ptp(eye[:, 0]) / 20) & (seen[lid][nearest] > 0.2)
         if open_eye.sum() >= MIN_IRIS_POINTS:
             colours.append(sample_photo(image, chosen[open_eye][None])[0])
@@ -259,6 +269,15 @@ def iris_colour(
         return BROWN
     red, green, blue = np.median(np.concatenate(colours), axis=0).tolist()
     return red, green, blue
+
+
+@lru_cache(maxsize=1)
+def _lids() -> list[tuple[NDArray[np.int64], Any]]:
+    """Of each eye's membrane, of which what is not hidden is the open eye: vertices of the head, and what the cage makes
+    them of."""
+    surface = load_open_face().head(MAX_LEVEL)
+    rows = [np.flatnonzero(surface.vertex_part == part) for part in EYE_PARTS]
+    return [(own, surface.matrix[own]) for own in rows]
 
 
 def _iris_vertices(piece: Piece) -> NDArray[np.bool_]:

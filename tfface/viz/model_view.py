@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import cv2
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.geometry.raster import interpolate, rasterize, vertex_normals
+from tfface.geometry.raster import averaged, vertex_normals
 from tfface.geometry.rotation import euler_to_matrix
-from tfface.io.model import Material, Model, NamedMesh
+from tfface.io.model import Model
 from tfface.viz.overlay import BACKGROUND, CLAY, LIGHTS, SUPERSAMPLE
 from tfface.viz.texture import sample_photo
 
 FILL = 0.92
 """Of the picture's side, as large as the model is drawn."""
+MOST_POINTS = 30000
+"""That OpenCV samples at once: it takes no rows of more than 32,767."""
 
 
 def model_view(
@@ -45,48 +49,85 @@ def turned_model(
     """
     turned = [mesh.vertices @ turn.T for mesh in model.meshes]
     joined = np.concatenate(turned)
-    low, high = joined[:, :2].min(0), joined[:, :2].max(0)
-    large = size * SUPERSAMPLE
+    ends = np.stack([(part.min(), part.max()) for part in joined.T[:2]])
     if span_mm is None:
-        middle, zoom = (low + high) / 2, FILL * large / (high - low).max()
+        middle, zoom = ends.mean(1), FILL * size / float(np.ptp(ends, axis=1).max())
     else:
-        middle, zoom = np.zeros(2), large / span_mm
-    canvas = np.tile(np.array(BACKGROUND, np.float32), (large, large, 1))
-    nearest = np.full((large, large), -np.inf, np.float32)
-    for number, (mesh, vertices) in enumerate(zip(model.meshes, turned, strict=True)):
-        flat = (vertices - [*middle, 0.0]) * [zoom, -zoom, zoom] + [large / 2, large / 2, 0.0]
-        clay = Material("clay", CLAY) if skin_as_clay and number == 0 else mesh.material
-        _draw(canvas, nearest, mesh, clay, np.asarray(flat, np.float32), vertices)
-    halved = cv2.resize(canvas, (size, size), interpolation=cv2.INTER_AREA)
-    return np.asarray(np.clip(halved, 0, 1) * 255 + 0.5, np.uint8)
+        middle, zoom = np.zeros(2), size / span_mm
+    points = np.asarray((joined - [*middle, 0.0]) * [zoom, -zoom, zoom] + [size / 2, size / 2, 0.0], np.float32)
+    ends = (ends - middle[:, None]) * [[zoom], [-zoom]] + size / 2
+    low, high = np.clip(np.floor(ends.min(1)), 0, size).astype(int), np.clip(np.ceil(ends.max(1)), 0, size).astype(int)
+    points[:, :2] -= low.astype(np.float32)
+    picture = np.tile((np.array(BACKGROUND) * 255 + 0.5).astype(np.uint8), (size, size, 1))
+    if (high > low).all():
+        drawn = _drawn(model, turned, points, high - low, skin_as_clay)
+        within = (slice(low[1], high[1]), slice(low[0], high[0]))
+        shown = drawn[..., :3] + (1 - drawn[..., 3:]) * np.array(BACKGROUND, np.float32)
+        picture[within] = np.clip(shown, 0, 1) * np.float32(255) + np.float32(0.5)
+    return picture
 
 
-def _draw(
-    canvas: NDArray[np.float32],
-    nearest: NDArray[np.float32],
-    mesh: NamedMesh,
-    material: Material,
+def _drawn(
+    model: Model,
+    turned: Sequence[NDArray[np.floating]],
     points: NDArray[np.float32],
-    turned: NDArray[np.floating],
-) -> None:
-    """Draws one mesh into the picture and its depth, in the box that it takes of them."""
-    low = np.clip(np.floor(points[:, :2].min(0)), 0, nearest.shape[::-1]).astype(int)
-    high = np.clip(np.ceil(points[:, :2].max(0)), low, nearest.shape[::-1]).astype(int)
-    canvas, nearest = (part[low[1] : high[1], low[0] : high[0]] for part in (canvas, nearest))
-    points, triangles = points - np.array([*low, 0], np.float32), mesh.triangles
-    if material.double_sided:
-        triangles = np.concatenate([triangles, triangles[:, ::-1]])
-    seen, weights, depth = rasterize(points, np.ascontiguousarray(triangles), *nearest.shape)
-    over = depth > nearest
-    if material.texture is not None and mesh.uv is not None:
-        texels = interpolate(seen, weights, triangles, mesh.uv) * np.array(material.texture.shape[1::-1], np.float32)
-        colours = sample_photo(material.texture, texels)
-    else:
-        normals = vertex_normals(np.asarray(turned, np.float32), mesh.triangles)
-        lit = _light(normals)[:, None] * np.array(material.color, np.float32)
-        colours = interpolate(seen, weights, triangles, lit.astype(np.float32))
-    np.copyto(canvas, colours, where=over[..., None])
-    np.copyto(nearest, depth, where=over)
+    size: NDArray[np.int64],
+    skin_as_clay: bool,
+) -> NDArray[np.float32]:
+    """All meshes, `turned` `[V,3]` each and at `points` of a picture of `size` (width, height): `[H,W,4]`, colour times
+    how much of each pixel they take, and that."""
+    colours, first = np.ones((len(points), 4), np.float32), 0
+    plain, painted = [], []
+    for number, (mesh, vertices) in enumerate(zip(model.meshes, turned, strict=True)):
+        rows = slice(first, first + len(vertices))
+        triangles = _facing_us(mesh.triangles, points[rows], mesh.material.double_sided)
+        clay = skin_as_clay and number == 0
+        if mesh.material.texture is not None and mesh.uv is not None and not clay:
+            painted.append(_Painted(triangles, first, mesh.uv, mesh.material.texture))
+        else:
+            normals = vertex_normals(np.asarray(vertices, np.float32), mesh.triangles)
+            colours[rows, :3] = _light(normals)[:, None] * np.array(CLAY if clay else mesh.material.color, np.float32)
+            plain.append(triangles + first)
+        first = rows.stop
+    joined = np.concatenate([*plain, *(each.triangles + each.first for each in painted)])
+    ends = len(joined) - np.cumsum([0, *(len(each.triangles) for each in painted[::-1])])[::-1]
+
+    def paint(seen: NDArray[np.integer], weights: NDArray[np.floating]) -> NDArray[np.float32]:
+        result = np.ones((len(seen), 4), np.float32)
+        for each, begin, end in zip(painted, ends, ends[1:], strict=False):
+            own = np.flatnonzero((seen >= begin) & (seen < end))
+            if len(own):
+                result[own, :3] = each.colours(seen[own] - begin, weights[own])
+        return result
+
+    return averaged(points, joined, colours, int(size[1]), int(size[0]), SUPERSAMPLE, paint, int(ends[0]))
+
+
+class _Painted(NamedTuple):
+    """A mesh with a texture: its triangles `[F,3]`, the first of its vertices among all, uv `[V,2]`, texture."""
+
+    triangles: NDArray[np.int32]
+    first: int
+    uv: NDArray[np.float32]
+    texture: NDArray[np.uint8]
+
+    def colours(self, seen: NDArray[np.integer], weights: NDArray[np.floating]) -> NDArray[np.float32]:
+        """`[N,3]` in [0,1] at points of its triangles `[N]`, with weights of the corners `[N,3]`."""
+        corners = self.uv[self.triangles[seen]]
+        places = sum(weights[:, k, None] * corners[:, k] for k in range(3)) * np.array(self.texture.shape[1::-1])
+        parts = np.array_split(np.asarray(places, np.float32)[None], len(seen) // MOST_POINTS + 1, axis=1)
+        return np.concatenate([sample_photo(self.texture, part)[0] for part in parts])
+
+
+def _facing_us(triangles: NDArray[np.int32], points: NDArray[np.float32], both: bool) -> NDArray[np.int32]:
+    """Triangles `[F,3]`; with `both` sides to be seen, those that turn their back the other way round."""
+    if not both:
+        return triangles
+    (ax, ay), (bx, by), (cx, cy) = (points[triangles[:, corner], :2].T for corner in range(3))
+    back = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay) > 0
+    turned = triangles.copy()
+    turned[back] = triangles[back][:, ::-1]
+    return turned
 
 
 def _light(normals: NDArray[np.float32]) -> NDArray[np.float64]:

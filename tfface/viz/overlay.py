@@ -1,13 +1,14 @@
 """Pictures of a predicted face over its photograph.
 
 All functions take arrays: vertices `[V,3]` are u, v and depth in pixels of the picture that they are drawn on (pixel
-centres at +0.5, larger depth is nearer). Meshes are rasterised at twice the size and averaged down.
+centres at +0.5, larger depth is nearer). Where meshes end, they are averaged over
+twice as many points a side.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from tfface.geometry.rotation import euler_to_matrix
 from tfface.io.image import warp_image
 
 SUPERSAMPLE = 2
+BAND_ROWS = 64
 CLAY = (0.80, 0.84, 0.90)
 BACKGROUND = (0.13, 0.14, 0.16)
 LIGHTS = (((-0.35, 0.45, 0.82), 0.78), ((0.8, 0.1, 0.45), 0.22))
@@ -138,14 +140,19 @@ def _overlaid(image: Image, lit: NDArray[np.float32], landmarks: FloatArray, opa
 
 def tinted(image: Image, lit: NDArray[np.float32], color: Sequence[float], opacity: float) -> Image:
     """What `shading` looks like once drawn, `[H,W,2]`, in one colour over a picture: `coloured` and `blend` at once."""
-    light, cover = (np.ascontiguousarray(lit[..., k]) for k in (0, 1))
-    rest, result = 1 - np.float32(opacity) * cover, np.empty(image.shape, np.uint8)
-    for channel, share in enumerate(color):
-        above = np.minimum(light * np.float32(share), cover)
-        above *= np.float32(255 * opacity)
-        above += image[..., channel] * rest
-        above += np.float32(0.5)
-        result[..., channel] = np.clip(above, 0, 255, out=above)
+    result = image.copy()
+    for start in range(0, len(image), BAND_ROWS):  # what a band needs stays in the processor's cache
+        rows = slice(start, start + BAND_ROWS)
+        light, cover = (np.ascontiguousarray(lit[rows, :, k]) for k in (0, 1))
+        if not cover.any():
+            continue
+        rest = 1 - np.float32(opacity) * cover
+        for channel, share in enumerate(color):
+            above = np.minimum(light * np.float32(share), cover)
+            above *= np.float32(255 * opacity)
+            above += image[rows, :, channel] * rest
+            above += np.float32(0.5)
+            result[rows, :, channel] = np.minimum(above, np.float32(255))
     return result
 
 
@@ -158,7 +165,8 @@ def face_window(vertices: FloatArray, margin: float = 1.25) -> NDArray[np.float6
 
 
 class Window(NamedTuple):
-    """Pictures `[size,size,3]` of a part of a photograph: `plain`, with mesh and landmarks over it, and its depth."""
+    """Pictures of a part of a photograph: `plain`, with mesh and landmarks over it, both `[size,size,3]`, and its depth
+    `[S,S,3]`."""
 
     plain: Image
     overlay: Image
@@ -166,11 +174,17 @@ class Window(NamedTuple):
 
 
 def draw_window(
-    image: Image, vertices: FloatArray, triangles: NDArray[np.int32], landmarks: FloatArray, window: Box, size: int
+    image: Image,
+    vertices: FloatArray,
+    triangles: NDArray[np.int32],
+    landmarks: FloatArray,
+    window: Box,
+    size: int,
+    depth_size: int,
 ) -> Window:
     """The part of a photograph in `window` at `size` pixels, all from one look at which triangles are seen.
 
-    Depth is in colours (light is near), with a little relief.
+    Depth is in colours (light is near), with a little relief, at `depth_size` pixels.
     """
     matrix = crop_transform(window, size)
     plain = warp_image(image, matrix, size, size)
@@ -178,7 +192,8 @@ def draw_window(
     near = (points[:, 2:] - points[:, 2].min()) / max(float(np.ptp(points[:, 2])), 1e-6)
     values = np.concatenate([shading(points, triangles), near], axis=1)
     drawn = render_channels(points, triangles, size, size, values)
-    return Window(plain, _overlaid(plain, drawn[..., :2], transform_points(matrix, landmarks)), _depth(drawn[..., 1:]))
+    lit, shown = np.ascontiguousarray(drawn[..., :2]), shrunk(drawn[..., 1:], depth_size)
+    return Window(plain, _overlaid(plain, lit, transform_points(matrix, landmarks)), _depth(shown))
 
 
 def _depth(drawn: NDArray[np.float32]) -> Image:
@@ -187,19 +202,24 @@ def _depth(drawn: NDArray[np.float32]) -> Image:
 
     cover, near = (np.ascontiguousarray(drawn[..., k]) for k in (0, 1))
     level = np.clip(235 * near / np.maximum(cover, 1e-6) + 20, 0, 255).astype(np.uint8)
-    picture = cv2.cvtColor(cv2.applyColorMap(level, cv2.COLORMAP_MAGMA), cv2.COLOR_BGR2RGB)
     below = np.round(np.array(BACKGROUND, np.float32) * 255)
-    np.copyto(picture, below.astype(np.uint8), where=(cover == 0)[..., None])
+    colours = cv2.cvtColor(cv2.applyColorMap(np.arange(256, dtype=np.uint8), cv2.COLORMAP_MAGMA), cv2.COLOR_BGR2RGB)
+    colours = colours.reshape(1, 256, 3)
+    colours[0, 0] = below  # of no level: those begin at 20
+    level[cover == 0] = 0
+    picture = cv2.LUT(cv2.merge([level] * 3), colours)
     rim = np.nonzero((cover > 0) & (cover < 1))
     picture[rim] = below + (picture[rim] - below) * cover[rim][:, None] + 0.5
     return np.asarray(picture, np.uint8)
 
 
-def shrunk(picture: Image, size: int) -> Image:
+def shrunk(picture: NDArray[Any], size: int) -> NDArray[Any]:
     """A square picture at `size` pixels a side."""
     import cv2
 
-    return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA), np.uint8)
+    if picture.shape[:2] == (size, size):
+        return picture
+    return np.asarray(cv2.resize(picture, (size, size), interpolation=cv2.INTER_AREA))
 
 
 def turned_view(vertices_mm: FloatArray, triangles: NDArray[np.int32], size: int, yaw_deg: float = 45.0) -> Image:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ WIDTH_MM, FADE_MM = 20.0, 50.0
 """How wide the field's kernel is, and how far from the crop it reaches."""
 
 
-def posed_head(vertices: FloatArray, identity: FloatArray, expression: FloatArray, camera: Camera) -> FloatArray:
+def posed_head(vertices: FloatArray, model: FloatArray) -> FloatArray:
     """The whole head `[61129,3]` in the photograph (u, v, depth in pixels).
 
     What the network and the model differ by just inside the crop's border is spread over the cage by a Gaussian kernel
@@ -29,33 +30,47 @@ def posed_head(vertices: FloatArray, identity: FloatArray, expression: FloatArra
 
     Args:
         vertices: `[53833,3]` the face crop in the photograph.
-        identity, expression, camera: of the model that was fitted to it.
+        model: `[61129,3]` where the camera sees the model that was fitted to it (`modelled_head`).
     """
-    face, (crop, ring, share, kernel) = load_open_face(), _tables()
-    matrix = face.head(MAX_LEVEL).matrix
-    points = np.asarray(camera.project(matrix @ face.cage(identity, expression)), np.float64)
-    beside = np.asarray(vertices, np.float64) - points[crop]
+    tables, points = _tables(), np.array(model, np.float64)
+    beside = np.asarray(vertices, np.float64) - points[tables.crop]
     mean = beside[:, 2].mean()
     points[:, 2] += mean
     beside[:, 2] -= mean
-    own = share * beside
-    points += matrix @ (kernel @ beside[ring]) * _rest(share, crop, len(points))
-    points[crop] += own
+    points[tables.rest] += tables.left * (tables.matrix @ (tables.kernel @ beside[tables.ring]))
+    points[tables.crop] += tables.share * beside
     return points
 
 
-def _rest(share: FloatArray, crop: NDArray[np.int64], size: int) -> FloatArray:
-    rest = np.ones((size, 1))
-    rest[crop] -= share
-    return rest
+def modelled_head(identity: FloatArray, expression: FloatArray, camera: Camera) -> NDArray[np.float32]:
+    """Where a camera sees the face model's head `[61129,3]` (u, v, depth in pixels)."""
+    face = load_open_face()
+    return camera.project(face.head(MAX_LEVEL).matrix @ face.cage(identity, expression))
+
+
+class _Tables(NamedTuple):
+    """The crop's vertices in the head `[53833]`, of these some of a ring `[R]`, how far each is the network's
+    `[53833,1]`, and what each of the ring adds to each point of the cage `[C,R]`; the head's vertices that are not the
+    network's alone `[N]`, how far they are not `[N,1]`, and what the cage makes them of."""
+
+    crop: NDArray[np.int64]
+    ring: NDArray[np.int64]
+    share: FloatArray
+    kernel: FloatArray
+    rest: NDArray[np.int64]
+    left: FloatArray
+    matrix: Any
 
 
 @lru_cache(maxsize=1)
-def _tables() -> tuple[NDArray[np.int64], NDArray[np.int64], FloatArray, FloatArray]:
-    """The crop's vertices in the head `[53833]`, of these some of a ring `[R]`, how far each is the network's
-    `[53833,1]`, and what each of the ring adds to each point of the cage `[C,R]`."""
-    ring, share, kernel = kept("posed_head", load_open_face().checksum, _find_tables)
-    return crop_in_head(load_open_face()), ring, share, kernel
+def _tables() -> _Tables:
+    face = load_open_face()
+    crop, (ring, share, kernel) = crop_in_head(face), kept("posed_head", face.checksum, _find_tables)
+    matrix = face.head(MAX_LEVEL).matrix
+    left = np.ones((matrix.shape[0], 1))
+    left[crop] -= share
+    rest = np.flatnonzero(left[:, 0])
+    return _Tables(crop, ring, share, kernel, rest, left[rest], matrix[rest])
 
 
 def _find_tables() -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,36 +32,52 @@ def contact_sheet(
     Returns:
         `[H,W,3]` uint8 RGB.
     """
-    from PIL import Image, ImageDraw
-
     columns = min(columns or int(np.ceil(np.sqrt(len(images)))), max(len(images), 1))
     rows = -(-len(images) // columns) if images else 1
     text = max(cell // 14, 11) if labels else 0
     step = cell + gap, cell + gap + (round(1.5 * text) if labels else 0)
-    sheet = Image.new("RGB", (columns * step[0] + gap, rows * step[1] + gap), PAPER)
-    pen = ImageDraw.Draw(sheet)
+    sheet = _paper(columns * step[0] + gap, rows * step[1] + gap)
     for index, image in enumerate(images):
         left, top = gap + index % columns * step[0], gap + index // columns * step[1]
-        picture = _fit(Image.fromarray(image), cell)
-        sheet.paste(picture, (left + (cell - picture.width) // 2, top + (cell - picture.height) // 2))
+        picture = _fit(image, cell)
+        height, width = picture.shape[:2]
+        right, below = left + (cell - width) // 2, top + (cell - height) // 2
+        sheet[below : below + height, right : right + width] = picture
         if labels:
-            _write(pen, labels[index], left + cell / 2, top + cell + text * 0.25, cell, text)
-    return np.asarray(sheet)
+            strip = sheet[top + cell : top + step[1], left : left + cell]
+            strip[:] = _written(labels[index], cell, len(strip), text)
+    return sheet
 
 
-def _fit(picture, cell: int):  # type: ignore[no-untyped-def]
+def _paper(width: int, height: int) -> NDArray[np.uint8]:
+    return np.tile(np.array(PAPER, np.uint8), (height, width, 1))
+
+
+def _fit(image: NDArray[np.uint8], cell: int) -> NDArray[np.uint8]:
     from PIL import Image
 
-    zoom = cell / max(picture.size)
-    size = max(round(picture.width * zoom), 1), max(round(picture.height * zoom), 1)
-    return picture if size == picture.size else picture.resize(size, Image.Resampling.LANCZOS)
+    zoom = cell / max(image.shape[:2])
+    size = max(round(image.shape[1] * zoom), 1), max(round(image.shape[0] * zoom), 1)
+    if size == image.shape[1::-1]:
+        return image
+    return np.asarray(Image.fromarray(image).resize(size, Image.Resampling.LANCZOS))
 
 
-def _write(pen, line: str, centre: float, top: float, width: int, size: int) -> None:  # type: ignore[no-untyped-def]
-    from PIL import ImageFont
+def _written(line: str, width: int, height: int, size: int) -> NDArray[np.uint8]:
+    """A line in the middle of a strip of paper `[height,width,3]`, shortened where it is too long."""
+    from PIL import Image, ImageDraw
 
-    font = ImageFont.load_default(size)
+    strip, font = Image.fromarray(_paper(width, height)), _font(size)
+    pen = ImageDraw.Draw(strip)
     line = line.encode("utf-8", "replace").decode()  # names of files may be no UTF-8
     while line and pen.textlength(line, font=font) > width:
         line = line.rstrip("…")[:-1] + "…" if len(line) > 2 else ""
-    pen.text((centre, top), line, fill=INK, font=font, anchor="ma")
+    pen.text((width / 2, size * 0.25), line, fill=INK, font=font, anchor="ma")
+    return np.asarray(strip)
+
+
+@lru_cache(maxsize=4)
+def _font(size: int) -> Any:
+    from PIL import ImageFont
+
+    return ImageFont.load_default(size)

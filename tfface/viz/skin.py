@@ -25,7 +25,7 @@ from tfface.face.head_uv import FRAME, crop_in_head, head_uv
 from tfface.face.open_model import MAX_LEVEL, AlbedoBasis, load_open_face
 from tfface.face.position_map import blending, texel_tables
 from tfface.geometry.harmonics import harmonic_functions
-from tfface.geometry.raster import rasterize, vertex_normals
+from tfface.geometry.raster import depth_of, vertex_normals
 from tfface.geometry.subdivide import triangulate
 from tfface.io.image import sample_image
 from tfface.io.kept import kept
@@ -76,28 +76,37 @@ class SkinTexture:
     light: NDArray[np.float32]
 
 
+def head_normals(points: FloatArray) -> NDArray[np.float32]:
+    """Normals in the picture's frame (y up) of a head's `points` `[61129,3]` (u, v, depth in pixels): `[61129,3]`."""
+    triangles = load_open_face().head(MAX_LEVEL).triangles
+    return vertex_normals(np.asarray(points, np.float32) * np.array([1, -1, 1], np.float32), triangles)
+
+
 def seen_vertices(
-    points: FloatArray, triangles: NDArray[np.int32], hiding: NDArray[np.int32] | None = None
+    points: FloatArray, hiding: NDArray[np.int32] | None = None, normals: FloatArray | None = None
 ) -> NDArray[np.float32]:
-    """How well the camera sees each vertex `[V]`, in [0,1]: 0 behind something, turned away, or at a silhouette.
+    """How well the camera sees each vertex `[61129]`, in [0,1]: 0 behind something, turned away, or at a silhouette.
 
     Args:
-        points: `[V,3]` u, v, depth in pixels; triangles: `[F,3]` all of them.
-        hiding: what stands before it, where a coarser mesh of some of the points is enough.
+        points: `[61129,3]` u, v, depth in pixels.
+        hiding: `[F,3]` what stands before them; None: the whole head. A coarser one is enough.
+        normals: `[61129,3]` `head_normals`, where they are known.
     """
-    low = points[:, :2].min(0)
-    zoom = (BUFFER_PIXELS - 4) / max(float(np.ptp(points[:, :2], axis=0).max()), 1e-6)
-    scaled = np.asarray((points - [*low, 0.0]) * zoom + [2.0, 2.0, 0.0], np.float32)
-    depth = rasterize(scaled, triangles if hiding is None else hiding, BUFFER_PIXELS, BUFFER_PIXELS)[2]
+    hiding = load_open_face().head(MAX_LEVEL).triangles if hiding is None else hiding
+    normals = head_normals(points) if normals is None else normals
+    columns = np.ascontiguousarray(np.asarray(points).T)
+    low = np.array([columns[0].min(), columns[1].min()])
+    zoom = (BUFFER_PIXELS - 4) / max(*(float(np.ptp(column)) for column in columns[:2]), 1e-6)
+    u, v, z = (np.asarray(part, np.float32) for part in (*((columns[:2] - low[:, None]) * zoom + 2.0), columns[2] * zoom))
+    depth = depth_of(np.stack([u, v, z], axis=-1), hiding, BUFFER_PIXELS, BUFFER_PIXELS)
     filled = np.where(np.isfinite(depth), depth, depth[np.isfinite(depth)].min(initial=0) - BUFFER_PIXELS)
     filled = filled.astype(np.float32)
     kernel = np.ones((3, 3), np.uint8)
     step = cv2.dilate(filled, kernel) - cv2.erode(filled, kernel)
     away = cv2.distanceTransform((step < JUMP * BUFFER_PIXELS).astype(np.uint8), cv2.DIST_L2, 5) / BUFFER_PIXELS
-    column, row = np.clip(scaled[:, :2].astype(int), 0, BUFFER_PIXELS - 1).T
-    front = scaled[:, 2] >= filled[row, column] - JUMP * BUFFER_PIXELS
-    facing = vertex_normals(scaled * np.array([1, -1, 1], np.float32), triangles)[:, 2]
-    return np.asarray(front * _ramp(facing, *FACING) * _ramp(away[row, column], *MARGIN), np.float32)
+    column, row = (np.clip(part.astype(np.int32), 0, BUFFER_PIXELS - 1) for part in (u, v))
+    front = z >= filled[row, column] - JUMP * BUFFER_PIXELS
+    return np.asarray(front * _ramp(normals[:, 2], *FACING) * _ramp(away[row, column], *MARGIN), np.float32)
 
 
 def texels_a_pixel(points: FloatArray, seen: FloatArray, size: int) -> float:
@@ -128,6 +137,7 @@ def skin_texture(
     size: int,
     unlit: bool = False,
     seen: FloatArray | None = None,
+    normals: FloatArray | None = None,
 ) -> SkinTexture:
     """The texture of a head in a photograph.
 
@@ -138,18 +148,19 @@ def skin_texture(
         size: side in texels, a power of two.
         unlit: the light that fits the photograph is taken out, but for its level and tint on the whole, which nothing
             in one photograph tells from the skin's.
-        seen: `[61129]` `seen_vertices`, where it is known.
+        seen, normals: `[61129]` `seen_vertices` and `[61129,3]` `head_normals`, where they are known.
     """
     tables = _tables(size)
     own = chart_albedo(albedo, coefficients, size)
-    seen = _in_picture(image, points, seen)
+    normals = head_normals(points) if normals is None else normals
+    seen = _in_picture(image, points, seen, normals)
     texels = tables.gather(np.concatenate([points[:, :2], seen[:, None]], axis=1))
     shown = sample_image(image, texels)
     mask = _mask(shown, texels[..., 2])
     if mask is not None:
         texels[..., 2] *= 1 - mask
         seen = seen * (1 - _at_vertices(mask))
-    _, _, shading, light = head_light(image, points, own, seen)
+    shading, light = _shading(image, points, normals, seen, own)
     lit = tables.gather(shading)
     guide = np.empty_like(lit)
     for rows in bands(size):
@@ -166,7 +177,11 @@ def skin_texture(
 
 
 def head_light(
-    image: NDArray[np.uint8], points: FloatArray, albedo: FloatArray, seen: FloatArray | None = None
+    image: NDArray[np.uint8],
+    points: FloatArray,
+    albedo: FloatArray,
+    seen: FloatArray | None = None,
+    normals: FloatArray | None = None,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """How the photograph sees and lights a head.
 
@@ -174,23 +189,25 @@ def head_light(
         image: `[H,W,3]` uint8 RGB.
         points: `[61129,3]` `posed_head`.
         albedo: `[T,T,3]` in the head's chart (`chart_albedo`).
-        seen: `[61129]` `seen_vertices`, where it is known.
+        seen, normals: `[61129]` `seen_vertices` and `[61129,3]` `head_normals`, where they are known.
 
     Returns:
         of each vertex how well it is seen `[V]`, its normal in the picture's frame (y up) `[V,3]` and the light's
         colour on it `[V,3]`; the light's colour on the face on the whole `[3]`.
     """
-    triangles = load_open_face().head(MAX_LEVEL).triangles
-    seen = _in_picture(image, points, seen)
-    normals = vertex_normals(np.asarray(points * [1, -1, 1], np.float32), triangles)
+    normals = head_normals(points) if normals is None else np.asarray(normals, np.float32)
+    seen = _in_picture(image, points, seen, normals)
     shading, light = _shading(image, points, normals, seen, albedo)
     return seen, normals, shading, light
 
 
-def _in_picture(image: NDArray[np.uint8], points: FloatArray, seen: FloatArray | None) -> NDArray[np.float32]:
+def _in_picture(
+    image: NDArray[np.uint8], points: FloatArray, seen: FloatArray | None, normals: FloatArray
+) -> NDArray[np.float32]:
     """`seen_vertices`, 0 beside the photograph."""
-    seen = seen_vertices(points, load_open_face().head(MAX_LEVEL).triangles) if seen is None else seen
-    inside = (points[:, :2] >= 0).all(1) & (points[:, 0] <= image.shape[1]) & (points[:, 1] <= image.shape[0])
+    seen = seen_vertices(points, None, normals) if seen is None else seen
+    u, v = points[:, 0], points[:, 1]
+    inside = (u >= 0) & (v >= 0) & (u <= image.shape[1]) & (v <= image.shape[0])
     return np.asarray(seen * inside, np.float32)
 
 
@@ -271,7 +288,9 @@ def _unlike(shown: NDArray[np.uint8], guide: FloatArray) -> NDArray[np.float32]:
     """1 where a colour is none that the skin could have in this light, `[S,S]` of at most `SMOOTH_TEXELS`."""
     small = (min(len(guide), SMOOTH_TEXELS),) * 2
     seen, usual = (cv2.resize(part, small, interpolation=cv2.INTER_AREA) for part in (shown, guide))
-    apart = np.linalg.norm(seen / np.float32(255) - usual, axis=-1) / (np.linalg.norm(usual, axis=-1) + 0.1)
+    beside = seen / np.float32(255) - usual
+    apart, large = (np.sqrt(np.einsum("rcx,rcx->rc", each, each)) for each in (beside, usual))
+    apart /= large + np.float32(0.1)
     blurred = cv2.GaussianBlur(np.asarray(apart, np.float32), (0, 0), small[0] / 200)
     reach = 2 * round(small[0] * STRANDS / 2) + 1
     unlike = _ramp(np.asarray(blurred, np.float32), *UNLIKE)
@@ -326,9 +345,11 @@ def _harmonics(normals: FloatArray) -> NDArray[np.float32]:
 def _as_seen(shading: FloatArray, chosen: NDArray[np.int64]) -> FloatArray:
     """Shading `[V,3]` no brighter, darker or more tinted than that of the vertices `chosen`: harmonics fitted to a face
     from the front say nothing of what faces backwards or up."""
-    bright = np.maximum(shading.mean(1, keepdims=True), 0.05)
-    tint = np.clip(shading / bright, *np.percentile((shading / bright)[chosen], (30, 70), axis=0))
-    return tint * np.clip(bright, *np.percentile(bright[chosen], (10, 90), axis=0))
+    columns = np.ascontiguousarray(shading.T)
+    bright = np.maximum((columns[0] + columns[1] + columns[2]) / 3, 0.05)
+    clipped = np.clip(bright, *np.percentile(bright[chosen], (10, 90)))
+    tints = (column / bright for column in columns)
+    return np.stack([np.clip(tint, *np.percentile(tint[chosen], (30, 70))) * clipped for tint in tints], axis=-1)
 
 
 MIN_LIT = 100

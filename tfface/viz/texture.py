@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tfface.face.open_model import OpenFace
 from tfface.face.position_map import PositionMap
-from tfface.geometry.raster import rasterize, vertex_normals
+from tfface.geometry.raster import depth_of, vertex_normals
 from tfface.io.image import sample_image
 
 FACING = (0.12, 0.45)  # how much a surface faces the camera (normal's z) where its texels begin to count, and fully do
@@ -31,7 +31,7 @@ def visibility(vertices: NDArray[np.floating], triangles: NDArray[np.int32]) -> 
     low = vertices[:, :2].min(0)
     zoom = (BUFFER_PIXELS - 4) / max(float((vertices[:, :2].max(0) - low).max()), 1e-6)
     points = np.asarray((vertices - [*low, 0.0]) * zoom + [2.0, 2.0, 0.0], np.float32)
-    depth = rasterize(points, triangles, BUFFER_PIXELS, BUFFER_PIXELS)[2]
+    depth = depth_of(points, triangles, BUFFER_PIXELS, BUFFER_PIXELS)
     column, row = np.clip(points[:, :2].astype(int), 0, BUFFER_PIXELS - 1).T
     seen = points[:, 2] >= depth[row, column] - DEPTH_TOLERANCE * BUFFER_PIXELS
     facing = vertex_normals(points * np.array([1, -1, 1], np.float32), triangles)[:, 2]
