@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from tfface.geometry import raster, raster_loops
-from tfface.geometry.raster import averaged, interpolate, rasterize, vertex_normals, vertex_tangents
+from tfface.geometry.raster import averaged, depth_of, interpolate, rasterize, vertex_normals, vertex_tangents
 
 
 def _oracle(points: NDArray[np.float64], triangles: NDArray[np.int32], height: int, width: int) -> NDArray[np.int32]:
@@ -49,17 +49,44 @@ def test_numpy_and_the_compiled_loops_say_the_same(kind: type, monkeypatch: pyte
             np.testing.assert_array_equal(first, second)
 
 
+@pytest.mark.parametrize("painted", [False, True])
 @pytest.mark.parametrize("loops", [None, raster_loops])
-def test_an_averaged_picture_is_the_finer_one_averaged(loops: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_averaged_picture_is_the_finer_one_averaged(
+    loops: object, painted: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of two balls, the smaller before the larger; also where the attributes of one are not interpolated but asked."""
+    import trimesh
+
     monkeypatch.setattr(raster, "_loops", lambda work: loops)
-    rng = np.random.default_rng(2)
+    ball = trimesh.creation.icosphere(subdivisions=4)
+    points, corners = np.asarray(ball.vertices, np.float32), np.asarray(ball.faces, np.int32)
+    both = np.concatenate([points * [28, -28, 28] + [33, 30, 0], points * [7, -7, 7] + [40, 24, 40]]).astype(np.float32)
+    triangles = np.concatenate([corners, corners + len(points)])
+    values = np.concatenate([0.5 + both[:, :1] / 200, np.ones_like(both[:, :1])], axis=1)
+    values[len(points) :, 0] *= 0.25
+
+    def paint(seen: np.ndarray, weights: np.ndarray) -> np.ndarray:
+        assert seen.min() >= len(corners)
+        return np.asarray(np.einsum("nk,nkc->nc", weights, values[triangles[seen]]))
+
+    asked = values.copy()
+    asked[len(points) :] = 7.0 if painted else values[len(points) :]
+    found = averaged(both, triangles, asked, 61, 70, 3, *([paint, len(corners)] if painted else []))
+    seen, weights, _ = rasterize(both * np.float32(3), triangles, 183, 210)
+    expected = interpolate(seen, weights, triangles, values).reshape(61, 3, 70, 3, 2).mean((1, 3))
+    np.testing.assert_allclose(found[..., 1], expected[..., 1], atol=1e-6)
+    np.testing.assert_allclose(found[..., 0], expected[..., 0], atol=2e-3)
+    rim = (expected[..., 1] > 0.1) & (expected[..., 1] < 0.9)
+    assert rim.sum() > 50 and (expected[rim] > 0.05).all()
+
+
+def test_the_depth_alone_is_that_of_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(3)
     points = rng.uniform([-9, -9, 0], [60, 50, 30], (90, 3)).astype(np.float32)
-    triangles, values = rng.integers(0, 90, (120, 3)).astype(np.int32), rng.random((90, 2), np.float32)
-    seen, weights, _ = rasterize(points * np.float32(3), triangles, 93, 120)
-    fine = interpolate(seen, weights, triangles, values)
-    found = averaged(points, triangles, values, 31, 40, finer=3)
-    np.testing.assert_allclose(found, fine.reshape(31, 3, 40, 3, 2).mean((1, 3)), atol=1e-5)
-    assert found.min() == 0 < 0.5 < found.max()
+    triangles = rng.integers(0, 90, (120, 3)).astype(np.int32)
+    for loops in (None, raster_loops):
+        monkeypatch.setattr(raster, "_loops", lambda work, loops=loops: loops)
+        np.testing.assert_array_equal(depth_of(points, triangles, 31, 40), rasterize(points, triangles, 31, 40)[2])
 
 
 def test_random_soup_agrees_with_the_oracle() -> None:

@@ -184,11 +184,11 @@ def averaged(
     seen, depth = np.full((height, width), -1, np.int32), np.full((height, width), -np.inf, np.float32)
     loops.nearest(points, triangles, seen, depth)
     number, count, tiles = loops.rims(seen, depth, first_painted, RIM_STEP)
-    inside = np.full((count, finer**2), -1, np.int32)
+    inside = np.full((count, finer, finer), -1, np.int32)
     loops.nearest_inside(points, triangles, number, tiles, finer, inside, np.full(inside.shape, -np.inf, np.float32))
     out = np.zeros((height, width, attributes.shape[1]), np.float32)
     values = np.ascontiguousarray(attributes, np.float32)
-    loops.average(points, triangles, seen, number, inside, finer, first_painted, values, out)
+    loops.average(points, triangles, seen, number, inside, first_painted, values, out)
     if paint is not None:
         _add_painted(out, points, triangles, number, inside, paint, first_painted)
     return out
@@ -203,15 +203,15 @@ def _add_painted(
     paint: Paint,
     first_painted: int,
 ) -> None:
-    """Adds what is painted at points inside pixels `[N,finer*finer]` to the picture `[H,W,C]`."""
-    which, place = np.nonzero(inside >= first_painted)
+    """Adds what is painted at points inside pixels `[N,finer,finer]` to the picture `[H,W,C]`."""
+    which, down, right = np.nonzero(inside >= first_painted)
     if not len(which):
         return
-    finer = round(inside.shape[1] ** 0.5)
+    finer = inside.shape[1]
     row, column = (part[which] for part in np.nonzero(number >= 0))
-    seen = inside[which, place]
+    seen = inside[which, down, right]
     (x0, y0), (x1, y1), (x2, y2) = (points[triangles[seen, corner], :2].T.astype(np.float64) for corner in range(3))
-    u, v = column + (place % finer + 0.5) / finer - x0, row + (place // finer + 0.5) / finer - y0
+    u, v = column + (right + 0.5) / finer - x0, row + (down + 0.5) / finer - y0
     whole = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
     second, third = (u * (y2 - y0) - (x2 - x0) * v) / whole, ((x1 - x0) * v - u * (y1 - y0)) / whole
     weights = np.stack([1 - second - third, second, third], axis=-1)

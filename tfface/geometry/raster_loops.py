@@ -78,7 +78,7 @@ def rims(triangle_id, depth, first_painted, step):  # type: ignore[no-untyped-de
                     if (t < 0) != (other < 0) or (t >= 0 and abs(depth[y, x] - depth[y + down, x + right]) > step):
                         rim = True
             if rim:
-                number[max(y - 1, 0) : y + 3, max(x - 1, 0) : x + 3] = 0
+                number[max(y - 1, 0) : y + 2, max(x - 1, 0) : x + 2] = 0
     count, tiles = 0, np.zeros((height // TILE + 1, width // TILE + 1), np.bool_)
     for y in range(height):
         for x in range(width):
@@ -91,7 +91,7 @@ def rims(triangle_id, depth, first_painted, step):  # type: ignore[no-untyped-de
 
 @numba.njit(cache=True, nogil=True)
 def nearest_inside(points, triangles, number, tiles, finer, triangle_id, depth) -> None:  # type: ignore[no-untyped-def]
-    """`nearest` at `finer` x `finer` points of each pixel that has a `number`: `[N,finer*finer]`."""
+    """`nearest` at `finer` x `finer` points of each pixel that has a `number`: `[N,finer,finer]`."""
     height, width = number.shape
     part = 1.0 / finer
     for t in range(triangles.shape[0]):
@@ -117,36 +117,46 @@ def nearest_inside(points, triangles, number, tiles, finer, triangle_id, depth) 
                 n = number[y, x]
                 if n < 0:
                     continue
-                for k in range(finer * finer):
-                    px, py = x + (k % finer + 0.5) * part, y + (k // finer + 0.5) * part
-                    w0, w1, w2 = edge_weights(px, py, x0, y0, x1, y1, x2, y2, inverse)
-                    if w0 < 0 or w1 < 0 or w2 < 0:
-                        continue
-                    z = w0 * points[a, 2] + w1 * points[b, 2] + w2 * points[c, 2]
-                    if z > depth[n, k]:
-                        depth[n, k], triangle_id[n, k] = z, t
+                for row in range(finer):
+                    for column in range(finer):
+                        px, py = x + (column + 0.5) * part, y + (row + 0.5) * part
+                        w0, w1, w2 = edge_weights(px, py, x0, y0, x1, y1, x2, y2, inverse)
+                        if w0 < 0 or w1 < 0 or w2 < 0:
+                            continue
+                        z = w0 * points[a, 2] + w1 * points[b, 2] + w2 * points[c, 2]
+                        if z > depth[n, row, column]:
+                            depth[n, row, column], triangle_id[n, row, column] = z, t
+
+
+@numba.njit(cache=True, inline="always")
+def add_at(points, triangles, t, px, py, attributes, share, out) -> None:  # type: ignore[no-untyped-def]
+    w0, w1, w2 = weights_at(points, triangles, t, px, py)
+    w0, w1, w2 = share * w0, share * w1, share * w2
+    a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
+    for j in range(attributes.shape[1]):
+        out[j] += w0 * attributes[a, j] + w1 * attributes[b, j] + w2 * attributes[c, j]
 
 
 @numba.njit(cache=True, nogil=True)
 def average(  # type: ignore[no-untyped-def]
-    points, triangles, triangle_id, number, inside_id, finer, first_painted, attributes, out
+    points, triangles, triangle_id, number, inside_id, first_painted, attributes, out
 ) -> None:
     """Attributes at each pixel's middle, or their mean over the points inside where it has a `number`."""
+    finer = inside_id.shape[1]
+    part, share = 1.0 / finer, 1.0 / (finer * finer)
     for y in range(out.shape[0]):
         for x in range(out.shape[1]):
-            n = number[y, x]
-            side = finer if n >= 0 else 1
-            share = 1.0 / (side * side)
-            for k in range(side * side):
-                t = inside_id[n, k] if n >= 0 else triangle_id[y, x]
-                if t < 0 or t >= first_painted:
-                    continue
-                px, py = x + (k % side + 0.5) / side, y + (k // side + 0.5) / side
-                w0, w1, w2 = weights_at(points, triangles, t, px, py)
-                w0, w1, w2 = share * w0, share * w1, share * w2
-                a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-                for j in range(attributes.shape[1]):
-                    out[y, x, j] += w0 * attributes[a, j] + w1 * attributes[b, j] + w2 * attributes[c, j]
+            n, t = number[y, x], triangle_id[y, x]
+            if n < 0:
+                if t >= 0:
+                    add_at(points, triangles, t, x + 0.5, y + 0.5, attributes, 1.0, out[y, x])
+                continue
+            for row in range(finer):
+                for column in range(finer):
+                    t = inside_id[n, row, column]
+                    if 0 <= t < first_painted:
+                        px, py = x + (column + 0.5) * part, y + (row + 0.5) * part
+                        add_at(points, triangles, t, px, py, attributes, share, out[y, x])
 
 
 @numba.njit(cache=True, nogil=True)

@@ -8,6 +8,7 @@ they shrink.
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 import warnings
@@ -24,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.geometry.align import transform_scale
+from tfface.geometry.align import invert_transform, transform_scale
 from tfface.io import picture_header
 from tfface.io.files import MARK, atomic_path, written_by_us
 from tfface.io.reading import must_exist, reading, reason
@@ -351,14 +352,13 @@ def warp_image(image: NDArray[Any], matrix: NDArray[np.floating], width: int, he
 
     left, top, right, bottom = _region(image, matrix, width, height)
     part = image[top:bottom, left:right]
-    linear = np.array(matrix[:, :2], np.float64)
-    offset = matrix[:, 2] + linear @ [left, top]
-    zoom = transform_scale(matrix)
+    zoom, across, down = transform_scale(matrix), 1.0, 1.0
     if zoom < 1.0:
         shrunk = [max(round(side * zoom), 1) for side in (right - left, bottom - top)]
-        linear = linear * [(right - left) / shrunk[0], (bottom - top) / shrunk[1]]
+        across, down = (right - left) / shrunk[0], (bottom - top) / shrunk[1]
         part = cv2.resize(part, shrunk, interpolation=cv2.INTER_AREA)
-    indices = np.concatenate([linear, (offset + linear @ [0.5, 0.5] - 0.5)[:, None]], axis=1)
+    rows = ((a, b, c + a * left + b * top) for a, b, c in matrix.tolist())
+    indices = np.array([(a * across, b * down, c + (a * across + b * down - 1) / 2) for a, b, c in rows])
     return np.asarray(
         cv2.warpAffine(part, indices, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     )
@@ -374,14 +374,13 @@ def sample_image(image: NDArray[Any], positions: NDArray[np.floating]) -> NDArra
 
 def _region(image: NDArray[Any], matrix: NDArray[np.floating], width: int, height: int) -> tuple[int, int, int, int]:
     """The part of the picture that the result can see, with a margin for interpolation and area averages."""
-    corners = np.array([[0, 0], [width, 0], [0, height], [width, height]], np.float64)
-    seen = np.linalg.solve(matrix[:, :2], (corners - matrix[:, 2]).T).T
+    back = invert_transform(matrix).tolist()
+    corners = (0, 0), (width, 0), (0, height), (width, height)
+    us, vs = ([row[0] * x + row[1] * y + row[2] for x, y in corners] for row in back)
     margin = 2.0 + 2.0 / min(transform_scale(matrix), 1.0)
-    low = np.floor(seen.min(0) - margin)
-    high = np.ceil(seen.max(0) + margin)
-    size = np.array([image.shape[1], image.shape[0]])
-    if (seen.max(0) <= 0).any() or (seen.min(0) >= size).any():
-        raise UserError(f"The box lies outside the picture of {size[0]} x {size[1]} pixels: give one that touches it.")
-    left, top = np.maximum(low, 0).astype(int)
-    right, bottom = np.minimum(high, size).astype(int)
-    return int(left), int(top), int(right), int(bottom)
+    high, wide = image.shape[:2]
+    if min(max(us), max(vs)) <= 0 or min(us) >= wide or min(vs) >= high:
+        raise UserError(f"The box lies outside the picture of {wide} x {high} pixels: give one that touches it.")
+    left, top = (max(math.floor(min(ends) - margin), 0) for ends in (us, vs))
+    right, bottom = (min(math.ceil(max(ends) + margin), size) for ends, size in ((us, wide), (vs, high)))
+    return left, top, right, bottom

@@ -58,12 +58,14 @@ def turned_model(
     ends = (ends - middle[:, None]) * [[zoom], [-zoom]] + size / 2
     low, high = np.clip(np.floor(ends.min(1)), 0, size).astype(int), np.clip(np.ceil(ends.max(1)), 0, size).astype(int)
     points[:, :2] -= low.astype(np.float32)
-    picture = np.tile((np.array(BACKGROUND) * 255 + 0.5).astype(np.uint8), (size, size, 1))
+    picture = np.tile(np.tile((np.array(BACKGROUND) * 255 + 0.5).astype(np.uint8), (1, size, 1)), (size, 1, 1))
     if (high > low).all():
         drawn = _drawn(model, turned, points, high - low, skin_as_clay)
-        within = (slice(low[1], high[1]), slice(low[0], high[0]))
-        shown = drawn[..., :3] + (1 - drawn[..., 3:]) * np.array(BACKGROUND, np.float32)
-        picture[within] = np.clip(shown, 0, 1) * np.float32(255) + np.float32(0.5)
+        within = picture[low[1] : high[1], low[0] : high[0]]
+        rest = 1 - drawn[..., 3]
+        for channel, below in enumerate(BACKGROUND):
+            shown = np.clip(drawn[..., channel] + rest * np.float32(below), 0, 1)
+            within[..., channel] = shown * np.float32(255) + np.float32(0.5)
     return picture
 
 
@@ -123,7 +125,8 @@ def _facing_us(triangles: NDArray[np.int32], points: NDArray[np.float32], both: 
     """Triangles `[F,3]`; with `both` sides to be seen, those that turn their back the other way round."""
     if not both:
         return triangles
-    (ax, ay), (bx, by), (cx, cy) = (points[triangles[:, corner], :2].T for corner in range(3))
+    u, v = np.ascontiguousarray(points[:, :2].T)
+    (ax, bx, cx), (ay, by, cy) = ((axis[triangles[:, corner]] for corner in range(3)) for axis in (u, v))
     back = (bx - ax) * (cy - ay) - (cx - ax) * (by - ay) > 0
     turned = triangles.copy()
     turned[back] = triangles[back][:, ::-1]

@@ -50,7 +50,7 @@ def contact_sheet(
 
 
 def _paper(width: int, height: int) -> NDArray[np.uint8]:
-    return np.tile(np.array(PAPER, np.uint8), (height, width, 1))
+    return np.tile(np.tile(np.array(PAPER, np.uint8), (1, width, 1)), (height, 1, 1))
 
 
 def _fit(image: NDArray[np.uint8], cell: int) -> NDArray[np.uint8]:

@@ -19,40 +19,53 @@ def merge(found: Candidates, least_overlap: float = LEAST_OVERLAP) -> Candidates
         least_overlap: intersection over union from which two boxes are the same face.
     """
     left = np.argsort(-found.scores, kind="stable")
-    scores, boxes, points = [], [], []
+    merged = []
     while len(left):
         same = overlaps(found.boxes[left[0]], found.boxes[left]) >= least_overlap
         same[0] = True
-        members = left[same]
-        weights = found.scores[members] / found.scores[members].sum()
-        scores.append(found.scores[members[0]])
-        boxes.append(weights @ found.boxes[members])
-        points.append(np.tensordot(weights, found.keypoints[members], axes=1))
+        merged.append(_averaged(found, left[same], left[0]))
         left = left[~same]
-    return Candidates(
-        np.array(scores), np.reshape(boxes, (-1, 4)), np.reshape(points, (-1, *found.keypoints.shape[1:]))
-    )
+    return Candidates(*(np.concatenate(parts) for parts in zip(*merged, strict=True))) if merged else found
 
 
 def strongest(found: Candidates, least_overlap: float = LEAST_OVERLAP) -> Candidates:
     """The first that `merge` would give (one, or none where there is none), without the others."""
     if not len(found.scores):
         return found
-    best = found.boxes[np.argmax(found.scores)]
-    same = overlaps(best, found.boxes) >= least_overlap
-    return merge(Candidates(*(values[same] for values in found)), 0.0)
+    best = int(np.argmax(found.scores))
+    same = overlaps(found.boxes[best], found.boxes) >= least_overlap
+    same[best] = True
+    return _averaged(found, np.flatnonzero(same), best)
+
+
+def _averaged(found: Candidates, members: NDArray[np.int64], best: int) -> Candidates:
+    """One candidate out of those with numbers `members`."""
+    weights = found.scores[members] / found.scores[members].sum()
+    points = weights @ found.keypoints[members].reshape(len(members), -1)
+    box = weights @ found.boxes[members]
+    return Candidates(found.scores[[best]], box[None], points.reshape(1, *found.keypoints.shape[1:]))
 
 
 def overlaps(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     """Intersection over union `[N]` of a box `[4]` with boxes `[N,4]`."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    shared = np.prod(np.maximum(high - low, 0.0), axis=1)
-    return np.asarray(shared / (np.prod(box[2:] - box[:2]) + np.prod(boxes[:, 2:] - boxes[:, :2], axis=1) - shared))
+    shared, own, others = _areas(box, boxes)
+    return np.asarray(shared / (own + others - shared))
 
 
 def shares_inside(box: NDArray[np.float64], boxes: NDArray[np.float64]) -> NDArray[np.float64]:
     """The shared area of a box `[4]` with boxes `[N,4]`, over the smaller of the two `[N]`: 1 where one holds the
     other."""
-    low, high = np.maximum(box[:2], boxes[:, :2]), np.minimum(box[2:], boxes[:, 2:])
-    shared = np.prod(np.maximum(high - low, 0.0), axis=1)
-    return np.asarray(shared / np.minimum(np.prod(box[2:] - box[:2]), np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)))
+    shared, own, others = _areas(box, boxes)
+    return np.asarray(shared / np.minimum(own, others))
+
+
+def _areas(
+    box: NDArray[np.float64], boxes: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float, NDArray[np.float64]]:
+    """What a box `[4]` shares with each of others `[N,4]`, its own area, and theirs."""
+    left, top, right, bottom = box.tolist()
+    lefts, tops, rights, bottoms = boxes.T
+    wide = np.minimum(right, rights) - np.maximum(left, lefts)
+    high = np.minimum(bottom, bottoms) - np.maximum(top, tops)
+    shared = np.maximum(wide, 0.0) * np.maximum(high, 0.0)
+    return shared, (right - left) * (bottom - top), (rights - lefts) * (bottoms - tops)
