@@ -17,7 +17,6 @@ from tfface.errors import UserError
 from tfface.face.decoded import DecodedFace
 from tfface.face.found import Found
 from tfface.face.head_mesh import head_mesh
-from tfface.face.head_uv import crop_in_head
 from tfface.face.layout import CROP_SIZE
 from tfface.face.metric import metric_coefficients
 from tfface.face.open_model import MAX_LEVEL, load_albedo_basis, load_open_face
@@ -168,7 +167,7 @@ class FaceResult:
     @cached_property
     def camera_error_px(self) -> float:
         """By how much `camera` misses `vertices` when it looks at `vertices_mm`, on average."""
-        beside = (self._modelled[crop_in_head(load_open_face())] - self.vertices)[:, :2]
+        beside = (self.camera.project(self.vertices_mm) - self.vertices)[:, :2]
         return float(np.sqrt(np.einsum("vc,vc->v", beside, beside)).mean())
 
     @cached_property

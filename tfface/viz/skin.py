@@ -150,8 +150,52 @@ def skin_texture(
             in one photograph tells from the skin's.
         seen, normals: `[61129]` `seen_vertices` and `[61129,3]` `head_normals`, where they are known.
     """
-    tables = _tables(size)
     own = chart_albedo(albedo, coefficients, size)
+    look = _look(image, points, own, seen, normals)
+    plain, seen = look.plain(own), look.seen[_inner(size)]
+    share = skin_share(plain, seen, float(look.light.mean()))
+    bare, eyes = _of_face(share, 1, size), skin_round_eyes(plain)
+    weight = look.seen * (1 - _outwards(1 - bare)) * _tables(size).inside * _of_face(eyes, 1, size)
+    skin = bare * (1 - _larger(_unlike(look.shown, look.guide), size))
+    whole, origin = _completed(look.shown, look.guide, weight[..., None], skin[..., None])
+    if unlit:
+        whole = as_bytes(without_shadows(whole / np.float32(255) * look.light / np.maximum(look.lit, 0.02)))
+    return SkinTexture(whole, origin, look.light)
+
+
+def plain_face(
+    image: NDArray[np.uint8], points: FloatArray, albedo: AlbedoBasis, size: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What `skin_texture` judges by: the photograph's colours in the face's own chart with the light divided out
+    `[R,R,3]`, and how well it shows each texel `[R,R]`; arguments as there."""
+    own = chart_albedo(albedo, None, size)
+    look = _look(image, points, own, None, None)
+    return look.plain(own), look.seen[_inner(size)]
+
+
+@dataclass(frozen=True, eq=False)
+class _Look:
+    """A photograph in the head's chart `[T,T,...]`: what it `shown`, how well `seen`, the light on the head `lit` and on
+    the face on the whole `light` `[3]`, and the `guide`."""
+
+    shown: NDArray[np.uint8]
+    seen: NDArray[np.float32]
+    lit: NDArray[np.float32]
+    guide: NDArray[np.float32]
+    light: NDArray[np.float32]
+
+    def plain(self, own: FloatArray) -> NDArray[np.float32]:
+        """The colours of the face's own chart with the light divided out `[R,R,3]`; `own` is its albedo."""
+        inner = _inner(len(own))
+        return np.asarray(
+            self.shown[inner] / np.float32(255) * own[inner] / np.maximum(self.guide[inner], 0.02), np.float32
+        )
+
+
+def _look(
+    image: NDArray[np.uint8], points: FloatArray, own: FloatArray, seen: FloatArray | None, normals: FloatArray | None
+) -> _Look:
+    tables = _tables(len(own))
     normals = head_normals(points) if normals is None else normals
     seen = _in_picture(image, points, seen, normals)
     texels = tables.gather(np.concatenate([points[:, :2], seen[:, None]], axis=1))
@@ -163,17 +207,9 @@ def skin_texture(
     shading, light = _shading(image, points, normals, seen, own)
     lit = tables.gather(shading)
     guide = np.empty_like(lit)
-    for rows in bands(size):
+    for rows in bands(len(own)):
         guide[rows] = lit[rows] * own[rows]
-    plain = shown[_inner(size)] / np.float32(255) * own[_inner(size)] / np.maximum(guide[_inner(size)], 0.02)
-    share = skin_share(plain, texels[_inner(size)][..., 2], float(light.mean()))
-    bare, eyes = _of_face(share, 1, size), skin_round_eyes(plain)
-    weight = texels[..., 2] * (1 - _outwards(1 - bare)) * tables.inside * _of_face(eyes, 1, size)
-    skin = bare * (1 - _larger(_unlike(shown, guide), size))
-    whole, origin = _completed(shown, guide, weight[..., None], skin[..., None])
-    if unlit:
-        whole = as_bytes(without_shadows(whole / np.float32(255) * light / np.maximum(lit, 0.02)))
-    return SkinTexture(whole, origin, light)
+    return _Look(shown, texels[..., 2], lit, guide, light)
 
 
 def head_light(
