@@ -97,7 +97,9 @@ def seen_vertices(
     columns = np.ascontiguousarray(np.asarray(points).T)
     low = np.array([columns[0].min(), columns[1].min()])
     zoom = (BUFFER_PIXELS - 4) / max(*(float(np.ptp(column)) for column in columns[:2]), 1e-6)
-    u, v, z = (np.asarray(part, np.float32) for part in (*((columns[:2] - low[:, None]) * zoom + 2.0), columns[2] * zoom))
+    u, v, z = (
+        np.asarray(part, np.float32) for part in (*((columns[:2] - low[:, None]) * zoom + 2.0), columns[2] * zoom)
+    )
     depth = depth_of(np.stack([u, v, z], axis=-1), hiding, BUFFER_PIXELS, BUFFER_PIXELS)
     filled = np.where(np.isfinite(depth), depth, depth[np.isfinite(depth)].min(initial=0) - BUFFER_PIXELS)
     filled = filled.astype(np.float32)
