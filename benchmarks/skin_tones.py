@@ -34,8 +34,9 @@ from tfface.geometry.raster import rasterize
 from tfface.io.files import write_text
 from tfface.io.image import sample_image
 from tfface.viz.chart_albedo import END, chart_radius
-from tfface.viz.skin import chart_values, seen_vertices, skin_texture
+from tfface.viz.skin import chart_values, skin_texture
 from tfface.viz.unwrapped import skin_of_chart
+from tfface.viz.visible import seen_vertices
 
 FloatArray = NDArray[np.floating]
 Mask = NDArray[np.bool_]
@@ -101,7 +102,7 @@ def measured(generator: FaceGenerator, person: Person, camera: Camera, seed: int
     image, surface = picture(generator, person, camera, seed), generator.face.head(MAX_LEVEL)
     cage = generator.face.cage(person.identity, person.expression)
     points = np.asarray(camera.project(surface.vertices(cage)), np.float32)
-    visible = seen_vertices(points, surface.triangles)
+    visible = seen_vertices(points)
     made = skin_texture(image, points, load_albedo_basis(), None, SIZE, True, visible)
     places = chart_values(np.concatenate([points[:, :2], visible[:, None]], axis=1), SIZE)
     face = chart_radius(SIZE) < END[0]

@@ -38,8 +38,9 @@ from tfface.viz.model_view import model_view
 from tfface.viz.overlay import Window, blend, draw_window, face_window, render_colored, shrunk
 from tfface.viz.posed_head import modelled_head, posed_head
 from tfface.viz.sheet import contact_sheet
-from tfface.viz.skin import SkinTexture, head_normals, seen_vertices, skin_texture, texels_a_pixel
+from tfface.viz.skin import SkinTexture, skin_texture
 from tfface.viz.texture import face_texture, vertex_colors
+from tfface.viz.visible import head_normals, seen_vertices, texels_a_pixel
 
 RIGID_REGIONS = (1, 2, 3)  # face, eyes, nose: what the expression moves least
 TEXTURE_SIZE = 1024

@@ -17,7 +17,8 @@ from tfface.viz.glasses import skin_round_eyes
 from tfface.viz.head_model import BROWN, eye_texture, iris_colour
 from tfface.viz.posed_head import modelled_head, posed_head
 from tfface.viz.shadows import without_shadows
-from tfface.viz.skin import SkinTexture, seen_vertices, skin_texture
+from tfface.viz.skin import SkinTexture, skin_texture
+from tfface.viz.visible import seen_vertices
 
 NOBODY = np.zeros(150, np.float32), np.zeros(52, np.float32)
 SIZE, PIXELS = 256, 400

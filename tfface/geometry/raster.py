@@ -163,8 +163,8 @@ def averaged(
 ) -> NDArray[np.float32]:
     """Attributes `[V,C]` as the mesh shows them in a picture `[H,W,C]`, times how much of each pixel the mesh takes.
 
-    The mean over `finer` x `finer` points of each pixel. The compiled loops look at that many where the mesh ends or its
-    depth jumps; elsewhere attributes change smoothly, and the pixel's middle has their mean.
+    The mean over `finer` x `finer` points of each pixel. The compiled loops look at that many where the mesh ends or
+    its depth jumps; elsewhere attributes change smoothly, and the pixel's middle has their mean.
 
     Args:
         points: `[V,3]` as `rasterize` has them, in pixels of the picture itself.

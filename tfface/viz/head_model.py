@@ -23,8 +23,9 @@ from tfface.geometry.camera import Camera
 from tfface.geometry.raster import vertex_normals
 from tfface.io.model import Material, Model, NamedMesh
 from tfface.viz.detail import Detail
-from tfface.viz.skin import SkinTexture, seen_vertices
+from tfface.viz.skin import SkinTexture
 from tfface.viz.texture import sample_photo
+from tfface.viz.visible import seen_vertices
 
 FloatArray = NDArray[np.floating]
 EYE_PIXELS, TEETH_PIXELS, SHOULDERS_PIXELS = 256, 256, 256
@@ -158,7 +159,9 @@ def _materials(skin: SkinTexture | None, iris: tuple[float, float, float], shoul
     tooth = Material("tooth", texture=tooth_texture(light), roughness=0.35, double_sided=True)
     plain = {name: replace(one, color=tuple((light * one.color).tolist())) for name, one in PLAIN.items()}
     face = Material("skin", (0.80, 0.65, 0.56), texture, roughness=0.75, double_sided=True)
-    below = replace(face, name=SHOULDERS, texture=shoulders_texture(texture) if shoulders and skin else None)
+    below = replace(
+        face, name=SHOULDERS, texture=shoulders_texture(texture) if shoulders and texture is not None else None
+    )
     return {
         "skin": face,
         SHOULDERS: below,
@@ -245,7 +248,7 @@ def iris_colour(
         image: `[H,W,3]` uint8 RGB.
         identity, expression, camera: of the person in it.
         head: `[61129,3]` where the camera sees the head (`tfface.viz.posed_head`); it may hide the eyes.
-        seen: `[61129]` `tfface.viz.skin.seen_vertices` of it, where it is known.
+        seen: `[61129]` `tfface.viz.visible.seen_vertices` of it, where it is known.
     """
     face, mesh = load_open_face(), head_mesh("face", 1)
     balls = [np.asarray(camera.project(ball), np.float64) for ball in mesh.eyes(identity, expression)]
@@ -273,8 +276,8 @@ def iris_colour(
 
 @lru_cache(maxsize=1)
 def _lids() -> list[tuple[NDArray[np.int64], Any]]:
-    """Of each eye's membrane, of which what is not hidden is the open eye: vertices of the head, and what the cage makes
-    them of."""
+    """Of each eye's membrane, of which what is not hidden is the open eye: vertices of the head, and what the cage
+    makes them of."""
     surface = load_open_face().head(MAX_LEVEL)
     rows = [np.flatnonzero(surface.vertex_part == part) for part in EYE_PARTS]
     return [(own, surface.matrix[own]) for own in rows]

@@ -6,8 +6,8 @@ Elsewhere the mirrored texel's difference is taken, and where that is hidden too
 field so that it meets its neighbours without a seam: cloning by a membrane (Perez et al. 2003), the membrane spread by
 pull and push (Gortler et al. 1996).
 
-A texel counts as seen where the surface faces the camera, nothing stands before it, no silhouette is near (its pixels
-are mixed with what lies behind), and neither hair nor cap nor collar lies on it (`tfface.viz.cover`).
+A texel counts as seen where the photograph shows the surface (`tfface.viz.visible`), and neither hair nor cap nor
+collar lies on it (`tfface.viz.cover`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from tfface.face.head_uv import FRAME, crop_in_head, head_uv
 from tfface.face.open_model import MAX_LEVEL, AlbedoBasis, load_open_face
 from tfface.face.position_map import blending, texel_tables
 from tfface.geometry.harmonics import harmonic_functions
-from tfface.geometry.raster import depth_of, vertex_normals
 from tfface.geometry.subdivide import triangulate
 from tfface.io.image import sample_image
 from tfface.io.kept import kept
@@ -36,17 +35,9 @@ from tfface.viz.glasses import skin_round_eyes
 from tfface.viz.mask import mask_share
 from tfface.viz.shadows import without_shadows
 from tfface.viz.texture import sample_photo
+from tfface.viz.visible import head_normals, ramp, seen_in_picture
 
 FloatArray = NDArray[np.floating]
-BUFFER_PIXELS = 512
-SOME_TRIANGLES = 29
-"""One of so many tells how fine a texture is."""
-JUMP = 0.016
-"""Of the head's size: a step in depth so large is a silhouette."""
-MARGIN = (0.006, 0.022)
-"""Of the head's size: so far from a silhouette texels begin to count, and fully do."""
-FACING = (0.2, 0.5)
-"""How much a surface faces the camera (its normal's z) where its texels begin to count, and fully do."""
 UNLIKE = (0.2, 0.34)
 """What is made up goes by colours that differ from the guide's by less than this share, not by what differs more."""
 STRANDS = 0.05
@@ -74,61 +65,6 @@ class SkinTexture:
     colours: NDArray[np.uint8]
     origin: NDArray[np.uint8]
     light: NDArray[np.float32]
-
-
-def head_normals(points: FloatArray) -> NDArray[np.float32]:
-    """Normals in the picture's frame (y up) of a head's `points` `[61129,3]` (u, v, depth in pixels): `[61129,3]`."""
-    triangles = load_open_face().head(MAX_LEVEL).triangles
-    return vertex_normals(np.asarray(points, np.float32) * np.array([1, -1, 1], np.float32), triangles)
-
-
-def seen_vertices(
-    points: FloatArray, hiding: NDArray[np.int32] | None = None, normals: FloatArray | None = None
-) -> NDArray[np.float32]:
-    """How well the camera sees each vertex `[61129]`, in [0,1]: 0 behind something, turned away, or at a silhouette.
-
-    Args:
-        points: `[61129,3]` u, v, depth in pixels.
-        hiding: `[F,3]` what stands before them; None: the whole head. A coarser one is enough.
-        normals: `[61129,3]` `head_normals`, where they are known.
-    """
-    hiding = load_open_face().head(MAX_LEVEL).triangles if hiding is None else hiding
-    normals = head_normals(points) if normals is None else normals
-    columns = np.ascontiguousarray(np.asarray(points).T)
-    low = np.array([columns[0].min(), columns[1].min()])
-    zoom = (BUFFER_PIXELS - 4) / max(*(float(np.ptp(column)) for column in columns[:2]), 1e-6)
-    u, v, z = (
-        np.asarray(part, np.float32) for part in (*((columns[:2] - low[:, None]) * zoom + 2.0), columns[2] * zoom)
-    )
-    depth = depth_of(np.stack([u, v, z], axis=-1), hiding, BUFFER_PIXELS, BUFFER_PIXELS)
-    filled = np.where(np.isfinite(depth), depth, depth[np.isfinite(depth)].min(initial=0) - BUFFER_PIXELS)
-    filled = filled.astype(np.float32)
-    kernel = np.ones((3, 3), np.uint8)
-    step = cv2.dilate(filled, kernel) - cv2.erode(filled, kernel)
-    away = cv2.distanceTransform((step < JUMP * BUFFER_PIXELS).astype(np.uint8), cv2.DIST_L2, 5) / BUFFER_PIXELS
-    column, row = (np.clip(part.astype(np.int32), 0, BUFFER_PIXELS - 1) for part in (u, v))
-    front = z >= filled[row, column] - JUMP * BUFFER_PIXELS
-    return np.asarray(front * _ramp(normals[:, 2], *FACING) * _ramp(away[row, column], *MARGIN), np.float32)
-
-
-def texels_a_pixel(points: FloatArray, seen: FloatArray, size: int) -> float:
-    """How many texels of a texture of `size` lie along a pixel of the photograph, where it shows most of the face.
-
-    Args:
-        points: `[61129,3]` `posed_head`; seen: `[61129]` `seen_vertices` of it.
-    """
-    triangles = load_open_face().head(MAX_LEVEL).triangles[::SOME_TRIANGLES]
-    shown = triangles[seen[triangles].min(1) > 0.5]
-    if not len(shown):
-        return float(size)
-    texels, pixels = (_areas(part, shown) for part in (head_uv(load_open_face()) * (size - 1), points))
-    return float(np.median(np.sqrt(texels / np.maximum(pixels, 1e-6))))
-
-
-def _areas(points: FloatArray, triangles: NDArray[np.int32]) -> FloatArray:
-    """Of triangles `[F,3]` in the plane of the first two coordinates `[F]`."""
-    a, b, c = (points[triangles[:, k], :2] for k in range(3))
-    return np.asarray(np.abs((b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]) / 2)
 
 
 def skin_texture(
@@ -177,8 +113,8 @@ def plain_face(
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """A photograph in the head's chart `[T,T,...]`: what it `shown`, how well `seen`, the light on the head `lit` and on
-    the face on the whole `light` `[3]`, and the `guide`."""
+    """A photograph in the head's chart `[T,T,...]`: what it `shown`, how well `seen`, the light on the head `lit` and
+    on the face on the whole `light` `[3]`, and the `guide`."""
 
     shown: NDArray[np.uint8]
     seen: NDArray[np.float32]
@@ -199,7 +135,7 @@ def _look(
 ) -> _Look:
     tables = _tables(len(own))
     normals = head_normals(points) if normals is None else normals
-    seen = _in_picture(image, points, seen, normals)
+    seen = seen_in_picture(image, points, seen, normals)
     texels = tables.gather(np.concatenate([points[:, :2], seen[:, None]], axis=1))
     shown = sample_image(image, texels)
     mask = _mask(shown, texels[..., 2])
@@ -234,19 +170,9 @@ def head_light(
         colour on it `[V,3]`; the light's colour on the face on the whole `[3]`.
     """
     normals = head_normals(points) if normals is None else np.asarray(normals, np.float32)
-    seen = _in_picture(image, points, seen, normals)
+    seen = seen_in_picture(image, points, seen, normals)
     shading, light = _shading(image, points, normals, seen, albedo)
     return seen, normals, shading, light
-
-
-def _in_picture(
-    image: NDArray[np.uint8], points: FloatArray, seen: FloatArray | None, normals: FloatArray
-) -> NDArray[np.float32]:
-    """`seen_vertices`, 0 beside the photograph."""
-    seen = seen_vertices(points, None, normals) if seen is None else seen
-    u, v = points[:, 0], points[:, 1]
-    inside = (u >= 0) & (v >= 0) & (u <= image.shape[1]) & (v <= image.shape[0])
-    return np.asarray(seen * inside, np.float32)
 
 
 def merged_skin(skins: Sequence[SkinTexture]) -> SkinTexture:
@@ -331,7 +257,7 @@ def _unlike(shown: NDArray[np.uint8], guide: FloatArray) -> NDArray[np.float32]:
     apart /= large + np.float32(0.1)
     blurred = cv2.GaussianBlur(np.asarray(apart, np.float32), (0, 0), small[0] / 200)
     reach = 2 * round(small[0] * STRANDS / 2) + 1
-    unlike = _ramp(np.asarray(blurred, np.float32), *UNLIKE)
+    unlike = ramp(np.asarray(blurred, np.float32), *UNLIKE)
     around = cv2.dilate(unlike, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     return np.asarray(cv2.GaussianBlur(around, (0, 0), reach / 4), np.float32)
 
@@ -342,11 +268,6 @@ def _outwards(unlike: FloatArray) -> NDArray[np.float32]:
     for part, axis in ((result[half - 1 :: -1], 0), (result[:, half:], 1), (result[:, half - 1 :: -1], 1)):
         np.maximum.accumulate(part, axis=axis, out=part)
     return result
-
-
-def _ramp(values: FloatArray, low: float, high: float) -> NDArray[np.float32]:
-    share = np.clip((values - low) / (high - low), 0, 1)
-    return np.asarray(share * share * (3 - 2 * share), np.float32)
 
 
 def _shading(
@@ -417,7 +338,7 @@ def _tables(size: int) -> _HeadTables:
     face = load_open_face()
     which, weights = kept(f"head_texels{size}", face.checksum, lambda: _texels(size))
     radius = chart_radius(size)
-    return _HeadTables(blending(which, weights, len(head_uv(face))), 1 - _ramp(radius, *END))
+    return _HeadTables(blending(which, weights, len(head_uv(face))), 1 - ramp(radius, *END))
 
 
 def _texels(size: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
