@@ -320,7 +320,7 @@ def test_populations_carry_weights_and_failures_are_told(start: Start, tmp_path:
     folder = tmp_path / "sweep"
     space = {"optim.learning_rate": {"loguniform": [1e-5, 1e-2]}, "run.init": {"choice": ["", "nowhere"]}}
     options = ["--num-samples", "4", "--max-epochs", "6", "--scheduler", "pbt", "--seed", "3"]
-    process = start(*options, space=space, backend="jax" if find_spec("jax") else "tensorflow")  # other tests: TensorFlow
+    process = start(*options, space=space, backend="jax" if find_spec("jax") else "tensorflow")  # others: TensorFlow
     assert process.wait(900) == 1, (tmp_path / "sweep.log").read_text()[-3000:]
     trials = Storage(str(folder)).trials()
     failed = [trial for trial in trials if trial.status == "failed"]
