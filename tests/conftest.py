@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from tfface.errors import UserError
+from tfface.quiet import quiet_tensorflow
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
+quiet_tensorflow(ours=True)
 if "PYTEST_XDIST_WORKER" in os.environ:  # processes share the cores, and OpenBLAS' threads spin while they wait for one
     for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(threads, "1")

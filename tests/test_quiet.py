@@ -43,3 +43,15 @@ def test_an_import_says_nothing_and_what_is_written_later_arrives() -> None:
     ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert ran.stderr == "later\n"
     assert ran.stdout.startswith("2.")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", ["tensorflow", "keras"])
+def test_a_command_is_spared_what_it_does_not_use_and_has_it_when_it_asks(first: str) -> None:
+    code = (
+        "import gc, sys\nfrom tfface.quiet import SPARED, quiet_tensorflow\nquiet_tensorflow(ours=True)\n"
+        f"import {first}\nprint([name for name in SPARED if name in sys.modules], gc.isenabled())\n"
+        "import matplotlib.pyplot"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 0 and ran.stdout == "[] True\n", ran.stdout + ran.stderr

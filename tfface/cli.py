@@ -76,7 +76,7 @@ def run(main_function: Main, argv: list[str] | None = None) -> int:
     otherwise: large buffers given back and fetched anew for every operation cost a page fault every 4 KB, half of the
     time of a rendering's gradient.
     """
-    quiet_tensorflow()
+    quiet_tensorflow(ours=True)
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
     speak_any_name()
     try:

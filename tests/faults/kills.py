@@ -30,6 +30,7 @@ from pathlib import Path
 import tyro
 
 from tests.faults.scenarios import SCENARIOS, SPACE, TOY
+from tfface.quiet import quiet_tensorflow
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 TOO_BUSY = "timed out during startup"
@@ -105,6 +106,7 @@ class Killer:
 
     def prepare(self) -> None:
         """Imports what children need, with the toy network in place of the real ones."""
+        quiet_tensorflow(ours=True)
         runpy.run_path(str(TOY / "sitecustomize.py"))
         for module in () if self.spawns else self.scenario.imports:
             importlib.import_module(module)

@@ -19,6 +19,7 @@ import yaml
 from ray import tune
 from ray.tune.search.basic_variant import BasicVariantGenerator
 
+from tests.training.test_backends import UNHURRIED
 from tfface import sweep as run_sweep
 from tfface import train
 from tfface.config import Config, load, override, save
@@ -221,7 +222,7 @@ def start(faces: Path, tmp_path: Path) -> Any:
             command += ["--space", str(tmp_path / "space.yaml")]
             command += [part for key, value in settings.items() for part in ("--set", f"{key}={value}")]
         environment = {**os.environ, "PYTHONPATH": TOY, "TFFACE_TOY_PAUSE": str(pause), "CUDA_VISIBLE_DEVICES": ""}
-        environment |= {"KERAS_BACKEND": backend}
+        environment |= {"KERAS_BACKEND": backend, "XLA_FLAGS": UNHURRIED}
         with (tmp_path / "sweep.log").open("a") as log:
             process = subprocess.Popen(
                 command, cwd=REPOSITORY, env=environment, stdout=log, stderr=log, text=True, preexec_fn=hears_ctrl_c
@@ -319,7 +320,7 @@ def test_populations_carry_weights_and_failures_are_told(start: Start, tmp_path:
     folder = tmp_path / "sweep"
     space = {"optim.learning_rate": {"loguniform": [1e-5, 1e-2]}, "run.init": {"choice": ["", "nowhere"]}}
     options = ["--num-samples", "4", "--max-epochs", "6", "--scheduler", "pbt", "--seed", "3"]
-    process = start(*options, space=space, backend="jax" if find_spec("jax") else "tensorflow")  # sooner imported
+    process = start(*options, space=space, backend="jax" if find_spec("jax") else "tensorflow")  # others: TensorFlow
     assert process.wait(900) == 1, (tmp_path / "sweep.log").read_text()[-3000:]
     trials = Storage(str(folder)).trials()
     failed = [trial for trial in trials if trial.status == "failed"]

@@ -30,7 +30,9 @@ def run_trial(trial: Mapping[str, Any]) -> None:
     from ray import tune
 
     from tfface.config import Config, override
+    from tfface.quiet import quiet_tensorflow
 
+    quiet_tensorflow(ours=True)
     sweep = trial[SWEEP]
     folder = Path.cwd() / "run"
     shutil.rmtree(folder, ignore_errors=True)

@@ -118,11 +118,13 @@ def _write_saved_model(model: keras.Model, config: ModelConfig, folder: Path, fo
         raise UserError(f"A SavedModel needs TensorFlow: leave KERAS_BACKEND={keras.backend.backend()} out for this.")
     import tensorflow as tf
 
-    predictor, archive = models.predictor(model, config), keras.export.ExportArchive()
-    archive.track(predictor)
+    predictor, module = models.predictor(model, config), tf.Module()
     images = tf.TensorSpec((form.batch, *models.input_shape(config)), tf.float32, name="images")
-    archive.add_endpoint("serve", lambda images: predictor(images, training=False), [images])
-    archive.write_out(str(folder), verbose=False)
+    # the variables alone: Keras' layers would each be looked through for what they hold, for half of the time
+    module.variables_of_network = [variable.value for variable in predictor.variables]
+    module.serve = tf.function(lambda images: predictor(images, training=False), [images], autograph=False)
+    traced = module.serve.get_concrete_function()
+    tf.saved_model.save(module, str(folder), {"serve": traced, "serving_default": traced})
 
 
 def _write_keras(model: keras.Model, config: ModelConfig, folder: Path, form: Form) -> None:
