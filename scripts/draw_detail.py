@@ -1,8 +1,9 @@
 """Draws the pictures of docs/detail.md.
 
 `python scripts/draw_detail.py docs/pictures NETWORK` writes wrinkles.jpg (synthetic people at rest, brows raised,
-smiling, frowning, and the last one's relief) and detail.jpg (the astronaut, NASA's portrait of Eileen Collins, public
-domain, and two synthetic people: photograph, base, detail, its albedo, and both meshes turned).
+smiling, frowning, and the last one's relief), detail.jpg (the astronaut, NASA's portrait of Eileen Collins, public
+domain, and two synthetic people: photograph, base, detail, its albedo, and both meshes turned), strength.jpg (the base
+and three strengths) and freckles.jpg (people who are measured, with spots painted into their photographs).
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from skimage import data
 
 from tfface.data.synthetic.scene import FaceGenerator
 from tfface.detailing import Detailer
+from tfface.evaluation.detail import displaced, people, spotted
 from tfface.inference import Reconstructor
 from tfface.io.image import write_image
 from tfface.result import FaceResult
-from tfface.training.detail_shards import DETAIL_SETTINGS
+from tfface.training.detail_shards import DETAIL_SETTINGS, DetailMaker
+from tfface.viz.detail import STRENGTH
 from tfface.viz.detail_view import DetailView
 from tfface.viz.model_view import model_view
 from tfface.viz.sheet import contact_sheet
@@ -38,6 +41,9 @@ FACES = {
 }
 AGES = (0.15, 0.45, 0.7)
 SHOWN_MM = 1.0
+STRENGTHS = (1.0, STRENGTH, 2.5)
+FRECKLED = (1, 2)
+"""Of the people who are measured."""
 
 
 def generator() -> FaceGenerator:
@@ -90,16 +96,50 @@ def detailed(result: FaceResult, detailer: Detailer, size: int) -> list[NDArray[
     return [view.photograph, view.clay(base.normal), view.clay(normals), albedo, *sides]
 
 
+def strengths(results: list[FaceResult], network: str, size: int) -> NDArray[np.uint8]:
+    """A row for each: photograph, base, and the detail of `STRENGTHS`."""
+    cells = []
+    for result in results:
+        assert result.decoded is not None
+        base, view = (
+            unwrap(result.image, result.vertices, result.decoded),
+            DetailView(result.image, result.vertices, size),
+        )
+        cells += [view.photograph, view.clay(base.normal)]
+        for strength in STRENGTHS:
+            displacement = Detailer(network, strength=strength).of(base).displacement
+            cells.append(view.clay(detailed_normals(base.position, base.normal, displacement)))
+    names = ["photograph", "base", *(f"--detail-strength {strength:g}" for strength in STRENGTHS)]
+    return contact_sheet(cells, names * len(results), len(names), size)
+
+
+def freckles(detailer: Detailer, numbers: tuple[int, ...], size: int) -> NDArray[np.uint8]:
+    """A row for each of these people of the benchmark: with spots, base, detail without spots and with them."""
+    cells = []
+    for number, shown in enumerate(people(DetailMaker("rnet_points", DETAIL_SETTINGS), max(numbers) + 1)):
+        if number in numbers:
+            spots, _ = spotted(shown, number)
+            view = DetailView(spots.result.image, spots.result.vertices, size)
+            surfaces = [displaced(one, detailer.of(one.base)) for one in (shown, spots)]
+            normals = [shown.base.normal, *(surface.unwrapped.normal for surface in surfaces)]
+            cells += [view.photograph, *map(view.clay, normals)]
+    names = ["sixty spots", "base", "detail without spots", "detail with spots"]
+    return contact_sheet(cells, names * len(numbers), len(names), size)
+
+
 def main(folder: Path, network: str, size: int = 300) -> None:
-    """Writes both pictures; `network` is of detail."""
+    """Writes the pictures; `network` is of detail."""
     faces = generator()
     write_image(folder / "wrinkles.jpg", wrinkles(faces, size), result=True)
     reconstruct, detailer = Reconstructor("rnet_points"), Detailer(network)
     raised, smiling = (list(FACES.values())[number] for number in (1, 2))
     photographs = [data.astronaut(), photographed(faces, 8, raised), photographed(faces, 4, smiling)]
-    cells = [cell for photo in photographs for cell in detailed(reconstruct(photo)[0], detailer, size)]
+    results = [reconstruct(photo)[0] for photo in photographs]
+    cells = [cell for result in results for cell in detailed(result, detailer, size)]
     names = ["photograph", "base", "with detail", "albedo", "base's mesh", "detailed mesh"] * len(photographs)
     write_image(folder / "detail.jpg", contact_sheet(cells, names, 6, size), result=True)
+    write_image(folder / "strength.jpg", strengths(results, network, size), result=True)
+    write_image(folder / "freckles.jpg", freckles(detailer, FRECKLED, 2 * size), result=True)
 
 
 if __name__ == "__main__":

@@ -77,6 +77,8 @@ class Arguments:
     NAME_displacement.png and .npy (docs/detail.md)."""
     detail_model: str = "detail"
     """With --detail: the network, a preset's name or a folder."""
+    detail_strength: float | None = None
+    """With --detail: how strong lines and folds are: 0 is none, 1 the network's answer, 1.5 the default."""
     ray: bool = False
     """By Ray's workers, each with a core: PHOTO is a folder, or a text or Parquet file of paths or URLs, and --out gets
     faces.parquet too (docs/fleet.md)."""
@@ -224,6 +226,12 @@ def _check(arguments: Arguments) -> None:
         from tfface.one_person import check_way
 
         check_way(arguments.way, arguments.set or arguments.side_photo is not None)
+    if arguments.detail_strength is not None:
+        from tfface.detailing import check_strength
+
+        check_strength(arguments.detail_strength)
+        if not arguments.detail:
+            raise UserError("--detail-strength goes with --detail.")
     for name in ("smooth", "seconds"):
         if getattr(arguments, name) != getattr(Arguments, name):
             raise UserError(f"--{name} goes with a video, not with photographs.")
@@ -248,7 +256,8 @@ def _made_with(arguments: Arguments, network: Network) -> dict[str, Any]:
     if arguments.detail:
         from tfface.runtime import find_network
 
-        chosen_values["detail"] = find_network(arguments.detail_model, runtime=arguments.runtime).digest()
+        digest = find_network(arguments.detail_model, runtime=arguments.runtime).digest()
+        chosen_values["detail"] = [digest, arguments.detail_strength]
     return {"model": network.digest(), **chosen_values, "files": asdict(arguments.files)}
 
 
@@ -312,7 +321,7 @@ def _saver(arguments: Arguments, made_with: dict[str, Any]) -> Saver:
     if arguments.detail:
         from tfface.detailing import Detailer
 
-        detailed = Detailer(arguments.detail_model, arguments.runtime)
+        detailed = Detailer(arguments.detail_model, arguments.runtime, strength=arguments.detail_strength)
     return Saver(arguments.out, made_with, arguments.files, arguments.mat, arguments.overwrite, detailed)
 
 

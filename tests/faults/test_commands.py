@@ -117,6 +117,8 @@ TABLE: list[tuple[Callable[..., int], list[str], str]] = [
     (P, ["{photo.png}", "--model", "{broken_variables}", *BOX, *OUT], "as a SavedModel"),
     (P, ["{photo.png}", "--out", "{text}"], "is a file"),
     (P, ["{photo.png}", "--recrop", "-1", *OUT], "negative"),
+    (P, ["{photo.png}", "--detail", "--detail-strength", "nan", *OUT], "--detail-strength"),
+    (P, ["{photo.png}", "--detail-strength", "2", *OUT], "goes with --detail"),
     (P, ["{photo.png}", "--set", *OUT], "not a folder"),
     (P, ["{photo.png}", "--detector", "eyes", *OUT], "eyes"),
     (P, ["{photo.png}", "--model", "{model}", "--box", "0", "0", "1e-9", "1e-9", *OUT], "not a face's"),

@@ -11,14 +11,16 @@ import numpy as np
 import pytest
 from skimage import data
 
+from tfface.detailing import Detailer
 from tfface.face.head_mesh import head_mesh
 from tfface.face.head_uv import to_face_chart
 from tfface.geometry.raster import vertex_normals
 from tfface.inference import Reconstructor
 from tfface.io.formats import FileOptions
 from tfface.result import FaceResult
-from tfface.viz.detail import MIDDLE_LEVEL, MM_PER_LEVEL, Detail
+from tfface.viz.detail import MIDDLE_LEVEL, MM_PER_LEVEL, STRENGTH, Detail, strengthened
 from tfface.viz.texture import sample_photo
+from tfface.viz.unwrapped import unwrap
 
 SIZE, AT, RADIUS = 256, (0.5, 0.3), 14
 """Of the chart; u and v of the bump, and its standard deviation in texels."""
@@ -44,6 +46,29 @@ def test_the_mesh_carries_the_bump_and_nothing_else_moves(bumped: FaceResult) ->
     away = np.linalg.norm(to_face_chart(skin.uv) - AT, axis=1) * (SIZE - 1) / RADIUS
     np.testing.assert_allclose(along[away < 0.3], 2.0, atol=0.2)
     assert np.abs(moved[away > 5]).max() < 1e-3
+
+
+def test_lines_are_made_stronger_and_the_shape_stays() -> None:
+    column = np.mgrid[:SIZE, :SIZE][1]
+    shape, lines = np.float32(2 * np.sin(column / 40)), np.float32(0.1 * np.sin(column))
+    inside = np.s_[:, 20:-20]
+    np.testing.assert_allclose(strengthened(shape + lines, 2.5)[inside], (shape + 2.5 * lines)[inside], atol=0.04)
+    np.testing.assert_allclose(strengthened(shape + lines, 0.0)[inside], shape[inside], atol=0.02)
+    seen, none = np.ones((SIZE, SIZE), np.float32), np.zeros((SIZE, SIZE, 3), np.float32)
+    usual, answer = (Detail.of(shape + lines, none, seen, "known", *given).displacement for given in ((), (1.0,)))
+    middle = np.s_[120:136, 120:136]
+    np.testing.assert_allclose((usual - answer)[middle], (STRENGTH - 1) * lines[middle], atol=0.01)
+
+
+def test_hair_leaves_no_lines(bumped: FaceResult) -> None:
+    assert bumped.decoded is not None
+    base = unwrap(bumped.image, bumped.vertices, bumped.decoded)
+    displacement, bare = Detailer(strength=2.5).of(base).displacement, base.bare()
+    lines = displacement - cv2.GaussianBlur(displacement, (0, 0), 1.5)
+    hair, skin = (
+        cv2.erode(np.uint8(there & (base.seen > 0.9)), np.ones((5, 5))) > 0 for there in (bare < 0.05, bare > 0.95)
+    )
+    assert hair.sum() > 1000 and lines[hair].std() < 0.3 * lines[skin].std()
 
 
 def test_sunken_lids_stay_before_the_eyes(bumped: FaceResult) -> None:

@@ -18,6 +18,7 @@ from tfface.face.decoded import DecodedFace
 from tfface.face.open_model import PART_NAMES, load_open_face
 from tfface.face.position_map import position_tables
 from tfface.geometry.raster import vertex_normals
+from tfface.viz.cover import skin_share
 from tfface.viz.texture import sample_photo, visibility
 
 FloatArray = NDArray[np.floating]
@@ -51,6 +52,13 @@ class Unwrapped:
         parts = (self.photo, self.shaded, self.albedo, self.tilt, self.seen[..., None])
         small = [cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA) for part in parts]
         return np.concatenate([part.reshape(size, size, -1) for part in small], axis=-1, dtype=np.float32)
+
+    def bare(self) -> NDArray[np.float32]:
+        """`[R,R]` how far each texel shows skin, and not hair or cloth that lies on it (`tfface.viz.cover`)."""
+        light = self.shaded / np.maximum(self.albedo, 0.02)
+        plain = np.clip(self.photo / np.maximum(light, 0.05), 0, 1.5)
+        shown = self.seen > 0.5
+        return skin_share(plain, self.seen, float(light[shown].mean()) if shown.any() else 1.0)
 
 
 @lru_cache(maxsize=2)
