@@ -139,7 +139,7 @@ def main(folder: Path, network: str, size: int = 300) -> None:
     names = ["photograph", "base", "with detail", "albedo", "base's mesh", "detailed mesh"] * len(photographs)
     write_image(folder / "detail.jpg", contact_sheet(cells, names, 6, size), result=True)
     write_image(folder / "strength.jpg", strengths(results, network, size), result=True)
-    write_image(folder / "freckles.jpg", freckles(detailer, FRECKLED, 2 * size), result=True)
+    write_image(folder / "freckles.jpg", freckles(detailer, FRECKLED, size), result=True)
 
 
 if __name__ == "__main__":
