@@ -129,8 +129,10 @@ def _unlikeness(beside: FloatArray, light: float) -> FloatArray:
     Gloss is white, so it adds to blue at least as much as to red; fair hair, which is brighter too, is yellow.
     """
     most = min(GLOSS / max(light, 0.2) ** 3, MOST_GLOSS)
-    white = beside.min(-1, keepdims=True) - 2 * np.maximum(beside[..., :1] - beside[..., 2:], 0)
-    return np.asarray(np.linalg.norm(beside - np.clip(white, 0, most), axis=-1))
+    red, green, blue = np.moveaxis(beside, -1, 0)
+    white = np.minimum(np.minimum(red, green), blue) - 2 * np.maximum(red - blue, 0)
+    rest = beside - np.clip(white, 0, most)[..., None]
+    return np.asarray(np.sqrt(np.einsum("rcx,rcx->rc", rest, rest)))
 
 
 def _cut(colours: FloatArray, apart: FloatArray, known: Mask, zones: _Zones) -> Mask:
