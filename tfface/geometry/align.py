@@ -179,11 +179,12 @@ def fit_similarity(
     share = share / share.sum()
     mean_source, mean_target = share @ source, share @ target
     centred = source - mean_source
-    u, singular, vt = np.linalg.svd((target - mean_target).T @ (share[:, None] * centred))
+    weighted = share[:, None] * centred
+    u, singular, vt = np.linalg.svd(target.T @ weighted)
     sign = np.ones(source.shape[1])
     sign[-1] = np.copysign(1.0, np.linalg.det(u) * np.linalg.det(vt))
     rotation = (u * sign) @ vt
-    variance = float(share @ (centred**2).sum(1))
+    variance = float(np.vdot(weighted, centred))
     scale = float(singular @ sign) / max(variance, 1e-300) if with_scale else 1.0
     return Similarity(scale, rotation, mean_target - scale * rotation @ mean_source)
 

@@ -35,8 +35,7 @@ class Camera:
 
     def project(self, vertices: NDArray[np.floating]) -> NDArray[np.float32]:
         """Pixels and depth `[V,3]` (u, v, z in pixels, larger is nearer) of points `[V,3]` in millimetres."""
-        turned = (vertices - self.origin_mm) @ np.asarray(self.rotation, np.float64).T
+        x, y, z = np.asarray(self.rotation, np.float64) @ (vertices - self.origin_mm).T
         centre = (self.centre_px[0], self.centre_px[1])
-        x, y, z = turned.T
         u, v, _ = projected(x, y, z, self.focal_px, self.distance_mm, centre)
         return np.stack([u, v, self.pixels_per_mm * z], axis=-1).astype(np.float32)

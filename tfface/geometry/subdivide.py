@@ -90,8 +90,9 @@ def _vertex_rule(
 
 def triangulate(faces: FaceArray) -> NDArray[np.int32]:
     """Triangles `[F,3]` of faces `[Q,4]` (-1 ends a triangle); the first halves of all faces come first."""
-    second = faces[faces[:, 3] >= 0][:, [0, 2, 3]]
-    return np.concatenate([faces[:, [0, 1, 2]], second]).astype(np.int32)
+    whole = faces[:, 3] >= 0
+    second = faces if whole.all() else faces[whole]
+    return np.concatenate([faces[:, [0, 1, 2]], second[:, [0, 2, 3]]]).astype(np.int32, copy=False)
 
 
 def triangle_quad(faces: FaceArray) -> NDArray[np.int64]:

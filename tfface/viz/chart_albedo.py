@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from tfface.face.head_uv import FRAME, to_face_chart
 from tfface.face.open_model import AlbedoBasis
-from tfface.viz.completion import spread
+from tfface.viz.completion import enlarged, shrink, spread
 
 FloatArray = NDArray[np.floating]
 END = (0.84, 0.97)
@@ -38,7 +38,7 @@ def _in_chart(chart: FloatArray, size: int) -> NDArray[np.float32]:
     moved = np.array([[zoom, 0, FRAME * (size - 1)], [0, zoom, FRAME * (size - 1)]])
     placed = cv2.warpAffine(chart, moved, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     core = (chart_radius(size) < END[0]).astype(np.float32)[..., None]
-    rim = spread(lambda rows: (core[rows] * placed[rows], core[rows]), size)
+    rim = enlarged(spread(shrink(core * placed), shrink(core)), size)
     return np.asarray(core * placed + (1 - core) * rim, np.float32)
 
 

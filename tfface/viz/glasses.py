@@ -34,7 +34,7 @@ def skin_round_eyes(colours: FloatArray) -> NDArray[np.float32]:
         colours: `[R,R,3]` in [0,1], the photograph's with the light divided out.
     """
     small = cv2.resize(np.asarray(colours, np.float32), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    bright = np.log(np.clip(small.mean(-1), 0, 1) + np.float32(0.05))
+    bright = np.log(np.clip(small @ np.full(3, 1 / 3, np.float32), 0, 1) + np.float32(0.05))
     levels = 255 / (np.log(1.05) - np.log(0.05))
     as_level = np.asarray(np.round((bright - np.log(0.05)) * levels), np.uint8)
     apart = np.abs(as_level - cv2.medianBlur(as_level, AROUND).astype(np.float32)) / levels

@@ -262,9 +262,8 @@ def iris_colour(
         if np.ptp(eye[:, 0]) / 2 * np.sin(np.radians(IRIS_DEG)) < MIN_IRIS_PIXELS:
             continue
         here, there = (part[:, :2] - chosen[0, :2] for part in (chosen, head[lid]))
-        squares = np.square(here).sum(1)[:, None] + np.square(there).sum(1) - 2 * here @ there.T
-        nearest = squares.argmin(1)
-        apart = np.sqrt(np.maximum(np.take_along_axis(squares, nearest[:, None], 1)[:, 0], 0))
+        nearest = (here @ there.T - np.square(there).sum(1) / 2).argmax(1)
+        apart = np.linalg.norm(here - there[nearest], axis=1)
         open_eye = (apart < np.ptp(eye[:, 0]) / 20) & (seen[lid][nearest] > 0.2)
         if open_eye.sum() >= MIN_IRIS_POINTS:
             colours.append(sample_photo(image, chosen[open_eye][None])[0])

@@ -33,12 +33,13 @@ def posed_head(vertices: FloatArray, model: FloatArray) -> FloatArray:
         model: `[61129,3]` where the camera sees the model that was fitted to it (`modelled_head`).
     """
     tables, points = _tables(), np.array(model, np.float64)
-    beside = np.asarray(vertices, np.float64) - points[tables.crop]
+    beside = vertices - points.take(tables.crop, axis=0)
     mean = beside[:, 2].mean()
     points[:, 2] += mean
     beside[:, 2] -= mean
+    points[tables.crop] = vertices
+    points[tables.crop[tables.rim]] -= tables.lost * beside[tables.rim]
     points[tables.rest] += tables.left * (tables.matrix @ (tables.kernel @ beside[tables.ring]))
-    points[tables.crop] += tables.share * beside
     return points
 
 
@@ -49,14 +50,15 @@ def modelled_head(identity: FloatArray, expression: FloatArray, camera: Camera) 
 
 
 class _Tables(NamedTuple):
-    """The crop's vertices in the head `[53833]`, of these some of a ring `[R]`, how far each is the network's
-    `[53833,1]`, and what each of the ring adds to each point of the cage `[C,R]`; the head's vertices that are not the
-    network's alone `[N]`, how far they are not `[N,1]`, and what the cage makes them of."""
+    """The crop's vertices in the head `[53833]`, of these some of a ring `[R]`, and what each of the ring adds to each
+    point of the cage `[C,R]`; those of the crop that are not the network's alone `[M]`, and how far they are not
+    `[M,1]`; the same of all of the head's `[N]`, `[N,1]`, and what the cage makes them of."""
 
     crop: NDArray[np.int64]
     ring: NDArray[np.int64]
-    share: FloatArray
     kernel: FloatArray
+    rim: NDArray[np.int64]
+    lost: FloatArray
     rest: NDArray[np.int64]
     left: FloatArray
     matrix: Any
@@ -67,10 +69,10 @@ def _tables() -> _Tables:
     face = load_open_face()
     crop, (ring, share, kernel) = crop_in_head(face), kept("posed_head", face.checksum, _find_tables)
     matrix = face.head(MAX_LEVEL).matrix
-    left = np.ones((matrix.shape[0], 1))
-    left[crop] -= share
-    rest = np.flatnonzero(left[:, 0])
-    return _Tables(crop, ring, share, kernel, rest, left[rest], matrix[rest])
+    lost, left = 1.0 - share, np.ones((matrix.shape[0], 1))
+    left[crop] = lost
+    rim, rest = np.flatnonzero(lost), np.flatnonzero(left)
+    return _Tables(crop, ring, kernel, rim, lost[rim], rest, left[rest], matrix[rest])
 
 
 def _find_tables() -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:

@@ -29,7 +29,7 @@ from tfface.geometry.subdivide import triangulate
 from tfface.io.image import sample_image
 from tfface.io.kept import kept
 from tfface.viz.chart_albedo import END, chart_albedo, chart_radius
-from tfface.viz.completion import SMOOTH_TEXELS, as_bytes, bands, completed
+from tfface.viz.completion import SMOOTH_TEXELS, as_bytes, completed, shrink
 from tfface.viz.cover import skin_share
 from tfface.viz.glasses import skin_round_eyes
 from tfface.viz.mask import mask_share
@@ -92,10 +92,10 @@ def skin_texture(
     look = _look(image, points, own, seen, normals)
     plain, seen = look.plain(own), look.seen[_inner(size)]
     share = skin_share(plain, seen, float(look.light.mean()))
-    bare, eyes = _of_face(share, 1, size), skin_round_eyes(plain)
-    weight = look.seen * (1 - _outwards(1 - bare)) * _tables(size).inside * _of_face(eyes, 1, size)
-    skin = bare * (1 - _larger(_unlike(look.shown, look.guide), size))
-    whole, origin = _completed(look.shown, look.guide, weight[..., None], skin[..., None])
+    weight = look.seen * (1 - _outwards(1 - share, size)) * _tables(size).inside
+    weight[_inner(size)] *= skin_round_eyes(plain)
+    skin = shrink(_of_face(share, 1, size)) * (1 - _unlike(look.shown, look.guide))[..., None]
+    whole, origin = _completed(look.shown, look.guide, weight[..., None], skin)
     if unlit:
         whole = as_bytes(without_shadows(whole / np.float32(255) * look.light / np.maximum(look.lit, 0.02)))
     return SkinTexture(whole, origin, look.light)
@@ -125,9 +125,9 @@ class _Look:
     def plain(self, own: FloatArray) -> NDArray[np.float32]:
         """The colours of the face's own chart with the light divided out `[R,R,3]`; `own` is its albedo."""
         inner = _inner(len(own))
-        return np.asarray(
-            self.shown[inner] / np.float32(255) * own[inner] / np.maximum(self.guide[inner], 0.02), np.float32
-        )
+        plain = np.asarray(cv2.multiply(self.shown[inner], own[inner], None, 1 / 255, cv2.CV_32F), np.float32)
+        plain /= np.maximum(self.guide[inner], np.float32(0.02))
+        return plain
 
 
 def _look(
@@ -136,18 +136,15 @@ def _look(
     tables = _tables(len(own))
     normals = head_normals(points) if normals is None else normals
     seen = seen_in_picture(image, points, seen, normals)
-    texels = tables.gather(np.concatenate([points[:, :2], seen[:, None]], axis=1))
-    shown = sample_image(image, texels)
-    mask = _mask(shown, texels[..., 2])
+    u, v, share = (tables.plane(column) for column in (*points.T[:2], seen))
+    shown = sample_image(image, np.moveaxis([u, v], 0, -1))
+    mask = _mask(shown, share)
     if mask is not None:
-        texels[..., 2] *= 1 - mask
+        share *= 1 - mask
         seen = seen * (1 - _at_vertices(mask))
     shading, light = _shading(image, points, normals, seen, own)
     lit = tables.gather(shading)
-    guide = np.empty_like(lit)
-    for rows in bands(len(own)):
-        guide[rows] = lit[rows] * own[rows]
-    return _Look(shown, texels[..., 2], lit, guide, light)
+    return _Look(shown, share, lit, cv2.multiply(lit, own), light)
 
 
 def head_light(
@@ -234,18 +231,10 @@ def _completed(
 
     What is made up goes by what is surely `skin` alone: hair and collar say nothing of it.
     """
-    difference = np.empty(guide.shape, np.float32)
-    for rows in bands(len(guide)):
-        difference[rows] = shown[rows] / np.float32(255) - guide[rows]
+    difference = np.asarray(cv2.addWeighted(shown, 1 / 255, guide, -1, 0, dtype=cv2.CV_32F), np.float32)
     difference, from_mirror = completed(difference, seen, skin + np.float32(1e-4), MEAN_SHARE, FADE)
-    for rows in bands(len(guide)):
-        difference[rows] += guide[rows]
-    origin = np.concatenate([1 - seen - from_mirror, seen, from_mirror], axis=-1)
-    return as_bytes(difference), as_bytes(origin)
-
-
-def _larger(values: FloatArray, size: int) -> NDArray[np.float32]:
-    return np.asarray(cv2.resize(values, (size, size)), np.float32)
+    origin = cv2.merge([1 - seen - from_mirror, seen, from_mirror])
+    return as_bytes(cv2.add(difference, guide)), as_bytes(np.asarray(origin, np.float32))
 
 
 def _unlike(shown: NDArray[np.uint8], guide: FloatArray) -> NDArray[np.float32]:
@@ -262,12 +251,13 @@ def _unlike(shown: NDArray[np.uint8], guide: FloatArray) -> NDArray[np.float32]:
     return np.asarray(cv2.GaussianBlur(around, (0, 0), reach / 4), np.float32)
 
 
-def _outwards(unlike: FloatArray) -> NDArray[np.float32]:
-    """What lies beyond such colours is not skin either: above them on the upper half, and outside them on each side."""
+def _outwards(unlike: FloatArray, size: int) -> NDArray[np.float32]:
+    """What lies beyond such colours in the face's own chart is not skin either: above them on the upper half, and
+    outside them on each side; in the head's chart `[T,T]`."""
     result, half = np.array(unlike, np.float32), len(unlike) // 2
     for part, axis in ((result[half - 1 :: -1], 0), (result[:, half:], 1), (result[:, half - 1 :: -1], 1)):
         np.maximum.accumulate(part, axis=axis, out=part)
-    return result
+    return np.asarray(cv2.copyMakeBorder(result, *[(size - len(result)) // 2] * 4, cv2.BORDER_REPLICATE), np.float32)
 
 
 def _shading(
@@ -275,12 +265,11 @@ def _shading(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """The light's colour on each vertex `[V,3]`, and on the face on the whole `[3]`: harmonics fitted to what is seen
     of the face, robustly."""
-    face = load_open_face()
-    inner = crop_in_head(face)[np.flatnonzero(np.isin(face.regions, (1, 3)))[::9]]
+    face, inner = load_open_face(), _some_of_face()
     chosen = inner[seen[inner] > 0.5]
     if len(chosen) < MIN_LIT:
         return np.ones((len(points), 3), np.float32), np.ones(3, np.float32)
-    target, functions = sample_photo(image, points[chosen][None])[0], _harmonics(normals[chosen])
+    target, functions = sample_photo(image, points[chosen][None])[0], _harmonics(normals[chosen]).T
     own = sample_image(albedo, head_uv(face)[chosen][None] * (len(albedo) - 1) + 0.5)[0]
     weight, light = np.ones((len(chosen), 1)), np.zeros((9, 3))
     damping = np.diag([0.0] + [0.02] * 3 + [0.1] * 5) * len(chosen)
@@ -291,24 +280,30 @@ def _shading(
             light[:, channel] = np.linalg.solve(normal + 1e-9 * np.eye(9), rows.T @ (weight[:, 0] * target[:, channel]))
         apart = np.linalg.norm(functions @ light * own - target, axis=1, keepdims=True)
         weight = 1 / (1 + (apart / 0.08) ** 2)
-    shading = _harmonics(normals) @ light.astype(np.float32)
-    usual = np.maximum(np.median(shading[chosen], axis=0), 0.01)
-    return np.asarray(_as_seen(shading / usual, chosen) * usual, np.float32), np.asarray(usual, np.float32)
+    shading = light.T.astype(np.float32) @ _harmonics(normals)
+    usual = np.maximum(np.median(shading[:, chosen], axis=1), 0.01)[:, None]
+    return np.asarray(_as_seen(shading / usual, chosen) * usual, np.float32).T, np.asarray(usual[:, 0], np.float32)
+
+
+@lru_cache(maxsize=1)
+def _some_of_face() -> NDArray[np.int64]:
+    """Vertices of the head that light is fitted to."""
+    face = load_open_face()
+    return crop_in_head(face)[np.flatnonzero(np.isin(face.regions, (1, 3)))[::9]]
 
 
 def _harmonics(normals: FloatArray) -> NDArray[np.float32]:
-    """`[V,9]` at unit normals `[V,3]`."""
-    return np.stack(harmonic_functions(*np.asarray(normals, np.float32).T), axis=-1)
+    """`[9,V]` at unit normals `[V,3]`."""
+    return np.stack(harmonic_functions(*np.ascontiguousarray(normals.T, np.float32)))
 
 
 def _as_seen(shading: FloatArray, chosen: NDArray[np.int64]) -> FloatArray:
-    """Shading `[V,3]` no brighter, darker or more tinted than that of the vertices `chosen`: harmonics fitted to a face
+    """Shading `[3,V]` no brighter, darker or more tinted than that of the vertices `chosen`: harmonics fitted to a face
     from the front say nothing of what faces backwards or up."""
-    columns = np.ascontiguousarray(shading.T)
-    bright = np.maximum((columns[0] + columns[1] + columns[2]) / 3, 0.05)
+    bright = np.maximum((shading[0] + shading[1] + shading[2]) / 3, 0.05)
     clipped = np.clip(bright, *np.percentile(bright[chosen], (10, 90)))
-    tints = (column / bright for column in columns)
-    return np.stack([np.clip(tint, *np.percentile(tint[chosen], (30, 70))) * clipped for tint in tints], axis=-1)
+    tints = (colour / bright for colour in shading)
+    return np.stack([np.clip(tint, *np.percentile(tint[chosen], (30, 70))) * clipped for tint in tints])
 
 
 MIN_LIT = 100
@@ -327,10 +322,13 @@ class _HeadTables:
     blending: sp.csr_array
     inside: NDArray[np.float32]
 
+    def plane(self, values: FloatArray) -> NDArray[np.float32]:
+        """`[V]` to `[T,T]`."""
+        return np.asarray((self.blending @ np.asarray(values, np.float32)).reshape(self.inside.shape))
+
     def gather(self, values: FloatArray) -> NDArray[np.float32]:
         """`[V,C]` to `[T,T,C]`."""
-        found = self.blending @ np.ascontiguousarray(values, np.float32)
-        return np.asarray(found.reshape(*self.inside.shape, -1), np.float32)
+        return np.asarray(cv2.merge([self.plane(column) for column in values.T]), np.float32)
 
 
 @lru_cache(maxsize=2)

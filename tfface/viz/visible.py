@@ -50,8 +50,7 @@ def seen_vertices(
     u, v = np.asarray((columns[:2] - low[:, None]) * zoom + 2.0, np.float32)
     z = np.asarray(columns[2] * zoom, np.float32)
     depth = depth_of(np.stack([u, v, z], axis=-1), hiding, BUFFER_PIXELS, BUFFER_PIXELS)
-    filled = np.where(np.isfinite(depth), depth, depth[np.isfinite(depth)].min(initial=0) - BUFFER_PIXELS)
-    filled = filled.astype(np.float32)
+    filled = np.maximum(depth, z.min(initial=0) - BUFFER_PIXELS)
     kernel = np.ones((3, 3), np.uint8)
     step = cv2.dilate(filled, kernel) - cv2.erode(filled, kernel)
     away = cv2.distanceTransform((step < JUMP * BUFFER_PIXELS).astype(np.uint8), cv2.DIST_L2, 5) / BUFFER_PIXELS
