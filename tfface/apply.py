@@ -336,7 +336,7 @@ def _run(job: Common) -> int:
     for photo, stem in zip(photos, stems(photos), strict=True):
         try:
             faces = reconstructor(read_image(photo), job.box)
-            for path in _results(job, stem, _chosen(job, faces), prepared):
+            for path in _results(job, photo, stem, _chosen(job, faces), prepared):
                 print(f"{photo} -> {path}")
         except Exception as error:
             reason = item_error(error, photo)
@@ -355,21 +355,23 @@ def _chosen(job: Common, faces: list[FaceResult]) -> list[FaceResult]:
     return [faces[job.face]]
 
 
-def _results(job: Common, stem: str, faces: list[FaceResult], prepared: Any) -> list[Path]:
+def _results(job: Common, photo: Path, stem: str, faces: list[FaceResult], prepared: Any) -> list[Path]:
     """Makes and writes the results of a photograph; their paths."""
-    from tfface.io.files import refuse_foreign
+    from tfface.io.files import mark_of
     from tfface.io.made import write_made
+    from tfface.io.results import own_name, photograph
 
-    groups = [faces] if job.whole else [[face] for face in faces]
-    written = []
-    for number, group in enumerate(groups):
-        name = stem if len(groups) == 1 else f"{stem}_{number}"
-        made = {job.out / f"{name}{end}": content for end, content in job.make(group, prepared).items()}
-        if not job.overwrite:
-            refuse_foreign(made)
-        for path, content in made.items():
-            write_made(path, content)
-            written.append(path)
+    groups, source = [faces] if job.whole else [[face] for face in faces], photograph(photo)
+    numbers = [""] if len(groups) == 1 else [f"_{number}" for number in range(len(groups))]
+    base, written = "", []
+    for number, group in zip(numbers, groups, strict=True):
+        made = job.make(group, prepared)
+        if not written:  # all faces' files have the same endings
+            ends = [f"{each}{end}" for each in numbers for end in made]
+            base = own_name(job.out, stem, source, ends, job.overwrite)
+        for end, content in made.items():
+            written.append(job.out / f"{base}{number}{end}")
+            write_made(written[-1], content, mark_of(source["sha256"]))
     return written
 
 

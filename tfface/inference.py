@@ -27,7 +27,15 @@ from tfface.face.decoded import DecodedFace
 from tfface.face.found import Found, PointModel
 from tfface.face.layout import Layout
 from tfface.face.position_map import position_tables
-from tfface.geometry.align import Box, check_box, crop_transform, invert_transform, square_box, transform_map
+from tfface.geometry.align import (
+    Box,
+    check_box,
+    check_recrop,
+    crop_transform,
+    invert_transform,
+    square_box,
+    transform_map,
+)
 from tfface.geometry.upright import QUARTER_TURNS_RAD, WIGGLE_RAD, landmark_instability, next_crop
 from tfface.io.files import TRUST_FILE
 from tfface.io.image import warp_image
@@ -84,7 +92,7 @@ class Reconstructor:
         self.points = PointModel.from_card(self.card, network.folder / TRUST_FILE)
         self._serve = network.open()
         self._detector = detector
-        self.recrop = network.looks - 1 if recrop is None else recrop
+        self.recrop = check_recrop(network.looks - 1 if recrop is None else recrop)
         self.batch_size, self.upright = batch_size, upright
 
     def __call__(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,9 +15,10 @@ from tfface.face.decoded import averaged
 from tfface.face.found import PointModel
 from tfface.face.head_mesh import head_mesh
 from tfface.face.several import solve_alone, solve_together, useful
+from tfface.io.files import mark_of
 from tfface.io.formats import FileOptions
 from tfface.io.model import WRITERS
-from tfface.io.results import refuse_foreign_results
+from tfface.io.results import ENDS, own_name
 from tfface.result import FaceResult
 from tfface.viz.head_model import head_model
 from tfface.viz.skin import merged_skin
@@ -144,6 +145,7 @@ def save_neutral(
     stem: str,
     overwrite: bool = False,
     files: FileOptions | None = None,
+    source: Mapping[str, str] | None = None,
 ) -> list[Path]:
     """Writes the shared face without expression as STEM_neutral.obj, .glb and so on: the same head, cut and furnished,
     that `FaceResult.save` writes, its texture merged from all photographs.
@@ -152,18 +154,22 @@ def save_neutral(
         faces: of `of_one_person`.
         folder, stem, overwrite: as `FaceResult.save` has them.
         files: which of its meshes, and how fine; the first format's file comes first.
+        source: of which photographs it is, as `tfface.io.results.photograph` says it: another's results are left as
+            they are, and these called STEM_neutral-2.
 
     Raises:
         UserError: a file of such a name is there that tfface did not write; or the disk takes no more.
     """
-    decoded, wanted, name = faces[0].decoded, (files or FileOptions()).check(), f"{stem}_neutral"
+    decoded, wanted = faces[0].decoded, (files or FileOptions()).check()
     assert decoded is not None
-    if not overwrite:
-        refuse_foreign_results(Path(folder), name)
+    whose = source or {"name": "", "sha256": ""}
+    name = own_name(Path(folder), f"{stem}_neutral", whose, ENDS, overwrite)
     size = wanted.texture_size or max(each.texture_size for each in faces)
     skin = merged_skin([each.skin(size, wanted.texture == "albedo") for each in faces])
     identity, expression = decoded.parts["identity"], np.zeros(decoded.layout.expression, np.float32)
     mesh = head_mesh(wanted.mesh, wanted.level)
     model = head_model(mesh, identity, expression, skin, faces[0].iris, wanted.morphs, name)
+    if source is not None:
+        model = replace(model, mark=mark_of(source["sha256"]))
     kinds = [kind for kind in wanted.formats if kind in WRITERS]
     return [path for kind in kinds for path in WRITERS[kind](Path(folder) / f"{name}.{kind}", model)]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from tfface.cli import check_out, progress_bar, run, tell
+from tfface.cli import progress_bar, run, tell
 from tfface.errors import UserError, item_error
 from tfface.io.formats import REPORT, FileOptions
 
@@ -25,9 +27,6 @@ if TYPE_CHECKING:
     from tfface.runtime import Network
     from tfface.saver import Saved, Saver
     from tfface.stream import Batch
-
-
-MOST_RECROPS = 10
 
 
 @dataclass(frozen=True)
@@ -112,8 +111,10 @@ def _run(arguments: Arguments, console: Console) -> int:
     from tfface.video.source import is_video
 
     if is_video(arguments.photo):
+        from tfface.predict_checks import check_video
         from tfface.video.run import follow
 
+        check_video(arguments)
         return follow(arguments, console)
     if arguments.ray or arguments.address:
         return _predict_listed(arguments, console)
@@ -153,10 +154,11 @@ def _run(arguments: Arguments, console: Console) -> int:
 def _predict_listed(arguments: Arguments, console: Console) -> int:
     """All photographs of a list, on Ray's workers."""
     from tfface.fleet.run import predict_listed
+    from tfface.predict_checks import check_photographs
 
     if arguments.set or arguments.box or arguments.side_photo:
         raise UserError("--ray takes photographs one by one: leave --set, --box and a side photograph out.")
-    _check(arguments)
+    check_photographs(arguments)
     made_with = _made_with(arguments, _network(arguments))
     where = arguments.photo, arguments.out
     load = partial(loaded, arguments, made_with)
@@ -200,9 +202,10 @@ def _batch(arguments: Arguments) -> Batch:
     """The photographs to do; checks what can be checked before the network is loaded."""
     from tfface.io.image import photographs_in, read_image
     from tfface.io.results import stems
+    from tfface.predict_checks import check_photographs
     from tfface.stream import Batch
 
-    _check(arguments)
+    check_photographs(arguments)
     if arguments.photo.is_dir():
         found = photographs_in(arguments.photo)
         return Batch(found.photographs, stems(found.photographs), found.unreadable)
@@ -210,41 +213,6 @@ def _batch(arguments: Arguments) -> Batch:
     for path in photos:
         read_image(path)
     return Batch(photos, stems(photos), [])
-
-
-def _check(arguments: Arguments) -> None:
-    """Sees to it that the options make sense, as far as that shows before the network is loaded."""
-    from tfface.detect.registry import DETECTORS, load_detector
-    from tfface.geometry.align import check_box
-
-    if arguments.detector not in DETECTORS:
-        load_detector(arguments.detector)
-    arguments.files.check()
-    if arguments.recrop is not None and not 0 <= arguments.recrop <= MOST_RECROPS:
-        raise UserError(f"--recrop {arguments.recrop} is negative or too many: give 0, 1 or up to {MOST_RECROPS}.")
-    if arguments.way is not None:
-        from tfface.one_person import check_way
-
-        check_way(arguments.way, arguments.set or arguments.side_photo is not None)
-    if arguments.detail_strength is not None:
-        from tfface.detailing import check_strength
-
-        check_strength(arguments.detail_strength)
-        if not arguments.detail:
-            raise UserError("--detail-strength goes with --detail.")
-    for name in ("smooth", "seconds"):
-        if getattr(arguments, name) != getattr(Arguments, name):
-            raise UserError(f"--{name} goes with a video, not with photographs.")
-    check_out(arguments.out)
-    if arguments.set and not arguments.photo.is_dir():
-        raise UserError(f"--set: {arguments.photo} is not a folder; name the folder with one person's photographs.")
-    if (arguments.set or arguments.side_photo) and arguments.refine:
-        raise UserError("--refine takes one photograph: python -m tfface.fit fits several of one person together.")
-    for box in (arguments.box, arguments.side_box):
-        if box is not None:
-            check_box(box)
-    if arguments.photo.is_dir() and (arguments.box or arguments.side_photo):
-        raise UserError(f"{arguments.photo} is a folder: --box and a side photograph go with one photograph only.")
 
 
 def _made_with(arguments: Arguments, network: Network) -> dict[str, Any]:
@@ -328,6 +296,7 @@ def _saver(arguments: Arguments, made_with: dict[str, Any]) -> Saver:
 def _predict_person(arguments: Arguments, batch: Batch, network: Network, console: Console, failures: list[str]) -> int:
     """All photographs of one person at once: a folder's, where one that fails is told and left out, or a pair."""
     from tfface.io.image import read_image
+    from tfface.io.results import photograph
     from tfface.one_person import WAYS, best_way, doubts, save_neutral
     from tfface.saver import tell_results
 
@@ -354,7 +323,9 @@ def _predict_person(arguments: Arguments, batch: Batch, network: Network, consol
         except Exception as error:
             _failure(photo, error, failures)
     name = arguments.photo.resolve().name if arguments.set else batch.stems[0]
-    neutral = save_neutral(together, arguments.out, name, arguments.overwrite, arguments.files)
+    whose = {"name": name, "sha256": sha256(os.fsencode(arguments.photo.resolve())).hexdigest()}
+    source = whose if arguments.set else photograph(batch.photos[0])
+    neutral = save_neutral(together, arguments.out, name, arguments.overwrite, arguments.files, source)
     how = WAYS[arguments.way or best_way(together[0], reconstructor.points)]
     counted = len(together) - len(doubts(together, reconstructor.points).useless)
     where = neutral[0] if neutral else arguments.out

@@ -50,6 +50,18 @@ class Similarity(NamedTuple):
 
 
 LEAST_BOX_PX, MOST_BOX_PX = 1.0, 1e8
+MOST_RECROPS = 10
+
+
+def check_recrop(recrop: int) -> int:
+    """How often a network looks at a face again.
+
+    Raises:
+        UserError: when it is negative, or more than can be of use.
+    """
+    if not 0 <= recrop <= MOST_RECROPS:
+        raise UserError(f"`recrop={recrop}` is negative or too many: give 0, 1 or up to {MOST_RECROPS}.")
+    return recrop
 
 
 def check_box(box: Box) -> NDArray[np.float64]:

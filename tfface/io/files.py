@@ -26,6 +26,7 @@ TRUST_FILE = "trust.npz"
 MARK = "written by tfface"
 """What every result carries near its beginning, in whatever way its format allows."""
 _MARK_WITHIN = 4096
+_MARKED = re.compile(rb"written by tfface(?: of ([0-9a-f]{16}))?")
 _DISK_ERRORS = (errno.ENOSPC, errno.EROFS, errno.EACCES, errno.EDQUOT, errno.EFBIG, errno.ENAMETOOLONG, errno.EIO)
 _BEGUN = re.compile(r"\..*-tfface-([0-9a-f]{8})-([0-9]+)-[a-z0-9_]{8}(\..*)?")
 _NOWHERE = "0" * 8
@@ -115,6 +116,30 @@ def write_array(path: Path, values: NDArray[Any]) -> None:
         beside.write_bytes(header + np.ascontiguousarray(values).tobytes())
 
 
+@contextmanager
+def utf8_name(path: Path) -> Iterator[Path]:
+    """The path of the same file for libraries that take names in UTF-8 alone (OpenCV's FFmpeg ends the process at
+    another): itself, or a link to it in a temporary folder."""
+    if _is_utf8(path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="tfface-") as folder:
+        link = Path(folder, f"link{path.suffix if _is_utf8(path.suffix) else ''}")
+        with writing(link):
+            link.symlink_to(path.absolute())
+        if not _is_utf8(link):
+            raise UserError(f"{path} has a name that is no UTF-8: rename it.")
+        yield link
+
+
+def _is_utf8(name: str | os.PathLike[str]) -> bool:
+    try:
+        os.fspath(name).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def begun_prefix(name: str) -> str:
     """How a file or folder is called that is not whole yet: hidden, by whom and where it is being written."""
     return f".{name[:40]}-tfface-{_this_place()}-{os.getpid()}-"
@@ -158,15 +183,30 @@ def _this_place() -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:8]
 
 
-def written_by_us(path: Path) -> bool:
-    """Whether a file is a result of ours, by the mark that it carries (`MARK`)."""
+def mark_of(digest: str) -> str:
+    """`MARK` with whose result it is: the first 16 hexadecimal digits of what it was made of, told by `owner`."""
+    return f"{MARK} of {digest[:16]}"
+
+
+def owner(path: Path) -> str | None:
+    """Whose result a file is: what `mark_of` says in it, empty where our mark says nothing; None of what is not ours.
+
+    A CSV has no room for a mark: it is as the JSON beside it.
+    """
+    path = path.with_suffix(".json") if path.suffix == ".csv" else path
     try:
         if not path.is_file():
-            return False
+            return None
         with path.open("rb") as file:
-            return MARK.encode() in file.read(_MARK_WITHIN)
+            found = _MARKED.search(file.read(_MARK_WITHIN))
     except OSError:
-        return False
+        return None
+    return None if found is None else (found[1] or b"").decode()
+
+
+def written_by_us(path: Path) -> bool:
+    """Whether a file is a result of ours, by the mark that it carries (`MARK`)."""
+    return owner(path) is not None
 
 
 def refuse_foreign(paths: Iterable[Path], advice: str = "choose another `out`, or add `overwrite=True`") -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.io.files import MARK, atomic_path
+from tfface.io.files import MARK, atomic_path, utf8_name
 
 FAST, FOR_BROWSERS = "mp4v", "vp09"
 """MPEG-4 part 2, which takes some milliseconds a frame; VP9, which browsers play, too, and takes twenty times that."""
@@ -20,25 +20,25 @@ _OFFSETS = {b"stco": ">I", b"co64": ">Q"}
 Picture = NDArray[np.uint8]
 
 
-def write_gif(path: Path, frames: Iterable[Picture], fps: float) -> None:
+def write_gif(path: Path, frames: Iterable[Picture], fps: float, mark: str = MARK) -> None:
     """Writes frames `[H,W,3]` as a GIF that goes on for ever, whole or not at all."""
     from PIL import Image
 
     pictures = [Image.fromarray(frame).quantize(128, dither=Image.Dither.NONE) for frame in frames]
     with atomic_path(path) as beside:
         rest = {"append_images": pictures[1:], "duration": round(1000 / fps), "loop": 0}
-        pictures[0].save(beside, "GIF", save_all=True, comment=MARK.encode(), **rest)
+        pictures[0].save(beside, "GIF", save_all=True, comment=mark.encode(), **rest)
 
 
-def write_mp4(path: Path, frames: Iterable[Picture], fps: float, codec: str = FOR_BROWSERS) -> None:
+def write_mp4(path: Path, frames: Iterable[Picture], fps: float, codec: str = FOR_BROWSERS, mark: str = MARK) -> None:
     """Writes frames `[H,W,3]` of one size as an MP4, whole or not at all."""
-    with film(path, fps, codec) as add:
+    with film(path, fps, codec, mark) as add:
         for frame in frames:
             add(frame)
 
 
 @contextmanager
-def film(path: Path, fps: float, codec: str = FAST) -> Iterator[Callable[[Picture], None]]:
+def film(path: Path, fps: float, codec: str = FAST, mark: str = MARK) -> Iterator[Callable[[Picture], None]]:
     """An MP4 that grows: what it gives takes a frame `[H,W,3]` at a time, all of one size.
 
     Raises:
@@ -46,14 +46,14 @@ def film(path: Path, fps: float, codec: str = FAST) -> Iterator[Callable[[Pictur
     """
     import cv2
 
-    with atomic_path(path) as beside:
+    with atomic_path(path) as beside, utf8_name(beside) as named:
         writer: cv2.VideoWriter | None = None
 
         def add(frame: Picture) -> None:
             nonlocal writer
             height, width = (side - side % 2 for side in frame.shape[:2])
             if writer is None:
-                writer = cv2.VideoWriter(str(beside), cv2.VideoWriter.fourcc(*codec), float(fps), (width, height))
+                writer = cv2.VideoWriter(str(named), cv2.VideoWriter.fourcc(*codec), float(fps), (width, height))
                 if not writer.isOpened():
                     raise UserError(f"{path} cannot be written: this OpenCV lacks the codec {codec}.")
             writer.write(np.ascontiguousarray(frame[:height, :width, ::-1]))
@@ -68,7 +68,7 @@ def film(path: Path, fps: float, codec: str = FAST) -> Iterator[Callable[[Pictur
         data = beside.read_bytes()
         if not _is_whole(data):  # OpenCV says nothing of a full disk
             raise UserError(f"{path} cannot be written (no space left?): make room, or choose another folder.")
-        beside.write_bytes(_marked(data))
+        beside.write_bytes(_marked(data, mark))
 
 
 def _is_whole(data: bytes) -> bool:
@@ -85,9 +85,9 @@ def _is_whole(data: bytes) -> bool:
     return place == len(data) and b"moov" in kinds
 
 
-def _marked(data: bytes) -> bytes:
+def _marked(data: bytes, mark: str) -> bytes:
     """An MP4 with our mark in a box of its own after the first; offsets into the file are moved along."""
-    text = MARK.encode()
+    text = mark.encode()
     box = struct.pack(">I4s", 8 + len(text), b"free") + text
     first = struct.unpack_from(">I", data)[0]
     moved = bytearray(data)

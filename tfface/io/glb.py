@@ -77,10 +77,10 @@ class GlbFile:
         self._accessors.append(entry)
         return len(self._accessors) - 1
 
-    def finished(self, tree: dict[str, Any]) -> bytes:
-        """The file of a tree of nodes, meshes, materials."""
+    def finished(self, tree: dict[str, Any], mark: str = MARK) -> bytes:
+        """The file of a tree of nodes, meshes, materials; it carries `mark`."""
         whole = {
-            "asset": {"version": "2.0", "generator": MARK},
+            "asset": {"version": "2.0", "generator": mark},
             "scene": 0,
             **tree,
             "accessors": self._accessors,
@@ -93,12 +93,13 @@ class GlbFile:
         return b"".join([head, text, struct.pack("<II", self._length, _BIN), *self._parts])
 
 
-def glb_bytes(mesh: Mesh, scale: float) -> bytes:
+def glb_bytes(mesh: Mesh, scale: float, mark: str = MARK) -> bytes:
     """The file of a mesh with its texture, else with vertex colours, with smooth normals.
 
     Args:
         mesh: in millimetres.
         scale: what a millimetre becomes; glTF has metres.
+        mark: that it carries.
     """
     from tfface.geometry.raster import vertex_normals
 
@@ -123,7 +124,7 @@ def glb_bytes(mesh: Mesh, scale: float) -> bytes:
     triangles = mesh.triangles.astype(number_type(len(vertices))).reshape(-1, 1)
     primitive["indices"] = file.accessor(triangles, "SCALAR", INDICES)
     tree["meshes"] = [{"name": "face", "primitives": [primitive]}]
-    return file.finished(tree)
+    return file.finished(tree, mark)
 
 
 def number_type(count: int) -> type[np.unsignedinteger[Any]]:

@@ -209,25 +209,26 @@ def _read_opencv(path: Path) -> NDArray[np.uint8] | None:
     return np.ascontiguousarray(image[..., ::-1])
 
 
-def write_image(path: PathLike, image: NDArray[Any], result: bool = False) -> None:
+def write_image(path: PathLike, image: NDArray[Any], result: bool = False, mark: str = MARK) -> None:
     """Writes `[H,W,3]` or `[H,W,4]` uint8 RGB(A), `[H,W,3]` uint16 RGB (PNG), or `[H,W]` uint8 or uint16 grey, whole
     or not at all.
 
     The suffix of `path` names the format; JPEG is written with quality 95.
 
     Args:
-        result: the picture is made, not a photograph: it carries `MARK`, so that no command takes it for one.
+        result: the picture is made, not a photograph: it carries `mark`, so that no command takes it for one.
+        mark: ours, or `tfface.io.files.mark_of`.
     """
     suffix = Path(path).suffix.lower()
     with atomic_path(path) as beside:
         if suffix == ".png":
-            beside.write_bytes(_png(image, MARK if result else None))
+            beside.write_bytes(_png(image, mark if result else None))
             return
         from PIL import Image
 
         options: dict[str, Any] = {}
         if suffix in (".jpg", ".jpeg"):
-            options = {"quality": 95, **({"comment": MARK} if result else {})}
+            options = {"quality": 95, **({"comment": mark} if result else {})}
         Image.fromarray(np.ascontiguousarray(image)).save(beside, **options)
 
 

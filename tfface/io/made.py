@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +20,15 @@ class Film:
     fps: float
 
 
-def write_made(path: Path, content: Any) -> None:
-    """A picture (`.png`), a model (`.glb`), a film (`.gif`, `.mp4`), or else what JSON says."""
+def write_made(path: Path, content: Any, mark: str = MARK) -> None:
+    """A picture (`.png`), a model (`.glb`), a film (`.gif`, `.mp4`), or else what JSON says; each carries `mark`."""
     if path.suffix == ".png":
-        write_image(path, content, result=True)
+        write_image(path, content, result=True, mark=mark)
     elif path.suffix == ".glb":
-        write_glb(path, content)
+        write_glb(path, replace(content, mark=mark))
     elif path.suffix == ".gif":
-        write_gif(path, content.frames, content.fps)
+        write_gif(path, content.frames, content.fps, mark)
     elif path.suffix == ".mp4":
-        write_mp4(path, content.frames, content.fps)
+        write_mp4(path, content.frames, content.fps, mark=mark)
     else:
-        write_text(path, json_text({"software": MARK, **content}))
+        write_text(path, json_text({"software": mark, **content}))

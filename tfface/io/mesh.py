@@ -47,8 +47,8 @@ class Mesh:
     texture: NDArray[np.uint8] | None = None
 
 
-def write_mesh(path: PathLike, mesh: Mesh) -> None:
-    """Writes `.obj`, `.ply` or `.glb`, by the suffix of `path`.
+def write_mesh(path: PathLike, mesh: Mesh, mark: str = MARK) -> None:
+    """Writes `.obj`, `.ply` or `.glb`, by the suffix of `path`; it carries `mark`.
 
     Raises:
         UserError: when the suffix is another one.
@@ -57,15 +57,15 @@ def write_mesh(path: PathLike, mesh: Mesh) -> None:
     suffix = Path(path).suffix.lower()
     if suffix not in writers:
         raise UserError(f"{path}: meshes are written as {', '.join(writers)}; choose one of these suffixes.")
-    writers[suffix](Path(path), mesh)
+    writers[suffix](Path(path), mesh, mark)
 
 
-def write_obj(path: Path, mesh: Mesh) -> None:
+def write_obj(path: Path, mesh: Mesh, mark: str = MARK) -> None:
     """Writes an OBJ: `v x y z r g b` without a texture; else NAME.obj, NAME.mtl and NAME_texture.png side by side."""
     textured = mesh.texture is not None and mesh.uv is not None
-    lines = [f"# {MARK}\n"]
+    lines = [f"# {mark}\n"]
     if textured:
-        _write_material(path, mesh)
+        _write_material(path, mesh, mark)
         lines.append(f"mtllib {path.stem}.mtl\nusemtl face\n")
     if mesh.colors is not None and not textured:
         lines.append(rows_of_text("v %.4f %.4f %.4f %.4f %.4f %.4f\n", np.hstack([mesh.vertices, mesh.colors / 255.0])))
@@ -79,11 +79,11 @@ def write_obj(path: Path, mesh: Mesh) -> None:
     write_text(path, "".join(lines), errors="surrogateescape")
 
 
-def _write_material(path: Path, mesh: Mesh) -> None:
+def _write_material(path: Path, mesh: Mesh, mark: str) -> None:
     picture = path.with_name(f"{path.stem}_texture.png")
     assert mesh.texture is not None
-    write_image(picture, mesh.texture, result=True)
-    text = f"# {MARK}\nnewmtl face\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {picture.name}\n"
+    write_image(picture, mesh.texture, result=True, mark=mark)
+    text = f"# {mark}\nnewmtl face\nKa 1 1 1\nKd 1 1 1\nKs 0 0 0\nillum 1\nmap_Kd {picture.name}\n"
     write_text(path.with_suffix(".mtl"), text, errors="surrogateescape")
 
 
@@ -137,15 +137,15 @@ def _four_figures() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     return padded.view("<u4")[:, 0].astype(np.uint32), bare.view("<u4")[:, 0].astype(np.uint32)
 
 
-def _write_ply(path: Path, mesh: Mesh) -> None:
+def _write_ply(path: Path, mesh: Mesh, mark: str) -> None:
     data = _to_trimesh(mesh).export(file_type="ply")
     first, format_line, rest = data.split(b"\n", 2)
     with atomic_path(path) as beside:
-        beside.write_bytes(b"\n".join([first, format_line, f"comment {MARK}".encode(), rest]))
+        beside.write_bytes(b"\n".join([first, format_line, f"comment {mark}".encode(), rest]))
 
 
-def _write_glb(path: Path, mesh: Mesh) -> None:
-    data = glb_bytes(mesh, MM_TO_M)
+def _write_glb(path: Path, mesh: Mesh, mark: str) -> None:
+    data = glb_bytes(mesh, MM_TO_M, mark)
     with atomic_path(path) as beside:
         beside.write_bytes(data)
 

@@ -108,12 +108,14 @@ class Animation:
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """Meshes under one name, the weights (by target) with which its morph targets show it, and how it moves."""
+    """Meshes under one name, the weights (by target) with which its morph targets show it, how it moves, and the mark
+    that its files carry."""
 
     name: str
     meshes: Sequence[NamedMesh]
     weights: Mapping[str, float] = field(default_factory=dict)
     animation: Animation | None = None
+    mark: str = MARK
 
     def joined(self) -> Mesh:
         """One mesh of triangles with a colour a vertex, mm, as morph targets' weights show it."""
@@ -138,7 +140,7 @@ def _vertex_colors(mesh: NamedMesh) -> NDArray[np.uint8]:
 
 def write_ply(path: Path, model: Model) -> list[Path]:
     """Writes one mesh with vertex colours, binary, mm; the paths written."""
-    write_mesh(path, model.joined())
+    write_mesh(path, model.joined(), model.mark)
     return [path]
 
 
@@ -149,7 +151,7 @@ def write_obj(path: Path, model: Model) -> list[Path]:
     targets' weights move them.
     """
     pictures = _write_pictures(path, model)
-    lines = [f"# {MARK}; millimetres, y up\nmtllib {path.stem}.mtl\n"]
+    lines = [f"# {model.mark}; millimetres, y up\nmtllib {path.stem}.mtl\n"]
     first, first_uv = 1, 1
     for mesh in model.meshes:
         vertices, normals = mesh.vertices, mesh.normals
@@ -209,12 +211,12 @@ def _write_pictures(path: Path, model: Model) -> dict[str, str]:
     for material in _materials(model):
         if material.texture is not None:
             names[material.name] = f"{path.stem}_{'texture' if not names else material.name}.png"
-            write_image(path.with_name(names[material.name]), material.texture, result=True)
+            write_image(path.with_name(names[material.name]), material.texture, result=True, mark=model.mark)
     return names
 
 
 def _mtl(model: Model, pictures: Mapping[str, str], path: Path) -> str:
-    lines = [f"# {MARK}\n"]
+    lines = [f"# {model.mark}\n"]
     for material in _materials(model):
         gloss, shine = 0.3 * (1 - material.roughness), round((1 - material.roughness) * 500)
         color = (1.0, 1.0, 1.0) if material.name in pictures else material.color
@@ -257,7 +259,7 @@ class _Glb:
         if model.animation is not None:
             moving = [place for place, mesh in enumerate(model.meshes) if mesh.targets]
             tree["animations"] = [self._animation(model.animation, moving, len(nodes))]
-        return self.file.finished({**tree, **self._textures()})
+        return self.file.finished({**tree, **self._textures()}, model.mark)
 
     def _animation(self, moves: Animation, moving: Sequence[int], root: int) -> dict[str, Any]:
         """Linear steps from frame to frame: one track of weights for all meshes that have any, two for the root."""

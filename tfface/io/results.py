@@ -15,12 +15,13 @@ import hashlib
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tfface.errors import UserError
-from tfface.io.files import MARK, refuse_foreign, written_by_us
+from tfface.io.files import MARK, owner, refuse_foreign, written_by_us
 from tfface.io.reading import must_exist, reading
 
 PICTURES = ("overlay", "sheet", "depth", "colours", "stages", "texture", "shoulders", "eye", "tooth", "origin")
@@ -37,33 +38,36 @@ def stems(photographs: Sequence[Path]) -> list[str]:
     Capitals do not tell names apart: some file systems do not.
     """
     plain = [_short(photo.stem) for photo in photographs]
-    folded = [stem.casefold() for stem in plain]
+    folded = Counter(stem.casefold() for stem in plain)
+    groups = {_group(key) for key in folded}
     chosen: list[str] = []
-    for photo, stem, key in zip(photographs, plain, folded, strict=True):
-        others = [other for other in folded if other != key and _meets(key, other)]
-        alone = folded.count(key) == 1 and not others
+    for photo, stem in zip(photographs, plain, strict=True):
+        alone = folded[stem.casefold()] == 1 and stem.casefold() not in groups
         chosen.append(stem if alone else _short(f"{photo.stem}_{photo.suffix[1:]}"))
     return _numbered(chosen)
 
 
-def _meets(stem: str, other: str) -> bool:
-    """Whether `other` could be the name of a face of a photograph whose results are called `stem`."""
-    return re.fullmatch(re.escape(stem) + r"_\d+", other) is not None
+def _group(name: str) -> str | None:
+    """What a photograph is called among the names of whose faces this one could be; None of `name` without number."""
+    found = re.fullmatch(r"(.*)_\d+", name, re.DOTALL)
+    return None if found is None else found[1]
 
 
 def _numbered(names: list[str]) -> list[str]:
-    """The names, with `-2`, `-3` where one is, or meets, an earlier one."""
-    taken: list[str] = []
+    """The names, with `-2`, `-3` where one is an earlier one, or could be of a face of one, or the other way round."""
+    given: list[str] = []
+    taken: set[str] = set()
+    groups: set[str | None] = set()
+    following: Counter[str] = Counter()
     for name in names:
-        candidate, number = name, 2
-        while any(_clash(candidate.casefold(), other.casefold()) for other in taken):
+        candidate, number = name, max(following[name], 2)
+        while (key := candidate.casefold()) in taken or key in groups or _group(key) in taken:
             candidate, number = f"{name}-{number}", number + 1
-        taken.append(candidate)
-    return taken
-
-
-def _clash(one: str, other: str) -> bool:
-    return one == other or _meets(one, other) or _meets(other, one)
+        following[name] = number  # the lower ones stay taken
+        given.append(candidate)
+        taken.add(key)
+        groups.add(_group(key))
+    return given
 
 
 def _short(stem: str) -> str:
@@ -107,7 +111,7 @@ def finished(folder: Path, stem: str, source: Mapping[str, str], made_with: Mapp
         if not _is_of(first, source):
             continue
         count = first["face"].get("of")
-        if not isinstance(count, int) or count < 1:
+        if not isinstance(count, int) or not 1 <= count <= _MOST_NAMES:
             return None
         names = [base] if count == 1 else [f"{base}_{number}" for number in range(count)]
         wanted = [about(source, number, count, made_with) for number in range(count)]
@@ -135,7 +139,46 @@ def free_names(
             continue
         if overwrite or all(_is_free(folder, name, source) for name in names):
             return names
-    raise UserError(f"{folder} has no free name left for {stem}: choose another `out`.")
+    raise _no_name_left(folder, stem)
+
+
+def own_name(
+    folder: Path,
+    stem: str,
+    source: Mapping[str, str],
+    ends: Sequence[str],
+    overwrite: bool = False,
+) -> str:
+    """What results are called of which each says itself whose it is (`tfface.io.files.mark_of`): `stem`, or the first
+    numbered one of which no file is another's.
+
+    Args:
+        source: whose they are, as `photograph` says it.
+        ends: what follows in the names of the files.
+
+    Raises:
+        UserError: one is there that is not ours (unless `overwrite`).
+    """
+    for base in _bases(stem):
+        paths = [folder / f"{base}{end}" for end in ends]
+        if overwrite:
+            return base
+        refuse_foreign(paths)
+        if not any(_is_anothers(path, source) for path in paths):
+            return base
+    raise _no_name_left(folder, stem)
+
+
+def _no_name_left(folder: Path, stem: str) -> UserError:
+    return UserError(f"{folder} has no free name left for {stem}: choose another `out`.")
+
+
+def _is_anothers(path: Path, source: Mapping[str, str]) -> bool:
+    """Whether a file of ours is of another photograph; one that does not say is taken to be of this one."""
+    if owner(path) not in (None, "", source["sha256"][:16]):
+        return True
+    summary = _told(path) if path.suffix == ".json" else None
+    return summary is not None and not _is_of(summary, source)
 
 
 def faces_in(folder: Path) -> list[str]:
@@ -161,10 +204,7 @@ def _bases(stem: str) -> Iterator[str]:
 
 def _is_free(folder: Path, name: str, source: Mapping[str, str]) -> bool:
     there = [folder / f"{name}{end}" for end in ENDS if os.path.lexists(folder / f"{name}{end}")]
-    if not all(written_by_us(path) for path in there):
-        return False
-    summary = _told(folder / f"{name}.json")
-    return summary is None or _is_of(summary, source)
+    return all(written_by_us(path) and not _is_anothers(path, source) for path in there)
 
 
 def _told(path: Path) -> dict[str, Any] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,17 +119,17 @@ def animation(performer: Performer, places: NDArray[np.floating]) -> Animation:
 
 
 def save_performer(
-    performer: Performer, base: Path, video: dict[str, Any], kind: str, level: int, glb: bool
+    performer: Performer, base: Path, video: dict[str, Any], kind: str, level: int, glb: bool, mark: str = MARK
 ) -> list[Path]:
-    """Writes BASE.csv, .glb and, last, .json; the paths."""
+    """Writes BASE.csv, .glb and, last, .json, which carry `mark`; the paths."""
     paths = [base.with_name(f"{base.name}.csv")]
     write_text(paths[0], csv_text(performer, video["fps"]))
     if glb:
         model = animated_model(performer, video["width"], video["height"], base.name, kind, level)
-        paths += write_glb(base.with_name(f"{base.name}.glb"), model)
+        paths += write_glb(base.with_name(f"{base.name}.glb"), replace(model, mark=mark))
     face = load_open_face()
     summary = {
-        "software": MARK,
+        "software": mark,
         "schema": {"name": "tfface performance", "version": 1},
         "face_model": {"name": face.name, "checksum": face.checksum},
         "video": video,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 import time
 from collections.abc import Callable
@@ -16,8 +17,9 @@ from tfface.detect.base import Detector
 from tfface.detect.registry import load_detector
 from tfface.errors import UserError
 from tfface.inference import Reconstructor
-from tfface.io.files import refuse_foreign, written_by_us
+from tfface.io.files import mark_of
 from tfface.io.film import FAST, film
+from tfface.io.results import own_name, photograph, stems
 from tfface.runtime import find_network
 from tfface.video.draw import draw_over
 from tfface.video.files import save_performer
@@ -29,6 +31,8 @@ from tfface.video.track import Tracker
 LEAST_FRAMES = 5
 """A face seen in fewer is none, or nobody's of the performance."""
 MOST_TOLD, MOST_PEOPLE = 5, 64
+_PEOPLE = ("", *(f"_{place}" for place in range(MOST_PEOPLE)))
+_ENDS = ("_overlay.mp4", *(f"{each}{end}" for each in _PEOPLE for end in (".glb", ".json", ".csv")))
 SAME_LOOK = 4.5
 """Colours (CIELAB) that differ by less are of one person who left and came back."""
 Say = Callable[[str], None]
@@ -89,12 +93,11 @@ def predict_video(
     counts, start = _Counts(), time.perf_counter()
     with ExitStack() as stack:
         video = stack.enter_context(open_video(source))
-        film_path = out / f"{video.name}_overlay.mp4"
-        if not options.overwrite:
-            refuse_foreign([film_path])
-            for end in ("", *(f"_{place}" for place in range(MOST_PEOPLE))):
-                _refuse(out / f"{video.name}{end}")
-        add = stack.enter_context(film(film_path, video.fps, options.codec)) if "png" in options.formats else None
+        whose = _source(source, video)
+        stem, mark = video.name if video.camera else stems([source])[0], mark_of(whose["sha256"])
+        name = own_name(out, stem, whose, _ENDS, options.overwrite)
+        film_path = out / f"{name}_overlay.mp4"
+        add = stack.enter_context(film(film_path, video.fps, options.codec, mark)) if "png" in options.formats else None
         tracker, size = Tracker(detector), (0, 0)
         try:
             for frame in video.frames():
@@ -117,7 +120,7 @@ def predict_video(
             raise _no_face(source)
     about_video = {"name": video.name, "fps": video.fps, "width": size[0], "height": size[1]}
     about_video |= {"frames": counts.frames, "broken": counts.broken}
-    return ([film_path] if add is not None else []) + _save(people, out, video.name, about_video, options)
+    return ([film_path] if add is not None else []) + _save(people, out / name, about_video, options, mark)
 
 
 def longest_performance(
@@ -196,34 +199,31 @@ def _tell(counts: _Counts, video: Video, seconds: float, say: Say) -> None:
 
 
 def _save(
-    people: dict[int, Performer], out: Path, name: str, about_video: dict[str, Any], options: Options
+    people: dict[int, Performer], base: Path, about_video: dict[str, Any], options: Options, mark: str
 ) -> list[Path]:
     """The files of each person, numbered where there are several."""
     written: list[Path] = []
+    form = options.kind, options.level, "glb" in options.formats, mark
     for place, performer in enumerate(people[number] for number in sorted(people)):
-        base = out / (name if len(people) == 1 else f"{name}_{place}")
-        written += save_performer(performer, base, about_video, options.kind, options.level, "glb" in options.formats)
+        of_person = base if len(people) == 1 else base.with_name(f"{base.name}_{place}")
+        written += save_performer(performer, of_person, about_video, *form)
     return written
 
 
-def _refuse(base: Path) -> None:
-    """A CSV has no room for our mark: it is ours where the JSON beside it is."""
-    ends = [base.with_name(f"{base.name}{end}") for end in (".glb", ".json", ".csv")]
-    refuse_foreign(ends[:2])
-    if ends[2].exists() and not written_by_us(ends[1]):
-        refuse_foreign(ends[2:])
+def _source(path: Path, video: Video) -> dict[str, str]:
+    """Whose the results are, as `tfface.io.results.photograph` says it; each recording of a camera is its own."""
+    if video.camera:
+        return {"name": video.name, "sha256": secrets.token_hex(32)}
+    return photograph(path)
 
 
 def follow(given: Any, console: Any) -> int:
     """`tfface predict VIDEO`, with what that command was given and the console that it speaks to; 0.
 
     Raises:
-        UserError: as `predict_video`, or an option that goes with photographs only.
+        UserError: as `predict_video`.
     """
-    files = given.files.check()
-    for name in ("side_photo", "box", "refine", "set", "mat"):
-        if getattr(given, name):
-            raise UserError(f"--{name.replace('_', '-')} goes with photographs, not with a video.")
+    files = given.files
     detector = load_detector(given.detector, given.min_score)
     network = find_network(given.model, True, given.runtime)
     reconstructor = Reconstructor(network, detector, given.recrop or 0)

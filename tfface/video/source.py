@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
+from tfface.io.files import utf8_name
 from tfface.io.image import MAX_PIXELS
 from tfface.io.reading import must_exist, reading
 
@@ -124,7 +125,8 @@ def open_video(path: Path) -> Iterator[Video]:
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what is wrong is told in our words
     before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     # No other reader: one would take a % in a name for the number of a picture.
-    reader = cv2.VideoCapture(number) if number is not None else cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    with utf8_name(path) as named:
+        reader = cv2.VideoCapture(number) if number is not None else cv2.VideoCapture(str(named), cv2.CAP_FFMPEG)
     try:
         width, height = (int(reader.get(each)) for each in (cv2.CAP_PROP_FRAME_WIDTH, cv2.CAP_PROP_FRAME_HEIGHT))
         if not reader.isOpened() or width * height == 0:

@@ -1,0 +1,72 @@
+"""What `tfface predict` is told by its arguments alone: what makes no sense is refused before anything is loaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tfface.cli import check_out
+from tfface.errors import UserError
+from tfface.io.files import refuse_foreign
+from tfface.io.formats import REPORT
+
+if TYPE_CHECKING:
+    from tfface.predict import Arguments
+
+OF_PHOTOGRAPHS = (
+    *("side_photo", "box", "side_box", "refine", "set", "way", "strict", "mat", "detail", "detail_model"),
+    *("detail_strength", "ray", "address"),
+)
+"""Options that do nothing for a video."""
+
+
+def _check(arguments: Arguments) -> None:
+    """What goes with photographs and videos alike."""
+    from tfface.detect.registry import DETECTORS, load_detector
+    from tfface.geometry.align import check_recrop
+
+    if arguments.detector not in DETECTORS:
+        load_detector(arguments.detector)
+    arguments.files.check()
+    if arguments.recrop is not None:
+        check_recrop(arguments.recrop)
+    check_out(arguments.out)
+
+
+def check_video(arguments: Arguments) -> None:
+    """Sees to it that the options make sense for a video, before it is opened."""
+    _check(arguments)
+    for name in OF_PHOTOGRAPHS:
+        if getattr(arguments, name) != getattr(type(arguments), name):
+            flag = name.replace("_", "-")
+            raise UserError(f"--{'no-' if name == 'strict' else ''}{flag} goes with photographs, not with a video.")
+
+
+def check_photographs(arguments: Arguments) -> None:
+    """Sees to it that the options make sense, as far as that shows before the network is loaded."""
+    from tfface.geometry.align import check_box
+
+    _check(arguments)
+    if arguments.way is not None:
+        from tfface.one_person import check_way
+
+        check_way(arguments.way, arguments.set or arguments.side_photo is not None)
+    if arguments.detail_strength is not None:
+        from tfface.detailing import check_strength
+
+        check_strength(arguments.detail_strength)
+        if not arguments.detail:
+            raise UserError("--detail-strength goes with --detail.")
+    for name in ("smooth", "seconds"):
+        if getattr(arguments, name) != getattr(type(arguments), name):
+            raise UserError(f"--{name} goes with a video, not with photographs.")
+    if arguments.photo.is_dir() and arguments.report and not (arguments.overwrite or arguments.ray):
+        refuse_foreign([arguments.out / REPORT], "choose another `out`, or add `overwrite=True` or `report=False`")
+    if arguments.set and not arguments.photo.is_dir():
+        raise UserError(f"--set: {arguments.photo} is not a folder; name the folder with one person's photographs.")
+    if (arguments.set or arguments.side_photo) and arguments.refine:
+        raise UserError("--refine takes one photograph: python -m tfface.fit fits several of one person together.")
+    for box in (arguments.box, arguments.side_box):
+        if box is not None:
+            check_box(box)
+    if arguments.photo.is_dir() and (arguments.box or arguments.side_photo):
+        raise UserError(f"{arguments.photo} is a folder: --box and a side photograph go with one photograph only.")
