@@ -125,7 +125,7 @@ def test_two_views_are_stacked_front_first(tmp_path: Path) -> None:
     assert np.abs(found.position_map - (unit_map() * 60 + [90, 110, 0])).mean() < 0.6
     with pytest.raises(UserError, match="a front and a side"):
         network(front, box)
-    with pytest.raises(UserError, match="side boxes"):
+    with pytest.raises(UserError, match="side box"):
         network.predict_box(front, box, side)
 
 

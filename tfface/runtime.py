@@ -22,7 +22,7 @@ from tfface import weights
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.geometry.align import MAP_SIZE as MAP_PIXELS
+from tfface.geometry.align import MAP_SIZE
 from tfface.io.files import folder_digest
 from tfface.io.onnx_file import open_onnx
 from tfface.io.reading import read_arrays, read_json_object, reading
@@ -167,7 +167,7 @@ def _check_answers(folder: Path, answers: Answers, count: int, detail: bool = Fa
     if detail:
         if "albedo" not in answers:
             raise UserError(f"{folder} should give the albedo's offset, but gives {', '.join(answers)}: {AGAIN}.")
-    elif maps is None or maps.shape != (count, MAP_PIXELS, MAP_PIXELS, 3):
+    elif maps is None or maps.shape != (count, MAP_SIZE, MAP_SIZE, 3):
         found = "none" if maps is None else f"one of shape {maps.shape}"
         raise UserError(f"{folder} should give a position map [{count},256,256,3], but gives {found}: {AGAIN}.")
     for name, values in answers.items():

@@ -20,6 +20,7 @@ from tfface.effects.shadow import lit_share, to_light
 from tfface.errors import UserError
 from tfface.face.open_model import MAX_LEVEL, load_albedo_basis, load_open_face
 from tfface.geometry.harmonics import harmonic_functions
+from tfface.geometry.ibug68 import CHIN
 from tfface.result import FaceResult
 from tfface.viz.chart_albedo import chart_albedo
 from tfface.viz.skin import head_light
@@ -135,7 +136,7 @@ def _ratio(result: FaceResult, light: FloatArray, shadows_from: tuple[float, flo
 def _above_the_neck() -> NDArray[np.float64]:
     """`[61129,1]` 1 on the head, fading to 0 down the neck, where the model ends and the photograph goes on."""
     face = load_open_face()
-    height = face.head(MAX_LEVEL).vertices(face.mean)[:, 1] - face.mean_face()[face.landmarks68[8], 1]
+    height = face.head(MAX_LEVEL).vertices(face.mean)[:, 1] - face.mean_face()[face.landmarks68[CHIN], 1]
     return np.clip(1 + height / NECK_MM, 0, 1)[:, None]
 
 

@@ -30,6 +30,7 @@ from tfface.face.parts import MATERIALS as PART_MATERIALS
 from tfface.face.parts import PART_NAMES, FaceParts, load_parts
 from tfface.face.shoulders import Shoulders, bust, load_shoulders
 from tfface.geometry.cut import Cut, cut, only_largest_removed
+from tfface.geometry.ibug68 import CHIN
 from tfface.geometry.subdivide import catmull_clark, triangulate
 from tfface.io.formats import MESHES
 from tfface.io.kept import kept
@@ -228,7 +229,7 @@ class _Plane:
 
 def _neck_plane(face: OpenFace, below: float, behind: float, rise: float) -> _Plane:
     """The plane that is `below` and `behind` the chin (mm), and rises by `rise` mm a mm to the back."""
-    chin = face.mean_face()[face.landmarks68[8]].astype(np.float64)
+    chin = face.mean_face()[face.landmarks68[CHIN]].astype(np.float64)
     normal = np.array([0.0, 1.0, rise])
     return _Plane(chin * [0, 1, 1] - [0.0, below, behind], normal / np.linalg.norm(normal))
 
@@ -236,7 +237,7 @@ def _neck_plane(face: OpenFace, below: float, behind: float, rise: float) -> _Pl
 def _cut_face(mean: FloatArray, face: OpenFace) -> tuple[NDArray[np.float64], _Plane]:
     """A plane over the crown and behind the ears, and one under the jaw."""
     neck = _neck_plane(face, 5.0, 63.0, 1.2)
-    chin = face.mean_face()[face.landmarks68[8]]
+    chin = face.mean_face()[face.landmarks68[CHIN]]
     back = _Plane(np.array([0.0, chin[1], chin[2] - 97.0]), np.array([0.0, 0.06, 1.0]) / np.hypot(0.06, 1.0))
     return _soft_minimum(neck(mean), back(mean)), neck
 

@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tfface.face.open_model import REGION_NAMES, OpenFace, load_open_face
+from tfface.geometry.align import MAP_SIZE
 from tfface.geometry.raster import rasterize
 from tfface.geometry.uv import bilinear_weights
 from tfface.io.kept import kept
@@ -25,7 +26,7 @@ DEFAULT_WEIGHTS = (16.0, 4.0, 3.0, 0.0)
 class PositionMap:
     """Gather tables between the face crop at level 2 and square maps of `resolution` texels."""
 
-    def __init__(self, face: OpenFace, resolution: int = 256) -> None:
+    def __init__(self, face: OpenFace, resolution: int = MAP_SIZE) -> None:
         self.face = face
         self.resolution = resolution
         self.surface = face.face(2)

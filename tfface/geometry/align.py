@@ -37,7 +37,7 @@ MAP_SIZE = 256
 
 # Side of 3DDFA's landmark box over the side of the detector's box, and how far its centre lies below the detector's,
 # in detector sides (the mean of width and height). Medians over the near-frontal (|yaw| < 25 degrees) photographs of
-# photographs of AFLW2000-3D; standard deviations: dlib 0.13 and 0.06, mtcnn 0.10 and 0.05.
+# AFLW2000-3D; standard deviations: dlib 0.13 and 0.06, mtcnn 0.10 and 0.05.
 DETECTOR_BOXES = {"dlib": (1.387, 0.08), "mtcnn": (1.3, 0.14)}
 
 

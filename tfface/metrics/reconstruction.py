@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.geometry.align import Similarity, fit_similarity
-from tfface.geometry.ibug68 import EYE_CORNERS, MOUTH_CORNERS, NOSE_BASE, NOSE_TIP
+from tfface.geometry.ibug68 import EYE_CORNERS, MOUTH_CORNERS, NOSE_BASE, NOSE_TIP, OUTER_EYES
 from tfface.geometry.icp import NearestOnMesh, icp, inverse, move
 
 FloatArray = NDArray[np.floating]
@@ -179,7 +179,7 @@ def summary(values: FloatArray, length: float | None = None) -> dict[str, float]
 
 def outer_eye_length(surface: Surface) -> float:
     """The 3D distance of the outer eye corners: PRNet's normaliser for Florence."""
-    return float(np.linalg.norm(np.asarray(surface.landmarks[36]) - surface.landmarks[45]))
+    return float(np.linalg.norm(np.subtract(*np.asarray(surface.landmarks)[list(OUTER_EYES)])))
 
 
 def box_diagonal_length(vertices: FloatArray) -> float:

@@ -18,7 +18,7 @@ from tfface.data.synthetic.colour import linear_to_srgb
 from tfface.data.synthetic.scene import Person
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import position_tables
-from tfface.geometry.align import fit_similarity
+from tfface.geometry.align import MAP_SIZE, fit_similarity
 from tfface.geometry.camera import Camera
 from tfface.geometry.icp import move
 from tfface.geometry.raster import interpolate, rasterize, vertex_normals
@@ -58,7 +58,7 @@ class TrueFace:
         camera: in pixels of a picture of `size`.
     """
 
-    def __init__(self, person: Person, camera: Camera, size: int, resolution: int = 256) -> None:
+    def __init__(self, person: Person, camera: Camera, size: int, resolution: int = MAP_SIZE) -> None:
         assert person.displacement is not None
         surface = load_open_face().face(2)
         vertices = surface.vertices(load_open_face().cage(person.identity, person.expression))

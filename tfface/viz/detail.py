@@ -23,6 +23,7 @@ from tfface.face.head_mesh import HeadMesh
 from tfface.face.head_uv import FRAME, to_face_chart
 from tfface.face.open_model import PART_NAMES, load_albedo_basis, load_open_face
 from tfface.face.position_map import position_tables
+from tfface.geometry.align import MAP_SIZE
 from tfface.geometry.raster import vertex_normals
 from tfface.io.files import write_array
 from tfface.io.image import write_image
@@ -74,7 +75,7 @@ class Detail:
     @cached_property
     def carried(self) -> NDArray[np.float32]:
         """`[R,R]` mm, what a mesh's vertices can carry of the displacement."""
-        sigma = CARRIED_TEXELS * len(self.displacement) / 256
+        sigma = CARRIED_TEXELS * len(self.displacement) / MAP_SIZE
         return np.asarray(cv2.GaussianBlur(self.displacement, (0, 0), sigma), np.float32)
 
     def displaced(self, mesh: HeadMesh, vertices: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -154,7 +155,7 @@ def write_maps(maps: Mapping[str, NDArray[Any]], folder: Path, stem: str) -> lis
 @lru_cache(maxsize=4)
 def fading(resolution: int, eyes_texels: float) -> NDArray[np.float32]:
     """`[R,R]` how much of the detail counts: 1 on the face, 0 well outside it and on the eyes."""
-    face, scale = load_open_face(), resolution / 256
+    face, scale = load_open_face(), resolution / MAP_SIZE
     part = face.face(2).vertex_part
     eyes = np.isin(part, [PART_NAMES.index("left eye"), PART_NAMES.index("right eye")])
     masks = np.stack([face.regions > 0, eyes], axis=1).astype(np.float32)
