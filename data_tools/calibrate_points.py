@@ -130,8 +130,8 @@ def _solutions(looks: list[Look], trust: Trust) -> list[NDArray[np.float64]]:
     for size in SIZES:
         information = scale * sum(matrix for matrix, _ in looks[:size])
         vector = scale * sum(vector for _, vector in looks[:size])
-        whole = np.eye(len(vector)) + trust.shows @ information @ trust.shows.T
-        results.append(np.linalg.solve(whole, trust.usual + trust.shows @ vector))
+        precision = np.eye(len(vector)) + trust.shows @ information @ trust.shows.T
+        results.append(np.linalg.solve(precision, trust.usual + trust.shows @ vector))
     return results
 
 

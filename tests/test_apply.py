@@ -47,8 +47,8 @@ def test_each_use_writes_its_files(what: list[str], files: set[str], model: str,
     assert {path.name for path in out.iterdir()} == {f"disc{end}" for end in files}
     assert all(written_by_us(path) for path in out.iterdir())
     if what[0] == "pose":
-        told = json.loads((out / "disc_pose.json").read_text())["faces"]
-        assert told[0]["pose"]["yaw_deg"] == pytest.approx(25, abs=1)
+        faces = json.loads((out / "disc_pose.json").read_text())["faces"]
+        assert faces[0]["pose"]["yaw_deg"] == pytest.approx(25, abs=1)
         assert (read_image(out / "disc_pose.png") != read_image(photo)).any()
 
 
@@ -86,7 +86,7 @@ def test_a_videos_expressions_move_the_photographs_head(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["pose", "missing.jpg"], "does not exist"),
         (["pose", "{photo}", "--face", "3", *BOX], "no face 3"),
@@ -100,13 +100,13 @@ def test_a_videos_expressions_move_the_photographs_head(
         (["frontalise", "{folder}", *BOX], "--box goes with one photograph only"),
     ],
 )
-def test_wrong_input_is_told_and_leaves_nothing(
-    arguments: list[str], says: str, model: str, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_wrong_input_is_reported_and_leaves_nothing(
+    arguments: list[str], message: str, model: str, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     filled = [text.format(photo=photo, folder=tmp_path) for text in arguments]
     assert main([*filled, "--model", model, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
-    assert says in error and "Traceback" not in error
+    assert message in error and "Traceback" not in error
     assert not (tmp_path / "out").exists()
 
 

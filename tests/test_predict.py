@@ -55,7 +55,7 @@ def test_a_folder_goes_on_after_a_failure(model: str, tmp_path: Path, capsys: py
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["missing.jpg"], "does not exist"),
         (["{photo}", "--detector", "dlb"], "did you mean dlib"),
@@ -66,7 +66,7 @@ def test_a_folder_goes_on_after_a_failure(model: str, tmp_path: Path, capsys: py
 )
 def test_wrong_input_exits_with_two(
     arguments: list[str],
-    says: str,
+    message: str,
     model: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -78,7 +78,7 @@ def test_wrong_input_exits_with_two(
     (tmp_path / "empty").mkdir()
     assert main([text.format(**places) for text in arguments]) == 2
     error = capsys.readouterr().err
-    assert says in error
+    assert message in error
     assert "Traceback" not in error
     assert not (tmp_path / "out").exists()
 

@@ -37,7 +37,7 @@ def test_words_are_gone(what: str) -> None:
 FLAG = re.compile(r"(?<![\w-])--([a-z][\w.-]*)")
 WHOLE_COMMAND = re.compile(r"\b(python|tfface|pip|git) [^`]*")
 OF_COMMANDS = {*(f"tfface/{name}.py" for name in [*COMMANDS, "cli"]), "tfface/tune/cluster.py", "tfface/tune/report.py"}
-PRINTS, ERRORS = ("print", "_say"), ("UserError", "StoppedError")
+PRINTS, ERRORS = ("print", "_print"), ("UserError", "StoppedError")
 
 
 def name_of(call: ast.Call) -> str:
@@ -112,8 +112,8 @@ def test_commands_tell_flags(capsys: pytest.CaptureFixture[str]) -> None:
         raise UserError("Give `min_face`, `data.source=photos`, `overwrite=True` or `strict=False`; no `A` or `b c`.")
 
     assert run(fail) == 2
-    told = "Give --min-face, --data.source photos, --overwrite or --no-strict; no `A` or `b c`."
-    assert capsys.readouterr().err == f"error: {told}\n"
+    shown = "Give --min-face, --data.source photos, --overwrite or --no-strict; no `A` or `b c`."
+    assert capsys.readouterr().err == f"error: {shown}\n"
 
 
 BLOCK = re.compile(r"\s*(\||#|<!--|!\[|---|```|$)")

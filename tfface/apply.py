@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
-from tfface.cli import check_out, run, tell
+from tfface.cli import check_out, print_error, run
 from tfface.errors import UserError, item_error
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Common(ABC):
     """What runs the network."""
     overwrite: bool = False
     """Overwrite files of --out that tfface did not write."""
-    whole: ClassVar[bool] = False
+    of_all_faces: ClassVar[bool] = False
     """One picture shows all faces of a photograph; else each has its own."""
 
     def check(self) -> None:  # noqa: B027  # most uses have nothing to check
@@ -63,7 +63,7 @@ class Common(ABC):
 class Pose(Common):
     """Draws the head's box, its axes and its angles over the photograph: NAME_pose.png and .json."""
 
-    whole: ClassVar[bool] = True
+    of_all_faces: ClassVar[bool] = True
 
     def make(self, faces: list[FaceResult], prepared: Any) -> Made:
         from tfface.effects.pose import pose_drawn
@@ -117,7 +117,7 @@ class Relight(Common):
     """The head's own shadows too, where the light comes from one direction."""
     strength: float = 1.0
     """0 leaves the photograph as it is, 1 is the new light."""
-    whole: ClassVar[bool] = True
+    of_all_faces: ClassVar[bool] = True
 
     def check(self) -> None:
         if not 0 <= self.strength <= 2:
@@ -154,7 +154,7 @@ class Swap(Common):
 
     source: tyro.conf.Positional[Path]
     """The photograph whose largest face is taken."""
-    whole: ClassVar[bool] = True
+    of_all_faces: ClassVar[bool] = True
 
     def prepare(self, reconstructor: Reconstructor) -> Any:
         return _largest(reconstructor, self.source)
@@ -199,7 +199,7 @@ class Transfer(Common):
         if not is_video(self.source):
             return _largest(reconstructor, self.source)
         detector = load_detector(self.detector, self.min_score)
-        return longest_performance(self.source, reconstructor, detector, self.seconds, _tell)
+        return longest_performance(self.source, reconstructor, detector, self.seconds, _print_line)
 
     def make(self, faces: list[FaceResult], prepared: Any) -> Made:
         from tfface.effects.views import model_with, seen_from
@@ -302,7 +302,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as stop:
         return stop.code if isinstance(stop.code, int) else 2
     except UserError as error:
-        return tell("tfface apply", error)
+        return print_error("tfface apply", error)
 
 
 def _run(job: Common) -> int:
@@ -360,7 +360,7 @@ def _results(job: Common, stem: str, faces: list[FaceResult], prepared: Any) -> 
     from tfface.io.files import refuse_foreign
     from tfface.io.made import write_made
 
-    groups = [faces] if job.whole else [[face] for face in faces]
+    groups = [faces] if job.of_all_faces else [[face] for face in faces]
     written = []
     for number, group in enumerate(groups):
         name = stem if len(groups) == 1 else f"{stem}_{number}"
@@ -382,7 +382,7 @@ def _largest(reconstructor: Reconstructor, path: Path) -> FaceResult:
         raise UserError(item_error(error, path)) from error
 
 
-def _tell(line: str) -> None:
+def _print_line(line: str) -> None:
     print(f"tfface apply: {line}", file=sys.stderr)
 
 

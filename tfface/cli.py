@@ -60,7 +60,7 @@ def progress_bar(console: Console | None = None, transient: bool = False) -> Pro
 
 @contextmanager
 def counted(what: str, console: Console | None = None) -> Iterator[Callable[[int, int], None]]:
-    """A bar for what the library does; it is told how many are done, of how many."""
+    """A bar for what the library does: a function of how many are done, and of how many."""
     with progress_bar(console) as progress:
         bar = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(bar, completed=done, total=total)
@@ -84,7 +84,7 @@ def run(main_function: Main, argv: list[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UserError as error:
-        return tell("error", error)
+        return print_error("error", error)
     except Terminated:
         print("terminated", file=sys.stderr)
         return 143
@@ -95,10 +95,10 @@ def run(main_function: Main, argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        return tell("error", error)
+        return print_error("error", error)
 
 
-def tell(who: str, error: UserError | OSError) -> int:
+def print_error(who: str, error: UserError | OSError) -> int:
     """Prints an error as one line to stderr; its exit code."""
     print(f"{who}: {item_error(error)}", file=sys.stderr)
     if os.environ.get(TRACEBACK_VARIABLE):
@@ -106,7 +106,7 @@ def tell(who: str, error: UserError | OSError) -> int:
     return getattr(error, "exit_code", 2)
 
 
-def tell_records(listed: Path, jobs: int, failed: dict[str, str]) -> int:
+def report_records(listed: Path, jobs: int, failed: dict[str, str]) -> int:
     """Prints how a conversion to shards went; 1 when something failed.
 
     Args:
@@ -138,7 +138,7 @@ def check_out(folder: Path, flag: str = "--out") -> None:
 
 
 def speak_any_name() -> None:
-    """Names of files that are no UTF-8, or that the terminal's encoding lacks, are printed escaped; where the shell has
+    """Names of files that are not UTF-8, or that the terminal's encoding lacks, are printed escaped; where the shell has
     closed a stream (`>&-`), what is printed is lost."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:

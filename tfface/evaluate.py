@@ -111,7 +111,7 @@ def _check_values(options: Options) -> None:
 
 
 def _check_places(options: Options) -> None:
-    """What can be told before anything is read: in the first second."""
+    """Checks what can be checked before anything is read: in the first second."""
     from tfface import weights
     from tfface.io.files import refuse_foreign, written_by_us
     from tfface.io.reading import must_exist

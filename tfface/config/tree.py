@@ -272,7 +272,7 @@ def _checked(key: str, value: Any, kind: Any) -> Any:
         pass
     if kind in (str, bool) and isinstance(value, kind):
         return value
-    raise UserError(f"{key}: {value!r} is no {kind.__name__}; write a {kind.__name__} there.")
+    raise UserError(f"{key}: {value!r} should be of type {kind.__name__}.")
 
 
 def _all_keys() -> list[str]:

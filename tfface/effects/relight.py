@@ -61,7 +61,7 @@ def directed_light(azimuth_deg: float, elevation_deg: float, colour: FloatArray 
         colour: `[3]`, white by default.
 
     Raises:
-        UserError: these are no angles.
+        UserError: these are not angles.
     """
     if not (abs(azimuth_deg) <= 360 and abs(elevation_deg) <= 90):
         raise UserError(

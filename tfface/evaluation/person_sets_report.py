@@ -70,7 +70,13 @@ def pair_rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         shares = [result[key].get(which) for key in ("told_as_two_people", "told_as_useless")]
         everybody = "{:.3f} ({:.3f})".format(*result["mm"][name])
         rows.append([name, everybody, f"{value:.3f}", *("" if t is None else f"{100 * t:.0f} %" for t in shares)])
-    return ["front and side", "mm", "side above 45 degrees", "told as two people", "told as showing nothing"], rows
+    return [
+        "front and side",
+        "mm",
+        "side above 45 degrees",
+        "flagged as two people",
+        "flagged as showing nothing",
+    ], rows
 
 
 def nme_rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:

@@ -97,10 +97,10 @@ def names_of(files: list[Path], folder: Path) -> list[str]:
     """Short names of files below `folder`, all different."""
     stems = [file.stem for file in files]
     paths = [file.relative_to(folder).with_suffix("").as_posix() for file in files]
-    wholes = [file.relative_to(folder).as_posix() for file in files]
+    names = [file.relative_to(folder).as_posix() for file in files]
     return [
-        stem if stems.count(stem) == 1 else path if paths.count(path) == 1 else whole
-        for stem, path, whole in zip(stems, paths, wholes, strict=True)
+        stem if stems.count(stem) == 1 else path if paths.count(path) == 1 else name
+        for stem, path, name in zip(stems, paths, names, strict=True)
     ]
 
 

@@ -106,14 +106,14 @@ def with_landmarks(scan: Scan, predictor: ScanPredictor | None) -> tuple[Scan, b
         return scan, False
     if predictor is None:
         raise UserError("it has no 68 landmarks, and no network of one view is given that could find them")
-    view = _whole(scan.mesh)
+    view = _view_of(scan.mesh)
     image = render_scan(scan.looks, view)
     points = np.array(predictor.landmarks_of(predictor.vertices([(image, predictor.find_box(image))])), np.float64)
     points[:, 2] = _depths(scan.mesh, view, points)
     return replace(scan, landmarks=view.unproject(points)), True
 
 
-def _whole(mesh: Mesh) -> OrthographicView:
+def _view_of(mesh: Mesh) -> OrthographicView:
     low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
     scale = VIEW_PIXELS / (1.15 * float((high - low)[:2].max()))
     centre = np.full(2, VIEW_PIXELS / 2)

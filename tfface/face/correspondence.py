@@ -101,8 +101,8 @@ def correspond(face: OpenFace, other: LinearFace) -> FaceCorrespondence:
     weights = points_to_barycentric(placed[corners], found)
     rms = float(np.sqrt((distance[sure] ** 2).mean()))
     back = inverse(start)
-    whole = Similarity(back.scale * motion.scale, back.rotation @ motion.rotation, move(back, motion.translation))
-    return FaceCorrespondence(corners, np.nan_to_num(weights), sure, identity, whole, rms)
+    combined = Similarity(back.scale * motion.scale, back.rotation @ motion.rotation, move(back, motion.translation))
+    return FaceCorrespondence(corners, np.nan_to_num(weights), sure, identity, combined, rms)
 
 
 def _fitted_identity(

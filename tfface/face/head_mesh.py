@@ -189,17 +189,17 @@ def _parted(
 ) -> tuple[sp.csr_matrix, NDArray[np.int32], NDArray[np.float64], NDArray[np.int64], int]:
     """Head and shoulders as one surface, but with the vertices between them twice, since each has a place in two
     charts: the matrix of all vertices, the skin's first; quads; uv; the seam; how many are the skin's."""
-    whole = bust(face, shoulders, level)
-    pieces = [whole.quads[~whole.of_shoulders & (whole.part < 2)], whole.quads[whole.of_shoulders]]
+    surface = bust(face, shoulders, level)
+    pieces = [surface.quads[~surface.of_shoulders & (surface.part < 2)], surface.quads[surface.of_shoulders]]
     rows = [np.unique(quads[quads >= 0]) for quads in pieces]
     quads, first = [], 0
     for own, used in zip(pieces, rows, strict=True):
         quads.append(np.where(own >= 0, np.searchsorted(used, own) + first, -1).astype(np.int32))
         first += len(used)
-    uv = np.concatenate([whole.head_uv[rows[0]], whole.uv[rows[1]]])
+    uv = np.concatenate([surface.head_uv[rows[0]], surface.uv[rows[1]]])
     shared = np.intersect1d(rows[0], rows[1])
     seam = np.stack([np.searchsorted(rows[0], shared), np.searchsorted(rows[1], shared) + len(rows[0])], -1)
-    return whole.matrix[np.concatenate(rows)], np.concatenate(quads), uv, seam, len(rows[0])
+    return surface.matrix[np.concatenate(rows)], np.concatenate(quads), uv, seam, len(rows[0])
 
 
 @lru_cache(maxsize=9)

@@ -99,8 +99,8 @@ def crop_transform(box: Box, size: int, roll_rad: float = 0.0) -> NDArray[np.flo
 def invert_transform(matrix: FloatArray) -> NDArray[np.float64]:
     """The inverse `[2,3]` of an affine map `[2,3]`."""
     (a, b, x), (c, d, y) = np.asarray(matrix, np.float64).tolist()
-    whole = a * d - b * c
-    return np.array([(d, -b, b * y - d * x), (-c, a, c * x - a * y)]) / whole
+    determinant = a * d - b * c
+    return np.array([(d, -b, b * y - d * x), (-c, a, c * x - a * y)]) / determinant
 
 
 def transform_scale(matrix: FloatArray) -> float:

@@ -61,10 +61,10 @@ def cut(quads: NDArray[np.integer], values: FloatArray) -> Cut:
     """The part of a mesh where `values` `[V]` is not negative; `quads` `[Q,4]`, -1 ends a triangle."""
     inside = (values[quads] >= 0) | (quads < 0)
     some = ((values[quads] >= 0) & (quads >= 0)).any(1)
-    whole = inside.all(1)
-    faces, parent = quads[whole].tolist(), np.flatnonzero(whole).tolist()
+    uncut = inside.all(1)
+    faces, parent = quads[uncut].tolist(), np.flatnonzero(uncut).tolist()
     crossings: dict[tuple[int, int], int] = {}
-    for index in np.flatnonzero(some & ~whole).tolist():
+    for index in np.flatnonzero(some & ~uncut).tolist():
         for face in _in_quads(_clip([corner for corner in quads[index].tolist() if corner >= 0], values, crossings)):
             faces.append(face)
             parent.append(index)

@@ -77,7 +77,7 @@ class GlbFile:
 
     def finished(self, tree: dict[str, Any]) -> bytes:
         """The file of a tree of nodes, meshes, materials."""
-        whole = {
+        document = {
             "asset": {"version": "2.0", "generator": MARK},
             "scene": 0,
             **tree,
@@ -85,7 +85,7 @@ class GlbFile:
             "bufferViews": self._views,
             "buffers": [{"byteLength": len(self._data)}],
         }
-        text = json.dumps(whole, separators=(",", ":")).encode()
+        text = json.dumps(document, separators=(",", ":")).encode()
         text += b" " * (-len(text) % 4)
         head = struct.pack("<4sIIII", b"glTF", 2, 28 + len(text) + len(self._data), len(text), _JSON)
         return head + text + struct.pack("<II", len(self._data), _BIN) + bytes(self._data)
@@ -139,7 +139,7 @@ def first_picture(path: Path) -> NDArray[np.uint8] | None:
     """The first picture `[H,W,3]` in a GLB file: the skin's, of ours; None where there is none.
 
     Raises:
-        UserError: it is no GLB file.
+        UserError: it is not a GLB file.
     """
     from PIL import Image
 

@@ -32,7 +32,7 @@ class TimeIsUp(Exception):
 
 
 @contextmanager
-def told_to_end() -> Iterator[Callable[[], bool]]:
+def asked_to_stop() -> Iterator[Callable[[], bool]]:
     """Whether SIGTERM came meanwhile, as batch systems send it some time before they kill; it does not end the process.
 
     Only the main thread may ask for signals; elsewhere the answer is always no.

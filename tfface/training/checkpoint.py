@@ -135,7 +135,7 @@ HDF5_ROOM = 1 << 20
 
 def save_best(folder: Path, model: keras.Model) -> None:
     """Writes `folder/best.weights.h5`: of a network that is a part of another one (`whole`), that one's."""
-    saved = model.whole.network if hasattr(model, "whole") else model
+    saved = model.to_save.network if hasattr(model, "to_save") else model
     with atomic_path(folder / BEST) as beside:
         named = beside.with_name(beside.stem + ".weights.h5")  # Keras insists on the ending
         size = sum(int(np.prod(weight.shape)) * 4 for weight in saved.weights)

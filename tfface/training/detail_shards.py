@@ -188,12 +188,12 @@ class DetailPhotographs(DetailSet):
 
 def with_faces(photographs: Iterable[Path], base: str) -> tuple[list[Path], list[str]]:
     """Those that show a face to a base, and a sentence for each of the others."""
-    network, good, told = Reconstructor(find_network(base, coefficients=True)), [], []
+    network, good, failures = Reconstructor(find_network(base, coefficients=True)), [], []
     for path in photographs:
         try:
             network.find(read_image(path))
         except UserError as error:
-            told.append(item_error(error, path))
+            failures.append(item_error(error, path))
         else:
             good.append(path)
-    return good, told
+    return good, failures

@@ -67,10 +67,10 @@ def _keep_best(storage: Storage, best: Trial) -> str:
             target = folder / path.relative_to(temporary)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())
-    whole = Config().optim
+    usual = Config().optim
     config = configuration.override(
         configuration.load(folder / "config.yaml"),
-        {"run.out": str(folder.resolve()), "optim.epochs": whole.epochs, "optim.patience": whole.patience},
+        {"run.out": str(folder.resolve()), "optim.epochs": usual.epochs, "optim.patience": usual.patience},
     )
     configuration.save(config, folder.with_name(f"{folder.name}.yaml"))
     if not storage.local:

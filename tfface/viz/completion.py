@@ -41,7 +41,7 @@ def completed(
     Returns:
         the whole map, and how far each texel comes from the mirrored one `[T,T,1]`.
     """
-    whole, from_mirror = np.empty(own.shape, np.float32), np.empty_like(seen)
+    filled, from_mirror = np.empty(own.shape, np.float32), np.empty_like(seen)
     channels = own.shape[-1]
 
     def apart(rows: slice) -> tuple[FloatArray, FloatArray]:
@@ -52,16 +52,16 @@ def completed(
 
     def known(rows: slice) -> tuple[FloatArray, FloatArray]:
         from_mirror[rows] = (1 - seen[rows]) * seen[rows, ::-1]
-        whole[rows] = wide(seen[rows], channels) * own[rows]
-        whole[rows] += wide(from_mirror[rows], channels) * (mirrored(own[rows]) + shift[rows])
-        return wide(trusted[rows], channels) * whole[rows], trusted[rows] * (seen[rows] + from_mirror[rows])
+        filled[rows] = wide(seen[rows], channels) * own[rows]
+        filled[rows] += wide(from_mirror[rows], channels) * (mirrored(own[rows]) + shift[rows])
+        return wide(trusted[rows], channels) * filled[rows], trusted[rows] * (seen[rows] + from_mirror[rows])
 
     smooth = spread(known, len(own), mean_share)
     if fade:
-        whole -= beside_the_end(whole, seen + from_mirror, smooth, fade)
+        filled -= beside_the_end(filled, seen + from_mirror, smooth, fade)
     for rows in bands(len(own)):
-        whole[rows] += wide(1 - (seen[rows] + from_mirror[rows]), channels) * smooth[rows]
-    return whole, from_mirror
+        filled[rows] += wide(1 - (seen[rows] + from_mirror[rows]), channels) * smooth[rows]
+    return filled, from_mirror
 
 
 def beside_the_end(known: FloatArray, share: FloatArray, smooth: FloatArray, fade: float) -> NDArray[np.float32]:

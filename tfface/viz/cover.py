@@ -27,7 +27,7 @@ TEXELS = 160
 SIDES, RIM, FOREHEAD = 0.48, 0.64, 0.22
 """Of the chart's half side from its middle, and of its height from above: beyond, texels are more likely no skin."""
 UNLIKE = 0.4
-"""Colours that differ by this share from the face's own are no skin at the rim; by half of it they may be skin."""
+"""Colours that differ by this share from the face's own are not skin at the rim; by half of it they may be skin."""
 BEARD, BEARD_ENDS = 0.24, 0.8
 """A chin that is darker than the face by this share is bearded; so far from the middle beards reach, as `RIM`."""
 PERHAPS, FEW = 0.1, 0.02
@@ -71,7 +71,7 @@ def skin_share(colours: FloatArray, seen: FloatArray, light: float = 1.0) -> NDA
     cover = _cut(shown, apart, known, zones) & unlike
     if bearded:
         cover &= ~zones.beard
-    return _soft(_whole(cover, zones), np.shape(seen)[0])
+    return _soft(_joined(cover, zones), np.shape(seen)[0])
 
 
 def chart_landmarks(size: int = TEXELS) -> NDArray[np.float32]:
@@ -151,7 +151,7 @@ def _cut(colours: FloatArray, apart: FloatArray, known: Mask, zones: _Zones) -> 
     return np.asarray((mask == cv2.GC_BGD) | (mask == cv2.GC_PR_BGD))
 
 
-def _whole(cover: Mask, zones: _Zones) -> Mask:
+def _joined(cover: Mask, zones: _Zones) -> Mask:
     """What hangs together with the rim, and what it cuts off from the face; a brow goes with what lies above it."""
     for brow, above in zones.brows:
         if np.count_nonzero(cover & above) > 0.6 * np.count_nonzero(above):

@@ -69,8 +69,8 @@ class Detail:
         finer = cv2.resize(own, seen.shape, interpolation=cv2.INTER_CUBIC)  # its texels are means over areas
         known = seen.astype(np.float32)[..., None]
         shares = cv2.merge([fading(len(seen), LIDS_TEXELS), *[fading(len(seen), EYES_TEXELS)] * 3])
-        whole = completed(np.asarray(finer, np.float32), known, known)[0] * np.asarray(shares, np.float32)
-        return cls(np.ascontiguousarray(whole[..., 0]), np.ascontiguousarray(whole[..., 1:]), network)
+        extended = completed(np.asarray(finer, np.float32), known, known)[0] * np.asarray(shares, np.float32)
+        return cls(np.ascontiguousarray(extended[..., 0]), np.ascontiguousarray(extended[..., 1:]), network)
 
     @cached_property
     def carried(self) -> NDArray[np.float32]:

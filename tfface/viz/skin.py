@@ -95,10 +95,10 @@ def skin_texture(
     bare, eyes = _of_face(share, 1, size), skin_round_eyes(plain)
     weight = look.seen * (1 - _outwards(1 - bare)) * _tables(size).inside * _of_face(eyes, 1, size)
     skin = bare * (1 - _larger(_unlike(look.shown, look.guide), size))
-    whole, origin = _completed(look.shown, look.guide, weight[..., None], skin[..., None])
+    colours, origin = _completed(look.shown, look.guide, weight[..., None], skin[..., None])
     if unlit:
-        whole = as_bytes(without_shadows(whole / np.float32(255) * look.light / np.maximum(look.lit, 0.02)))
-    return SkinTexture(whole, origin, look.light)
+        colours = as_bytes(without_shadows(colours / np.float32(255) * look.light / np.maximum(look.lit, 0.02)))
+    return SkinTexture(colours, origin, look.light)
 
 
 def plain_face(

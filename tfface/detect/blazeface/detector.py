@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tfface.detect.base import Detection, largest_first
 from tfface.detect.blazeface.frame import Frame, face_frame
 from tfface.detect.blazeface.network import BlazeFaceNetwork, Candidates
-from tfface.detect.blazeface.search import look, parts, whole
+from tfface.detect.blazeface.search import covering_square, look, parts
 from tfface.detect.blazeface.second_look import HOPELESS_LOGIT, SecondLook, Seen
 from tfface.detect.blazeface.suppress import merge, overlaps, shares_inside
 from tfface.errors import UserError
@@ -59,7 +59,7 @@ class BlazeFace:
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """See `Detector`."""
         faces: list[Seen] = []
-        square = whole(image)
+        square = covering_square(image)
         self._add(faces, image, look(self._quick, image, square, 0.0, CANDIDATE_SCORE))
         if not self._portrait(faces, square):
             self._add(faces, image, look(self._fine, image, square, 0.0, CANDIDATE_SCORE))

@@ -111,7 +111,7 @@ def described(model: keras.Model, config: ModelConfig) -> dict[str, Any]:
         mirrored = row * config.map_size + config.map_size - 1 - column
         texels, pairs, looks = np.append(texels, mirrored), np.append(pairs, pairs + len(texels), axis=0), 2
     tau = np.exp(np.asarray(model.get_layer("raw").log_tau, np.float64))
-    facts = {"texels": texels.tolist(), "pairs": pairs.tolist(), "said_deviations": np.round(tau, 5).tolist()}
+    facts = {"texels": texels.tolist(), "pairs": pairs.tolist(), "unmoved_deviations": np.round(tau, 5).tolist()}
     return {"map_size": config.map_size, "looks": looks, **facts}
 
 
@@ -304,9 +304,9 @@ class ComponentsToPoints(Float32Layer):
         self.log_tau = self.add_weight((components,), constant(np.log(TAU["component"])), name="log_tau")
 
     def call(self, inputs: Any) -> Any:
-        said, *found = inputs
+        components, *found = inputs
         seen = self.mean + ops.reshape(
-            ops.matmul(said, ops.reshape(self.basis, (self.basis.shape[0], -1))), (-1, self.count, 2)
+            ops.matmul(components, ops.reshape(self.basis, (self.basis.shape[0], -1))), (-1, self.count, 2)
         )
         jacobian = ops.transpose(self.basis, (1, 2, 0))[None]
         step = gauss_newton_step(
@@ -314,7 +314,7 @@ class ComponentsToPoints(Float32Layer):
             ops.exp(self.log_tau),
             Usual(lambda: usually_measured(jacobian, self.resolution, self.pairs), steps=16),
         )
-        return said + step
+        return components + step
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape[0]

@@ -107,8 +107,8 @@ class WrinkleMaker:
         ]
         lids = np.clip(np.minimum(*(np.hypot((np.abs(chart.x) - 31) / 17, (chart.y - 718) / 8),) * 2) - 0.9, 0, 0.4)
         skin = chart.skin * np.clip((chart.z - 20) / 20, 0, 1) * np.clip((chart.y - 600) / 10, 0, 1)
-        whole = np.asarray(skin * (1 - chart.lips) * lids / 0.4, np.float32)
-        self.skin = np.asarray(cv2.GaussianBlur(whole, (0, 0), chart.resolution / 200), np.float32)
+        unblurred = np.asarray(skin * (1 - chart.lips) * lids / 0.4, np.float32)
+        self.skin = np.asarray(cv2.GaussianBlur(unblurred, (0, 0), chart.resolution / 200), np.float32)
 
     def __call__(self, relief: Relief, rng: np.random.Generator) -> NDArray[np.float32]:
         """`[R,R]` millimetres, outwards positive."""
