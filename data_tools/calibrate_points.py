@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     source = weights.find(options.source)
     network = Reconstructor(options.source, upright=False)
     if network.points is None:
-        raise UserError(f"{source.name} finds no points that its export tells: name an R-Net with model.points.")
+        raise UserError(f"{source.name} finds no points: choose an R-Net with model.points.")
     people = People(CALIBRATION_SEED, options.pictures)
     found, true = [], []
     for number in track(range(options.people), description="looking"):

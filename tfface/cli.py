@@ -123,7 +123,7 @@ def report_records(listed: Path, jobs: int, failed: dict[str, str]) -> int:
     return 1 if failed else 0
 
 
-def check_out(folder: Path, flag: str = "--out") -> None:
+def check_out(folder: Path) -> None:
     """Sees to it that results can lie in the folder that `--out` names.
 
     Raises:
@@ -132,14 +132,14 @@ def check_out(folder: Path, flag: str = "--out") -> None:
     there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
     if not there.is_dir():
         what = "is a file" if there.exists() else "is a link to nothing"
-        raise UserError(f"{flag} {folder} is not a folder ({there} {what}): give a folder.")
+        raise UserError(f"--out {folder} is not a folder ({there} {what}): give a folder.")
     if not os.access(there, os.W_OK):
-        raise UserError(f"{flag} {folder}: {there} may not be written: give another folder.")
+        raise UserError(f"--out {folder}: {there} may not be written: give another folder.")
 
 
 def speak_any_name() -> None:
-    """Names of files that are not UTF-8, or that the terminal's encoding lacks, are printed escaped; where the shell has
-    closed a stream (`>&-`), what is printed is lost."""
+    """Names of files that are not UTF-8, or that the terminal's encoding lacks, are printed escaped; where the shell
+    has closed a stream (`>&-`), what is printed is lost."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115

@@ -215,7 +215,7 @@ def _held(path: Path) -> Path | None:
 
 
 def exported_format(folder: Path) -> str | None:
-    """Which of `presets.MODEL_FILES` a folder holds, beside its `tfface.json`; None of what is not an exported model."""
+    """Which of `presets.MODEL_FILES` a folder holds, beside its `tfface.json`; None for other folders."""
     if not (folder / "tfface.json").is_file():
         return None
     return next((kind for kind, name in presets.MODEL_FILES.items() if (folder / name).is_file()), None)

@@ -267,7 +267,7 @@ TABLE: list[tuple[Callable[..., int], list[str], str]] = [
     (W, ["--milliseconds", "--storage", "{out}"], "two objectives"),
     (W, ["--storage", "{text}"], "is a file"),
     (W, ["--storage", "nonesuch://x/y"], "as a storage"),
-    (W, ["--resume", "--storage", "{sweep}"], "no mapping"),
+    (W, ["--resume", "--storage", "{sweep}"], "not a mapping"),
     (W, ["--resume", "--storage", "{odd_sweep}"], "num_samples is 'many'"),
     (W, ["--resume", "--storage", "{root}/none"], "holds no sweep"),
     (V, ["{empty}"], "no result with a NAME.json"),

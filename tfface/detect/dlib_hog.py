@@ -14,6 +14,8 @@ from tfface.detect.base import Detection, largest_first
 
 LARGEST_SIDE = 1600
 SMALL_SIDE = 900
+BESIDE_SCORE = 0.3
+"""Least score beside a face that reaches it; what is weaker there is mostly a pattern in the background."""
 
 
 class DlibHog:
@@ -21,15 +23,14 @@ class DlibHog:
 
     Args:
         threshold: least score; 0 is dlib's own.
-        beside: least score beside a face that reaches it; what is weaker there is mostly a pattern in the background.
     """
 
-    def __init__(self, threshold: float = 0.0, beside: float = 0.3) -> None:
+    def __init__(self, threshold: float = 0.0) -> None:
         import dlib
 
         self._detector = dlib.get_frontal_face_detector()
         self._alone = threading.Lock()  # two threads at once end the process with a segmentation fault
-        self.threshold, self.beside = threshold, beside
+        self.threshold = threshold
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """See `Detector`."""
@@ -47,5 +48,5 @@ class DlibHog:
             ends = [rectangle.left(), rectangle.top(), rectangle.right() + 1, rectangle.bottom() + 1]
             left, top, right, bottom = (float(value) for value in ends * back)
             found.append(Detection((left, top, right, bottom), float(score), "dlib"))
-        sure = [face for face in found if face.score >= self.beside]
+        sure = [face for face in found if face.score >= BESIDE_SCORE]
         return largest_first(sure or found)

@@ -112,7 +112,6 @@ def solve_together(
     pictures: Sequence[Found],
     model: PointModel,
     same_expression: bool = False,
-    rounds: int = ROUNDS,
     confidences: FloatArray | None = None,
 ) -> Together:
     """The shape that one person's pictures show together; what shows next to nothing of a face is not counted.
@@ -120,7 +119,6 @@ def solve_together(
     Args:
         pictures: one or more, of the network of `model`.
         same_expression: they were taken at one moment.
-        rounds: how often everything is linearised anew.
         confidences: `[P,I]` of each picture in each identity coefficient, by whose ratios its information counts.
     """
     layout, usual = model.layout, model.trust.begin(model.layout.identity)
@@ -131,7 +129,7 @@ def solve_together(
     shares = np.ones((len(each), size))
     if confidences is not None:
         shares[:, : layout.identity] = np.sqrt(confidences / confidences.mean(axis=0))
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         reduced = [_reduced(picture, identity, model, size) for picture in each]
         counted = np.flatnonzero(useful(_worth(reduced, layout.identity)))
         matrix, vector = _prior(identity - usual, each[0], len(counted), model, size)

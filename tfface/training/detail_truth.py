@@ -58,27 +58,27 @@ class TrueFace:
         camera: in pixels of a picture of `size`.
     """
 
-    def __init__(self, person: Person, camera: Camera, size: int, resolution: int = MAP_SIZE) -> None:
+    def __init__(self, person: Person, camera: Camera, size: int) -> None:
         assert person.displacement is not None
         surface = load_open_face().face(2)
         vertices = surface.vertices(load_open_face().cage(person.identity, person.expression))
         turned = np.asarray((vertices - camera.origin_mm) @ np.asarray(camera.rotation).T, np.float32)
         normals = vertex_normals(turned, surface.triangles)
         hit, weights, depth = rasterize(camera.project(vertices), surface.triangles, size, size)
-        packed = np.concatenate([turned, surface.uv * (resolution - 1)], axis=1).astype(np.float32)
+        packed = np.concatenate([turned, surface.uv * (MAP_SIZE - 1)], axis=1).astype(np.float32)
         seen = interpolate(hit, weights, surface.triangles, packed)
         self.points, self.uv = seen[..., :3], np.ascontiguousarray(seen[..., 3:])
         filled = np.where(hit >= 0, depth, -1e4).astype(np.float32)
         kernel = np.ones((3, 3), np.uint8)
         unbroken = (cv2.dilate(filled, kernel) - cv2.erode(filled, kernel) < STEP_PX) & (hit >= 0)
         self.unbroken = unbroken.astype(np.float32)
-        maps = position_tables(resolution).from_vertices(np.concatenate([turned, normals], axis=1))
+        maps = position_tables(MAP_SIZE).from_vertices(np.concatenate([turned, normals], axis=1))
         position, normal = maps[..., :3], maps[..., 3:]
         normal = normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
-        shape = (resolution, resolution)
+        shape = (MAP_SIZE, MAP_SIZE)
         self.relief = np.asarray(cv2.resize(person.displacement, shape, interpolation=cv2.INTER_AREA), np.float32)
         albedo = cv2.resize(linear_to_srgb(person.albedo), shape, interpolation=cv2.INTER_AREA)
-        skin = skin_of_chart(resolution)[..., None]
+        skin = skin_of_chart(MAP_SIZE)[..., None]
         normal = detailed_normals(position, normal, self.relief)
         self._maps = np.concatenate([normal, albedo, self.relief[..., None], skin], axis=-1).astype(np.float32)
 

@@ -134,7 +134,7 @@ def _reporter(folder: Path, metric: str, config: Any, timed: bool) -> Any:
     return Reporter()
 
 
-def prediction_ms(model: Any, config: Any, repeats: int = 15) -> float:
+def prediction_ms(model: Any, config: Any) -> float:
     """The least time of one picture (or pair) through the network, in milliseconds, on what this trial has."""
     import numpy as np
     import tensorflow as tf
@@ -144,7 +144,7 @@ def prediction_ms(model: Any, config: Any, repeats: int = 15) -> float:
     images = tf.constant(np.zeros((1, side, side, 3 * config.model.views), np.float32))
     predict(images)
     seconds = []
-    for _ in range(repeats):
+    for _ in range(15):
         start = time.perf_counter()
         np.asarray(predict(images))
         seconds.append(time.perf_counter() - start)

@@ -90,7 +90,7 @@ def predict_video(
     if not 0 <= options.smooth <= 100:
         raise UserError(f"`smooth={options.smooth:g}` is out of range: give 0 (none) to 100; 1 is usual.")
     if options.seconds is not None and not options.seconds > 0:
-        raise UserError(f"`seconds={options.seconds:g}` is none: give more than 0.")
+        raise UserError(f"`seconds={options.seconds:g}` is out of range: give more than 0.")
     people: dict[int, Performer] = {}
     counts, start = _Counts(), time.perf_counter()
     with ExitStack() as stack:
