@@ -1,4 +1,4 @@
-"""`python -m tfface.app`: a page on this machine where one drops photographs or a short video (needs `tfface[app]`)."""
+"""`tfface app`: a page on this machine where one drops photographs or a short video (needs `tfface[app]`)."""
 
 from __future__ import annotations
 

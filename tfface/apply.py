@@ -1,4 +1,4 @@
-"""`python -m tfface.apply WHAT PHOTO`: pose, maps, frontal view, other light, swap, transfer, makeup, turntable."""
+"""`tfface apply WHAT PHOTO`: pose, maps, frontal view, other light, swap, transfer, makeup, turntable."""
 
 from __future__ import annotations
 

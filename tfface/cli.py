@@ -119,7 +119,7 @@ def report_records(listed: Path, jobs: int, failed: dict[str, str]) -> int:
     if failed:
         print(f"{len(failed)} of {jobs} failed; all of them are listed in {listed}")
     out = listed.parent
-    print(f"{out}: {jobs - len(failed)} records. Next: python -m tfface.train --data.records {shlex.quote(str(out))}")
+    print(f"{out}: {jobs - len(failed)} records. Next: tfface train --data.records {shlex.quote(str(out))}")
     return 1 if failed else 0
 
 

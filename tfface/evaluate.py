@@ -1,4 +1,4 @@
-"""`python -m tfface.evaluate`: what a network, or several, or a peer scores on a benchmark."""
+"""`tfface evaluate`: what a network, or several, or a peer scores on a benchmark."""
 
 from __future__ import annotations
 

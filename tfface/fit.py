@@ -1,4 +1,4 @@
-"""`python -m tfface.fit PHOTO [PHOTO ...]`: fits the face model to one person's photographs, without training."""
+"""`tfface fit PHOTO [PHOTO ...]`: fits the face model to one person's photographs, without training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m tfface.predict PHOTO [SIDE_PHOTO]`: photographs to aligned, textured 3D faces."""
+"""`tfface predict PHOTO [SIDE_PHOTO]`: photographs to aligned, textured 3D faces."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def _check(arguments: Arguments) -> None:
     if arguments.set and not arguments.photo.is_dir():
         raise UserError(f"--set: {arguments.photo} is not a folder; name the folder with one person's photographs.")
     if (arguments.set or arguments.side_photo) and arguments.refine:
-        raise UserError("--refine takes one photograph: python -m tfface.fit fits several of one person together.")
+        raise UserError("--refine takes one photograph: tfface fit fits several of one person together.")
     for box in (arguments.box, arguments.side_box):
         if box is not None:
             check_box(box)

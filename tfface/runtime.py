@@ -131,7 +131,7 @@ def read_card(folder: str | os.PathLike[str]) -> dict[str, Any]:
     path = folder / "tfface.json"
     if not path.is_file() or not (weights.exported_format(folder) or (folder / weights.presets.GRAPH_FILE).is_file()):
         raise UserError(
-            f"{folder} is not an exported model (saved_model.pb and tfface.json): run `python -m tfface.export`."
+            f"{folder} is not an exported model (saved_model.pb and tfface.json): run `tfface export`."
         )
     card = read_json_object(path, "the card of an exported model", AGAIN)
     with reading(path, "the card of an exported model", AGAIN):
@@ -209,7 +209,7 @@ def _open_tensorflow(folder: Path) -> Serve:
             module = tf.saved_model.load(str(folder))
         serve = getattr(module, "serve", None)
     if not callable(serve):
-        raise UserError(f"{folder} has no function 'serve': export the model with `python -m tfface.export`.")
+        raise UserError(f"{folder} has no function 'serve': export the model with `tfface export`.")
 
     def run(crops: NDArray[np.float32]) -> Answers:
         # copies: the array behind a TensorFlow tensor is read-only

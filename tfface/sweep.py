@@ -2,8 +2,8 @@
 
 With no option: eight trials of a small mnv2_prn (learning rate, batch, schedule, optimiser) on 256 synthetic faces,
 made first; ten minutes on two cores. The default configuration is one of the trials, so the best can be compared with
-it. Trials run as `python -m tfface.train` does. In the storage folder lie, in the end, best.yaml, best/ (the best run,
-which `python -m tfface.train --config best.yaml --resume` continues), trials.csv and report/index.html.
+it. Trials run as `tfface train` does. In the storage folder lie, in the end, best.yaml, best/ (the best run,
+which `tfface train --config best.yaml --resume` continues), trials.csv and report/index.html.
 
 A sweep that was interrupted, however, goes on with --resume and loses at most an epoch of each trial.
 """

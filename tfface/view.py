@@ -1,4 +1,4 @@
-"""`python -m tfface.view RESULT`: results in the browser, to turn and to move; one file, no server."""
+"""`tfface view RESULT`: results in the browser, to turn and to move; one file, no server."""
 
 from __future__ import annotations
 

@@ -286,7 +286,7 @@ def _nearest(word: str, words: typing.Iterable[str]) -> str:
     tail = [c for c in choices if c.split(".")[-1] == word.split(".")[-1]]
     if near or tail:
         return f"did you mean {(tail or near)[0]!r}"
-    return "choose one of " + ", ".join(choices) if len(choices) < 12 else "see python -m tfface.train --help"
+    return "choose one of " + ", ".join(choices) if len(choices) < 12 else "see tfface train --help"
 
 
 def _multiple(size: int) -> int:

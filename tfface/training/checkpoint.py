@@ -85,7 +85,7 @@ def diverged(folder: Path, step: int, what: str) -> StoppedError:
         return StoppedError(f"Step {step}: {what} not finite, and no checkpoint stands yet: start with {how}.")
     return StoppedError(
         f"Step {step}: {what} not finite any more; the checkpoint before it is kept. Go on from it with "
-        f"python -m tfface.train --resume {shlex.quote(str(folder))} and {how}."
+        f"tfface train --resume {shlex.quote(str(folder))} and {how}."
     )
 
 

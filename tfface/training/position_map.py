@@ -305,5 +305,5 @@ class Session:
             return f"No epoch is complete yet; the run is in {self.folder}."
         return (
             f"Best validation loss {state.best:.4g}, nme68 {state.best_nme68:.2f} %, in epoch {state.best_epoch}. "
-            f"Next: python -m tfface.export {shlex.quote(str(self.folder))} --out DIR"
+            f"Next: tfface export {shlex.quote(str(self.folder))} --out DIR"
         )

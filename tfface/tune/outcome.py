@@ -38,7 +38,7 @@ def write(
     console.print(progress.table(trials, best, reference))
     console.print(verdict(best, reference), highlight=False)
     console.print(f"Report: {storage.path('report', 'index.html')}", highlight=False)
-    console.print(f"Go on with the best: python -m tfface.train --config {yaml_file} --resume", highlight=False)
+    console.print(f"Go on with the best: tfface train --config {yaml_file} --resume", highlight=False)
 
 
 def find(trials: Sequence[Trial], default: dict[str, Any] | None) -> Trial | None:

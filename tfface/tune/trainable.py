@@ -3,7 +3,7 @@
 The run's folder lies in the trial's working folder on the worker. After each epoch it goes to the sweep's storage as
 the trial's checkpoint, whole, and a trial that starts again (after an error, a lost node, a resumed sweep, or as the
 copy of a better one in population-based training) begins with what it finds there. So every checkpoint in the storage
-is a run's folder that `python -m tfface.train --resume` takes.
+is a run's folder that `tfface train --resume` takes.
 """
 
 from __future__ import annotations
