@@ -11,6 +11,7 @@ import pytest
 
 from tests.toy_network import Discs, disc_photo, save_toy_network
 from tfface.apply import main
+from tfface.cli import run
 from tfface.io.files import written_by_us
 from tfface.io.film import film
 from tfface.io.image import read_image, write_image
@@ -104,7 +105,7 @@ def test_wrong_input_is_reported_and_leaves_nothing(
     arguments: list[str], message: str, model: str, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     filled = [text.format(photo=photo, folder=tmp_path) for text in arguments]
-    assert main([*filled, "--model", model, "--out", str(tmp_path / "out")]) == 2
+    assert run(main, [*filled, "--model", model, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
     assert message in error and "Traceback" not in error
     assert not (tmp_path / "out").exists()
@@ -117,6 +118,6 @@ def test_what_is_not_ours_is_not_overwritten(
     write_image(theirs, np.zeros((40, 40, 3), np.uint8))
     before = theirs.read_bytes()
     arguments = ["relight", str(photo), "--model", model, "--out", str(tmp_path / "out"), *BOX]
-    assert main(arguments) == 2
+    assert run(main, arguments) == 2
     assert "not a result of tfface" in capsys.readouterr().err and theirs.read_bytes() == before
     assert main([*arguments, "--overwrite"]) == 0 and written_by_us(theirs)

@@ -12,6 +12,7 @@ import pytest
 import scipy.io
 
 from tests.toy_network import disc_photo, save_toy_network
+from tfface.cli import run
 from tfface.config import Config, ModelConfig, override
 from tfface.face.layout import CROP_SIZE
 from tfface.face.open_model import load_open_face
@@ -109,7 +110,7 @@ def test_front_and_side_share_a_face_and_a_neutral_mesh(model: Path, tmp_path: P
     both = [json.loads((out / f"{name}.json").read_text())["coefficients"] for name in ("front", "side")]
     assert both[0]["identity_sigma"] == both[1]["identity_sigma"]
     assert (out / "front_neutral.obj").is_file() and (out / "front_neutral.glb").is_file()
-    assert main([*photos, *options, "--refine"]) == 2
+    assert run(main, [*photos, *options, "--refine"]) == 2
 
 
 def test_what_a_map_network_cannot_do_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -117,7 +118,7 @@ def test_what_a_map_network_cannot_do_is_reported(tmp_path: Path, capsys: pytest
     photo = tmp_path / "photos" / "disc.png"
     write_image(photo, disc_photo(160, 200, (100, 80), 30))
     box = [str(side) for side in BOX]
-    assert main([str(photo), "--model", toy, "--out", str(tmp_path / "o"), "--box", *box, "--mat"]) == 2
+    assert run(main, [str(photo), "--model", toy, "--out", str(tmp_path / "o"), "--box", *box, "--mat"]) == 2
     assert "R-Net" in capsys.readouterr().err
-    assert main([str(photo), "--model", toy, "--set"]) == 2
+    assert run(main, [str(photo), "--model", toy, "--set"]) == 2
     assert "folder" in capsys.readouterr().err

@@ -14,6 +14,7 @@ from skimage import data
 from tests.few_layers import few_layers, two_layers
 from tfface import config as configuration
 from tfface import models
+from tfface import cli
 from tfface.config import Config, override
 from tfface.errors import UserError
 from tfface.export import main as export
@@ -206,7 +207,7 @@ def test_wrong_runtimes_and_formats_are_reported(tmp_path: Path, capsys: pytest.
     photo = tmp_path / "a.png"
     write_image(photo, data.astronaut())
     for options, message in ((["--runtime", "torch"], "choose from onnx"), (["--formats", "objs"], "objs")):
-        assert predict([str(photo), "--out", str(tmp_path / "out"), *options]) == 2
+        assert cli.run(predict, [str(photo), "--out", str(tmp_path / "out"), *options]) == 2
         assert message in capsys.readouterr().err
 
 

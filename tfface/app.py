@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from tfface.cli import print_error, run
+from tfface.cli import run
 from tfface.errors import UserError, item_error
 from tfface.io.files import begun_prefix, sweep_leftovers
 from tfface.io.reading import reason
@@ -64,13 +64,8 @@ class Made:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serves until Ctrl-C; 0, or 2 on wrong input."""
-    try:
-        return _serve(tyro.cli(Arguments, args=argv, prog="tfface app"))
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 2
-    except UserError as error:
-        return print_error("tfface app", error)
+    """Serves until Ctrl-C; 0."""
+    return _serve(tyro.cli(Arguments, args=argv, prog="tfface app"))
 
 
 def make(uploads: Sequence[Path], folder: Path, reconstructor: Reconstructor, progress: Progress) -> Made:

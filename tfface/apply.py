@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
-from tfface.cli import check_out, print_error, run
+from tfface.cli import check_out, run
 from tfface.errors import UserError, item_error
 
 if TYPE_CHECKING:
@@ -292,17 +292,8 @@ def _commands() -> Any:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command.
-
-    Returns:
-        0; 1 when photographs of a folder failed; 2 on wrong input.
-    """
-    try:
-        return _run(tyro.cli(_commands(), args=argv, prog="tfface apply", description=__doc__))
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 2
-    except UserError as error:
-        return print_error("tfface apply", error)
+    """Runs the command; 0, or 1 when photographs of a folder failed."""
+    return _run(tyro.cli(_commands(), args=argv, prog="tfface apply", description=__doc__))
 
 
 def _run(job: Common) -> int:

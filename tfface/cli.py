@@ -84,7 +84,7 @@ def run(main_function: Main, argv: list[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UserError as error:
-        return print_error("error", error)
+        return _print_error(error)
     except Terminated:
         print("terminated", file=sys.stderr)
         return 143
@@ -95,12 +95,12 @@ def run(main_function: Main, argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        return print_error("error", error)
+        return _print_error(error)
 
 
-def print_error(who: str, error: UserError | OSError) -> int:
+def _print_error(error: UserError | OSError) -> int:
     """Prints an error as one line to stderr; its exit code."""
-    print(f"{who}: {item_error(error)}", file=sys.stderr)
+    print(f"error: {item_error(error)}", file=sys.stderr)
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exception(error, file=sys.stderr)
     return getattr(error, "exit_code", 2)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from tfface.cli import check_out, print_error, progress_bar, run
+from tfface.cli import check_out, progress_bar, run
 from tfface.errors import UserError, item_error
 from tfface.io.formats import REPORT, FileOptions
 
@@ -88,20 +88,10 @@ class Arguments:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command.
-
-    Returns:
-        0; 1 when photographs of a folder failed; 2 on wrong input.
-    """
+    """Runs the command; 0, or 1 when photographs of a folder failed."""
     from rich.console import Console
 
-    try:
-        arguments = tyro.cli(Arguments, args=argv, prog="tfface predict")
-        return _run(arguments, Console(highlight=False))
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 2
-    except UserError as error:
-        return print_error("tfface predict", error)
+    return _run(tyro.cli(Arguments, args=argv, prog="tfface predict"), Console(highlight=False))
 
 
 def _run(arguments: Arguments, console: Console) -> int:

@@ -130,9 +130,7 @@ def read_card(folder: str | os.PathLike[str]) -> dict[str, Any]:
     folder = Path(folder)
     path = folder / "tfface.json"
     if not path.is_file() or not (weights.exported_format(folder) or (folder / weights.presets.GRAPH_FILE).is_file()):
-        raise UserError(
-            f"{folder} is not an exported model (saved_model.pb and tfface.json): run `tfface export`."
-        )
+        raise UserError(f"{folder} is not an exported model (saved_model.pb and tfface.json): run `tfface export`.")
     card = read_json_object(path, "the card of an exported model", AGAIN)
     with reading(path, "the card of an exported model", AGAIN):
         checksum = card["face_model"]["checksum"]

@@ -99,10 +99,10 @@ def _check(options: Options) -> None:
     """What the numbers alone can tell."""
     for name in ("num_samples", "max_epochs"):
         if not 1 <= getattr(options, name) <= MOST:
-            raise UserError(f"{_flag(name)} {getattr(options, name)} is out of range: give 1 to {MOST}.")
+            raise UserError(f"`{name}={getattr(options, name)}` is out of range: give 1 to {MOST}.")
     for name in ("cpus_per_trial", "gpus_per_trial", "retries"):
         if not (math.isfinite(getattr(options, name)) and getattr(options, name) >= 0):
-            raise UserError(f"{_flag(name)} {getattr(options, name)} is out of range: give 0 or more.")
+            raise UserError(f"`{name}={getattr(options, name)}` is out of range: give 0 or more.")
     if not 0 <= options.seed < 2**32:
         raise UserError(f"--seed {options.seed} is out of range: give 0 to {2**32 - 1}.")
     if not options.metric:
@@ -112,10 +112,6 @@ def _check(options: Options) -> None:
     cores = os.cpu_count() or 1
     if not options.address and options.cpus_per_trial > cores:
         raise UserError(f"--cpus-per-trial {options.cpus_per_trial:g}: this machine has {cores} cores.")
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def settled(options: Options) -> tuple[Options, Any]:

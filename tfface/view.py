@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tyro
 
-from tfface.cli import print_error, run
+from tfface.cli import run
 from tfface.errors import UserError
 
 
@@ -27,14 +27,9 @@ class Arguments:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Writes the page and opens it; 0, or 2 on wrong input."""
-    try:
-        arguments = tyro.cli(Arguments, args=argv, prog="tfface view")
-        path = write_view(arguments.result, arguments.overwrite)
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 2
-    except UserError as error:
-        return print_error("tfface view", error)
+    """Writes the page and opens it; 0."""
+    arguments = tyro.cli(Arguments, args=argv, prog="tfface view")
+    path = write_view(arguments.result, arguments.overwrite)
     print(path)
     if arguments.open and not webbrowser.open(path.resolve().as_uri()):
         print("tfface view: no browser was found: open this file in one.", file=sys.stderr)

@@ -231,7 +231,7 @@ def follow(given: Any, console: Any) -> int:
     files = given.files.check()
     for name in ("side_photo", "box", "refine", "set", "mat"):
         if getattr(given, name):
-            raise UserError(f"--{name.replace('_', '-')} goes with photographs, not with a video.")
+            raise UserError(f"`{name}` goes with photographs, not with a video.")
     detector = load_detector(given.detector, given.min_score)
     network = find_network(given.model, True, given.runtime)
     reconstructor = Reconstructor(network, detector, given.recrop or 0)

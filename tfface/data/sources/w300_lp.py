@@ -166,7 +166,7 @@ def landmarks_of(photo: Photo) -> NDArray[np.float64]:
 
 
 def fitted_points(mat: Path, content: dict[str, Any]) -> NDArray[np.float64]:
-    """The 68 points `[68, 2 or 3]` in the pixels of a `.mat` file with this content: its `pt3d_68`, else `pts_3d` of the
+    """The 68 points `[68, 2 or 3]` in the pixels of a `.mat` file of this content: its `pt3d_68`, else `pts_3d` of the
     landmarks' folder, else its `pt2d`.
 
     Raises:
