@@ -12,9 +12,8 @@ import pytest
 from skimage import data
 
 from tests.few_layers import few_layers, two_layers
+from tfface import cli, models
 from tfface import config as configuration
-from tfface import models
-from tfface import cli
 from tfface.config import Config, override
 from tfface.errors import UserError
 from tfface.export import main as export
