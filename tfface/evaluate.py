@@ -202,11 +202,9 @@ def _sets(options: Options) -> int:
 
 
 def _detail(options: Options) -> int:
-    from rich.console import Console
     from rich.progress import track
-    from rich.table import Table
 
-    from tfface.evaluation import detail
+    from tfface.evaluation import detail, page
     from tfface.models.weights import presets
 
     _draws_its_own(options)
@@ -214,11 +212,7 @@ def _detail(options: Options) -> int:
     methods = {Path(name).name: detail.method_of(name) for name in options.model or ("detail",)}
     outcome = detail.run(methods, count, base, lambda items, total: track(items, "measuring", total))
     detail.write_report(options.out, outcome, base, count)
-    head, rows = detail.table(outcome.means())
-    shown = Table(*head, title=f"{count} synthetic people with wrinkles")
-    for row in rows:
-        shown.add_row(*row)
-    Console().print(shown)
+    page.print_tables([(f"{count} synthetic people with wrinkles", detail.table(outcome.means()))])
     print(f"wrote {options.out / 'results.json'}, detail.jpg and report.html")
     return 0
 

@@ -26,7 +26,7 @@ ASTRONAUT = (155, 67, 291, 204)
 
 
 def shares(first: tuple[float, ...], second: tuple[float, ...]) -> float:
-    from tfface.evaluation.detection import overlap
+    from tfface.geometry.align import overlap
 
     return overlap(np.array(first), np.array(second))
 

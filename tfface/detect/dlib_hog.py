@@ -10,7 +10,7 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.detect.base import Detection, largest_first
+from tfface.detect.base import Detection, largest_first, shrunk
 
 LARGEST_SIDE = 1600
 SMALL_SIDE = 900
@@ -34,10 +34,7 @@ class DlibHog:
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """See `Detector`."""
-        import cv2
-
-        zoom = min(LARGEST_SIDE / max(image.shape[:2]), 1.0)
-        small = image if zoom == 1.0 else cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+        small = shrunk(image, LARGEST_SIDE)
         upsample = 1 if max(small.shape[:2]) <= SMALL_SIDE else 0
         with self._alone:
             rectangles, scores, _ = self._detector.run(np.ascontiguousarray(small), upsample, self.threshold)

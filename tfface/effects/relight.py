@@ -109,10 +109,7 @@ def relit(
     where = head_on_photo(result)
     ratio = where.values(np.log(_ratio(result, np.asarray(light, np.float64), shadows_from))) * strength
     ratio = _beside_too(ratio, where)
-    picture = result.image.copy()
-    lit = picture[where.window] / np.float32(255) * np.exp(ratio)
-    picture[where.window] = np.asarray(np.clip(lit, 0, 1) * 255 + 0.5, np.uint8)
-    return picture
+    return where.changed(result.image, lambda colours: colours * np.exp(ratio))
 
 
 def _ratio(result: FaceResult, light: FloatArray, shadows_from: tuple[float, float] | None) -> NDArray[np.float64]:

@@ -96,15 +96,8 @@ TABLES = (set_rows, pair_rows, nme_rows)
 
 def print_sets(results: dict[str, dict[str, Any]]) -> None:
     """The tables, on a terminal."""
-    from rich.console import Console
-    from rich.table import Table
-
     for name, result in results.items():
-        for head, rows in (rows_of(result) for rows_of in TABLES):
-            table = Table(*head, title=f"{name}: {result['people']} people")
-            for row in rows:
-                table.add_row(*row)
-            Console().print(table)
+        page.print_tables([(f"{name}: {result['people']} people", rows_of(result)) for rows_of in TABLES])
 
 
 def _plot_sizes(results: dict[str, dict[str, Any]], path: Path) -> None:

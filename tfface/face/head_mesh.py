@@ -31,7 +31,7 @@ from tfface.face.parts import PART_NAMES, FaceParts, load_parts
 from tfface.face.shoulders import Shoulders, bust, load_shoulders
 from tfface.geometry.cut import Cut, cut, only_largest_removed
 from tfface.geometry.ibug68 import CHIN
-from tfface.geometry.subdivide import catmull_clark, triangulate
+from tfface.geometry.subdivide import subdivided, triangulate
 from tfface.io.formats import MESHES
 from tfface.io.kept import kept
 
@@ -294,11 +294,7 @@ _PIECES = (
 
 def _pieces_of_parts(parts: FaceParts, level: int) -> list[tuple[str, str, NDArray[np.int32], sp.csr_matrix]]:
     """Each piece's name, material, quads, and the matrix `[V,P]` of its vertices."""
-    quads, origin = parts.quads, np.arange(len(parts.quads))
-    matrix = sp.identity(len(parts.mean), format="csr")
-    for _ in range(level):
-        step, quads, parent = catmull_clark(matrix.shape[0], quads)
-        matrix, origin = (step @ matrix).tocsr(), origin[parent]
+    matrix, quads, origin = subdivided(sp.identity(len(parts.mean), format="csr"), parts.quads, level)
     found = []
     for name, material, part_names, materials in _PIECES:
         chosen = np.isin(parts.part[origin], [PART_NAMES.index(part) for part in part_names])

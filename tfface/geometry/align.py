@@ -80,6 +80,13 @@ def square_box(centre: FloatArray, side: float) -> NDArray[np.float64]:
     return np.concatenate([np.asarray(centre) - side / 2, np.asarray(centre) + side / 2])
 
 
+def overlap(first: FloatArray, second: FloatArray) -> float:
+    """Of two boxes `[4]`, the shared area over the union's."""
+    low, high = np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])
+    shared = float(np.prod(np.maximum(high - low, 0.0)))
+    return shared / max(float(np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2])) - shared, 1e-9)
+
+
 def crop_transform(box: Box, size: int, roll_rad: float = 0.0) -> NDArray[np.float64]:
     """The matrix `[2,3]` that takes image positions to positions in a crop of `size` x `size` pixels.
 

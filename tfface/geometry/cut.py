@@ -103,3 +103,24 @@ def _numbered(
     numbers[used] = np.arange(len(used))
     matrix = sp.vstack([sp.identity(count, format="csr"), blend]).tocsr()[used]
     return Cut(matrix, numbers[faces], parent, np.flatnonzero(used >= count))
+
+
+def border_loops(faces: NDArray[np.integer]) -> list[list[int]]:
+    """The closed borders of faces `[F,3 or 4]` (no -1), each a list of vertices in the faces' own direction."""
+    sides = faces.shape[1]
+    edges = np.concatenate([faces[:, [i, (i + 1) % sides]] for i in range(sides)]).astype(np.int64)
+    key = edges.min(1) * (edges.max() + 1) + edges.max(1)
+    _, inverse, count = np.unique(key, return_inverse=True, return_counts=True)
+    following: dict[int, int] = dict(edges[count[inverse] == 1].tolist())
+    loops: list[list[int]] = []
+    seen: set[int] = set()
+    for start in following:
+        loop: list[int] = []
+        vertex = start
+        while vertex in following and vertex not in seen:
+            seen.add(vertex)
+            loop.append(vertex)
+            vertex = following[vertex]
+        if loop:
+            loops.append(loop)
+    return loops

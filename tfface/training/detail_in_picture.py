@@ -84,7 +84,8 @@ class OffsetMaker(FaceMaker):
         offsets = sample(maps, points)
         vertices = base["vertices"] + MM_PER_UNIT * offsets[..., 3:]
         focal, distance, centre = base["camera"][:, :1], base["camera"][:, 1:2], base["camera"][:, 2:]
-        u, v, _ = projected(*tf.unstack(vertices, 3, axis=-1), focal, distance, (centre[:, :1], centre[:, 1:]))
+        x, y, z = tf.unstack(vertices, 3, axis=-1)
+        u, v, _ = projected(x, y, z, focal, distance, (centre[:, :1], centre[:, 1:]))
         placed = tf.stack([u, v], axis=-1)
         none = tf.zeros_like(focal)
         landmarks = tf.gather(placed, self._landmark_vertices, axis=1)

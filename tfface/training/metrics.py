@@ -21,8 +21,8 @@ class LandmarkError(keras.metrics.Metric):
         landmark_matrix: dense `[68, R*R]`: landmarks = matrix @ flattened map.
     """
 
-    def __init__(self, landmark_matrix: NDArray[np.floating]) -> None:
-        super().__init__(name="nme68", dtype="float32")
+    def __init__(self, landmark_matrix: NDArray[np.floating], name: str = "nme68") -> None:
+        super().__init__(name=name, dtype="float32")
         # Only the texels that some landmark reads: a few hundred of R*R.
         self.texels = np.flatnonzero(np.any(landmark_matrix != 0, axis=0)).astype(np.int32)
         self.matrix = np.ascontiguousarray(landmark_matrix[:, self.texels], np.float32)

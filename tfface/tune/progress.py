@@ -11,6 +11,7 @@ from ray import tune
 from rich.console import Console
 from rich.table import Table
 
+from tfface.tune.report import shown
 from tfface.tune.storage import LOCATION, Storage, Trial
 
 
@@ -84,8 +85,3 @@ def table(trials: Sequence[Trial], best: Trial | None, default: Trial | None) ->
 def short(trial: Trial) -> str:
     """A trial's name in tables: its number in the sweep."""
     return trial.name.rsplit("_", 1)[-1] if trial.name.rsplit("_", 1)[-1].isdigit() else trial.name
-
-
-def shown(value: Any) -> str:
-    """A searched value in a table."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.detect.base import Detection, Detector
+from tfface.geometry.align import overlap
 from tfface.geometry.upright import next_crop
 from tfface.result import FaceResult
 
@@ -120,11 +121,3 @@ def _is_face(result: FaceResult) -> bool:
         return False
     known = result.landmark_deviations_px
     return known is None or float(known.mean()) < UNSURE * size
-
-
-def overlap(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Of two boxes `[4]`, the shared area over the union's."""
-    low, high = np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])
-    shared = float(np.prod(np.maximum(high - low, 0)))
-    areas = [float(np.prod(box[2:] - box[:2])) for box in (first, second)]
-    return shared / max(sum(areas) - shared, 1e-9)

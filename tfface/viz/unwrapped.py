@@ -19,7 +19,7 @@ from tfface.face.open_model import PART_NAMES, load_open_face
 from tfface.face.position_map import position_tables
 from tfface.geometry.align import MAP_SIZE
 from tfface.geometry.raster import vertex_normals
-from tfface.viz.texture import sample_photo, visibility
+from tfface.viz.texture import sample_photo, visibility, within
 
 FloatArray = NDArray[np.floating]
 CHANNELS = 12
@@ -79,14 +79,13 @@ def unwrap(image: NDArray[np.uint8], vertices: FloatArray, decoded: DecodedFace)
     packed = np.concatenate([vertices, seen, decoded.turned, normals, decoded.albedo], axis=1).astype(np.float32)
     places, seen, position, normal, albedo = np.split(tables.from_vertices(packed), [3, 4, 7, 10], axis=-1)
     normal = unit(normal)
-    inside = (places[..., :2] >= 0).all(-1) & (places[..., 0] <= image.shape[1]) & (places[..., 1] <= image.shape[0])
     shading = decoded.shading(normal)
     return Unwrapped(
         sample_photo(image, places),
         albedo,
         np.asarray(np.clip(albedo * shading, 0, 1), np.float32),
         _tilt(decoded, position, normal, shading),
-        np.asarray(seen[..., 0] * inside * skin_of_chart(MAP_SIZE), np.float32),
+        np.asarray(seen[..., 0] * within(image, places) * skin_of_chart(MAP_SIZE), np.float32),
         position,
         normal,
         places,

@@ -345,17 +345,13 @@ class _logs(keras.initializers.Initializer):
 
 
 @keras.saving.register_keras_serializable(package="tfface")
-class JoinedMaps(Float32Layer):
+class JoinedMaps(maps.UnitsLayer):
     """The first map `[B,R,R,3]`, what `found_in` gives, and the answer `[B,R,R,3]`, joined for the loss
     (`tfface.losses.map_objective`): `[B,R,R,12]` in network units.
 
     Points stand at their texels; pairs (difference in u and v, deviation) at the first texels of the map, in the order
     of `EXPRESSIVE_PAIRS`; the rest is 0.
     """
-
-    def __init__(self, output: str, **options: Any) -> None:
-        super().__init__(**options)
-        self.units = output
 
     def call(self, inputs: Any) -> Any:
         first, points, sigma, apart, deviation, last = inputs
@@ -370,9 +366,6 @@ class JoinedMaps(Float32Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape[0][:-1], 12)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "output": self.units}
 
 
 def _spread(values: Any, texels: NDArray[np.integer], resolution: int) -> Any:
