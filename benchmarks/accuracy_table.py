@@ -3,7 +3,7 @@
     python benchmarks/accuracy_table.py --aflw2000 DIR --aflw2000-peers DIR --scans DIR --synthetic 100 \\
         --out out/accuracy --markdown README.md
 
-Every benchmark is run by `python -m tfface.evaluate` and leaves its own report below --out. In a file that holds the
+Every benchmark is run by `tfface evaluate` and leaves its own report below --out. In a file that holds the
 lines `<!-- accuracy -->` and `<!-- /accuracy -->` what stands between them is replaced; another file is written anew.
 """
 

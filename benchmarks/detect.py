@@ -180,8 +180,7 @@ def _timed(detector: Any, image: Image) -> tuple[list[Any], float]:
 
 
 def _overlap(box: NDArray[np.floating], points: Truth) -> float:
-    from tfface.evaluation.detection import overlap
-    from tfface.geometry.align import box_from_landmarks
+    from tfface.geometry.align import box_from_landmarks, overlap
 
     return overlap(box, box_from_landmarks(points))
 

@@ -45,10 +45,10 @@ class PeerPipeline:
 
     def find(self, image: NDArray[np.uint8]) -> NDArray[np.float64]:
         """The likeliest box `[4]`; the whole picture where there is none."""
-        from tfface.detect.blazeface.search import look, whole
+        from tfface.detect.blazeface.search import covering_square, look
 
-        found = look(self._finder, image, whole(image), 0.0, 0.3)
-        return found.boxes[found.scores.argmax()] if len(found.scores) else whole(image)
+        found = look(self._finder, image, covering_square(image), 0.0, 0.3)
+        return found.boxes[found.scores.argmax()] if len(found.scores) else covering_square(image)
 
     def crop(self, image: NDArray[np.uint8], box: NDArray[np.float64]) -> NDArray[np.float32]:
         """The network's input `[1,3,120,120]`."""

@@ -86,8 +86,8 @@ def compile_kernel(folder: Path) -> str:
         "print(json.dumps([str(pathlib.Path(g.__file__).parent / 'rendering' / 'kernels'),"
         "tf.sysconfig.get_compile_flags(), tf.sysconfig.get_link_flags()]))"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    source, compile_flags, link_flags = json.loads(told.strip().splitlines()[-1])
+    printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    source, compile_flags, link_flags = json.loads(printed.strip().splitlines()[-1])
     library = folder / "rasterizer_op.so"
     files = [f"{source}/rasterize_triangles_{part}.cc" for part in ("impl", "op")]
     flags = ["-std=c++17", "-shared", "-fPIC", "-O3", "-w", *compile_flags, f"-I{source}"]

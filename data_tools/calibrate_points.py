@@ -59,7 +59,7 @@ def main(argv: list[str] | None = None) -> int:
     source = weights.find(options.source)
     network = Reconstructor(options.source, upright=False)
     if network.points is None:
-        raise UserError(f"{source.name} finds no points that its export tells: name an R-Net with model.points.")
+        raise UserError(f"{source.name} finds no points: choose an R-Net with model.points.")
     people = People(CALIBRATION_SEED, options.pictures)
     found, true = [], []
     for number in track(range(options.people), description="looking"):
@@ -130,8 +130,8 @@ def _solutions(looks: list[Look], trust: Trust) -> list[NDArray[np.float64]]:
     for size in SIZES:
         information = scale * sum(matrix for matrix, _ in looks[:size])
         vector = scale * sum(vector for _, vector in looks[:size])
-        whole = np.eye(len(vector)) + trust.shows @ information @ trust.shows.T
-        results.append(np.linalg.solve(whole, trust.usual + trust.shows @ vector))
+        precision = np.eye(len(vector)) + trust.shows @ information @ trust.shows.T
+        results.append(np.linalg.solve(precision, trust.usual + trust.shows @ vector))
     return results
 
 

@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import tyro
-
 
 @dataclass(frozen=True)
 class Arguments:
@@ -33,19 +31,19 @@ class Arguments:
     identity_std: float = 1.05
 
 
-_GROUPS = {"all68": slice(0, 68), "inner51": slice(17, 68), "jaw": slice(0, 17), "brows": slice(17, 27)}
-_GROUPS |= {"nose": slice(27, 36), "eyes": slice(36, 48), "mouth": slice(48, 68)}
-
-
-def main(arguments: Arguments) -> None:
-    """Measure and print."""
+def main(argv: list[str] | None = None) -> int:
+    """Measure and print; returns the exit code."""
     import dlib
     import numpy as np
+    import tyro
 
     from tfface.data.synthetic.sample import SyntheticSettings
     from tfface.data.synthetic.scene import FaceGenerator
     from tfface.errors import UserError
+    from tfface.geometry.ibug68 import BROWS, EYES, JAW, MOUTH, NOSE, WITHOUT_JAW
+    from tfface.metrics.landmarks import outer_eye_distance
 
+    arguments = tyro.cli(Arguments, args=argv, description=__doc__)
     settings = SyntheticSettings(
         front_yaw_deg=30.0,
         pitch_std_deg=6.0,
@@ -59,7 +57,7 @@ def main(arguments: Arguments) -> None:
         settings = settings.clean()
     path = arguments.landmarks_file
     if path is not None and not path.exists():
-        raise UserError(f"There is not a file {path}: name dlib's 68-point file or leave --landmarks-file out.")
+        raise UserError(f"There is no file {path}: give dlib's 68-point file, or no `landmarks_file`.")
     predictor = None if path is None else dlib.shape_predictor(str(path))
     detector, generator = dlib.get_frontal_face_detector(), FaceGenerator(settings)
     found, errors = 0, []
@@ -72,20 +70,17 @@ def main(arguments: Arguments) -> None:
         if boxes and predictor:
             points = predictor(pair.front.image, boxes[0]).parts()
             guess = np.array([(point.x, point.y) for point in points]) + 0.5
-            errors.append(np.linalg.norm(guess - truth, axis=1) / np.linalg.norm(truth[36] - truth[45]))
+            errors.append(np.linalg.norm(guess - truth, axis=1) / outer_eye_distance(truth[None]))
     print(f"detected {found} of {arguments.count}")
-    for name, part in _GROUPS.items() if errors else ():
+    groups = {"all68": slice(None), "inner51": WITHOUT_JAW, "jaw": JAW, "brows": BROWS}
+    groups |= {"nose": NOSE, "eyes": EYES, "mouth": MOUTH}
+    for name, part in groups.items() if errors else ():
         each = np.stack(errors)[:, part].mean(1)
         print(f"{name}: mean {each.mean():.4f}, median {np.median(each):.4f}")
+    return 0
 
 
 if __name__ == "__main__":
-    import sys
+    from tfface.cli import run
 
-    from tfface.errors import UserError
-
-    try:
-        main(tyro.cli(Arguments, description=__doc__))
-    except UserError as error:
-        print(error, file=sys.stderr)
-        sys.exit(2)
+    raise SystemExit(run(main))

@@ -77,7 +77,7 @@ def _photos(options: Options) -> tuple[list[Photo], dict[str, str]]:
 
 
 def _convert(options: Options, maker: RecordMaker, photos: list[Photo], broken: dict[str, str]) -> int:
-    from tfface.cli import counted, tell_records
+    from tfface.cli import counted, report_records
     from tfface.data.shards.maps import ENLARGE, FAILED_FILE, write_dataset
     from tfface.data.sources.w300_lp import jobs
     from tfface.errors import UserError
@@ -97,9 +97,9 @@ def _convert(options: Options, maker: RecordMaker, photos: list[Photo], broken: 
         "views": 2 if options.pairs else 1,
         "settings": {"enlarge": ENLARGE, "image_size": options.image_size, "pairs": options.pairs},
     }
-    with counted("faces") as told:
-        failed = write_dataset(options.out, todo, maker, card, options.records_per_shard, options.workers, told)
-    return tell_records(options.out / FAILED_FILE, len(todo) + len(broken), {**broken, **failed})
+    with counted("faces") as progress:
+        failed = write_dataset(options.out, todo, maker, card, options.records_per_shard, options.workers, progress)
+    return report_records(options.out / FAILED_FILE, len(todo) + len(broken), {**broken, **failed})
 
 
 def _check(maker: RecordMaker, photos: list[Photo]) -> int:

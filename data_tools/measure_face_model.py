@@ -57,12 +57,13 @@ def measure_scans(face: OpenFace, folder: Path) -> None:
 
 def open_eyes(face: OpenFace, size: int = 400) -> float:
     """The share of pixels that show an eye when lids are shut, of those when they are open; seen from the front."""
+    from tfface.geometry.ibug68 import EYES
     from tfface.geometry.raster import rasterize
 
     mesh = face.face(2)
     eyes = np.isin(mesh.vertex_part, (2, 3))[mesh.triangles].all(1)
     shut = np.isin(face.expression_names, ("eyeBlinkLeft", "eyeBlinkRight")).astype(np.float32)
-    middle = face.mean_face()[face.landmarks68[36:48]].mean(0)
+    middle = face.mean_face()[face.landmarks68[EYES]].mean(0)
     seen = np.zeros(2)
     for seed in range(PEOPLE):
         person = np.random.default_rng(seed).normal(size=face.num_identity)

@@ -149,7 +149,7 @@ def main(argv: list[str] | None = None) -> int:
     import tyro
 
     options = tyro.cli(Options, args=argv, description=__doc__)
-    from tfface.cli import counted, tell_records
+    from tfface.cli import counted, report_records
     from tfface.data.shards.maps import ENLARGE, FAILED_FILE, write_dataset
     from tfface.detect.registry import load_detector
     from tfface.inference import Reconstructor
@@ -166,12 +166,12 @@ def main(argv: list[str] | None = None) -> int:
         "views": 2,
         "settings": {"enlarge": ENLARGE, "image_size": options.image_size, "yaw_deg": options.yaw_deg},
     }
-    with counted("faces") as told:
-        failed = write_dataset(options.out, jobs, maker, card, options.records_per_shard, told=told)
+    with counted("faces") as progress:
+        failed = write_dataset(options.out, jobs, maker, card, options.records_per_shard, progress=progress)
     failed |= {path.name: unreadable_format(path) for path in unreadable}
     if maker.tiles:
         write_image(options.out / "sheet.png", contact_sheet(maker.tiles, maker.labels, options.turns + 1), True)
-    return tell_records(options.out / FAILED_FILE, len(jobs) + len(unreadable), failed)
+    return report_records(options.out / FAILED_FILE, len(jobs) + len(unreadable), failed)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import tyro
-
 from tfface.data.synthetic.sample import SyntheticSettings
 
 
@@ -34,15 +32,19 @@ class Arguments:
     settings: SyntheticSettings = field(default_factory=SyntheticSettings)
 
 
-def main(arguments: Arguments) -> None:
-    """Draw the sheet and print the speed."""
+def main(argv: list[str] | None = None) -> int:
+    """Draw the sheet and print the speed; returns the exit code."""
     import time
 
     import cv2
     import numpy as np
+    import tyro
 
     from tfface.data.synthetic.scene import FaceGenerator
-    from tfface.io.files import atomic_path
+    from tfface.io.image import write_image
+    from tfface.viz.sheet import contact_sheet
+
+    arguments = tyro.cli(Arguments, args=argv, description=__doc__)
 
     settings = arguments.settings.clean() if arguments.clean else arguments.settings
     generator = FaceGenerator(settings)
@@ -50,19 +52,18 @@ def main(arguments: Arguments) -> None:
     tiles, start = [], time.process_time()
     for seed in range(arguments.seed, arguments.seed + arguments.rows * arguments.columns // 2):
         pair = generator.pair(seed)
-        cage = generator.face.cage(pair.identity, pair.expression)
-        landmarks = generator.head.landmark_matrix @ cage
         for view in (pair.front, pair.side):
-            image = np.ascontiguousarray(view.image[..., ::-1])
-            for u, v, _ in view.camera.project(landmarks) if arguments.truth else ():
+            image = np.ascontiguousarray(view.image)
+            for u, v, _ in generator.landmarks(pair, view) if arguments.truth else ():
                 cv2.circle(image, (int(u), int(v)), 1, (0, 255, 0), -1)
-            tiles.append(cv2.resize(image, (arguments.tile, arguments.tile), interpolation=cv2.INTER_AREA))
+            tiles.append(image)
     seconds = time.process_time() - start
     print(f"{len(tiles) / seconds:.1f} images a second and core")
-    rows = [np.hstack(tiles[k : k + arguments.columns]) for k in range(0, len(tiles), arguments.columns)]
-    with atomic_path(arguments.out) as beside:
-        cv2.imwrite(str(beside), np.vstack(rows))
+    write_image(arguments.out, contact_sheet(tiles, columns=arguments.columns, cell=arguments.tile, gap=0))
+    return 0
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Arguments, description=__doc__))
+    from tfface.cli import run
+
+    raise SystemExit(run(main))

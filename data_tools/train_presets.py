@@ -106,7 +106,7 @@ def planned(text: str) -> tuple[str, float, list[str]]:
         name, minutes_text, *options = shlex.split(text)
         minutes = float(minutes_text)
     except ValueError as error:
-        raise UserError(f"--networks {text!r}: say NAME MINUTES OPTIONS, such as {NETWORKS[0]!r}.") from error
+        raise UserError(f"--networks {text!r}: give NAME MINUTES OPTIONS, such as {NETWORKS[0]!r}.") from error
     return name, minutes, options
 
 

@@ -50,15 +50,15 @@ def used(page: Page, dropped: Path, room: Path) -> list[str]:
     page.get_by_text(dropped.name[:8]).first.wait_for(timeout=MOST_MS)
     page.get_by_role("button", name="Reconstruct").click()
     page.wait_for_selector('a[download$=".glb"]', timeout=MOST_MS)
-    said = []
+    lines = []
     for link in page.locator("a[download]").all():
         with page.expect_download(timeout=MOST_MS) as waiting:
             link.evaluate("link => link.click()")
         saved = room / waiting.value.suggested_filename
         waiting.value.save_as(saved)
-        said.append(f"{saved.name} {saved.stat().st_size}")
+        lines.append(f"{saved.name} {saved.stat().st_size}")
     page.wait_for_timeout(1000 * SHOWN_SECONDS)
-    return said
+    return lines
 
 
 def main(dropped: Path, picture: Path, downloads: Path | None = None) -> None:

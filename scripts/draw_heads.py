@@ -33,10 +33,10 @@ FIRST_SEED = 300
 
 def rows(result: FaceResult, size: int) -> tuple[list[NDArray[np.uint8]], list[str]]:
     """Two rows of views, before and after, and what is written under each."""
-    mesh, whole = result.mesh(textured=True), result.head("head")
+    mesh, head = result.mesh(textured=True), result.head("head")
     quads = np.pad(mesh.triangles, ((0, 0), (0, 1)), constant_values=-1)
     before = Model("before", [NamedMesh("skin", mesh.vertices, quads, Material("skin", texture=mesh.texture), mesh.uv)])
-    pictures = [model_view(model, size, *view) for model in (before, whole) for view in VIEWS.values()]
+    pictures = [model_view(model, size, *view) for model in (before, head) for view in VIEWS.values()]
     return pictures, [f"{when}, {name}" for when in ("before", "after") for name in VIEWS]
 
 
@@ -73,9 +73,9 @@ def main(folder: Path, size: int = 300) -> None:
     """Writes the pictures."""
     reconstructor = Reconstructor()
     astronaut, others = data.astronaut(), synthetic_faces()
-    whole = [reconstructor(photograph)[0] for photograph in (astronaut, *others[:2])]
-    write_image(folder / "heads_full.jpg", full(whole[:2], size), result=True)
-    write_image(folder / "textures.jpg", textures(whole, size), result=True)
+    results = [reconstructor(photograph)[0] for photograph in (astronaut, *others[:2])]
+    write_image(folder / "heads_full.jpg", full(results[:2], size), result=True)
+    write_image(folder / "textures.jpg", textures(results, size), result=True)
     for name, photographs in (("heads", [astronaut]), ("heads_synthetic", others)):
         pictures, labels = [], []
         for photograph in photographs:

@@ -24,6 +24,7 @@ from tfface.effects.views import frontal, model_with, seen_from, turntable
 from tfface.face.head_uv import from_face_chart
 from tfface.face.open_model import load_open_face
 from tfface.geometry.align import crop_transform
+from tfface.geometry.ibug68 import INNER_LIPS, MOUTH_CORNERS, NOSE_BRIDGE, OUTER_EYES, OUTER_LIPS
 from tfface.inference import Reconstructor
 from tfface.io.image import warp_image, write_image
 from tfface.result import FaceResult
@@ -50,15 +51,15 @@ def paint(size: int = 1024) -> Picture:
     points = from_face_chart(face.face(2).uv[face.landmarks68]) * (size - 1)
     layer = np.zeros((size, size, 4), np.float32)
     lips = np.zeros((size, size), np.float32)
-    cv2.fillPoly(lips, [np.round(points[48:60]).astype(np.int32)], 1.0)
-    cv2.fillPoly(lips, [np.round(points[60:68]).astype(np.int32)], 0.0)
+    cv2.fillPoly(lips, [np.round(points[OUTER_LIPS]).astype(np.int32)], 1.0)
+    cv2.fillPoly(lips, [np.round(points[INNER_LIPS]).astype(np.int32)], 0.0)
     lids, cheeks = np.zeros_like(lips), np.zeros_like(lips)
     for eye in (slice(36, 40), slice(42, 46)):
         rim = points[eye]
         above = rim[::-1] - [0, size * 0.022]
         cv2.fillPoly(lids, [np.round(np.concatenate([rim, above])).astype(np.int32)], 1.0)
-    for outer, corner in ((36, 48), (45, 54)):
-        middle = 0.5 * points[outer] + 0.5 * points[corner] + [(points[outer, 0] - points[27, 0]) * 0.15, 0]
+    for outer, corner in zip(OUTER_EYES, MOUTH_CORNERS, strict=True):
+        middle = 0.5 * points[outer] + 0.5 * points[corner] + [(points[outer, 0] - points[NOSE_BRIDGE, 0]) * 0.15, 0]
         cv2.circle(cheeks, np.round(middle).astype(int).tolist(), int(size * 0.045), 1.0, -1)
     for shape, colour, cover, soft in (
         (cheeks, (225, 90, 100), 0.45, 0.016),

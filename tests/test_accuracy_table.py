@@ -52,6 +52,6 @@ def test_a_peers_numbers_stand_in_the_marked_part(tool: ModuleType, tmp_path: Pa
         tool.write_markdown(tmp_path / "other.md", "table")
 
 
-def test_nothing_to_measure_is_told(tool: ModuleType, tmp_path: Path) -> None:
+def test_nothing_to_measure_is_reported(tool: ModuleType, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing to measure"):
         tool.main(["--out", str(tmp_path)])

@@ -60,14 +60,14 @@ def test_what_is_too_much_is_refused(
     photo, film = tmp_path / "a.png", tmp_path / "b.mp4"
     write_image(photo, np.full((100, 100, 3), 90, np.uint8))
     film.write_bytes(b"x")
-    for uploads, says in (
+    for uploads, message in (
         ([], "Nothing was dropped"),
         ([photo] * 13, "13 files are too many"),
         ([photo, film], "A video goes alone"),
         ([film], "cannot be read as a video"),
         ([photo], "No face was found"),
     ):
-        with pytest.raises(UserError, match=says):
+        with pytest.raises(UserError, match=message):
             app.make(uploads, tmp_path / "out", reconstructor, lambda *_: None)
     monkeypatch.setattr(app, "MOST_PIXELS", 5000)
     with pytest.raises(UserError, match="100 x 100 pixels"):
@@ -88,7 +88,7 @@ def test_uploads_are_called_as_people_call_them(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_wrong_requests_are_told_and_nothing_is_kept(tmp_path: Path) -> None:
+def test_wrong_requests_are_reported_and_nothing_is_kept(tmp_path: Path) -> None:
     """Sent to the page's HTTP API, not through the page; SIGTERM ends it and deletes what was sent."""
     pytest.importorskip("gradio")
     with socket.socket() as free:
@@ -104,8 +104,8 @@ def test_wrong_requests_are_told_and_nothing_is_kept(tmp_path: Path) -> None:
         _until_it_answers(f"{api}/info", server)
         outside = {"path": str(tmp_path / "log"), "meta": {"_type": "gradio.FileData"}}
         for data in ([3], [["/etc/passwd"]], [[outside]], [[{"path": "x\0y"}]], [{"a": 1}], []):
-            told = _asked(api, data)
-            assert "cannot be read" in told and "Traceback" not in told, (data, told)
+            printed = _asked(api, data)
+            assert "cannot be read" in printed and "Traceback" not in printed, (data, printed)
         assert "Nothing was dropped" in _asked(api, [[]])
         assert list((tmp_path / "room").iterdir()) and server.poll() is None
         assert b"Traceback" not in (tmp_path / "log").read_bytes()

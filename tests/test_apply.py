@@ -11,6 +11,7 @@ import pytest
 
 from tests.toy_network import Discs, disc_photo, save_toy_network
 from tfface.apply import main
+from tfface.cli import run
 from tfface.io.files import written_by_us
 from tfface.io.film import film
 from tfface.io.image import read_image, write_image
@@ -47,8 +48,8 @@ def test_each_use_writes_its_files(what: list[str], files: set[str], model: str,
     assert {path.name for path in out.iterdir()} == {f"disc{end}" for end in files}
     assert all(written_by_us(path) for path in out.iterdir())
     if what[0] == "pose":
-        told = json.loads((out / "disc_pose.json").read_text())["faces"]
-        assert told[0]["pose"]["yaw_deg"] == pytest.approx(25, abs=1)
+        faces = json.loads((out / "disc_pose.json").read_text())["faces"]
+        assert faces[0]["pose"]["yaw_deg"] == pytest.approx(25, abs=1)
         assert (read_image(out / "disc_pose.png") != read_image(photo)).any()
 
 
@@ -86,7 +87,7 @@ def test_a_videos_expressions_move_the_photographs_head(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["pose", "missing.jpg"], "does not exist"),
         (["pose", "{photo}", "--face", "3", *BOX], "no face 3"),
@@ -100,13 +101,13 @@ def test_a_videos_expressions_move_the_photographs_head(
         (["frontalise", "{folder}", *BOX], "--box goes with one photograph only"),
     ],
 )
-def test_wrong_input_is_told_and_leaves_nothing(
-    arguments: list[str], says: str, model: str, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+def test_wrong_input_is_reported_and_leaves_nothing(
+    arguments: list[str], message: str, model: str, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     filled = [text.format(photo=photo, folder=tmp_path) for text in arguments]
-    assert main([*filled, "--model", model, "--out", str(tmp_path / "out")]) == 2
+    assert run(main, [*filled, "--model", model, "--out", str(tmp_path / "out")]) == 2
     error = capsys.readouterr().err
-    assert says in error and "Traceback" not in error
+    assert message in error and "Traceback" not in error
     assert not (tmp_path / "out").exists()
 
 
@@ -117,6 +118,6 @@ def test_what_is_not_ours_is_not_overwritten(
     write_image(theirs, np.zeros((40, 40, 3), np.uint8))
     before = theirs.read_bytes()
     arguments = ["relight", str(photo), "--model", model, "--out", str(tmp_path / "out"), *BOX]
-    assert main(arguments) == 2
+    assert run(main, arguments) == 2
     assert "not a result of tfface" in capsys.readouterr().err and theirs.read_bytes() == before
     assert main([*arguments, "--overwrite"]) == 0 and written_by_us(theirs)

@@ -165,5 +165,5 @@ def test_info_of_a_name_is_its_card(capsys):
 
 
 def test_a_closed_stream_is_no_traceback(python):
-    told = python("-c", "import sys; sys.stdout = None; from tfface import cli, info; sys.exit(cli.run(info.main, []))")
-    assert told.returncode == 0 and not told.stderr
+    done = python("-c", "import sys; sys.stdout = None; from tfface import cli, info; sys.exit(cli.run(info.main, []))")
+    assert done.returncode == 0 and not done.stderr

@@ -31,7 +31,7 @@ def test_naming_a_network_brings_its_own_start() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"loss.landmrks": 1}, "'loss.landmarks'"),
         ({"landmarks": 1}, "'loss.landmarks'"),
@@ -47,8 +47,8 @@ def test_naming_a_network_brings_its_own_start() -> None:
         ({"model": "mnv2_light", "model.map_size": 60}, "model.map_size"),
     ],
 )
-def test_wrong_keys_and_values_name_the_right_one(changes: dict[str, object], said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_wrong_keys_and_values_name_the_right_one(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(UserError, match=message):
         override(Config(), changes)
 
 

@@ -50,7 +50,7 @@ def test_no_name_hides_a_module(repository) -> None:
     assert not modules & set(tfface.__all__)
 
 
-def test_presets_are_listed_and_a_wrong_name_is_told() -> None:
+def test_presets_are_listed_and_a_wrong_name_is_reported() -> None:
     assert "mnv2_points" in tfface.list_presets()
     with pytest.raises(tfface.UserError, match="did you mean 'mnv2_points'"):
         tfface.Reconstructor("mnv2_point")

@@ -16,7 +16,6 @@ from tfface.errors import UserError
 from tfface.evaluate import main
 from tfface.evaluation.aflw2000 import read_aflw2000
 from tfface.evaluation.columns import Column, Found, predict_column, read_peers
-from tfface.evaluation.detection import overlap
 from tfface.evaluation.photos import read_photos
 from tfface.evaluation.report import part_rows
 from tfface.evaluation.scans import mean_surface
@@ -24,7 +23,7 @@ from tfface.evaluation.scores import score_column
 from tfface.evaluation.synthetic import EVALUATION_SEED, make_synthetic, views_of
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.geometry.align import Similarity
+from tfface.geometry.align import Similarity, overlap
 from tfface.geometry.camera import Camera
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.io.image import read_image
@@ -170,7 +169,7 @@ def test_photos_with_pts_files(tmp_path: Path, truth: np.ndarray) -> None:
     ("arguments", "message"),
     [(["--data", "nowhere"], "not a folder"), (["--recrop", "-1"], "--recrop"), (["--peers", "."], "reference")],
 )
-def test_bad_input_is_told_in_a_sentence(tmp_path: Path, arguments: list[str], message: str) -> None:
+def test_bad_input_is_reported_in_a_sentence(tmp_path: Path, arguments: list[str], message: str) -> None:
     given = arguments if "--data" in arguments else ["--data", str(tmp_path), *arguments]
     with pytest.raises(UserError, match=message):
         main([*given, "--out", str(tmp_path / "out")])

@@ -65,7 +65,7 @@ def test_now_command_names_what_is_missing_and_a_copy_is_exact(folder: Path) -> 
     assert (folder / "out" / "report.html").read_text().count("data:image/png") == 1
 
 
-def test_broken_folders_are_told(folder: Path, tmp_path: Path) -> None:
+def test_broken_folders_are_reported(folder: Path, tmp_path: Path) -> None:
     items, broken = read_now(folder / "now", limit=1)
     assert items[0].name == "A_1/selfie/IMG_1" and not broken
     assert read_pp(items[0].points).shape == (7, 3)

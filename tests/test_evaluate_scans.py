@@ -19,7 +19,7 @@ from tfface.face.open_model import load_open_face
 from tfface.geometry.align import Similarity
 from tfface.geometry.rotation import euler_to_matrix, geodesic_angle
 from tfface.io.mesh import Mesh, write_mesh
-from tfface.metrics.reconstruction import Surface, compare, side_by_side
+from tfface.metrics.reconstruction import Surface, compare
 from tfface.viz.scan_view import OrthographicView, heat_view, render_scan
 
 MOTION = Similarity(1.0, euler_to_matrix(0.3, -0.2, 0.15), np.array([12.0, -30.0, 55.0]))
@@ -70,10 +70,10 @@ def test_a_right_prediction_comes_back_to_the_scan_in_millimetres(wide: Surface,
 
 
 def test_every_measure_of_a_copy_moved_by_a_similarity_is_zero(wide: Surface) -> None:
-    table = side_by_side(wide.moved(Similarity(1.0, MOTION.rotation.T, np.array([3.0, 2.0, 1.0]))), wide)
+    table = compare(wide.moved(Similarity(1.0, MOTION.rotation.T, np.array([3.0, 2.0, 1.0]))), wide).table
     assert {"icp_rigid_point", "icp_rigid_plane", "icp_plane", "known", "now"} <= table.keys()
     assert max(value for row in table.values() for value in row.values()) < 1e-3
-    scaled = side_by_side(wide.moved(Similarity(2.3, MOTION.rotation.T, np.array([3.0, 2.0, 1.0]))), wide)
+    scaled = compare(wide.moved(Similarity(2.3, MOTION.rotation.T, np.array([3.0, 2.0, 1.0]))), wide).table
     assert max(row["rms"] for name, row in scaled.items() if "rigid" not in name) < 1e-3
     assert scaled["icp_rigid"]["mean"] > 5
 

@@ -36,7 +36,7 @@ def test_two_photographs_of_one_person(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["missing.png"], "does not exist"),
         (["{photo}", "--landmarks", "{photo}"], "holds no landmarks"),
@@ -49,7 +49,11 @@ def test_two_photographs_of_one_person(tmp_path: Path, capsys: pytest.CaptureFix
     ],
 )
 def test_wrong_input_exits_with_two(
-    arguments: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    arguments: list[str],
+    message: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)  # the default --out lies in the working folder
     write_image(tmp_path / "grey.png", np.full((64, 64, 3), 128, np.uint8))
@@ -57,7 +61,7 @@ def test_wrong_input_exits_with_two(
     places = {"photo": tmp_path / "grey.png", "few": tmp_path / "few.npy"}
     assert run(main, [text.format(**places) for text in arguments]) == 2
     error = capsys.readouterr().err
-    assert says in error and "Traceback" not in error
+    assert message in error and "Traceback" not in error
     assert not (tmp_path / "out").exists()
 
 

@@ -50,7 +50,7 @@ def test_the_face_lies_where_the_disc_is(result: FaceResult) -> None:
     assert result.pose.scale_px_per_mm == pytest.approx(RADIUS / MM_PER_RADIUS, rel=5e-2)
 
 
-def test_how_sure_landmarks_are_is_told_in_pixels_of_the_photograph(result: FaceResult) -> None:
+def test_how_sure_landmarks_are_is_reported_in_pixels_of_the_photograph(result: FaceResult) -> None:
     assert result.landmark_deviations_px is not None
     np.testing.assert_allclose(result.landmark_deviations_px, np.full(68, RADIUS / 20), rtol=0.03)
     assert result.summary()["landmarks68_deviation_px"][0] == pytest.approx(RADIUS / 20, rel=0.03)
@@ -100,12 +100,12 @@ def test_crops_in_a_batch_shrunk_enlarged_turned_and_over_the_border(reconstruct
     assert reconstructor.predict_crops([], []).shape == (0, 256, 256, 3)
 
 
-def test_a_box_off_the_picture_is_told(reconstructor: Reconstructor) -> None:
+def test_a_box_off_the_picture_is_reported(reconstructor: Reconstructor) -> None:
     with pytest.raises(UserError, match="outside the picture"):
         reconstructor(disc_photo(64, 64, (30, 30), 9), box=(100, 100, 150, 150))
 
 
-def test_no_face_is_told_and_views_are_counted(reconstructor: Reconstructor, toy: Path) -> None:
+def test_no_face_is_reported_and_views_are_counted(reconstructor: Reconstructor, toy: Path) -> None:
     class Blind:
         def detect(self, image: np.ndarray) -> list[Detection]:
             return []
@@ -125,7 +125,7 @@ def test_two_views_are_stacked_front_first(tmp_path: Path) -> None:
     assert np.abs(found.position_map - (unit_map() * 60 + [90, 110, 0])).mean() < 0.6
     with pytest.raises(UserError, match="a front and a side"):
         network(front, box)
-    with pytest.raises(UserError, match="side boxes"):
+    with pytest.raises(UserError, match="side box"):
         network.predict_box(front, box, side)
 
 
@@ -199,7 +199,7 @@ def test_depth_picture_is_nearest_at_the_nose(result: FaceResult) -> None:
 @pytest.mark.parametrize(
     "broken", ["", '{"model": "x"}', '{"face_model": {"checksum": "0"}, "model": "m", "views": 1, "image_size": 8}']
 )
-def test_broken_cards_are_told(tmp_path: Path, broken: str) -> None:
+def test_broken_cards_are_reported(tmp_path: Path, broken: str) -> None:
     with pytest.raises(UserError, match="not an exported model"):
         read_card(tmp_path)
     (tmp_path / "saved_model.pb").touch()

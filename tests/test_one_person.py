@@ -1,4 +1,4 @@
-"""Front and side, and sets, through the shipped R-Net: the side picture counts, a wrong one is told."""
+"""Front and side, and sets, through the shipped R-Net: the side picture counts, a wrong one is reported."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def test_the_report_has_a_row_for_each_method_and_each_wrong_side(
 ) -> None:
     assert network.points is not None
     result = summary(rows, network.points.trust)
-    told = write_sets_report(tmp_path, {"net": result})
-    assert json.loads((tmp_path / "results.json").read_text())["models"]["net"] == told["models"]["net"]
+    results = write_sets_report(tmp_path, {"net": result})
+    assert json.loads((tmp_path / "results.json").read_text())["models"]["net"] == results["models"]["net"]
     assert (tmp_path / "sets.png").stat().st_size > 5000 < (tmp_path / "pairs.png").stat().st_size
     head, lines = set_rows(result)
     assert head[1:] == ["1", "2", "4"] and len(lines) == 15
@@ -56,7 +56,7 @@ def test_the_report_has_a_row_for_each_method_and_each_wrong_side(
     assert scan_nme(np.zeros(150), np.zeros(150)) == pytest.approx(0, abs=1e-3)
 
 
-def test_noise_is_told_and_the_shape_is_the_other_pictures(network: Reconstructor) -> None:
+def test_noise_is_reported_and_the_shape_is_the_other_pictures(network: Reconstructor) -> None:
     person, rng = People(SEED, 0)(0), np.random.default_rng(0)
     front, side = look(network, [person.front, person.front.with_picture(noise(person.front.image, rng))])
     together = network.as_set([front, side], same_moment=True)

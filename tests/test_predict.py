@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from tests.toy_network import disc_photo, save_toy_network
+from tfface.cli import run
 from tfface.io.image import write_image
 from tfface.predict import main
 
@@ -37,7 +38,7 @@ def test_a_head_as_one_file(model: str, tmp_path: Path, capsys: pytest.CaptureFi
     assert "disc.glb" in capsys.readouterr().out
     assert sorted(path.name for path in out.iterdir()) == ["disc.glb", "disc.json"]
     assert json.loads((out / "disc.json").read_text())["made_with"]["files"]["mesh"] == "head"
-    assert main([str(photo), "--model", model, "--out", str(out), *box, "--texture-size", "300"]) == 2
+    assert run(main, [str(photo), "--model", model, "--out", str(out), *box, "--texture-size", "300"]) == 2
     assert "texture_size 300 does not exist: choose 256, 512" in capsys.readouterr().err
 
 
@@ -55,7 +56,7 @@ def test_a_folder_goes_on_after_a_failure(model: str, tmp_path: Path, capsys: py
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["missing.jpg"], "does not exist"),
         (["{photo}", "--detector", "dlb"], "did you mean dlib"),
@@ -66,7 +67,7 @@ def test_a_folder_goes_on_after_a_failure(model: str, tmp_path: Path, capsys: py
 )
 def test_wrong_input_exits_with_two(
     arguments: list[str],
-    says: str,
+    message: str,
     model: str,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
@@ -76,14 +77,15 @@ def test_wrong_input_exits_with_two(
     places = {"photo": tmp_path / "p.png", "folder": tmp_path, "model": model, "empty": tmp_path / "empty"}
     write_image(tmp_path / "p.png", disc_photo(64, 64, (30, 30), 9))
     (tmp_path / "empty").mkdir()
-    assert main([text.format(**places) for text in arguments]) == 2
+    assert run(main, [text.format(**places) for text in arguments]) == 2
     error = capsys.readouterr().err
-    assert says in error
+    assert message in error
     assert "Traceback" not in error
     assert not (tmp_path / "out").exists()
 
 
-def test_help_and_wrong_flags_have_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--help"]) == 0
-    assert "--detector" in capsys.readouterr().out
-    assert main(["x.jpg", "--modle", "y"]) == 2
+@pytest.mark.parametrize(("arguments", "code"), [(["--help"], 0), (["x.jpg", "--modle", "y"], 2)])
+def test_help_and_wrong_flags_have_exit_codes(arguments: list[str], code: int) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(arguments)
+    assert stop.value.code == code

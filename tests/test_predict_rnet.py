@@ -12,6 +12,7 @@ import pytest
 import scipy.io
 
 from tests.toy_network import disc_photo, save_toy_network
+from tfface.cli import run
 from tfface.config import Config, ModelConfig, override
 from tfface.face.layout import CROP_SIZE
 from tfface.face.open_model import load_open_face
@@ -54,18 +55,20 @@ def test_a_photograph_and_its_mat(model: Path, tmp_path: Path) -> None:
     out, box = tmp_path / "out", [str(side) for side in BOX]
     arguments = [str(tmp_path / "disc.png"), "--model", str(model), "--out", str(out), "--recrop", "0", "--mat"]
     assert main([*arguments, "--box", *box]) == 0
-    said = json.loads((out / "disc.json").read_text())
-    assert set(said["coefficients"]["expression_weights"]) == set(load_open_face().expression_names)
-    assert said["coefficients"]["camera"]["kind"] == "framed" and len(said["coefficients"]["identity_sigma"]) == 150
-    points = np.array(said["landmarks68_px"])
-    np.testing.assert_allclose(said["landmarks5_px"][2], points[30, :2], atol=1e-3)
+    summary = json.loads((out / "disc.json").read_text())
+    assert set(summary["coefficients"]["expression_weights"]) == set(load_open_face().expression_names)
+    assert (
+        summary["coefficients"]["camera"]["kind"] == "framed" and len(summary["coefficients"]["identity_sigma"]) == 150
+    )
+    points = np.array(summary["landmarks68_px"])
+    np.testing.assert_allclose(summary["landmarks5_px"][2], points[30, :2], atol=1e-3)
     mat = scipy.io.loadmat(out / "disc.mat")
     num_vertices = len(load_open_face().regions)
     assert mat["face_shape"].shape == mat["face_texture"].shape == mat["face_color"].shape == (1, num_vertices, 3)
     assert mat["recon_img"].shape == (CROP_SIZE, CROP_SIZE, 4) and mat["cropped_img"].shape == (CROP_SIZE, CROP_SIZE, 3)
-    np.testing.assert_allclose(mat["id"][0], said["coefficients"]["identity_sigma"], atol=1e-4)
+    np.testing.assert_allclose(mat["id"][0], summary["coefficients"]["identity_sigma"], atol=1e-4)
     assert mat["coeff"].shape == (1, 150 + 52 + 40 + 3 + 27 + 4)
-    matrix = crop_transform(said["box_px"], CROP_SIZE, np.radians(said["crop_roll_deg"]))
+    matrix = crop_transform(summary["box_px"], CROP_SIZE, np.radians(summary["crop_roll_deg"]))
     np.testing.assert_allclose(mat["lm_68p"], transform_points(matrix, points[:, :2]), atol=0.01)
     assert mat["lm_5p"].shape == (5, 2) and 0 < mat["face_texture"].max() <= 255
     assert np.ptp(mat["face_shape"][0, :, 1]) == pytest.approx(2.0, abs=0.5)  # decimetres from chin to forehead
@@ -87,7 +90,7 @@ def test_a_set_shares_its_identity(model: Path, tmp_path: Path, capsys: pytest.C
     reconstructor = Reconstructor(model, "dlib", 0)
     each = [reconstructor(picture)[0] for picture in pictures]
     separate = np.array([result.decoded.parts["identity"] for result in each])
-    shared = np.array([said["coefficients"]["identity_sigma"] for said in together])
+    shared = np.array([summary["coefficients"]["identity_sigma"] for summary in together])
     assert np.abs(separate[0] - separate[1]).max() > 0.05
     np.testing.assert_allclose(shared, np.tile(separate.mean(0), (2, 1)), atol=2e-5)
     moved = np.array(together[0]["landmarks68_px"]) - each[0].landmarks68
@@ -104,18 +107,18 @@ def test_front_and_side_share_a_face_and_a_neutral_mesh(model: Path, tmp_path: P
     photos = [str(tmp_path / "front.png"), str(tmp_path / "side.png")]
     options = ["--model", str(model), "--recrop", "0", "--out", str(out), "--box", *box, "--side-box", *box]
     assert main([*photos, *options]) == 0
-    said = [json.loads((out / f"{name}.json").read_text())["coefficients"] for name in ("front", "side")]
-    assert said[0]["identity_sigma"] == said[1]["identity_sigma"]
+    both = [json.loads((out / f"{name}.json").read_text())["coefficients"] for name in ("front", "side")]
+    assert both[0]["identity_sigma"] == both[1]["identity_sigma"]
     assert (out / "front_neutral.obj").is_file() and (out / "front_neutral.glb").is_file()
-    assert main([*photos, *options, "--refine"]) == 2
+    assert run(main, [*photos, *options, "--refine"]) == 2
 
 
-def test_what_a_map_network_cannot_do_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_map_network_cannot_do_is_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     toy = str(save_toy_network(tmp_path / "toy"))
     photo = tmp_path / "photos" / "disc.png"
     write_image(photo, disc_photo(160, 200, (100, 80), 30))
     box = [str(side) for side in BOX]
-    assert main([str(photo), "--model", toy, "--out", str(tmp_path / "o"), "--box", *box, "--mat"]) == 2
+    assert run(main, [str(photo), "--model", toy, "--out", str(tmp_path / "o"), "--box", *box, "--mat"]) == 2
     assert "R-Net" in capsys.readouterr().err
-    assert main([str(photo), "--model", toy, "--set"]) == 2
+    assert run(main, [str(photo), "--model", toy, "--set"]) == 2
     assert "folder" in capsys.readouterr().err

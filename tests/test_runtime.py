@@ -12,8 +12,8 @@ import pytest
 from skimage import data
 
 from tests.few_layers import few_layers, two_layers
+from tfface import cli, models
 from tfface import config as configuration
-from tfface import models
 from tfface.config import Config, override
 from tfface.errors import UserError
 from tfface.export import main as export
@@ -87,7 +87,7 @@ def test_a_graph_for_another_face_model_is_left_for_tensorflow(tmp_path: Path, m
     assert network.runtime == "tensorflow" and network.looks == 1
 
 
-def test_a_graph_without_its_weights_is_told(tmp_path: Path) -> None:
+def test_a_graph_without_its_weights_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     shutil.copytree(presets.folder("rnet_points"), folder)
     with np.load(folder / "weights.npz") as file:
@@ -140,8 +140,8 @@ def test_every_export_predicts_what_keras_predicts(
     for turn in range(2):
         write_image(photos / f"{turn}.png", np.ascontiguousarray(data.astronaut()[:, :: 1 - 2 * turn]))
     assert export([str(run), "--format", *options, "--out", str(out), "--photos", str(photos)]) == 0
-    told = json.loads((out / "tfface.json").read_text())
-    assert told["agreement"]["largest_difference_px"] < within and "2 faces" in told["agreement"]["on"]
+    card = json.loads((out / "tfface.json").read_text())
+    assert card["agreement"]["largest_difference_px"] < within and "2 faces" in card["agreement"]["on"]
     assert (out / "README.md").read_text().startswith("---\nlibrary_name: tfface")
     assert json.loads((out / "config.json").read_text())["image_size"] == 64
     assert find_network(out).runtime == runtime
@@ -187,7 +187,7 @@ def test_serving_counts_versions(run: Path, tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         (["--format", "onxx", "--out", "x"], "choose from saved_model"),
         (["--format", "keras", "--precision", "int8", "--out", "x"], "choose from float32"),
@@ -195,19 +195,19 @@ def test_serving_counts_versions(run: Path, tmp_path: Path) -> None:
         (["--format", "onnx", "--serving", "--out", "x"], "--serving goes with"),
     ],
 )
-def test_wrong_exports_are_told(arguments: list[str], says: str, run: Path, tmp_path: Path, monkeypatch) -> None:
+def test_wrong_exports_are_reported(arguments: list[str], message: str, run: Path, tmp_path: Path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=message):
         export([str(run), *arguments])
     assert not list(tmp_path.iterdir())
 
 
-def test_wrong_runtimes_and_formats_are_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_runtimes_and_formats_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo = tmp_path / "a.png"
     write_image(photo, data.astronaut())
-    for options, says in ((["--runtime", "torch"], "choose from onnx"), (["--formats", "objs"], "objs")):
-        assert predict([str(photo), "--out", str(tmp_path / "out"), *options]) == 2
-        assert says in capsys.readouterr().err
+    for options, message in ((["--runtime", "torch"], "choose from onnx"), (["--formats", "objs"], "objs")):
+        assert cli.run(predict, [str(photo), "--out", str(tmp_path / "out"), *options]) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_only_what_is_asked_for_is_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -217,10 +217,10 @@ def test_only_what_is_asked_for_is_written(tmp_path: Path, capsys: pytest.Captur
     (photos / "e.jpg").write_text("no picture")
     arguments = [str(photos), "--model", "rnet_points", "--out", str(out), "--formats", "glb", "json", "--no-report"]
     assert predict(arguments) == 1
-    said = capsys.readouterr()
-    assert [line.split(" -> ")[0][-5:] for line in said.out.split("\n") if line] == [
+    printed = capsys.readouterr()
+    assert [line.split(" -> ")[0][-5:] for line in printed.out.split("\n") if line] == [
         f"{name}.jpg" for name in "abcdfghij"
     ]
-    assert "e.jpg" in said.err and "1 of 10" in said.err
+    assert "e.jpg" in printed.err and "1 of 10" in printed.err
     assert {path.suffix for path in out.iterdir()} == {".glb", ".json"} and len(list(out.iterdir())) == 18
     assert predict(arguments) == 1 and "9 of 10 photographs were done before" in capsys.readouterr().err

@@ -80,7 +80,7 @@ def test_a_folder_that_holds_a_model_comes_before_a_preset_and_another_does_not(
 
 
 @pytest.mark.parametrize(
-    ("name", "says"),
+    ("name", "message"),
     [
         ("smal", "did you mean 'small'"),
         ("ships", r"neither a preset \(small\) nor the folder of an exported model"),
@@ -88,10 +88,10 @@ def test_a_folder_that_holds_a_model_comes_before_a_preset_and_another_does_not(
         ("begun", "has not ended an epoch"),
     ],
 )
-def test_what_is_no_model_is_told(own: Path, name: str, says: str) -> None:
+def test_what_is_no_model_is_reported(own: Path, name: str, message: str) -> None:
     (own / "photo.jpg").touch()
     configuration.save(Config(model=TINY), own / "begun" / "config.yaml")
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=message):
         weights.find(name)
 
 
@@ -157,7 +157,7 @@ def test_an_export_that_another_process_finished_first_is_kept(own: Path, monkey
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
-def test_a_folder_in_the_way_and_a_cache_that_cannot_be_written_are_told(
+def test_a_folder_in_the_way_and_a_cache_that_cannot_be_written_are_reported(
     own: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = weights.find("small").saved_model()

@@ -1,4 +1,4 @@
-"""`python -m tfface.app`: a page on this machine where one drops photographs or a short video (needs `tfface[app]`)."""
+"""`tfface app`: a page on this machine where one drops photographs or a short video (needs `tfface[app]`)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from tfface.cli import run, tell
+from tfface.cli import run
 from tfface.errors import UserError, item_error
 from tfface.io.files import begun_prefix, sweep_leftovers
 from tfface.io.reading import reason
@@ -64,13 +64,8 @@ class Made:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serves until Ctrl-C; 0, or 2 on wrong input."""
-    try:
-        return _serve(tyro.cli(Arguments, args=argv, prog="tfface app"))
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 2
-    except UserError as error:
-        return tell("tfface app", error)
+    """Serves until Ctrl-C; 0."""
+    return _serve(tyro.cli(Arguments, args=argv, prog="tfface app"))
 
 
 def make(uploads: Sequence[Path], folder: Path, reconstructor: Reconstructor, progress: Progress) -> Made:
@@ -176,7 +171,7 @@ def page(reconstructor: Reconstructor, room: Path) -> Any:
         return made.report, *updates, [str(each) for each in made.files]
 
     class Page(gradio.Blocks):
-        """Also what Gradio itself cannot read of a request is told in a sentence, without a traceback."""
+        """Also what Gradio itself cannot read of a request is reported in a sentence, without a traceback."""
 
         async def process_api(self, *given: Any, **named: Any) -> Any:
             try:
@@ -184,8 +179,8 @@ def page(reconstructor: Reconstructor, room: Path) -> Any:
             except gradio.Error:
                 raise
             except Exception as error:
-                said = f"The request cannot be read ({reason(error)}): drop files on the page."
-                raise gradio.Error(said, print_exception=False) from error
+                message = f"The request cannot be read ({reason(error)}): drop files on the page."
+                raise gradio.Error(message, print_exception=False) from error
 
     with Page(title="tfface", analytics_enabled=False, delete_cache=(60, KEPT_SECONDS)) as blocks:
         gradio.Markdown(
@@ -214,7 +209,7 @@ def sentence_of(error: Exception, uploads: Sequence[str]) -> str:
 
 
 def _check(port: int) -> None:
-    """What can be told before a network is opened."""
+    """Checks what can be checked before a network is opened."""
     if not 1 <= port <= 65535:
         raise UserError(f"--port {port} is out of range: give 1 to 65535.")
     if find_spec("gradio") is None:

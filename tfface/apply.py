@@ -1,4 +1,4 @@
-"""`python -m tfface.apply WHAT PHOTO`: pose, maps, frontal view, other light, swap, transfer, makeup, turntable."""
+"""`tfface apply WHAT PHOTO`: pose, maps, frontal view, other light, swap, transfer, makeup, turntable."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
-from tfface.cli import check_out, run, tell
+from tfface.cli import check_out, run
 from tfface.errors import UserError, item_error
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Common(ABC):
     """What runs the network."""
     overwrite: bool = False
     """Overwrite files of --out that tfface did not write."""
-    whole: ClassVar[bool] = False
+    of_all_faces: ClassVar[bool] = False
     """One picture shows all faces of a photograph; else each has its own."""
 
     def check(self) -> None:  # noqa: B027  # most uses have nothing to check
@@ -63,7 +63,7 @@ class Common(ABC):
 class Pose(Common):
     """Draws the head's box, its axes and its angles over the photograph: NAME_pose.png and .json."""
 
-    whole: ClassVar[bool] = True
+    of_all_faces: ClassVar[bool] = True
 
     def make(self, faces: list[FaceResult], prepared: Any) -> Made:
         from tfface.effects.pose import pose_drawn
@@ -117,7 +117,7 @@ class Relight(Common):
     """The head's own shadows too, where the light comes from one direction."""
     strength: float = 1.0
     """0 leaves the photograph as it is, 1 is the new light."""
-    whole: ClassVar[bool] = True
+    of_all_faces: ClassVar[bool] = True
 
     def check(self) -> None:
         if not 0 <= self.strength <= 2:
@@ -154,7 +154,7 @@ class Swap(Common):
 
     source: tyro.conf.Positional[Path]
     """The photograph whose largest face is taken."""
-    whole: ClassVar[bool] = True
+    of_all_faces: ClassVar[bool] = True
 
     def prepare(self, reconstructor: Reconstructor) -> Any:
         return _largest(reconstructor, self.source)
@@ -199,7 +199,7 @@ class Transfer(Common):
         if not is_video(self.source):
             return _largest(reconstructor, self.source)
         detector = load_detector(self.detector, self.min_score)
-        return longest_performance(self.source, reconstructor, detector, self.seconds, _tell)
+        return longest_performance(self.source, reconstructor, detector, self.seconds, _print_line)
 
     def make(self, faces: list[FaceResult], prepared: Any) -> Made:
         from tfface.effects.views import model_with, seen_from
@@ -292,17 +292,8 @@ def _commands() -> Any:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command.
-
-    Returns:
-        0; 1 when photographs of a folder failed; 2 on wrong input.
-    """
-    try:
-        return _run(tyro.cli(_commands(), args=argv, prog="tfface apply", description=__doc__))
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 2
-    except UserError as error:
-        return tell("tfface apply", error)
+    """Runs the command; 0, or 1 when photographs of a folder failed."""
+    return _run(tyro.cli(_commands(), args=argv, prog="tfface apply", description=__doc__))
 
 
 def _run(job: Common) -> int:
@@ -361,7 +352,7 @@ def _results(job: Common, photo: Path, stem: str, faces: list[FaceResult], prepa
     from tfface.io.made import write_made
     from tfface.io.results import own_name, photograph
 
-    groups, source = [faces] if job.whole else [[face] for face in faces], photograph(photo)
+    groups, source = [faces] if job.of_all_faces else [[face] for face in faces], photograph(photo)
     numbers = [""] if len(groups) == 1 else [f"_{number}" for number in range(len(groups))]
     base, written = "", []
     for number, group in zip(numbers, groups, strict=True):
@@ -384,7 +375,7 @@ def _largest(reconstructor: Reconstructor, path: Path) -> FaceResult:
         raise UserError(item_error(error, path)) from error
 
 
-def _tell(line: str) -> None:
+def _print_line(line: str) -> None:
     print(f"tfface apply: {line}", file=sys.stderr)
 
 

@@ -60,7 +60,7 @@ def progress_bar(console: Console | None = None, transient: bool = False) -> Pro
 
 @contextmanager
 def counted(what: str, console: Console | None = None) -> Iterator[Callable[[int, int], None]]:
-    """A bar for what the library does; it is told how many are done, of how many."""
+    """A bar for what the library does: a function of how many are done, and of how many."""
     with progress_bar(console) as progress:
         bar = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(bar, completed=done, total=total)
@@ -84,7 +84,7 @@ def run(main_function: Main, argv: list[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UserError as error:
-        return tell("error", error)
+        return _print_error(error)
     except Terminated:
         print("terminated", file=sys.stderr)
         return 143
@@ -95,18 +95,18 @@ def run(main_function: Main, argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
     except OSError as error:
-        return tell("error", error)
+        return _print_error(error)
 
 
-def tell(who: str, error: UserError | OSError) -> int:
+def _print_error(error: UserError | OSError) -> int:
     """Prints an error as one line to stderr; its exit code."""
-    print(f"{who}: {item_error(error)}", file=sys.stderr)
+    print(f"error: {item_error(error)}", file=sys.stderr)
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exception(error, file=sys.stderr)
     return getattr(error, "exit_code", 2)
 
 
-def tell_records(listed: Path, jobs: int, failed: dict[str, str]) -> int:
+def report_records(listed: Path, jobs: int, failed: dict[str, str]) -> int:
     """Prints how a conversion to shards went; 1 when something failed.
 
     Args:
@@ -119,11 +119,11 @@ def tell_records(listed: Path, jobs: int, failed: dict[str, str]) -> int:
     if failed:
         print(f"{len(failed)} of {jobs} failed; all of them are listed in {listed}")
     out = listed.parent
-    print(f"{out}: {jobs - len(failed)} records. Next: python -m tfface.train --data.records {shlex.quote(str(out))}")
+    print(f"{out}: {jobs - len(failed)} records. Next: tfface train --data.records {shlex.quote(str(out))}")
     return 1 if failed else 0
 
 
-def check_out(folder: Path, flag: str = "--out") -> None:
+def check_out(folder: Path) -> None:
     """Sees to it that results can lie in the folder that `--out` names.
 
     Raises:
@@ -132,14 +132,14 @@ def check_out(folder: Path, flag: str = "--out") -> None:
     there = next(place for place in (folder, *folder.absolute().parents) if os.path.lexists(place))
     if not there.is_dir():
         what = "is a file" if there.exists() else "is a link to nothing"
-        raise UserError(f"{flag} {folder} is not a folder ({there} {what}): give a folder.")
+        raise UserError(f"--out {folder} is not a folder ({there} {what}): give a folder.")
     if not os.access(there, os.W_OK):
-        raise UserError(f"{flag} {folder}: {there} may not be written: give another folder.")
+        raise UserError(f"--out {folder}: {there} may not be written: give another folder.")
 
 
 def speak_any_name() -> None:
-    """Names of files that are no UTF-8, or that the terminal's encoding lacks, are printed escaped; where the shell has
-    closed a stream (`>&-`), what is printed is lost."""
+    """Names of files that are not UTF-8, or that the terminal's encoding lacks, are printed escaped; where the shell
+    has closed a stream (`>&-`), what is printed is lost."""
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115

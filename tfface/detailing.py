@@ -48,7 +48,7 @@ class Detailer:
         network = model if isinstance(model, Network) else find_network(model, runtime=runtime)
         if network.card["model"] != "detail" or network.card.get("inputs", CHANNELS) != CHANNELS:
             raise UserError(
-                f"{network.folder} is no network of detail in the face's chart: train one with `model=detail`, or "
+                f"{network.folder} is not a network of detail in the face's chart: train one with `model=detail`, or "
                 f"leave the name out for the preset {DETAIL_PRESET}."
             )
         self.name, self.size = network.folder.name, int(network.card["image_size"])

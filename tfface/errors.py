@@ -17,7 +17,7 @@ ARGUMENT = re.compile(r"`([a-z][a-z0-9_]*(?:\.[a-z0-9_]+)*)(?:=([^`]+))?`")
 
 
 class UserError(Exception):
-    """Bad input, told in one clear sentence: what is wrong, where, what to do next.
+    """Bad input, described in one clear sentence: what is wrong, where, what to do next.
 
     Arguments stand in it by the names that they have in Python, in backticks, and with a value where one is advised:
     `box`, `run.out`, `overwrite=True`. Commands print the sentence with their flags in place of those (`with_flags`),

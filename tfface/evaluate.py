@@ -1,4 +1,4 @@
-"""`python -m tfface.evaluate`: what a network, or several, or a peer scores on a benchmark."""
+"""`tfface evaluate`: what a network, or several, or a peer scores on a benchmark."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _check_values(options: Options) -> None:
 
 
 def _check_places(options: Options) -> None:
-    """What can be told before anything is read: in the first second."""
+    """Checks what can be checked before anything is read: in the first second."""
     from tfface import weights
     from tfface.io.files import refuse_foreign, written_by_us
     from tfface.io.reading import must_exist
@@ -204,11 +204,9 @@ def _sets(options: Options) -> int:
 
 
 def _detail(options: Options) -> int:
-    from rich.console import Console
     from rich.progress import track
-    from rich.table import Table
 
-    from tfface.evaluation import detail
+    from tfface.evaluation import detail, page
     from tfface.models.weights import presets
 
     _draws_its_own(options)
@@ -216,11 +214,7 @@ def _detail(options: Options) -> int:
     methods = {Path(name).name: detail.method_of(name) for name in options.model or ("detail",)}
     outcome = detail.run(methods, count, base, lambda items, total: track(items, "measuring", total))
     detail.write_report(options.out, outcome, base, count)
-    head, rows = detail.table(outcome.means())
-    shown = Table(*head, title=f"{count} synthetic people with wrinkles")
-    for row in rows:
-        shown.add_row(*row)
-    Console().print(shown)
+    page.print_tables([(f"{count} synthetic people with wrinkles", detail.table(outcome.means()))])
     print(f"wrote {options.out / 'results.json'}, detail.jpg and report.html")
     return 0
 

@@ -1,4 +1,4 @@
-"""`python -m tfface.export`: a training run, or a preset, to the files that predict elsewhere."""
+"""`tfface export`: a training run, or a preset, to the files that predict elsewhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m tfface.fit PHOTO [PHOTO ...]`: fits the face model to one person's photographs, without training."""
+"""`tfface fit PHOTO [PHOTO ...]`: fits the face model to one person's photographs, without training."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ def _fit(arguments: Arguments, console: Console) -> None:
         found = _photos(arguments)
         from tfface.fitting.person import fit_person
         from tfface.io.results import about, free_names, photograph, stems
-        from tfface.saver import Saved, tell_results
+        from tfface.saver import Saved, print_results
 
         progress.update(task, description="fit", total=max(arguments.steps, 1), completed=0)
         faces = fit_person(found, arguments.steps, lambda done: progress.advance(task, done))
@@ -126,7 +126,7 @@ def _fit(arguments: Arguments, console: Console) -> None:
             origin = about(source, 0, 1, made_with)
             face.save(arguments.out, stem, overwrite=arguments.overwrite, about=origin, files=arguments.files)
             progress.advance(task)
-            tell_results([Saved.of(photo, arguments.out / stem, face)], progress.console)
+            print_results([Saved.of(photo, arguments.out / stem, face)], progress.console)
 
 
 def _photos(arguments: Arguments) -> list[Photo]:

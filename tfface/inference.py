@@ -28,6 +28,8 @@ from tfface.face.found import Found, PointModel
 from tfface.face.layout import Layout
 from tfface.face.position_map import position_tables
 from tfface.geometry.align import (
+    CROP_SIZE,
+    MAP_SIZE,
     Box,
     check_box,
     check_recrop,
@@ -41,7 +43,7 @@ from tfface.io.files import TRUST_FILE
 from tfface.io.image import warp_image
 from tfface.one_person import of_one_person
 from tfface.result import FaceResult
-from tfface.runtime import AGAIN, MAP_PIXELS, Network, find_network
+from tfface.runtime import AGAIN, Network, find_network
 
 RECROP_SIZE_RATIO = (0.4, 2.5)
 CLOSER = 0.85
@@ -51,7 +53,6 @@ LOOKS_AGREE = 0.08
 DETECTORS_OF_ANY_ROLL = ("given", "mtcnn")
 """Boxes that do not say which way up the face is."""
 Image = NDArray[np.uint8]
-_NO_SIDE_BOX = "Side pictures need side boxes: give one box for each."
 
 
 class Reconstructor:
@@ -204,32 +205,20 @@ class Reconstructor:
         self,
         images: Sequence[Image],
         boxes: Sequence[Box],
-        side_images: Sequence[Image] | None = None,
-        side_boxes: Sequence[Box] | None = None,
         rolls_rad: Sequence[float] | None = None,
     ) -> NDArray[np.float32]:
-        """Position maps `[N,256,256,3]` in image pixels of the faces in given square boxes, one pass, no refinement.
+        """Position maps `[N,256,256,3]` in image pixels of the faces in given square boxes, one pass, no crop again.
 
         Args:
             images: N pictures `[H,W,3]` uint8 RGB (a picture may come several times).
             boxes: the crop of each.
-            side_images, side_boxes: N side views, for networks of two views.
             rolls_rad: by how much the head in each crop is turned (0).
         """
         if not len(images):
-            return np.zeros((0, MAP_PIXELS, MAP_PIXELS, 3), np.float32)
-        self._check_views(side_images)
+            return np.zeros((0, MAP_SIZE, MAP_SIZE, 3), np.float32)
+        self._check_views(None)
         rolls = rolls_rad if rolls_rad is not None else [0.0] * len(images)
-        crops = [self._crop(*item)[0] for item in zip(images, boxes, rolls, strict=True)]
-        if side_images is not None:
-            if side_boxes is None:
-                raise UserError(_NO_SIDE_BOX)
-            sides = [self._crop(*item)[0] for item in zip(side_images, side_boxes, strict=True)]
-            crops = [np.concatenate(pair, axis=-1) for pair in zip(crops, sides, strict=True)]
-        maps = self._run(np.stack(crops))["position_map"]
-        for index, (box, roll) in enumerate(zip(boxes, rolls, strict=True)):
-            maps[index] = transform_map(invert_transform(crop_transform(box, MAP_PIXELS, roll)), maps[index])
-        return maps
+        return self._look(images, boxes, rolls, None)["position_map"]
 
     def predict_box(
         self,
@@ -239,7 +228,8 @@ class Reconstructor:
         side_box: Box | None = None,
         roll_rad: float = 0.0,
     ) -> NDArray[np.float32]:
-        """The position map `[256,256,3]` in image pixels of the face in a square box, refined as prediction does.
+        """The position map `[256,256,3]` in image pixels of the face in a square box, cropped again as prediction
+        does.
 
         Args:
             image: `[H,W,3]` uint8 RGB.
@@ -249,13 +239,12 @@ class Reconstructor:
         """
         self._check_views(side_image)
         if side_image is not None and side_box is None:
-            raise UserError(_NO_SIDE_BOX)
+            raise UserError("A side picture needs a side box: give `side_box`.")
         side = None if side_image is None or side_box is None else self._crop(side_image, check_box(side_box))[0]
         return self._predict_faces([image], [check_box(box)], [roll_rad], side)[0].position_map
 
     def faces_in_boxes(self, images: Sequence[Image], boxes: Sequence[Box]) -> list[FaceResult]:
-        """The face of each picture, upright and in a square box `(left, top, right, bottom)`, refined as prediction
-        does."""
+        """The upright face of each picture in its square box `(left, top, right, bottom)`, seen as in prediction."""
         squares = [check_box(box) for box in boxes]
         answers = self._predict_faces(images, squares, [0.0] * len(squares), None)
         given = [Detection((float(a), float(b), float(c), float(d)), 1.0, "given") for a, b, c, d in squares]
@@ -281,7 +270,7 @@ class Reconstructor:
 
     def _landmarks(self, images: Sequence[Image], boxes: Sequence[Box], rolls: Sequence[float]) -> NDArray[np.float32]:
         """68 landmarks `[N,68,3]` in image pixels, one pass."""
-        return position_tables(MAP_PIXELS).landmarks(self.predict_crops(images, boxes, rolls_rad=rolls))
+        return position_tables(MAP_SIZE).landmarks(self.predict_crops(images, boxes, rolls_rad=rolls))
 
     def _turned_upright(self, image: Image, face: Detection) -> Detection:
         """The detection with the roll of its head, where that is in doubt."""
@@ -300,18 +289,29 @@ class Reconstructor:
         networks that give maps alone; coefficients are those of one look)."""
         before = None
         for turn in range(self.recrop + 1):
-            crops, matrices = zip(*(self._crop(*item) for item in zip(images, boxes, rolls, strict=True)), strict=True)
-            views = [crop if side is None else np.concatenate([crop, side], axis=-1) for crop in crops]
-            outputs = self._run(np.stack(views))
+            outputs = self._look(images, boxes, rolls, side)
             maps = outputs["position_map"]
-            for index, matrix in enumerate(matrices):
-                maps[index] = transform_map(invert_transform(matrix), maps[index])
             if turn < self.recrop:
                 boxes, rolls = zip(*(self._next(*item) for item in zip(maps, boxes, rolls, strict=True)), strict=True)
                 before = maps
         if before is not None and self.layout is None:
             outputs["position_map"] = np.stack([_agreed(*pair) for pair in zip(before, maps, strict=True)])
         return [self._answer(outputs, index, *place) for index, place in enumerate(zip(boxes, rolls, strict=True))]
+
+    def _look(
+        self,
+        images: Sequence[Image],
+        boxes: Sequence[Box],
+        rolls: Sequence[float],
+        side: NDArray[np.float32] | None,
+    ) -> dict[str, NDArray[np.float32]]:
+        """What the network predicts of each face, its maps in pixels of its image."""
+        crops, matrices = zip(*(self._crop(*item) for item in zip(images, boxes, rolls, strict=True)), strict=True)
+        outputs = self._run(np.stack([crop if side is None else np.concatenate([crop, side], -1) for crop in crops]))
+        maps = outputs["position_map"]
+        for index, matrix in enumerate(matrices):
+            maps[index] = transform_map(invert_transform(matrix), maps[index])
+        return outputs
 
     def _answer(
         self, outputs: dict[str, NDArray[np.float32]], index: int, box: NDArray[np.float64], roll_rad: float
@@ -320,7 +320,7 @@ class Reconstructor:
         decoded = None if self.layout is None else DecodedFace(self.layout, outputs["coefficients"][index])
         deviations = outputs.get("landmark_deviations")
         if deviations is not None:
-            deviations = deviations[index] * np.float32((box[2] - box[0]) / MAP_PIXELS)
+            deviations = deviations[index] * np.float32((box[2] - box[0]) / CROP_SIZE)
         found = None if self.points is None else Found.of(outputs, index)
         confidences = outputs["confidences"][index] if "confidences" in outputs else None
         return _Answer(outputs["position_map"][index], decoded, deviations, box, roll_rad, found, confidences)
@@ -329,7 +329,7 @@ class Reconstructor:
         self, position_map: NDArray[np.float32], box: NDArray[np.float64], roll_rad: float
     ) -> tuple[NDArray[np.float64], float]:
         """The crop of the predicted landmarks; the old one where theirs is absurd (the network saw no face)."""
-        points = position_tables(MAP_PIXELS).landmarks(position_map)
+        points = position_tables(MAP_SIZE).landmarks(position_map)
         found, roll = next_crop(points, box, roll_rad, self.upright)
         side = box[2] - box[0]
         ratio, shift = (found[2] - found[0]) / side, np.abs(found[:2] + found[2:] - box[:2] - box[2:]).max() / 2 / side
@@ -341,7 +341,7 @@ class Reconstructor:
         """The network's input `[S,S,3]` and the matrix from the image to a crop of the map's 256 pixels."""
         matrix = crop_transform(box, self.image_size, roll_rad)
         crop = warp_image(image, matrix, self.image_size, self.image_size)
-        return np.asarray(crop / 255, np.float32), crop_transform(box, MAP_PIXELS, roll_rad)
+        return np.asarray(crop / 255, np.float32), crop_transform(box, CROP_SIZE, roll_rad)
 
     def _run(self, crops: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         """What the network says of N crops (docs/conventions.md): `position_map` `[N,256,256,3]` and more, by name."""
@@ -379,7 +379,7 @@ class Reconstructor:
 
 def _agreed(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
     """The mean of two looks' maps `[256,256,3]` in image pixels; the second where their landmarks lie far apart."""
-    points = position_tables(MAP_PIXELS).landmarks(np.stack([first, second]))[..., :2]
+    points = position_tables(MAP_SIZE).landmarks(np.stack([first, second]))[..., :2]
     size = np.sqrt(np.ptp(points[1], axis=0).prod())
     if not np.linalg.norm(points[0] - points[1], axis=-1).mean() < LOOKS_AGREE * size:
         return second

@@ -1,4 +1,4 @@
-"""`python -m tfface.predict PHOTO [SIDE_PHOTO]`: photographs to aligned, textured 3D faces."""
+"""`tfface predict PHOTO [SIDE_PHOTO]`: photographs to aligned, textured 3D faces."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from tfface.cli import progress_bar, run, tell
+from tfface.cli import progress_bar, run
 from tfface.errors import UserError, item_error
 from tfface.io.formats import REPORT, FileOptions
 
@@ -51,7 +51,7 @@ class Arguments:
     side_box: tuple[float, float, float, float] | None = None
     """The same for the side photograph."""
     recrop: int | None = None
-    """How often to crop again from the network's own landmarks: once, if not told (`--model fast`: never)."""
+    """How often to crop again from the network's own landmarks: once by default (`--model fast`: never)."""
     refine: bool = False
     """Then fit the face model to the photograph, from the network's answer on (seconds a face; see tfface.fit)."""
     set: bool = False
@@ -89,25 +89,15 @@ class Arguments:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command.
-
-    Returns:
-        0; 1 when photographs of a folder failed; 2 on wrong input.
-    """
+    """Runs the command; 0, or 1 when photographs of a folder failed."""
     from rich.console import Console
 
-    try:
-        arguments = tyro.cli(Arguments, args=argv, prog="tfface predict")
-        return _run(arguments, Console(highlight=False))
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 2
-    except UserError as error:
-        return tell("tfface predict", error)
+    return _run(tyro.cli(Arguments, args=argv, prog="tfface predict"), Console(highlight=False))
 
 
 def _run(arguments: Arguments, console: Console) -> int:
     from tfface.io.image import unreadable_format
-    from tfface.saver import tell_results
+    from tfface.saver import print_results
     from tfface.video.source import is_video
 
     if is_video(arguments.photo):
@@ -141,10 +131,10 @@ def _run(arguments: Arguments, console: Console) -> int:
                     raise UserError(item_error(outcome, photo)) from outcome
                 _failure(photo, outcome, failures)
             else:
-                tell_results(outcome, console)
+                print_results(outcome, console)
                 names[photo] = [each.base.name for each in outcome]
             progress.advance(task)
-    _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), len(failures), len(done))
+    _print_outcome(arguments, len(batch.photos) + len(batch.unreadable), len(failures), len(done))
     if arguments.photo.is_dir() and arguments.report and (todo or not (arguments.out / REPORT).is_file()):
         faces = [(photo, name) for photo in batch.photos for name in names.get(photo, [])]
         _write_report(arguments, faces, failures)
@@ -187,7 +177,7 @@ def _failure(photo: Path, error: Exception, failures: list[str]) -> None:
     print(f"tfface predict: {sentence}", file=sys.stderr)
 
 
-def _say_how_it_went(arguments: Arguments, count: int, failed: int, done: int) -> None:
+def _print_outcome(arguments: Arguments, count: int, failed: int, done: int) -> None:
     if done:
         print(
             f"tfface predict: {done} of {count} photographs were done before, in {arguments.out}, and are left as they "
@@ -276,7 +266,7 @@ def _predicted(
         try:
             width, height = image_size(item[0])
         except UserError:
-            return 0  # it will be told when it is read
+            return 0  # it will be reported when it is read
         return width * height
 
     yield from stream(reconstruct, todo, find, lambda item, results: saver(*item, results), pixels)
@@ -294,11 +284,11 @@ def _saver(arguments: Arguments, made_with: dict[str, Any]) -> Saver:
 
 
 def _predict_person(arguments: Arguments, batch: Batch, network: Network, console: Console, failures: list[str]) -> int:
-    """All photographs of one person at once: a folder's, where one that fails is told and left out, or a pair."""
+    """All photographs of one person at once: a folder's, where one that fails is reported and left out, or a pair."""
     from tfface.io.image import read_image
     from tfface.io.results import photograph
     from tfface.one_person import WAYS, best_way, doubts, save_neutral
-    from tfface.saver import tell_results
+    from tfface.saver import print_results
 
     reconstructor, made_with = _reconstructor(arguments, network), _made_with(arguments, network)
     boxes = [None] * len(batch.photos) if arguments.set else [arguments.box, arguments.side_box]
@@ -318,7 +308,7 @@ def _predict_person(arguments: Arguments, batch: Batch, network: Network, consol
     for (photo, stem, _), result in zip(read, together, strict=True):
         try:
             saved = saver(photo, stem, [result])
-            tell_results(saved, console)
+            print_results(saved, console)
             faces.append((photo, saved[0].base.name))
         except Exception as error:
             _failure(photo, error, failures)
@@ -332,7 +322,7 @@ def _predict_person(arguments: Arguments, batch: Batch, network: Network, consol
     line = f"{where}  identity of {counted} photographs: {how} ({reconstructor.preset})"
     console.print(line, markup=False, soft_wrap=True)
     if arguments.set:
-        _say_how_it_went(arguments, len(batch.photos) + len(batch.unreadable), len(failures), 0)
+        _print_outcome(arguments, len(batch.photos) + len(batch.unreadable), len(failures), 0)
         if arguments.report:
             _write_report(arguments, faces, failures)
     return 1 if failures else 0

@@ -64,7 +64,7 @@ def check_photographs(arguments: Arguments) -> None:
     if arguments.set and not arguments.photo.is_dir():
         raise UserError(f"--set: {arguments.photo} is not a folder; name the folder with one person's photographs.")
     if (arguments.set or arguments.side_photo) and arguments.refine:
-        raise UserError("--refine takes one photograph: python -m tfface.fit fits several of one person together.")
+        raise UserError("--refine takes one photograph: tfface fit fits several of one person together.")
     for box in (arguments.box, arguments.side_box):
         if box is not None:
             check_box(box)

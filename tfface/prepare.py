@@ -87,7 +87,7 @@ def _photographs(options: Options) -> list[str]:
         raise UserError("--size must be 16 to 4096, --photos-per-shard at least 1, and --workers not negative.")
     for name in ("max_disagreement", "min_face"):
         if not 0 <= getattr(options, name) < float("inf"):
-            raise UserError(f"--{name.replace('_', '-')} {getattr(options, name)} is out of range: give 0 or more.")
+            raise UserError(f"`{name}={getattr(options, name)}` is out of range: give 0 or more.")
     check_out(options.out)
     if not options.photos.is_dir():
         raise UserError(f"{options.photos} is not a folder: give one that holds photographs.")

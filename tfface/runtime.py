@@ -22,7 +22,7 @@ from tfface import weights
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.geometry.align import MAP_SIZE as MAP_PIXELS
+from tfface.geometry.align import MAP_SIZE
 from tfface.io.files import folder_digest
 from tfface.io.onnx_file import open_onnx
 from tfface.io.reading import read_arrays, read_json_object, reading
@@ -130,9 +130,7 @@ def read_card(folder: str | os.PathLike[str]) -> dict[str, Any]:
     folder = Path(folder)
     path = folder / "tfface.json"
     if not path.is_file() or not (weights.exported_format(folder) or (folder / weights.presets.GRAPH_FILE).is_file()):
-        raise UserError(
-            f"{folder} is not an exported model (saved_model.pb and tfface.json): run `python -m tfface.export`."
-        )
+        raise UserError(f"{folder} is not an exported model (saved_model.pb and tfface.json): run `tfface export`.")
     card = read_json_object(path, "the card of an exported model", AGAIN)
     with reading(path, "the card of an exported model", AGAIN):
         checksum = card["face_model"]["checksum"]
@@ -167,7 +165,7 @@ def _check_answers(folder: Path, answers: Answers, count: int, detail: bool = Fa
     if detail:
         if "albedo" not in answers:
             raise UserError(f"{folder} should give the albedo's offset, but gives {', '.join(answers)}: {AGAIN}.")
-    elif maps is None or maps.shape != (count, MAP_PIXELS, MAP_PIXELS, 3):
+    elif maps is None or maps.shape != (count, MAP_SIZE, MAP_SIZE, 3):
         found = "none" if maps is None else f"one of shape {maps.shape}"
         raise UserError(f"{folder} should give a position map [{count},256,256,3], but gives {found}: {AGAIN}.")
     for name, values in answers.items():
@@ -209,7 +207,7 @@ def _open_tensorflow(folder: Path) -> Serve:
             module = tf.saved_model.load(str(folder))
         serve = getattr(module, "serve", None)
     if not callable(serve):
-        raise UserError(f"{folder} has no function 'serve': export the model with `python -m tfface.export`.")
+        raise UserError(f"{folder} has no function 'serve': export the model with `tfface export`.")
 
     def run(crops: NDArray[np.float32]) -> Answers:
         # copies: the array behind a TensorFlow tensor is read-only

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Saved:
-    """What is told of a face that was saved; the face itself, and all that was worked out of it, is let go.
+    """What is printed of a face that was saved; the face itself, and all that was worked out of it, is let go.
 
     Attributes:
         base: its results' path without their endings.
@@ -73,7 +73,7 @@ class Saver:
         return [Saved.of(photo, self.out / name, result) for name, result in zip(names, results, strict=True)]
 
 
-def tell_results(saved: list[Saved], console: Console) -> None:
+def print_results(saved: list[Saved], console: Console) -> None:
     """Prints a line a face."""
     for each in saved:
         ends = (".obj", ".glb", ".ply", ".json")

@@ -1,6 +1,6 @@
 """Many photographs at once: some are read and searched while others are in the network and others are saved.
 
-Faces of several photographs share a batch of the network. What is told is told in the photographs' order, and what one
+Faces of several photographs share a batch of the network. Results are reported in the photographs' order, and what one
 of them does is its own: neither an unreadable file nor a full disk keeps the others from being done.
 """
 
@@ -53,7 +53,7 @@ class Batch:
             try:
                 done = finished(out, stem, photograph(photo), made_with)
             except UserError:
-                done = None  # it will be told when it is its turn
+                done = None  # it will be reported when it is its turn
             if done is None:
                 todo.append((photo, stem))
             else:

@@ -31,38 +31,39 @@ CAMERA_NOTE = (
 def summary_of(face: FaceResult) -> dict[str, Any]:
     """What NAME.json holds of a face."""
     pose, model, camera, known = face.pose, load_open_face(), face.camera, face.landmark_deviations_px
-    angles = dict(zip(("yaw_deg", "pitch_deg", "roll_deg"), _rounded(pose.degrees, 3), strict=True))
+    angles = dict(zip(("yaw_deg", "pitch_deg", "roll_deg"), rounded(pose.degrees, 3), strict=True))
     identity, expression = face.shape
-    weights = dict(zip(model.expression_names, _rounded(expression, 4), strict=True))
+    weights = dict(zip(model.expression_names, rounded(expression, 4), strict=True))
     return {
         "schema": SCHEMA,
         "model": face.model,
         "preset": face.preset,
         "face_model": {"name": model.name, "checksum": model.checksum},
         "image_size": {"width": face.image.shape[1], "height": face.image.shape[0]},
-        "box_px": _rounded(face.box, 3),
+        "box_px": rounded(face.box, 3),
         "crop_roll_deg": round(face.crop_roll_deg, 3),
         "detection_score": face.score,
         "detection_doubtful": face.doubtful,
-        "frame": {"convention": FRAME_NOTE, "origin_in_face_frame_mm": _rounded(model.centre, 4)},
-        "shape": {"identity_sigma": _rounded(identity, 4), "expression_weights": weights},
+        "frame": {"convention": FRAME_NOTE, "origin_in_face_frame_mm": rounded(model.centre, 4)},
+        "shape": {"identity_sigma": rounded(identity, 4), "expression_weights": weights},
         "pose": {**angles, "convention": POSE_NOTE},
         "camera": {
-            "rotation": _rounded(camera.rotation, 7),
+            "rotation": rounded(camera.rotation, 7),
             "focal_px": camera.focal_px,
             "distance_mm": camera.distance_mm,
-            "centre_px": _rounded(camera.centre_px, 4),
-            "origin_mm": _rounded(camera.origin_mm - model.centre, 4),
+            "centre_px": rounded(camera.centre_px, 4),
+            "origin_mm": rounded(camera.origin_mm - model.centre, 4),
             "mean_error_px": round(face.camera_error_px, 3),
             "convention": CAMERA_NOTE,
         },
-        "landmarks5_px": _rounded(face.landmarks5, 3),
-        "landmarks68_px": _rounded(face.landmarks68, 3),
-        **({} if known is None else {"landmarks68_deviation_px": _rounded(known, 3)}),
+        "landmarks5_px": rounded(face.landmarks5, 3),
+        "landmarks68_px": rounded(face.landmarks68, 3),
+        **({} if known is None else {"landmarks68_deviation_px": rounded(known, 3)}),
         **({} if face.decoded is None else {"coefficients": face.decoded.named()}),
         "timings_ms": {name: round(value, 2) for name, value in face.timings_ms.items()},
     }
 
 
-def _rounded(values: Any, digits: int) -> Any:
+def rounded(values: Any, digits: int) -> Any:
+    """Nested lists of numbers as a JSON file holds them."""
     return np.round(np.asarray(values, np.float64), digits).tolist()

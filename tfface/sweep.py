@@ -2,8 +2,8 @@
 
 With no option: eight trials of a small mnv2_prn (learning rate, batch, schedule, optimiser) on 256 synthetic faces,
 made first; ten minutes on two cores. The default configuration is one of the trials, so the best can be compared with
-it. Trials run as `python -m tfface.train` does. In the storage folder lie, in the end, best.yaml, best/ (the best run,
-which `python -m tfface.train --config best.yaml --resume` continues), trials.csv and report/index.html.
+it. Trials run as `tfface train` does. In the storage folder lie, in the end, best.yaml, best/ (the best run,
+which `tfface train --config best.yaml --resume` continues), trials.csv and report/index.html.
 
 A sweep that was interrupted, however, goes on with --resume and loses at most an epoch of each trial.
 """
@@ -99,10 +99,10 @@ def _check(options: Options) -> None:
     """What the numbers alone can tell."""
     for name in ("num_samples", "max_epochs"):
         if not 1 <= getattr(options, name) <= MOST:
-            raise UserError(f"{_flag(name)} {getattr(options, name)} is out of range: give 1 to {MOST}.")
+            raise UserError(f"`{name}={getattr(options, name)}` is out of range: give 1 to {MOST}.")
     for name in ("cpus_per_trial", "gpus_per_trial", "retries"):
         if not (math.isfinite(getattr(options, name)) and getattr(options, name) >= 0):
-            raise UserError(f"{_flag(name)} {getattr(options, name)} is out of range: give 0 or more.")
+            raise UserError(f"`{name}={getattr(options, name)}` is out of range: give 0 or more.")
     if not 0 <= options.seed < 2**32:
         raise UserError(f"--seed {options.seed} is out of range: give 0 to {2**32 - 1}.")
     if not options.metric:
@@ -112,10 +112,6 @@ def _check(options: Options) -> None:
     cores = os.cpu_count() or 1
     if not options.address and options.cpus_per_trial > cores:
         raise UserError(f"--cpus-per-trial {options.cpus_per_trial:g}: this machine has {cores} cores.")
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
 
 
 def settled(options: Options) -> tuple[Options, Any]:

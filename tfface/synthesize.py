@@ -70,13 +70,13 @@ def main(argv: list[str] | None = None) -> int:
         from tfface.data.synthetic.shard_set import make_with_ray
         from tfface.parallel.ray_cluster import cluster
 
-        with cluster(options.address), counted("shards of faces") as told:
-            make_with_ray(shards, told)
+        with cluster(options.address), counted("shards of faces") as progress:
+            make_with_ray(shards, progress)
     else:
         shards.claim()
         missing = shards.missing()
         if missing:
-            (_make_whole if options.detail else _make)(shards, missing, options.workers)
+            (_make_one_by_one if options.detail else _make)(shards, missing, options.workers)
     if options.photographs is not None:
         from tfface.io.image import photographs_in
 
@@ -127,7 +127,7 @@ def _shards(options: Options) -> ShardSet:
 
 
 def _photographs(options: Options, folder: Path) -> ShardSet:
-    """Those of a folder that show a face; the others are told."""
+    """Those of a folder that show a face; the others are reported."""
     from tfface.io.image import photographs_in, unreadable_format
     from tfface.training.detail_shards import DetailPhotographs, with_faces
 
@@ -159,7 +159,7 @@ def _make(shards: ShardSet, missing: list[int], workers: int) -> None:
     print(f"{rate:.1f} pairs a second, {rate / max(workers, 1):.1f} per core")
 
 
-def _make_whole(shards: ShardSet, missing: list[int], workers: int) -> None:
+def _make_one_by_one(shards: ShardSet, missing: list[int], workers: int) -> None:
     """Shards that are made one by one, each in one process."""
     from tfface.cli import progress_bar
     from tfface.parallel.pool import shared

@@ -1,4 +1,4 @@
-"""`python -m tfface.train`: trains a network; a run that was stopped goes on."""
+"""`tfface train`: trains a network; a run that was stopped goes on."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def _take(argv: list[str], flags: tuple[str, ...]) -> tuple[list[str], dict[str,
                 found[flag] = ""
                 continue
             if bare:
-                raise UserError(f"{flag} needs a value after it; see python -m tfface.train --help.")
+                raise UserError(f"{flag} needs a value after it; see tfface train --help.")
             value = remaining.pop(0)
         found[flag] = value
     return rest, found

@@ -1,4 +1,4 @@
-"""`python -m tfface.view RESULT`: results in the browser, to turn and to move; one file, no server."""
+"""`tfface view RESULT`: results in the browser, to turn and to move; one file, no server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import tyro
 
-from tfface.cli import run, tell
+from tfface.cli import run
 from tfface.errors import UserError
 
 
@@ -27,14 +27,9 @@ class Arguments:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Writes the page and opens it; 0, or 2 on wrong input."""
-    try:
-        arguments = tyro.cli(Arguments, args=argv, prog="tfface view")
-        path = write_view(arguments.result, arguments.overwrite)
-    except SystemExit as stop:
-        return stop.code if isinstance(stop.code, int) else 2
-    except UserError as error:
-        return tell("tfface view", error)
+    """Writes the page and opens it; 0."""
+    arguments = tyro.cli(Arguments, args=argv, prog="tfface view")
+    path = write_view(arguments.result, arguments.overwrite)
     print(path)
     if arguments.open and not webbrowser.open(path.resolve().as_uri()):
         print("tfface view: no browser was found: open this file in one.", file=sys.stderr)
@@ -64,7 +59,7 @@ def write_view(result: Path, overwrite: bool = False) -> Path:
             name for name in every if result.stem.startswith(f"{name}_")
         ][-1:]
     if not names:
-        raise UserError(f"{result} is no result with a NAME.json beside it: make one with `tfface predict PHOTO`.")
+        raise UserError(f"{result} is not a result with a NAME.json beside it: make one with `tfface predict PHOTO`.")
     return write_report(folder, [(None, name) for name in names], [], f"tfface view {result.name}", overwrite, True)
 
 

@@ -215,7 +215,7 @@ def _held(path: Path) -> Path | None:
 
 
 def exported_format(folder: Path) -> str | None:
-    """Which of `presets.MODEL_FILES` a folder holds, beside its `tfface.json`; None of what is no exported model."""
+    """Which of `presets.MODEL_FILES` a folder holds, beside its `tfface.json`; None for other folders."""
     if not (folder / "tfface.json").is_file():
         return None
     return next((kind for kind, name in presets.MODEL_FILES.items() if (folder / name).is_file()), None)
@@ -274,7 +274,7 @@ def _digest(file: Path) -> str:
     digest_so_far = hashlib.sha256(digest_of_code().encode())
     for path in (file, *(file.parent / name for name in BESIDE_WEIGHTS)):
         if path.is_file():
-            _tell(digest_so_far, path.name, path.read_bytes())
+            _add_file(digest_so_far, path.name, path.read_bytes())
     return digest_so_far.hexdigest()[:16]
 
 
@@ -282,16 +282,16 @@ def _digest(file: Path) -> str:
 def digest_of_code() -> str:
     digest_so_far = hashlib.sha256()
     for path in _graph_files():
-        _tell(digest_so_far, path.relative_to(PACKAGE).as_posix(), path.read_bytes())
+        _add_file(digest_so_far, path.relative_to(PACKAGE).as_posix(), path.read_bytes())
     for package in GRAPH_PACKAGES:
         try:
-            _tell(digest_so_far, package, metadata.version(package).encode())
+            _add_file(digest_so_far, package, metadata.version(package).encode())
         except metadata.PackageNotFoundError:
             continue
     return digest_so_far.hexdigest()
 
 
-def _tell(digest_so_far: Any, name: str, content: bytes) -> None:
+def _add_file(digest_so_far: Any, name: str, content: bytes) -> None:
     digest_so_far.update(f"{name} {len(content)}\n".encode())
     digest_so_far.update(content)
 

@@ -49,8 +49,8 @@ def test_faces_are_made_while_a_network_trains_and_it_becomes_a_preset(repositor
     assert "Time is up" in stopped and "no epoch is complete" in stopped
     state = read_state(tmp_path / "small")
     assert state is not None and state.step > 0
-    told = until(30, state.step // 4 + 1, pause=0.0)
-    assert f"Going on after step {state.step}" in told and "small: validation nme68" in told
+    printed = until(30, state.step // 4 + 1, pause=0.0)
+    assert f"Going on after step {state.step}" in printed and "small: validation nme68" in printed
     folder = tmp_path / "presets" / "small"
     whole = (folder / "weights.npz").read_bytes()
     assert b"".join(path.read_bytes() for path in sorted(folder.glob("weights.npz.*"))) == whole

@@ -16,7 +16,7 @@ from tfface.detect.blazeface import network as networks
 from tfface.detect.blazeface.detector import BlazeFace
 from tfface.detect.blazeface.frame import MIRRORED, face_frame
 from tfface.detect.blazeface.network import NETWORKS, WEIGHTS, BlazeFaceNetwork, Candidates, anchors, check_weights
-from tfface.detect.blazeface.search import parts, whole
+from tfface.detect.blazeface.search import covering_square, parts
 from tfface.detect.blazeface.suppress import merge, strongest
 from tfface.errors import UserError
 from tfface.geometry.upright import angle_between
@@ -26,7 +26,7 @@ ASTRONAUT = (155, 67, 291, 204)
 
 
 def shares(first: tuple[float, ...], second: tuple[float, ...]) -> float:
-    from tfface.evaluation.detection import overlap
+    from tfface.geometry.align import overlap
 
     return overlap(np.array(first), np.array(second))
 
@@ -41,7 +41,7 @@ def test_the_files_are_those_of_the_card() -> None:
         assert check_weights(file).is_file()
 
 
-def test_a_damaged_or_missing_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_or_missing_file_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = NETWORKS["short_range"]
     data = (WEIGHTS / file.file).read_bytes()
     (tmp_path / file.file).write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
@@ -134,7 +134,7 @@ def test_parts_cover_a_large_picture_and_a_small_one_has_none() -> None:
         covered[max(int(np.ceil(top)), 0) : int(bottom), max(int(np.ceil(left)), 0) : int(right)] = True
     assert covered.all() and len(squares) < 16
     assert list(parts(np.zeros((450, 450, 3), np.uint8), 256, 32)) == []
-    np.testing.assert_allclose(whole(image), [0, -350, 1600, 1250])
+    np.testing.assert_allclose(covering_square(image), [0, -350, 1600, 1250])
 
 
 def test_a_covered_face_is_found_and_nothing_on_the_sleeve() -> None:

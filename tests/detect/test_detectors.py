@@ -68,7 +68,7 @@ def test_nothing_there_and_wrong_names() -> None:
         load_detector("mtcn")
 
 
-def test_a_missing_package_is_told_and_the_default_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_reported_and_the_default_needs_none(monkeypatch: pytest.MonkeyPatch) -> None:
     real = builtins.__import__
 
     def without(name: str, *rest: Any, **more: Any) -> Any:
@@ -99,5 +99,5 @@ def test_dlib_may_be_asked_by_several_threads_at_once() -> None:
         "    found = [len(faces) for faces in pool.map(detector.detect, pictures)]\n"
         "print(found == [len(detector.detect(picture)) for picture in pictures])\n"
     )
-    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert told.returncode == 0 and told.stdout.split()[-1] == "True", told.stderr[-300:]
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.split()[-1] == "True", done.stderr[-300:]

@@ -125,7 +125,7 @@ def test_every_level_has_the_same_colours_at_the_same_places() -> None:
         assert np.quantile(apart, 0.99) < 1e-5 and apart.max() < most  # 0.04 and 0.12 where the cage was not laid out
 
 
-def test_what_does_not_exist_is_told() -> None:
+def test_what_does_not_exist_is_reported() -> None:
     with pytest.raises(UserError, match="no mesh 'bust'"):
         head_mesh("bust")
     with pytest.raises(UserError, match="level 3"):

@@ -100,7 +100,7 @@ def test_too_many_coefficients_are_refused() -> None:
         load_open_face().cage(np.zeros(999))
 
 
-def test_a_damaged_file_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_damaged_file_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for file in open_model.ASSETS.glob("open_face.*"):
         shutil.copy(file, tmp_path)
     (tmp_path / "open_face.npz").write_bytes(b"half a file")

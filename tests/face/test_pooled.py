@@ -57,8 +57,8 @@ def test_half_of_the_variance_is_each_populations(pooled: tuple) -> None:
 
 def test_coefficients_are_those_that_made_the_shape(pooled: tuple) -> None:
     wanted = np.random.default_rng(3).normal(size=(4, 30))
-    said = pooled[0].coefficients(np.tensordot(wanted, pooled[0].basis, axes=1))
-    np.testing.assert_allclose(said, wanted, atol=1e-4)
+    found = pooled[0].coefficients(np.tensordot(wanted, pooled[0].basis, axes=1))
+    np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 
 def test_pooling_is_the_same_each_time_and_signs_are_fixed(pooled: tuple) -> None:
@@ -160,7 +160,7 @@ def test_the_scanned_model_is_read_in_millimetres(tmp_path: Path) -> None:
     assert set(people.expressions) == {"jawOpen", "eyeBlinkLeft"}
 
 
-def test_a_wrong_scanned_model_is_told(tmp_path: Path) -> None:
+def test_a_wrong_scanned_model_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="missing.*`ict`"):
         read_ict(tmp_path)
     (tmp_path / FILE).write_bytes(b"nothing")

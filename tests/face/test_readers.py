@@ -97,7 +97,7 @@ def test_ict_facekit(tmp_path: Path) -> None:
         read_model(tmp_path)
 
 
-def test_absent_and_wrong_files_are_told_with_source_and_licence(tmp_path: Path) -> None:
+def test_absent_and_wrong_files_are_reported_with_source_and_licence(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="ICT-FaceKit is the folder.*MIT"):
         read_model(tmp_path)
     write_bfm2009(tmp_path)

@@ -26,8 +26,8 @@ def point_model(camera: str = "framed", **trust: object) -> PointModel:
     topology = PositionMap(face, SIZE)
     texels = np.flatnonzero(topology.regions)[:: np.count_nonzero(topology.regions) // COUNT][:COUNT]
     deviations = [0.5] * face.num_identity + [0.2] * layout.expression + [0.15] * 3 + [0.1] * 3
-    told = {"map_size": SIZE, "looks": 1, "texels": texels.tolist(), "pairs": [[0, 1], [5, 9]]}
-    card = {"coefficients": {"layout": asdict(layout)}, "points": {**told, "said_deviations": deviations}}
+    facts = {"map_size": SIZE, "looks": 1, "texels": texels.tolist(), "pairs": [[0, 1], [5, 9]]}
+    card = {"coefficients": {"layout": asdict(layout)}, "points": {**facts, "unmoved_deviations": deviations}}
     model = PointModel.from_card(card)
     assert model is not None
     return replace(model, trust=Trust(**{"shrinkage": (0.0, 1.0), "inflation": 1.0, **trust}))
@@ -45,15 +45,15 @@ def picture(
     shape = shape + np.tensordot(np.concatenate([identity, expression]), model.basis, (0, 1))
     points = camera_of(angles, numbers, layout.camera).project(shape)[:, :2] + sigma * rng.normal(size=(COUNT, 2))
     first, second = model.pairs.T
-    said = {"identity": np.zeros(load_open_face().num_identity), "expression": usual}
-    said |= {
+    predicted = {"identity": np.zeros(load_open_face().num_identity), "expression": usual}
+    predicted |= {
         "albedo": np.zeros(layout.albedo),
         "angles": angles + 0.05,
         "light": np.zeros(27),
         "camera": numbers + 0.03,
     }
     return Found(
-        np.concatenate([*said.values()]),
+        np.concatenate([*predicted.values()]),
         points,
         np.full(COUNT, sigma),
         points[first] - points[second],
@@ -63,8 +63,8 @@ def picture(
 
 def shape_error(model: PointModel, found: np.ndarray, true: np.ndarray) -> float:
     """Millimetres after the best similarity: place and size are the cameras'."""
-    said, meant = (model.mean + np.tensordot(i, model.basis[:, : len(true)], (0, 1)) for i in (found, true))
-    return float(np.linalg.norm(move(fit_similarity(said, meant), said) - meant, axis=1).mean())
+    predicted, meant = (model.mean + np.tensordot(i, model.basis[:, : len(true)], (0, 1)) for i in (found, true))
+    return float(np.linalg.norm(move(fit_similarity(predicted, meant), predicted) - meant, axis=1).mean())
 
 
 @pytest.fixture(scope="module")
@@ -139,7 +139,7 @@ def test_identity_that_points_show_in_part_is_found_whole(somebody: np.ndarray) 
     assert shape_error(model, found, somebody) < 0.7 * shape_error(model, half, somebody)
 
 
-def test_a_card_without_points_has_none_and_a_wrong_one_is_told() -> None:
+def test_a_card_without_points_has_none_and_a_wrong_one_is_reported() -> None:
     assert PointModel.from_card({"model": "prn"}) is None
     card = {"coefficients": {"layout": asdict(point_model().layout)}, "points": {"texels": "none"}}
     with pytest.raises(UserError, match="list of points"):

@@ -76,7 +76,7 @@ def test_neither_the_old_nor_the_bearded_are_children(age: float, beard: float) 
     assert all(sample_traits(np.random.default_rng(seed), True, 40.0, age, beard)[child] == 0 for seed in range(200))
 
 
-def test_synthetic_jaws_are_as_narrow_as_told() -> None:
+def test_synthetic_jaws_are_as_narrow_as_the_settings_ask() -> None:
     """The mean lower jaw: narrower by what `NARROWER` says, and nothing else moves."""
     face = load_open_face()
     rows = face.face(2).matrix[face.landmarks68]

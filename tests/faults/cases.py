@@ -54,10 +54,10 @@ class Case:
     def ran(self, *words: object, code: int | None = 0) -> str:
         """All that such a command says, which must end with `code` (None: any) and without a traceback."""
         process = self.begin(*words)
-        told = "".join(process.communicate())
+        printed = "".join(process.communicate())
         right = code is None or process.returncode == code
-        assert right and "Traceback" not in told, f"exit code {process.returncode}: {told[-800:]}"
-        return told
+        assert right and "Traceback" not in printed, f"exit code {process.returncode}: {printed[-800:]}"
+        return printed
 
     def predict(self, *words: object, code: int | None = 0) -> str:
         return self.ran("-m", "tfface.predict", *words, code=code)
@@ -67,17 +67,17 @@ def unreadable_mat(case: Case) -> None:
     for kind in ("html", "flipped", "empty", "pose6", "upper"):
         data, out, good = case.place / kind, case.place / f"{kind}-out", kind == "upper"
         case.make(str(data), kind)
-        told = case.ran("data_tools/convert_300wlp.py", "--data", data, "--out", out, code=0 if good else 1)
-        assert ("image2" in told) != good and f"{4 if good else 3}" in told, told
-        told = case.ran(
+        printed = case.ran("data_tools/convert_300wlp.py", "--data", data, "--out", out, code=0 if good else 1)
+        assert ("image2" in printed) != good and f"{4 if good else 3}" in printed, printed
+        printed = case.ran(
             *("-m", "tfface.evaluate", "--benchmark", "aflw2000", "--data", data, "--out", out), code=0 if good else 1
         )
-        assert ("image2" in told) != good, told
+        assert ("image2" in printed) != good, printed
 
 
 def face_model_mat(case: Case) -> None:
-    told = case.make(script="make_and_run.py")
-    assert told.count("ok  ") == 12, told
+    printed = case.make(script="make_and_run.py")
+    assert printed.count("ok  ") == 12, printed
 
 
 def results_overwritten(case: Case) -> None:
@@ -94,8 +94,10 @@ def own_results(case: Case) -> None:
 
 
 def obj_forms(case: Case) -> None:
-    told = case.make(script="make_and_run.py")
-    assert told.count("ok  ") == 5 and any(f"vertex 2: {uv}" in told for uv in ("[0.0, 1.0]", "[0.0, 0.0]")), told
+    printed = case.make(script="make_and_run.py")
+    assert printed.count("ok  ") == 5 and any(f"vertex 2: {uv}" in printed for uv in ("[0.0, 1.0]", "[0.0, 0.0]")), (
+        printed
+    )
 
 
 def suffix_case(case: Case) -> None:
@@ -129,9 +131,9 @@ def formats(case: Case) -> None:
     for kind in ("avif", "mpo", "jp2"):
         Image.open(photo).save(photo.with_name(f"{kind}.{kind}"))
     photo.with_name("b.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99))
-    told = case.predict(photo.parent, "--out", case.place / "out", *PLAIN, code=1)
+    printed = case.predict(photo.parent, "--out", case.place / "out", *PLAIN, code=1)
     assert sorted(path.stem for path in (case.place / "out").glob("*.obj")) == ["a", "avif", "jp2", "mpo"]
-    assert "b.heic" in told, told
+    assert "b.heic" in printed, printed
 
 
 def moved_sweep(case: Case) -> None:
@@ -139,8 +141,8 @@ def moved_sweep(case: Case) -> None:
 
 
 def false_face(case: Case) -> None:
-    told = case.predict(case.kept / "masked.png", "--out", case.place, *PLAIN, code=None)
-    if "no face" in told.lower():
+    printed = case.predict(case.kept / "masked.png", "--out", case.place, *PLAIN, code=None)
+    if "no face" in printed.lower():
         return
     ((left, top, right, bottom),) = (json.loads(p.read_text())["box_px"] for p in sorted(case.place.glob("*.json")))
     assert left < 225 < right and top < 122 < bottom, "the face is not where the covered face is"
@@ -154,8 +156,8 @@ def first_runs_at_once(case: Case) -> None:
         outs = [case.place / f"{runtime}-{number}" for number in range(3)]
         words = [("-m", "tfface.predict", photo, "--out", out, "--runtime", runtime, *PLAIN) for out in outs]
         begun = [case.begin(*each, environment=environment) for each in words]
-        told = [process.communicate() for process in begun]
-        assert [process.returncode for process in begun] == [0, 0, 0], told
+        printed = [process.communicate() for process in begun]
+        assert [process.returncode for process in begun] == [0, 0, 0], printed
         assert len({(out / "a.obj").read_bytes() for out in outs}) == 1
 
 

@@ -17,7 +17,7 @@ import tyro
 
 from tests.faults import kills
 
-SAID = ("cannot be written", "less than 256 MB left")
+SENTENCES = ("cannot be written", "less than 256 MB left")
 RESERVE = {"sweep": 256 * 2**20}
 """What a command wants to be left beside what it writes."""
 ENOUGH = "2g"
@@ -72,16 +72,22 @@ class _Filler(kills.Killer):
                     self.faults.append(f"{share:.0%}, then room: differs from the undisturbed {whole}")
             finally:
                 subprocess.run(["umount", folder], check=True)
-        return {"scenario": self.name, "bytes": size, "shares": shares, "said": self.said, "faults": self.faults}
+        return {
+            "scenario": self.name,
+            "bytes": size,
+            "shares": shares,
+            "sentence": self.sentence,
+            "faults": self.faults,
+        }
 
     def _run_full(self, folder: Path, share: float) -> None:
         child = self.begin(folder)
         self.wait(child, 1e6)
         log = (self.place / f"{self.name}.log").read_text(errors="replace")
-        self.said = next((line for line in log.splitlines() if any(word in line for word in SAID)), "")
+        self.sentence = next((line for line in log.splitlines() if any(word in line for word in SENTENCES)), "")
         if not child.code or child.code < 0 or child.code == 70:
             self.faults.append(f"{share:.0%}: exit code {child.code}: {log[-600:]}")
-        if "Traceback" in log or not self.said:
+        if "Traceback" in log or not self.sentence:
             self.faults.append(f"{share:.0%}: no sentence: {log[-1200:]}")
         self.faults += [f"{share:.0%}: {what}" for what in self.scenario.broken(folder)]
 

@@ -120,14 +120,14 @@ def main() -> int:
         text = log.read_text(errors="replace")
         tried = re.findall(r"Tried (\d+) inputs", text)
         coverage = re.findall(r"cov: (\d+)", text)
-        told = {
+        row = {
             "reader": name,
             "inputs": int(tried[-1]) if tried else 0,
             "coverage": int(coverage[-1]) if coverage else 0,
             "exit_code": code,
         }
-        told["core_seconds"] = round(used.ru_utime + used.ru_stime)
-        print(json.dumps(told), flush=True)
+        row["core_seconds"] = round(used.ru_utime + used.ru_stime)
+        print(json.dumps(row), flush=True)
         crashed += code != 0
     return int(crashed > 0)
 

@@ -77,11 +77,11 @@ def files_done(pattern: str) -> Callable[[Path], float]:
 
 def trials_of(folder: Path) -> dict[str, object]:
     """Of a sweep: each trial's status, and what it reported of each epoch."""
-    told: dict[str, object] = {}
+    found: dict[str, object] = {}
     for trial in _trials(folder):
         curve = [{k: round(e[k], 6) for k in ("epoch", "error", "loss", "val_loss")} for e in trial.curve]
-        told[json.dumps(trial.values, sort_keys=True)] = [trial.status, curve]
-    return told
+        found[json.dumps(trial.values, sort_keys=True)] = [trial.status, curve]
+    return found
 
 
 def _trials(folder: Path) -> list[Any]:
@@ -132,18 +132,18 @@ def unreadable_shards(folder: Path) -> list[str]:
 
 def results(folder: Path) -> dict[str, object]:
     """Of predictions: the files, and what they say but for times."""
-    told: dict[str, object] = {}
+    found: dict[str, object] = {}
     for path in sorted(folder.iterdir()):
         if path.name.startswith("."):
             continue
         if path.suffix == ".json":
-            said = json.loads(path.read_text())
-            told[path.name] = {key: value for key, value in said.items() if key != "timings_ms"}
+            content = json.loads(path.read_text())
+            found[path.name] = {key: value for key, value in content.items() if key != "timings_ms"}
         elif path.name == "report.html":
-            told[path.name] = re.sub(r'"ms":[0-9.]+', "", path.read_text())
+            found[path.name] = re.sub(r'"ms":[0-9.]+', "", path.read_text())
         else:
-            told[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return told
+            found[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return found
 
 
 def unreadable_results(folder: Path) -> list[str]:

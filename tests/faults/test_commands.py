@@ -43,8 +43,8 @@ def _shards(folder: Path, empty: bool = False, **card: object) -> None:
     for number in range(3):
         path = folder / f"faces-{number:05d}.tfrecord"
         path.touch() if empty else write_shard(path, [record] * 2)
-    told = {"pairs": 6, "pairs_per_shard": 2, "settings": {"enlarge": 1.25}, **card}
-    (folder / "dataset.json").write_text(json.dumps(told))
+    card = {"pairs": 6, "pairs_per_shard": 2, "settings": {"enlarge": 1.25}, **card}
+    (folder / "dataset.json").write_text(json.dumps(card))
 
 
 @pytest.fixture(scope="module")
@@ -269,7 +269,7 @@ TABLE: list[tuple[Callable[..., int], list[str], str]] = [
     (W, ["--milliseconds", "--storage", "{out}"], "two objectives"),
     (W, ["--storage", "{text}"], "is a file"),
     (W, ["--storage", "nonesuch://x/y"], "as a storage"),
-    (W, ["--resume", "--storage", "{sweep}"], "no mapping"),
+    (W, ["--resume", "--storage", "{sweep}"], "not a mapping"),
     (W, ["--resume", "--storage", "{odd_sweep}"], "num_samples is 'many'"),
     (W, ["--resume", "--storage", "{root}/none"], "holds no sweep"),
     (V, ["{empty}"], "no result with a NAME.json"),
@@ -289,13 +289,13 @@ def test_wrong_input(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    command, arguments, says = TABLE[row]
+    command, arguments, message = TABLE[row]
     arguments = [_filled(text, places, tmp_path / "out") for text in arguments]
     before = {path: path.lstat().st_mtime_ns for path in places["root"].rglob("*")}
     assert run(command, arguments) == 2
-    told = capsys.readouterr().err
-    assert says in told and told.strip().count("\n") == 0, told
-    assert "Traceback" not in told and "unexpected" not in told
+    printed = capsys.readouterr().err
+    assert message in printed and printed.strip().count("\n") == 0, printed
+    assert "Traceback" not in printed and "unexpected" not in printed
     assert not list(tmp_path.iterdir())
     assert {path: path.lstat().st_mtime_ns for path in places["root"].rglob("*")} == before
 
@@ -307,10 +307,10 @@ def _filled(text: str, places: dict[str, Path], out: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("folder", "says"), [("other_face", "another face model"), ("no_records", "all empty"), ("odd_card", "'many'")]
+    ("folder", "message"), [("other_face", "another face model"), ("no_records", "all empty"), ("odd_card", "'many'")]
 )
 def test_shards_that_cannot_be_trained_on(
-    folder: str, says: str, places: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: str, message: str, places: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from tfface.data.pipeline.batches import Batches
     from tfface.data.pipeline.samples import source_of
@@ -322,7 +322,7 @@ def test_shards_that_cannot_be_trained_on(
         Batches(config, source_of(config))
         return 0
 
-    assert run(command) == 2 and says in capsys.readouterr().err
+    assert run(command) == 2 and message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", MAT_DAMAGES)
@@ -333,9 +333,9 @@ def test_one_bad_item_is_named_and_the_others_are_done(
     mats = [write_aflw_item(data, f"image{number}") for number in range(1, 4)]
     MAT_DAMAGES[kind](mats[1])
     assert run(tool("convert_300wlp"), ["--data", str(data), "--out", str(out), "--image-size", "64"]) == 1
-    told = capsys.readouterr()
-    assert "image2" in told.out and "1 of 3 failed" in told.out and "unexpected" not in told.out + told.err
-    assert "Traceback" not in told.err and len(list(out.glob("*.tfrecord"))) == 1
+    printed = capsys.readouterr()
+    assert "image2" in printed.out and "1 of 3 failed" in printed.out and "unexpected" not in printed.out + printed.err
+    assert "Traceback" not in printed.err and len(list(out.glob("*.tfrecord"))) == 1
 
 
 def test_pictures_with_suffixes_in_capitals_are_converted(tmp_path: Path) -> None:
@@ -358,7 +358,7 @@ def test_pictures_of_one_stem_both_get_backgrounds(tmp_path: Path) -> None:
     assert sorted(path.name for path in out.iterdir()) == ["a_jpg.png", "a_png.png"]
 
 
-def test_a_disk_that_takes_nothing_is_told(
+def test_a_disk_that_takes_nothing_is_reported(
     places: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import tempfile
@@ -370,6 +370,6 @@ def test_a_disk_that_takes_nothing_is_told(
     out = tmp_path / "out"
     arguments = [str(places["photo.png"]), "--model", str(places["model"]), *BOX, "--out", str(out)]
     assert run(predict.main, arguments) == 2
-    told = capsys.readouterr().err
-    assert "No space left on device" in told and "cannot be written" in told and told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert "No space left on device" in printed and "cannot be written" in printed and printed.count("\n") == 1
     assert not list(out.iterdir())

@@ -76,16 +76,16 @@ raise SystemExit(run(fill))
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_full_disk_is_told(name: str, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported(name: str, tmp_path: Path) -> None:
     write = WRITERS[name]
     write(tmp_path)
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     with (
         full_disk(512 if name == "configuration" else 4096),
-        pytest.raises(UserError, match="cannot be written") as told,
+        pytest.raises(UserError, match="cannot be written") as error,
     ):
         write(tmp_path)
-    assert str(tmp_path) in str(told.value) and "\n" not in str(told.value)
+    assert str(tmp_path) in str(error.value) and "\n" not in str(error.value)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     write(tmp_path)  # with room again it goes on
 

@@ -60,8 +60,8 @@ def test_two_faces_beside_a_photograph_of_that_name(
     write_image(photos / "group_0.png", portrait[:330, 90:420])
     assert run(main, [str(photos), "--model", model, "--detector", "dlib", "--out", str(out)]) == 0
     assert sorted(path.stem for path in out.glob("*.obj")) == ["group_0", "group_png_0", "group_png_1"]
-    told = json.loads((out / "group_png_1.json").read_text())
-    assert told["photograph"]["name"] == "group.png" and told["face"] == {"number": 1, "of": 2}
+    summary = json.loads((out / "group_png_1.json").read_text())
+    assert summary["photograph"]["name"] == "group.png" and summary["face"] == {"number": 1, "of": 2}
 
 
 def test_results_beside_their_photographs_are_none(
@@ -132,8 +132,8 @@ def test_names_follow_the_photograph(tmp_path: Path) -> None:
     assert free_names(out, "a", 1, one) == ["a"] and finished(out, "a", one, {}) is None
     out.mkdir()
     for number in range(2):
-        told = {"software": "written by tfface", **about(one, number, 2, {"steps": 3})}
-        (out / f"a_{number}.json").write_text(json.dumps(told))
+        summary = {"software": "written by tfface", **about(one, number, 2, {"steps": 3})}
+        (out / f"a_{number}.json").write_text(json.dumps(summary))
     assert finished(out, "a", one, {"steps": 3}) == ["a_0", "a_1"]
     assert finished(out, "a", one, {"steps": 4}) is None and finished(out, "a", two, {"steps": 3}) is None
     assert free_names(out, "a", 2, one) == ["a_0", "a_1"] and free_names(out, "a", 2, two) == ["a-2_0", "a-2_1"]
@@ -141,7 +141,7 @@ def test_names_follow_the_photograph(tmp_path: Path) -> None:
     assert finished(out, "a", one, {"steps": 3}) is None
 
 
-def test_names_that_are_no_utf8_are_done_and_told(
+def test_names_that_are_no_utf8_are_done_and_reported(
     model: str, portrait: np.ndarray, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     photos, out = tmp_path / "photos", tmp_path / "out"
@@ -154,7 +154,7 @@ def test_names_that_are_no_utf8_are_done_and_told(
     assert len(list(out.glob("*.obj"))) == 1
 
 
-def test_a_name_that_is_too_long_is_told(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_name_that_is_too_long_is_reported(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(main, [str(tmp_path / ("x" * 300 + ".png")), "--model", model]) == 2
-    told = capsys.readouterr().err
-    assert "too long" in told and told.count("\n") == 1
+    printed = capsys.readouterr().err
+    assert "too long" in printed and printed.count("\n") == 1

@@ -41,13 +41,13 @@ def test_predict_tells_a_bad_picture(
     photo.write_bytes(BAD[name])
     arguments = [str(photo), "--model", model, "--box", "0", "0", "50", "50", "--out", str(tmp_path / "out")]
     assert run(main, arguments) == 2
-    told = capsys.readouterr().err
-    assert told.count("\n") == 1 and name in told and "Traceback" not in told and "unexpected" not in told
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1 and name in printed and "Traceback" not in printed and "unexpected" not in printed
     assert not (tmp_path / "out").exists() and not (tmp_path / "ghostscript").exists()
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "BMP", "TIFF", "GIF", "PPM", "JPEG2000"])
-def test_damaged_pictures_are_read_or_told(kind: str, tmp_path: Path) -> None:
+def test_damaged_pictures_are_read_or_reported(kind: str, tmp_path: Path) -> None:
     whole = picture(kind)
     path = tmp_path / "photo.bin"
     path.write_bytes(whole)
@@ -74,9 +74,9 @@ def test_a_folder_names_what_it_cannot_read_and_does_the_rest(
     os.mkfifo(photos / "g.jpg")
     out = tmp_path / "out"
     assert run(main, [str(photos), "--model", model, "--detector", "dlib", "--out", str(out)]) == 1
-    told = capsys.readouterr().err
-    assert "e.HEIC is a HEIC file" in told and "3 of 7 photographs failed" in told
-    assert "f.png is a link to nothing" in told and "g.jpg is not an ordinary file" in told
+    printed = capsys.readouterr().err
+    assert "e.HEIC is a HEIC file" in printed and "3 of 7 photographs failed" in printed
+    assert "f.png is a link to nothing" in printed and "g.jpg is not an ordinary file" in printed
     assert sorted(path.stem for path in out.glob("*.obj")) == ["a", "b", "c", "d"]
 
 

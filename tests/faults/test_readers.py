@@ -93,7 +93,7 @@ WRITERS: dict[str, tuple[str, Callable[[Path], object], Read]] = {
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_a_damaged_file_is_read_or_told(name: str, tmp_path: Path) -> None:
+def test_a_damaged_file_is_read_or_reported(name: str, tmp_path: Path) -> None:
     file, write, read = WRITERS[name]
     path = tmp_path / file
     write(path)
@@ -124,7 +124,7 @@ def write_face3d(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("write", [write_300wlp, write_bfm2009, write_ict, write_face3d])
-def test_damaged_face_models_are_read_or_told(write: Callable[[Path], object], tmp_path: Path) -> None:
+def test_damaged_face_models_are_read_or_reported(write: Callable[[Path], object], tmp_path: Path) -> None:
     write(tmp_path)
     for path in sorted(tmp_path.iterdir())[:6]:
         whole = path.read_bytes()
@@ -141,7 +141,7 @@ def test_damaged_face_models_are_read_or_told(write: Callable[[Path], object], t
 
 
 @pytest.mark.parametrize("content", ["[1, 2", "- a\n- b", "1: 2", "a: &x [*x]", "\x00", "!!python/object:os.system {}"])
-def test_odd_yaml_is_told(content: str, tmp_path: Path) -> None:
+def test_odd_yaml_is_reported(content: str, tmp_path: Path) -> None:
     path = tmp_path / "config.yaml"
     path.write_text(content)
     with pytest.raises(UserError, match="config.yaml"):
@@ -155,7 +155,7 @@ def test_odd_yaml_is_told(content: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", [-1.0, float("nan"), float("inf"), 1e39])
-def test_rates_that_are_none_are_told(value: float) -> None:
+def test_rates_that_are_none_are_reported(value: float) -> None:
     with pytest.raises(UserError, match="optim.learning_rate"):
         configuration.override(configuration.Config(), {"optim.learning_rate": value})
 
@@ -178,7 +178,7 @@ def test_facegen_files(tmp_path: Path) -> None:
             print(what, facegen.read_view(pose, camera))
 
 
-def test_peers_of_odd_forms_are_told(tmp_path: Path) -> None:
+def test_peers_of_odd_forms_are_reported(tmp_path: Path) -> None:
     data = LandmarkSet("x", ["a"], [tmp_path / "a.jpg"], {"t": np.zeros((1, 68, 2))}, np.zeros((1, 4)), None, "")
     odd: dict[str, dict[str, Any]] = {
         "none of its keys": {"points": POINTS},
@@ -233,7 +233,7 @@ def test_suffixes_in_capitals_are_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("factor", [0.001, 0.1, 1000.0])
-def test_scans_that_are_not_in_millimetres_are_told(factor: float, tmp_path: Path) -> None:
+def test_scans_that_are_not_in_millimetres_are_reported(factor: float, tmp_path: Path) -> None:
     head = MESH.vertices * 200
     write_mesh(tmp_path / "head.obj", Mesh(head, MESH.triangles))
     write_mesh(tmp_path / "head.ply", Mesh(head * np.float32(factor), MESH.triangles))
@@ -255,8 +255,8 @@ def test_landmarks_say_the_same_in_every_form(tmp_path: Path) -> None:
 
 
 def test_our_own_mistakes_stay_visible(tmp_path: Path) -> None:
-    with pytest.raises(UserError) as told, reading(tmp_path / "a", "a file"):
+    with pytest.raises(UserError) as error, reading(tmp_path / "a", "a file"):
         raise ZeroDivisionError("in a parser")
-    assert isinstance(told.value.__cause__, ZeroDivisionError)
+    assert isinstance(error.value.__cause__, ZeroDivisionError)
     with pytest.raises(KeyboardInterrupt), reading(tmp_path / "a", "a file"):
         raise KeyboardInterrupt

@@ -79,7 +79,7 @@ def test_a_predicted_mesh_has_its_coefficients() -> None:
 
 
 @pytest.mark.parametrize(
-    ("points", "says"),
+    ("points", "message"),
     [
         (np.zeros((67, 2)), "68 points"),
         (np.full((68, 2), np.nan), "not a face"),
@@ -87,6 +87,6 @@ def test_a_predicted_mesh_has_its_coefficients() -> None:
         (np.zeros(68), "68 points"),
     ],
 )
-def test_points_that_are_no_face(points: np.ndarray, says: str) -> None:
-    with pytest.raises(UserError, match=says):
+def test_points_that_are_no_face(points: np.ndarray, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         fit_landmarks([points])

@@ -62,19 +62,19 @@ def test_every_kind_of_list_says_the_same(tmp_path: Path, photographs: Path) -> 
         listed(table, tmp_path / "other", MADE_WITH, False)
 
 
-def test_damaged_lists_are_told(tmp_path: Path) -> None:
+def test_damaged_lists_are_reported(tmp_path: Path) -> None:
     """Found by `tests/faults/fuzz.py`: names that are no UTF-8, pages that are damaged, and no path at all."""
     whole = tmp_path / "whole.parquet"
     parquet.write_table(arrow.table({"path": [f"photograph-{number}.png" for number in range(40)]}), whole)
-    data, told = whole.read_bytes(), 0
+    data, refused = whole.read_bytes(), 0
     for place in range(4, len(data), 7):
         whole.write_bytes(data[:place] + bytes([data[place] ^ 0xFF]) + data[place + 1 :])
         try:
             listed(whole, tmp_path / "out", {}, True)
         except UserError as error:
-            told += 1
+            refused += 1
             assert "whole.parquet" in str(error) and "\n" not in str(error)
-    assert told > 10
+    assert refused > 10
     parquet.write_table(arrow.table({"path": ["a\0b.png"]}), whole)
     with pytest.raises(UserError, match="no path or URL"):
         listed(whole, tmp_path / "out", {}, True)
@@ -104,9 +104,9 @@ def test_a_part_goes_on_where_it_was_stopped(tmp_path: Path, photographs: Path) 
     faces = [row for row in rows if row["error"] is None]
     assert {row["results"] for row in faces} == {f"000000/{number}" for number in range(5)}
     assert all(len(row["landmarks68_px"]) == 204 and len(row["identity_sigma"]) == 150 for row in faces)
-    told = (out / FAILURES).read_text()
-    assert "empty.png: No face was found" in told and "gone.jpg cannot be fetched" in told
-    assert predict_listed(source, out, MADE_WITH, _load(out), Console(quiet=True), part=7) == 2  # as was told before
+    failures = (out / FAILURES).read_text()
+    assert "empty.png: No face was found" in failures and "gone.jpg cannot be fetched" in failures
+    assert predict_listed(source, out, MADE_WITH, _load(out), Console(quiet=True), part=7) == 2  # as was listed before
 
 
 @pytest.mark.slow

@@ -35,7 +35,7 @@ def test_inverse_undoes_the_crop_depth_included(left: float, top: float, side: f
 
 
 @pytest.mark.parametrize("box", [(0, 0, 0, 5), (5, 5, 1, 9), (0, 0, np.nan, 4), (1, 2, 3)])
-def test_bad_boxes_are_told(box: tuple[float, ...]) -> None:
+def test_bad_boxes_are_reported(box: tuple[float, ...]) -> None:
     with pytest.raises(UserError, match="left top right bottom"):
         align.crop_transform(box, 64)
 

@@ -52,6 +52,6 @@ def test_five_points_average_the_eye_corners() -> None:
     np.testing.assert_allclose(pos.five_points(points)[:, 0], [75, 87, 60, 96, 108])
 
 
-def test_points_in_one_place_are_told() -> None:
+def test_points_in_one_place_are_reported() -> None:
     with pytest.raises(UserError, match="one place"):
         pos.deep3d_crop(np.full((5, 2), 7.0), (100, 100))

@@ -39,13 +39,13 @@ def test_numpy_and_the_compiled_loops_say_the_same(kind: type, monkeypatch: pyte
     triangles = rng.integers(0, 900, (700, 3)).astype(np.int32)
     small = np.repeat(points[:300], 3, axis=0) + rng.normal(0, 1.5, (900, 3)).astype(kind)
     for places, corners in ((points, triangles), (small, np.arange(900, dtype=np.int32).reshape(300, 3))):
-        said = []
+        results = []
         for loops in (None, raster_loops):
             monkeypatch.setattr(raster, "_loops", lambda work, loops=loops: loops)
             drawn = rasterize(places, corners, 61, 93)
             smooth = interpolate(drawn[0], drawn[1], corners, places)
-            said.append((*drawn, smooth, vertex_normals(small, corners)))
-        for first, second in zip(*said, strict=True):
+            results.append((*drawn, smooth, vertex_normals(small, corners)))
+        for first, second in zip(*results, strict=True):
             np.testing.assert_array_equal(first, second)
 
 

@@ -52,8 +52,10 @@ def test_what_a_killed_process_had_begun_goes_with_the_next_file(tmp_path: Path)
         (folder / name).write_text("mine")
     with atomic_path(folder / "new.obj") as beside:
         held = beside.name
-        told = subprocess.run([sys.executable, "-c", KILLED, str(folder / "other.obj")])  # looks, while this one writes
-        assert told.returncode < 0 and beside.exists()
+        process = subprocess.run(
+            [sys.executable, "-c", KILLED, str(folder / "other.obj")]
+        )  # looks, while this one writes
+        assert process.returncode < 0 and beside.exists()
         beside.write_text("whole")
     assert held not in {path.name for path in folder.iterdir()}
     there = {path.name for path in folder.iterdir() if "other" not in path.name}

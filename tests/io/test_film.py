@@ -62,6 +62,6 @@ def test_deep_pictures_layers_and_panoramas(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "sky.hdr"), sky[..., ::-1])
     read = read_panorama(tmp_path / "sky.hdr")
     np.testing.assert_allclose(read[8, 20], [100, 50, 25], rtol=0.02)
-    for name, says in (("layer.png", "twice as wide"), ("sky.exr", "does not exist")):
-        with pytest.raises(UserError, match=says):
+    for name, message in (("layer.png", "twice as wide"), ("sky.exr", "does not exist")):
+        with pytest.raises(UserError, match=message):
             read_panorama(tmp_path / name)

@@ -50,22 +50,22 @@ def test_16_bit_colour_tiff(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_image(tmp_path / "deep.tiff"), PICTURE)
 
 
-def test_bad_files_are_told(tmp_path: Path) -> None:
+def test_bad_files_are_reported(tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("hello")
     (tmp_path / "empty.jpg").touch()
     write_image(tmp_path / "tiny.png", PICTURE[:5])
     whole = tmp_path / "whole.png"
     write_image(whole, np.random.default_rng(0).integers(0, 255, (90, 90, 3), np.uint8))
     (tmp_path / "cut.png").write_bytes(whole.read_bytes()[:9000])
-    told = {
+    messages = {
         "text.jpg": "not a picture",
         "empty.jpg": "not a picture",
         "tiny.png": "60 x 5",
         "cut.png": "broken",
         "no.png": "exist",
     }
-    for name, says in told.items():
-        with pytest.raises(UserError, match=says):
+    for name, message in messages.items():
+        with pytest.raises(UserError, match=message):
             read_image(tmp_path / name)
 
 

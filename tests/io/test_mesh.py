@@ -116,7 +116,7 @@ def test_a_vertex_at_a_seam_keeps_one_of_its_places(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lines", "says"),
+    ("lines", "message"),
     [
         (["f 1 2 9"], "names a vertex beyond its 4"),
         (["f 0 1 2"], "vertex 0"),
@@ -127,7 +127,7 @@ def test_a_vertex_at_a_seam_keeps_one_of_its_places(tmp_path: Path) -> None:
         ([], "no triangles"),
     ],
 )
-def test_broken_obj_is_told(lines: list[str], says: str, tmp_path: Path) -> None:
+def test_broken_obj_is_reported(lines: list[str], message: str, tmp_path: Path) -> None:
     (tmp_path / "a.obj").write_text("\n".join([*CORNER_LINES, *lines]))
-    with pytest.raises(UserError, match=says):
+    with pytest.raises(UserError, match=message):
         read_mesh(tmp_path / "a.obj")

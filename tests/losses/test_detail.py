@@ -23,24 +23,24 @@ def test_only_what_counts_and_differs_costs() -> None:
     truth = np.random.default_rng(0).normal(size=(2, 8, 8, 5)).astype(np.float32)
     truth[..., 4] = 1.0
     truth[:, :, 4:, 4] = 0.0
-    said = truth[..., :4].copy()
+    predicted = truth[..., :4].copy()
     loss = DetailObjective(DetailConfig())
-    at_truth = float(loss(truth, said))
+    at_truth = float(loss(truth, predicted))
     assert at_truth < 0.02
-    said[:, :, 5:] += 1.0
-    assert float(loss(truth, said)) == pytest.approx(at_truth, abs=1e-3)
-    said[:, :, :4, 3] += 0.5
-    assert displacement_mm(truth, said).numpy() == pytest.approx(0.5 * 32 / 33, rel=1e-3)
-    assert np.max(slope_deg(truth, said).numpy()) < 0.2  # all of it by as much: no normal changes
+    predicted[:, :, 5:] += 1.0
+    assert float(loss(truth, predicted)) == pytest.approx(at_truth, abs=1e-3)
+    predicted[:, :, :4, 3] += 0.5
+    assert displacement_mm(truth, predicted).numpy() == pytest.approx(0.5 * 32 / 33, rel=1e-3)
+    assert np.max(slope_deg(truth, predicted).numpy()) < 0.2  # all of it by as much: no normal changes
 
 
 def test_shading_counts_as_it_is_weighed_and_needs_no_truth() -> None:
     rng = np.random.default_rng(2)
     shown = rng.uniform(0.2, 0.8, (1, 16, 16, 12)).astype(np.float32)
-    unknown, said = np.zeros((1, 16, 16, 5), np.float32), rng.normal(size=(1, 16, 16, 4)).astype(np.float32)
+    unknown, predicted = np.zeros((1, 16, 16, 5), np.float32), rng.normal(size=(1, 16, 16, 4)).astype(np.float32)
     both = np.concatenate([unknown, shown], axis=-1)
-    losses = [float(DetailObjective(DetailConfig(shading=weight))(both, said)) for weight in (0.0, 1.0, 3.0)]
-    alone = float(shading(shown, said)[0])
+    losses = [float(DetailObjective(DetailConfig(shading=weight))(both, predicted)) for weight in (0.0, 1.0, 3.0)]
+    alone = float(shading(shown, predicted)[0])
     np.testing.assert_allclose(losses, [0.0, alone, 3 * alone], atol=1e-6)
     assert alone > 0.01
 
@@ -52,9 +52,9 @@ def test_lines_cost_what_is_finer_than_their_surroundings() -> None:
     v, u = np.mgrid[:64, :64].astype(np.float32)
 
     def cost(displacement: np.ndarray) -> float:
-        said = np.zeros((1, 64, 64, 4), np.float32)
-        said[..., 3] = displacement
-        return float(lines(truth, said)[0])
+        predicted = np.zeros((1, 64, 64, 4), np.float32)
+        predicted[..., 3] = displacement
+        return float(lines(truth, predicted)[0])
 
     line = -0.1 * np.exp(-((v - 32) ** 2))
     assert cost(0 * u) == 0
@@ -63,18 +63,18 @@ def test_lines_cost_what_is_finer_than_their_surroundings() -> None:
     assert cost(np.where(u > 55, line * 5, 0)) == 0, "what is not seen costs nothing"
     assert cost(100 * line) == pytest.approx(2 * cost(50 * line), rel=0.1), "a misplaced edge does not count squared"
     assert cost(20 * line) > 1.8 * cost(10 * line), "the deepest lines teach, too"
-    said = np.zeros((1, 64, 64, 4), np.float32)
-    said[..., 3] = line
-    weighed = [float(DetailObjective(DetailConfig(lines=weight))(truth, said)) for weight in (0, 1, 3)]
+    predicted = np.zeros((1, 64, 64, 4), np.float32)
+    predicted[..., 3] = line
+    weighed = [float(DetailObjective(DetailConfig(lines=weight))(truth, predicted)) for weight in (0, 1, 3)]
     np.testing.assert_allclose(np.diff(weighed), [cost(line), 2 * cost(line)], rtol=1e-3)
 
 
-def test_a_slope_is_told_in_degrees_of_a_millimetre_a_texel_of_256() -> None:
+def test_a_slope_is_reported_in_degrees_of_a_millimetre_a_texel_of_256() -> None:
     truth = np.zeros((1, 128, 128, 5), np.float32)
     truth[..., 4] = 1.0
-    said = np.zeros((1, 128, 128, 4), np.float32)
-    said[..., 3] = 2 * np.arange(128)  # a texel of 128 is as wide as two
-    assert slope_deg(truth, said).numpy() == pytest.approx(45.0, abs=0.1)
+    predicted = np.zeros((1, 128, 128, 4), np.float32)
+    predicted[..., 3] = 2 * np.arange(128)  # a texel of 128 is as wide as two
+    assert slope_deg(truth, predicted).numpy() == pytest.approx(45.0, abs=0.1)
 
 
 def test_the_published_regularisers() -> None:

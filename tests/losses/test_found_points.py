@@ -60,8 +60,8 @@ def test_gaps_are_those_measured_and_those_of_the_answer(topology: PositionMap) 
 
 def test_certainty_is_best_where_it_is_true(topology: PositionMap) -> None:
     truth, loss = some_maps(), FoundPoints(replace(QUIET, certainty=1.0), topology)
-    told = [np.asarray(loss(truth, joined(truth, 4.0, 4.0, sigma_px))).mean() for sigma_px in (1.0, 5.7, 30.0)]
-    assert told[1] < min(told[0], told[2])  # 4 px off: Laplace's scale is 4, the deviation 4 sqrt(2)
+    losses = [np.asarray(loss(truth, joined(truth, 4.0, 4.0, sigma_px))).mean() for sigma_px in (1.0, 5.7, 30.0)]
+    assert losses[1] < min(losses[0], losses[2])  # 4 px off: Laplace's scale is 4, the deviation 4 sqrt(2)
 
 
 def test_unknown_texels_say_nothing(topology: PositionMap) -> None:

@@ -43,10 +43,10 @@ def test_a_known_similarity_is_recovered_and_undone(head: rec.Surface) -> None:
 
 def test_every_measure_of_a_moved_copy_is_zero(head: rec.Surface) -> None:
     rigid = Similarity(1.0, MOTION.rotation, MOTION.translation)
-    table = rec.side_by_side(head.moved(rigid), head)
+    table = rec.compare(head.moved(rigid), head).table
     assert {"known", "landmarks_rigid", "icp_plane", "now"} <= table.keys()
     assert max(row["rms"] for row in table.values()) < 1e-4
-    scaled = rec.side_by_side(head.moved(MOTION), head)
+    scaled = rec.compare(head.moved(MOTION), head).table
     assert max(row["rms"] for name, row in scaled.items() if "rigid" not in name) < 1e-4
     assert scaled["landmarks_rigid"]["mean"] > 5
 

@@ -57,16 +57,16 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened(chromium: Any, file: Path, fragment: str = "") -> Iterator[Any]:
     """A page of a file; in the end nothing was complained of, and nothing else was fetched."""
     page = chromium.new_page(viewport=WINDOW)
-    said: list[str] = []
+    errors: list[str] = []
     asked: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("request", lambda each: asked.append(each.url))
     page.goto(file.resolve().as_uri() + fragment)
     yield page
     page.screenshot(path=file.with_suffix(".png"))
     page.close()
-    assert not said, said
+    assert not errors, errors
     assert not [each for each in asked if not each.startswith(("file:", "data:"))]
 
 

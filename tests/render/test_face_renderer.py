@@ -133,7 +133,7 @@ def test_edge_neighbours_by_hand() -> None:
     np.testing.assert_array_equal(edge_neighbours(square), [[-1, 1, -1], [-1, -1, 0]])
 
 
-def test_wrong_arguments_are_told(head: tuple) -> None:
+def test_wrong_arguments_are_reported(head: tuple) -> None:
     with pytest.raises(UserError, match="triangles"):
         FaceRenderer(np.zeros((4, 4), np.int32))
     with pytest.raises(UserError, match="gouraud"):

@@ -1,4 +1,4 @@
-"""Rendering without tensorflow-graphics is told in a sentence, which names the version that setup installs."""
+"""Rendering without tensorflow-graphics ends in a sentence, which names the version that setup installs."""
 
 from __future__ import annotations
 
@@ -16,6 +16,6 @@ def test_the_sentence_says_how_to_install_it(repository: Path, monkeypatch: pyte
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "tensorflow_graphics", None)  # as if it were not installed
     wanted = (repository / "requirements-no-deps.txt").read_text().splitlines()[-1]
-    with pytest.raises(UserError, match="Rendering needs tensorflow-graphics") as told:
+    with pytest.raises(UserError, match="Rendering needs tensorflow-graphics") as error:
         runpy.run_path(str(repository / "tfface" / "render" / "framebuffer.py"))
-    assert f'--no-deps "{wanted}"' in str(told.value)
+    assert f'--no-deps "{wanted}"' in str(error.value)

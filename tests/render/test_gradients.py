@@ -168,8 +168,8 @@ def test_silhouettes(wall: bool) -> None:
         expected[k] = (change[0] - change[1]) / 0.06
     error = np.linalg.norm(gradient - expected) / np.linalg.norm(expected)
     cosine = gradient @ expected / np.linalg.norm(gradient) / np.linalg.norm(expected)
-    told = dict(zip(PARAMETERS, np.stack([gradient, expected], 1).round(1).tolist(), strict=True))
-    assert error < 0.02 and cosine > 0.9998, (error, cosine, told)
+    pairs = dict(zip(PARAMETERS, np.stack([gradient, expected], 1).round(1).tolist(), strict=True))
+    assert error < 0.02 and cosine > 0.9998, (error, cosine, pairs)
     assert np.linalg.norm(without) < 1e-3 * np.linalg.norm(expected), "flat colours have no gradient inside"
 
 

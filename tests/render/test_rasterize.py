@@ -162,7 +162,7 @@ def test_ties_go_to_the_lower_index() -> None:
     np.testing.assert_array_equal(once, twice)
 
 
-def test_wrong_shapes_are_told() -> None:
+def test_wrong_shapes_are_reported() -> None:
     points, triangles = _soup("small")
     with pytest.raises(UserError, match="points"):
         rasterize(tf.constant(points[..., :3]), triangles, SIZE)

@@ -84,15 +84,15 @@ def test_broken_frames_are_passed_over(tmp_path: Path) -> None:
     assert len(whole) == 11 and len(frames) in (11, 12)
 
 
-def test_what_is_no_video_is_told(tmp_path: Path) -> None:
+def test_what_is_no_video_is_reported(tmp_path: Path) -> None:
     assert is_video(Path("talk.MP4")) and is_video(Path("0")) and not is_video(Path("a.jpg"))
     (tmp_path / "a.mp4").write_text("no video")
-    for path, says in (
+    for path, message in (
         (tmp_path / "a.mp4", "cannot be read as a video"),
         (tmp_path / "b.mp4", "does not exist"),
         (Path("77"), "Camera 77 cannot be opened"),
     ):
-        with pytest.raises(UserError, match=says), open_video(path):
+        with pytest.raises(UserError, match=message), open_video(path):
             pass
 
 
@@ -103,21 +103,21 @@ def reconstructor(tmp_path_factory: pytest.TempPathFactory) -> Reconstructor:
 
 def test_two_people_are_followed_to_their_files(reconstructor: Reconstructor, tmp_path: Path) -> None:
     film = _film(tmp_path / "two.avi", _discs(14, second=True))
-    said: list[str] = []
+    lines: list[str] = []
     out = tmp_path / "out"
     options = Options(level=0)
-    paths = predict_video(film, out, reconstructor, Discs(), options, said.append, lambda line: None)
+    paths = predict_video(film, out, reconstructor, Discs(), options, lines.append, lambda line: None)
     assert {path.name for path in paths} == {
         "two_overlay.mp4",
         *(f"two_{k}{end}" for k in (0, 1) for end in (".csv", ".glb", ".json")),
     }
     assert all(written_by_us(path) for path in paths if path.suffix != ".csv")
-    assert "14 frames" in said[-1] and "a second" in said[-1]
+    assert "14 frames" in lines[-1] and "a second" in lines[-1]
     assert json.loads((out / "two_0.json").read_text())["frames"] == list(range(14))
-    predict_video(film, out, reconstructor, Discs(), options, said.append, lambda line: None)  # ours: again is fine
+    predict_video(film, out, reconstructor, Discs(), options, lines.append, lambda line: None)  # ours: again is fine
     (out / "two_0.json").write_text("{}")
     with pytest.raises(UserError, match="two_0.json is there and is not a result"):
-        predict_video(film, out, reconstructor, Discs(), options, said.append, lambda line: None)
+        predict_video(film, out, reconstructor, Discs(), options, lines.append, lambda line: None)
 
 
 def _away_and_back(blue: int) -> list[np.ndarray]:
@@ -137,12 +137,12 @@ def test_one_who_comes_back_is_known_by_the_colours(
 ) -> None:
     """Red, magenta, or a third colour: the first one's file, the second one's, or a third."""
     film = _film(tmp_path / "back.avi", _away_and_back(blue))
-    said: list[str] = []
+    lines: list[str] = []
     options = Options(level=0, formats=())
-    predict_video(film, tmp_path / "out", reconstructor, Discs(), options, said.append, lambda _: None)
+    predict_video(film, tmp_path / "out", reconstructor, Discs(), options, lines.append, lambda _: None)
     written = [json.loads((tmp_path / "out" / f"back_{k}.json").read_text())["frames"] for k in range(len(frames))]
     assert sorted(len(each) for each in written) == sorted(frames) and not (tmp_path / "out" / "back_3.json").exists()
-    assert ("number 2 of the overlay" in "".join(said)) == (len(frames) == 2)
+    assert ("number 2 of the overlay" in "".join(lines)) == (len(frames) == 2)
     if len(frames) == 2:
         longer = max(written, key=len)
         assert longer[:2] == [0, 1] and longer[-1] == 79

@@ -108,5 +108,5 @@ def test_maps_hold_what_the_mesh_does_not_carry(bumped: FaceResult, tmp_path: Pa
     plain = replace(bumped, detail=replace(bumped.detail, albedo=0 * bumped.detail.albedo)).detail_maps(512)["albedo"]
     darker = plain.astype(int) - maps["albedo"]
     assert darker[mm > 1.5].mean() > 50 and np.abs(darker[still]).max() <= 1
-    said = json.loads((tmp_path / "a.json").read_text())["detail"]
-    assert said["network"] == "known" and said["displacement_png"]["mm_per_level"] == MM_PER_LEVEL
+    described = json.loads((tmp_path / "a.json").read_text())["detail"]
+    assert described["network"] == "known" and described["displacement_png"]["mm_per_level"] == MM_PER_LEVEL

@@ -272,7 +272,7 @@ def _checked(key: str, value: Any, kind: Any) -> Any:
         pass
     if kind in (str, bool) and isinstance(value, kind):
         return value
-    raise UserError(f"{key}: {value!r} is no {kind.__name__}; write a {kind.__name__} there.")
+    raise UserError(f"{key}: {value!r} should be of type {kind.__name__}.")
 
 
 def _all_keys() -> list[str]:
@@ -286,7 +286,7 @@ def _nearest(word: str, words: typing.Iterable[str]) -> str:
     tail = [c for c in choices if c.split(".")[-1] == word.split(".")[-1]]
     if near or tail:
         return f"did you mean {(tail or near)[0]!r}"
-    return "choose one of " + ", ".join(choices) if len(choices) < 12 else "see python -m tfface.train --help"
+    return "choose one of " + ", ".join(choices) if len(choices) < 12 else "see tfface train --help"
 
 
 def _multiple(size: int) -> int:

@@ -16,6 +16,16 @@ DOUBTFUL_SCORES = {"blazeface": 0.75, "dlib": 0.3, "mtcnn": 0.95}
 """Below this a detection is more often no face than usual (`docs/detection.md`)."""
 
 
+def shrunk(image: NDArray[np.uint8], largest_side: int) -> NDArray[np.uint8]:
+    """A picture that is no larger."""
+    import cv2
+
+    zoom = min(largest_side / max(image.shape[:2]), 1.0)
+    if zoom == 1.0:
+        return image
+    return np.asarray(cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA))
+
+
 @dataclass(frozen=True)
 class Detection:
     """A face found in a picture.

@@ -10,10 +10,12 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.detect.base import Detection, largest_first
+from tfface.detect.base import Detection, largest_first, shrunk
 
 LARGEST_SIDE = 1600
 SMALL_SIDE = 900
+BESIDE_SCORE = 0.3
+"""Least score beside a face that reaches it; what is weaker there is mostly a pattern in the background."""
 
 
 class DlibHog:
@@ -21,22 +23,18 @@ class DlibHog:
 
     Args:
         threshold: least score; 0 is dlib's own.
-        beside: least score beside a face that reaches it; what is weaker there is mostly a pattern in the background.
     """
 
-    def __init__(self, threshold: float = 0.0, beside: float = 0.3) -> None:
+    def __init__(self, threshold: float = 0.0) -> None:
         import dlib
 
         self._detector = dlib.get_frontal_face_detector()
         self._alone = threading.Lock()  # two threads at once end the process with a segmentation fault
-        self.threshold, self.beside = threshold, beside
+        self.threshold = threshold
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """See `Detector`."""
-        import cv2
-
-        zoom = min(LARGEST_SIDE / max(image.shape[:2]), 1.0)
-        small = image if zoom == 1.0 else cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+        small = shrunk(image, LARGEST_SIDE)
         upsample = 1 if max(small.shape[:2]) <= SMALL_SIDE else 0
         with self._alone:
             rectangles, scores, _ = self._detector.run(np.ascontiguousarray(small), upsample, self.threshold)
@@ -47,5 +45,5 @@ class DlibHog:
             ends = [rectangle.left(), rectangle.top(), rectangle.right() + 1, rectangle.bottom() + 1]
             left, top, right, bottom = (float(value) for value in ends * back)
             found.append(Detection((left, top, right, bottom), float(score), "dlib"))
-        sure = [face for face in found if face.score >= self.beside]
+        sure = [face for face in found if face.score >= BESIDE_SCORE]
         return largest_first(sure or found)

@@ -9,7 +9,7 @@ import threading
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.detect.base import Detection, largest_first
+from tfface.detect.base import Detection, largest_first, shrunk
 from tfface.quiet import quiet_tensorflow
 
 LARGEST_SIDE = 1000
@@ -33,10 +33,7 @@ class Mtcnn:
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """See `Detector`."""
-        import cv2
-
-        zoom = min(LARGEST_SIDE / max(image.shape[:2]), 1.0)
-        small = image if zoom == 1.0 else cv2.resize(image, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
+        small = shrunk(image, LARGEST_SIDE)
         with self._alone, contextlib.redirect_stdout(io.StringIO()):
             faces = self._detector.detect_faces(small, fit_to_image=False)
         back = np.array([image.shape[1] / small.shape[1], image.shape[0] / small.shape[0]])

@@ -52,7 +52,4 @@ def made_up(result: FaceResult, painted: SkinTexture) -> NDArray[np.uint8]:
     """The photograph `[H,W,3]` with what differs between the painted texture and the face's own."""
     where, size = head_on_photo(result), len(painted.colours)
     change = where.texture(painted.colours) - where.texture(result.skin(size).colours)
-    picture = result.image.copy()
-    lit = picture[where.window] / np.float32(255) + change * where.shows[..., None]
-    picture[where.window] = np.asarray(np.clip(lit, 0, 1) * 255 + 0.5, np.uint8)
-    return picture
+    return where.changed(result.image, lambda colours: colours + change * where.shows[..., None])

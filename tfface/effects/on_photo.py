@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,8 @@ from tfface.face.open_model import MAX_LEVEL, load_open_face
 from tfface.geometry.raster import interpolate, rasterize
 from tfface.result import FaceResult
 from tfface.viz.texture import sample_photo
+
+FloatArray = NDArray[np.floating]
 
 MARGIN = 0.25
 """Of the head's size: so much of its surroundings belongs to the window."""
@@ -45,6 +48,13 @@ class HeadOnPhoto:
         """Rows and columns of the photograph."""
         height, width = self.triangle_id.shape
         return slice(self.top, self.top + height), slice(self.left, self.left + width)
+
+    def changed(self, image: NDArray[np.uint8], change: Callable[[FloatArray], FloatArray]) -> NDArray[np.uint8]:
+        """The photograph with a change of its window's colours `[h,w,3]` in [0,1]."""
+        picture = image.copy()
+        colours = change(picture[self.window] / np.float32(255))
+        picture[self.window] = np.asarray(np.clip(colours, 0, 1) * 255 + 0.5, np.uint8)
+        return picture
 
     def values(self, of_vertices: NDArray[np.floating]) -> NDArray[np.float32]:
         """`[61129,C]` to `[h,w,C]`, 0 beside the head."""

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from tfface.face.head_mesh import head_mesh
 from tfface.face.open_model import load_open_face
+from tfface.geometry.ibug68 import NOSE_TIP
 from tfface.result import FaceResult
 from tfface.viz.overlay import write_text
 
@@ -49,7 +50,7 @@ def _draw_one(canvas: NDArray[np.uint8], result: FaceResult) -> None:
         _line(canvas, corners[index], corners[4 + index], BACK, thick)
     for index in range(4):
         _line(canvas, corners[index], corners[(index + 1) % 4], FRONT, 2 * thick)
-    nose = result.vertices_mm[load_open_face().landmarks68[30]]
+    nose = result.vertices_mm[load_open_face().landmarks68[NOSE_TIP]]
     ends = result.camera.project(np.concatenate([nose[None], nose + AXIS_MM * np.eye(3)]))[:, :2]
     for end, colour in zip(ends[1:], AXES, strict=True):
         _line(canvas, ends[0], end, colour, 2 * thick)

@@ -20,6 +20,7 @@ from tfface.effects.shadow import lit_share, to_light
 from tfface.errors import UserError
 from tfface.face.open_model import MAX_LEVEL, load_albedo_basis, load_open_face
 from tfface.geometry.harmonics import harmonic_functions
+from tfface.geometry.ibug68 import CHIN
 from tfface.result import FaceResult
 from tfface.viz.chart_albedo import chart_albedo
 from tfface.viz.skin import head_light
@@ -60,7 +61,7 @@ def directed_light(azimuth_deg: float, elevation_deg: float, colour: FloatArray 
         colour: `[3]`, white by default.
 
     Raises:
-        UserError: these are no angles.
+        UserError: these are not angles.
     """
     if not (abs(azimuth_deg) <= 360 and abs(elevation_deg) <= 90):
         raise UserError(
@@ -108,10 +109,7 @@ def relit(
     where = head_on_photo(result)
     ratio = where.values(np.log(_ratio(result, np.asarray(light, np.float64), shadows_from))) * strength
     ratio = _beside_too(ratio, where)
-    picture = result.image.copy()
-    lit = picture[where.window] / np.float32(255) * np.exp(ratio)
-    picture[where.window] = np.asarray(np.clip(lit, 0, 1) * 255 + 0.5, np.uint8)
-    return picture
+    return where.changed(result.image, lambda colours: colours * np.exp(ratio))
 
 
 def _ratio(result: FaceResult, light: FloatArray, shadows_from: tuple[float, float] | None) -> NDArray[np.float64]:
@@ -135,7 +133,7 @@ def _ratio(result: FaceResult, light: FloatArray, shadows_from: tuple[float, flo
 def _above_the_neck() -> NDArray[np.float64]:
     """`[61129,1]` 1 on the head, fading to 0 down the neck, where the model ends and the photograph goes on."""
     face = load_open_face()
-    height = face.head(MAX_LEVEL).vertices(face.mean)[:, 1] - face.mean_face()[face.landmarks68[8], 1]
+    height = face.head(MAX_LEVEL).vertices(face.mean)[:, 1] - face.mean_face()[face.landmarks68[CHIN], 1]
     return np.clip(1 + height / NECK_MM, 0, 1)[:, None]
 
 

@@ -26,13 +26,12 @@ def model_with(
     kind: str = "head",
     level: int = 2,
     blend_shapes: bool = False,
-    name: str = "head",
 ) -> Model:
     """The head of a result, with another expression `[52]` or another texture where they are given."""
     identity, own = result.shape
     iris = iris_colour(result.image, identity, own, result.camera, result.head_points)
     shown = own if expression is None else np.asarray(expression, np.float32)
-    return head_model(head_mesh(kind, level), identity, shown, skin or result.skin(), iris, blend_shapes, name)
+    return head_model(head_mesh(kind, level), identity, shown, skin or result.skin(), iris, blend_shapes)
 
 
 def seen_from(model: Model, turn: NDArray[np.floating], size: int, kind: str = "head") -> NDArray[np.uint8]:
@@ -45,10 +44,8 @@ def frontal(result: FaceResult, size: int, kind: str = "head") -> NDArray[np.uin
     return seen_from(model_with(result, kind=kind), np.eye(3), size, kind)
 
 
-def turntable(
-    model: Model, count: int, size: int, kind: str = "head", pitch_deg: float = 8.0
-) -> Iterator[NDArray[np.uint8]]:
+def turntable(model: Model, count: int, size: int, kind: str = "head") -> Iterator[NDArray[np.uint8]]:
     """Pictures `[size,size,3]` of a whole turn about the vertical axis, seen a little from above."""
-    tip = euler_to_matrix(0.0, np.radians(pitch_deg), 0.0)
+    tip = euler_to_matrix(0.0, np.radians(8.0), 0.0)
     for number in range(count):
         yield seen_from(model, tip @ euler_to_matrix(2 * np.pi * number / count, 0.0, 0.0), size, kind)

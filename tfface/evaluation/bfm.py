@@ -99,7 +99,7 @@ class BfmTruth:
 
 
 def _height(image: Path) -> int:
-    """0 where the picture cannot be read: that is told when it is asked about."""
+    """0 where the picture cannot be read: that is reported when it is asked about."""
     try:
         return image_size(image)[1]
     except UserError:

@@ -24,7 +24,7 @@ from tfface.evaluation import page
 from tfface.evaluation.synthetic import EVALUATION_SEED
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import position_tables
-from tfface.geometry.align import crop_transform
+from tfface.geometry.align import CROP_SIZE, crop_transform
 from tfface.geometry.raster import vertex_normals
 from tfface.io.files import MARK, write_text
 from tfface.io.image import warp_image, write_image
@@ -158,7 +158,7 @@ def method_of(name: str) -> Method:
 def _moved(shown: Shown, moves: FloatArray, normal: FloatArray, albedo: FloatArray) -> Unwrapped:
     base, decoded = shown.base, shown.result.decoded
     assert decoded is not None
-    per_mm = decoded.camera.pixels_per_mm * (shown.result.box[2] - shown.result.box[0]) / 256
+    per_mm = decoded.camera.pixels_per_mm * (shown.result.box[2] - shown.result.box[0]) / CROP_SIZE
     return replace(
         base,
         position=np.asarray(base.position + moves, np.float32),

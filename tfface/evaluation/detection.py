@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tfface.detect.registry import load_detector
 from tfface.evaluation.columns import FindBox, Found
+from tfface.geometry.align import overlap
 
 FloatArray = NDArray[np.floating]
 LEAST_OVERLAP = 0.1
@@ -29,10 +30,3 @@ def box_finder(name: str) -> FindBox:
         return faces[int(np.argmax(overlaps))]
 
     return find
-
-
-def overlap(first: FloatArray, second: FloatArray) -> float:
-    """Intersection over union of two boxes `[4]`."""
-    low, high = np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])
-    shared = float(np.prod(np.maximum(high - low, 0.0)))
-    return shared / (float(np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2])) - shared)

@@ -9,6 +9,7 @@ import numpy as np
 
 from tfface.evaluation import page
 from tfface.evaluation.pictures import plot_ced
+from tfface.evaluation.report import problems
 from tfface.io.files import write_results, write_text
 
 _AXIS_MM = 7.0
@@ -43,24 +44,6 @@ def table_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     return ["method", "challenge", "images", "median mm", "mean mm", "std mm"], rows
 
 
-def problems(results: dict[str, Any]) -> list[str]:
-    """A line for each broken or failed image."""
-    lines = [f"broken item {item}: {why}" for item, why in results["broken"].items()]
-    for name, model in results["models"].items():
-        lines += [f"{name} failed on {item}: {why}" for item, why in model["failed"].items()]
-    return lines
-
-
 def print_now(results: dict[str, Any]) -> None:
     """The table, and what failed, on the terminal."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    head, rows = table_rows(results)
-    table = Table(*head, title=f"now: {results['images']} images")
-    for row in rows:
-        table.add_row(*row)
-    Console(width=max(console.width, 100)).print(table)
-    for line in problems(results):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    page.print_tables([(f"now: {results['images']} images", table_rows(results))], problems(results))

@@ -6,7 +6,7 @@ import base64
 import html
 import io
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from importlib import metadata
 
 import numpy as np
@@ -48,6 +48,25 @@ def problem_list(lines: Sequence[str]) -> str:
     """What went wrong, under a heading; nothing where nothing did."""
     items = "".join(f"<li>{html.escape(line)}</li>" for line in lines)
     return f"{heading('Problems')}<ul>{items}</ul>" if lines else ""
+
+
+def print_tables(tables: Iterable[tuple[str, tuple[list[str], list[list[str]]]]], problems: Sequence[str] = ()) -> None:
+    """Tables (a title, head and rows) that have rows, and lines after them, on the terminal."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    for title, (head, rows) in tables:
+        table = Table(title=title)
+        for number, text in enumerate(head):
+            table.add_column(text, justify="left" if number < 2 else "right", no_wrap=True)
+        for row in rows:
+            table.add_row(*row)
+        if rows:
+            # A terminal that is not one has 80 columns, and would cut the numbers.
+            Console(width=max(console.width, 70 + 11 * len(head))).print(table)
+    for line in problems:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 def png_tag(png: bytes) -> str:

@@ -200,7 +200,7 @@ def _identity(result: FaceResult) -> FloatArray:
 
 
 def summary(rows: list[dict[str, Any]], trust: Trust) -> dict[str, Any]:
-    """Means, standard errors of the means, the pair by yaw of the side, and how often what is wrong is told."""
+    """Means, standard errors of the means, the pair by yaw of the side, and how often what is wrong is flagged."""
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     spread, yaw = np.sqrt(len(rows)), columns.pop("side_yaw_deg")
     figures = {name: columns.pop(name) for name in list(columns) if name.startswith(("strangeness", "worth"))}

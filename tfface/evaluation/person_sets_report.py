@@ -70,7 +70,13 @@ def pair_rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         shares = [result[key].get(which) for key in ("told_as_two_people", "told_as_useless")]
         everybody = "{:.3f} ({:.3f})".format(*result["mm"][name])
         rows.append([name, everybody, f"{value:.3f}", *("" if t is None else f"{100 * t:.0f} %" for t in shares)])
-    return ["front and side", "mm", "side above 45 degrees", "told as two people", "told as showing nothing"], rows
+    return [
+        "front and side",
+        "mm",
+        "side above 45 degrees",
+        "flagged as two people",
+        "flagged as showing nothing",
+    ], rows
 
 
 def nme_rows(result: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
@@ -90,15 +96,8 @@ TABLES = (set_rows, pair_rows, nme_rows)
 
 def print_sets(results: dict[str, dict[str, Any]]) -> None:
     """The tables, on a terminal."""
-    from rich.console import Console
-    from rich.table import Table
-
     for name, result in results.items():
-        for head, rows in (rows_of(result) for rows_of in TABLES):
-            table = Table(*head, title=f"{name}: {result['people']} people")
-            for row in rows:
-                table.add_row(*row)
-            Console().print(table)
+        page.print_tables([(f"{name}: {result['people']} people", rows_of(result)) for rows_of in TABLES])
 
 
 def _plot_sizes(results: dict[str, dict[str, Any]], path: Path) -> None:

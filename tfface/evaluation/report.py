@@ -135,29 +135,14 @@ def skin_tone_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]
 
 def print_table(results: dict[str, Any]) -> None:
     """The table, what failed, and what was missed, on the terminal."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    title = f"{results['benchmark']}: {results['images']} images, NME in %"
-    parts = {
-        title: table_rows(results),
-        EXPRESSIONS: expression_rows(results),
-        "whole mesh": dense_rows(results),
-        "by skin tone": skin_tone_rows(results),
-        PARTS: part_rows(results),
-    }
-    for title, (head, rows) in parts.items():
-        table = Table(title=title)
-        for number, text in enumerate(head):
-            table.add_column(text, justify="left" if number < 2 else "right", no_wrap=True)
-        for row in rows:
-            table.add_row(*row)
-        if rows:
-            # A terminal that is not one has 80 columns, and would cut the numbers.
-            Console(width=max(console.width, 70 + 11 * len(head))).print(table)
-    for line in problems(results):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    tables = [
+        (f"{results['benchmark']}: {results['images']} images, NME in %", table_rows(results)),
+        (EXPRESSIONS, expression_rows(results)),
+        ("whole mesh", dense_rows(results)),
+        ("by skin tone", skin_tone_rows(results)),
+        (PARTS, part_rows(results)),
+    ]
+    page.print_tables(tables, problems(results))
 
 
 def problems(results: dict[str, Any]) -> list[str]:

@@ -41,7 +41,7 @@ def rotated(data: LandmarkSet, degrees: int, read_image: ReadImage) -> tuple[Lan
 
 
 def _size(path: Any, read_image: ReadImage) -> tuple[int, ...]:
-    """Height and width; those of a picture that cannot be read do not matter: that is told when it is asked about."""
+    """Height and width; 1 and 1 where the picture cannot be read, which is reported when it is asked about."""
     try:
         return read_image(path).shape[:2]
     except UserError:

@@ -48,7 +48,7 @@ class Scan:
         return Surface(self.mesh.vertices, self.mesh.triangles, self.landmarks)
 
 
-def read_scans(folder: Path, pattern: str = "*", millimetres: bool = False) -> tuple[dict[str, Scan], dict[str, str]]:
+def read_scans(folder: Path, millimetres: bool = False) -> tuple[dict[str, Scan], dict[str, str]]:
     """The scans of `folder` (and the folders in it) by name, and those that cannot be used, and why.
 
     With `millimetres`, a mesh that cannot be a head in millimetres cannot be used.
@@ -58,7 +58,7 @@ def read_scans(folder: Path, pattern: str = "*", millimetres: bool = False) -> t
     Raises:
         UserError: there is no mesh.
     """
-    files = files_in(folder, pattern, MESH_SUFFIXES, deep=True)
+    files = files_in(folder, "*", MESH_SUFFIXES, deep=True)
     if not files:
         raise UserError(f"{folder} holds no {' or '.join(MESH_SUFFIXES)} file; give a folder of scans")
     scans, broken = {}, {}
@@ -97,10 +97,10 @@ def names_of(files: list[Path], folder: Path) -> list[str]:
     """Short names of files below `folder`, all different."""
     stems = [file.stem for file in files]
     paths = [file.relative_to(folder).with_suffix("").as_posix() for file in files]
-    wholes = [file.relative_to(folder).as_posix() for file in files]
+    names = [file.relative_to(folder).as_posix() for file in files]
     return [
-        stem if stems.count(stem) == 1 else path if paths.count(path) == 1 else whole
-        for stem, path, whole in zip(stems, paths, wholes, strict=True)
+        stem if stems.count(stem) == 1 else path if paths.count(path) == 1 else name
+        for stem, path, name in zip(stems, paths, names, strict=True)
     ]
 
 

@@ -18,6 +18,7 @@ from tfface.errors import UserError
 from tfface.evaluation.scan_files import Scan
 from tfface.face.open_model import load_open_face
 from tfface.geometry.align import box_from_landmarks, fit_similarity
+from tfface.geometry.ibug68 import NOSE_TIP
 from tfface.geometry.rotation import euler_to_matrix
 from tfface.io.mesh import Mesh
 from tfface.metrics.reconstruction import Surface
@@ -105,14 +106,14 @@ def with_landmarks(scan: Scan, predictor: ScanPredictor | None) -> tuple[Scan, b
         return scan, False
     if predictor is None:
         raise UserError("it has no 68 landmarks, and no network of one view is given that could find them")
-    view = _whole(scan.mesh)
+    view = _view_of(scan.mesh)
     image = render_scan(scan.looks, view)
     points = np.array(predictor.landmarks_of(predictor.vertices([(image, predictor.find_box(image))])), np.float64)
     points[:, 2] = _depths(scan.mesh, view, points)
     return replace(scan, landmarks=view.unproject(points)), True
 
 
-def _whole(mesh: Mesh) -> OrthographicView:
+def _view_of(mesh: Mesh) -> OrthographicView:
     low, high = mesh.vertices.min(axis=0), mesh.vertices.max(axis=0)
     scale = VIEW_PIXELS / (1.15 * float((high - low)[:2].max()))
     centre = np.full(2, VIEW_PIXELS / 2)
@@ -140,7 +141,7 @@ def predict_surface(predictor: ScanPredictor, item: RenderedScan) -> Surface:
     points = np.array(predictor.straightened(predictor.vertices(views)), np.float64)
     landmarks = np.array(predictor.landmarks_of(points), np.float64)
     assert item.scan.landmarks is not None
-    shift = float(item.views[0].project(item.scan.landmarks[30:31])[0, 2] - landmarks[30, 2])
+    shift = float(item.views[0].project(item.scan.landmarks[[NOSE_TIP]])[0, 2] - landmarks[NOSE_TIP, 2])
     for each in (points, landmarks):
         each[:, 2] += shift
     front = item.views[0]

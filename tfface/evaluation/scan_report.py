@@ -88,21 +88,9 @@ def region_rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 def print_scans(results: dict[str, Any]) -> None:
     """The tables, and what failed, on the terminal."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = Console()
-    wide = Console(width=max(console.width, 150))
-    for title, (head, rows) in (
-        (f"{results['benchmark']}: {results['images']} scans, {results['radius_mm']:g} mm crop", table_rows(results)),
-        ("regions, photometric", region_rows(results)),
-    ):
-        table = Table(*head, title=title)
-        for row in rows:
-            table.add_row(*row)
-        wide.print(table)
-    for line in problems(results):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    title = f"{results['benchmark']}: {results['images']} scans, {results['radius_mm']:g} mm crop"
+    tables = [(title, table_rows(results)), ("regions, photometric", region_rows(results))]
+    page.print_tables(tables, problems(results))
 
 
 def problems(results: dict[str, Any]) -> list[str]:

@@ -21,12 +21,11 @@ from tfface.evaluation.scan_render import RenderedScan, ScanPredictor, predict_s
 from tfface.face.open_model import REGION_NAMES, OpenFace, load_open_face
 from tfface.geometry.icp import move
 from tfface.metrics.curves import area_under_curve
-from tfface.metrics.reconstruction import Comparison, Surface, compare, region_errors
+from tfface.metrics.reconstruction import RADIUS_MM, Comparison, Surface, compare, region_errors
 
 BASELINE = "mean face, posed"
 BASELINE_LEVEL = 2
 AUC_MM = 5.0
-RADIUS_MM = 95.0
 _REGIONS = {label: name for label, name in enumerate(REGION_NAMES) if label}
 PROTOCOL = (
     "Distances in mm of the scan's vertices within the radius of its nose tip from the aligned mesh. landmarks_rigid, "
@@ -65,7 +64,6 @@ class ScanRun:
     items: dict[str, RenderedScan]
     methods: dict[str, Method]
     broken: dict[str, str]
-    radius: float
 
 
 def mean_surface(face: OpenFace, level: int = BASELINE_LEVEL) -> Surface:
@@ -82,7 +80,6 @@ def evaluate_scans(
     benchmark: str = "scans",
     limit: int | None = None,
     side_yaw_deg: float = 90.0,
-    radius: float = RADIUS_MM,
     track: Callable[[list[str], str], Iterable[str]] = lambda names, what: names,
 ) -> ScanRun:
     """Renders the scans of `data`, lets networks reconstruct them, and measures these, the peers and the mean face.
@@ -91,7 +88,6 @@ def evaluate_scans(
         peers: a folder with a subfolder of meshes for each method.
         limit: the first so many scans only.
         side_yaw_deg: of the side view.
-        radius: of the crop round the nose tip in mm (95 is Florence's).
         track: wraps a list of scans and what is done to them, to show progress.
 
     Raises:
@@ -108,7 +104,7 @@ def evaluate_scans(
         methods.update({_new_name(name, methods): Method(meshes) for name, meshes in surfaces.items()})
     mean = mean_surface(load_open_face())
     methods[BASELINE] = Method({name: mean for name in items})
-    run = ScanRun(benchmark, items, methods, broken, radius)
+    run = ScanRun(benchmark, items, methods, broken)
     for name in track(list(items), "measuring"):
         _measure(run, name)
     return run
@@ -166,10 +162,10 @@ def _measure(run: ScanRun, name: str) -> None:
             method.failed.setdefault(name, "no mesh of it")
             continue
         try:
-            comparison = compare(method.surfaces[name], truth, run.radius)
+            comparison = compare(method.surfaces[name], truth)
             if labels is None:
                 labels = scan_regions(truth, method.surfaces[name], comparison)
-            method.regions[name] = region_errors(method.surfaces[name], truth, labels, _REGIONS, run.radius)
+            method.regions[name] = region_errors(method.surfaces[name], truth, labels, _REGIONS)
             placed = method.surfaces[name].moved(comparison.motion)
             method.photometric[name] = transfer_error(run.items[name], placed)
             method.comparisons[name] = comparison
@@ -213,7 +209,7 @@ def results_of(run: ScanRun) -> dict[str, Any]:
     return {
         "benchmark": run.benchmark,
         "images": len(run.items),
-        "radius_mm": run.radius,
+        "radius_mm": RADIUS_MM,
         "models": {name: _figures(method) for name, method in run.methods.items()},
         "estimated_landmarks": estimated,
         "broken": run.broken,

@@ -106,9 +106,9 @@ def statistics(
     if yaw_deg is None:
         result.update(bins={}, counts={}, mean_of_bins=None)
     else:
-        whole = result["mean_of_bins"] is not None
+        complete = result["mean_of_bins"] is not None
         bins = landmarks.yaw_bin(plain)
-        result["mean_of_bins_interval95"] = curves.bootstrap_interval(errors, groups=bins) if whole else None
+        result["mean_of_bins_interval95"] = curves.bootstrap_interval(errors, groups=bins) if complete else None
         result["balanced"] = landmarks.balanced(errors, plain)
     result["mean_interval95"] = curves.bootstrap_interval(errors)
     result["auc10"] = curves.area_under_curve(counted, FAILURE_PERCENT)

@@ -45,21 +45,19 @@ OPEN_MOUTH, SHUT_MOUTH, SHUT_EYES = 8.0, 2.2, 2.8
 def make_synthetic(
     count: int,
     folder: Path,
-    workers: int = 0,
     track: Callable[[Iterable[Any], int], Iterable[Any]] | None = None,
     variants: Iterable[str] = ("full",),
 ) -> LandmarkSet:
     """`count` persons seen twice, as a benchmark; pictures go to `folder`.
 
     Args:
-        workers: processes that draw; the pictures are the same for any number.
         track: wraps the records (and their number) to show progress.
         variants: which of `VARIANTS` to draw: the same persons in the same poses before the same cameras.
     """
     face, seeds = load_open_face(), range(EVALUATION_SEED, EVALUATION_SEED + count)
     items: list[dict[str, Any]] = []
     for variant in variants:
-        with record_stream(VARIANTS[variant], seeds, workers) as records:
+        with record_stream(VARIANTS[variant], seeds, 0) as records:
             for record in records if track is None else track(records, count):
                 items += views_of(record, face, folder, variant)
     truth = np.array([item["points"] for item in items], np.float64)

@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from tfface.data.sources.w300_lp import SETS, fitted_points
 from tfface.errors import UserError
 from tfface.evaluation.aflw2000 import folded_yaw_deg
 from tfface.evaluation.landmark_set import LandmarkSet, read_each
 from tfface.geometry.align import box_from_landmarks
 from tfface.io.reading import files_in, read_matlab_numbers, sibling
-
-SETS = ("AFW", "HELEN", "IBUG", "LFPW")
 
 
 def read_300w_lp(folder: Path, limit: int | None = None) -> LandmarkSet:
@@ -31,7 +29,7 @@ def read_300w_lp(folder: Path, limit: int | None = None) -> LandmarkSet:
     files = [file for name in SETS for file in files_in(folder / name, "*", (".mat",))]
     if not files:
         raise UserError(f"{folder} holds none of {', '.join(SETS)} with .mat files; give 300W_LP's folder with `data`")
-    items, broken = read_each(files[:limit], lambda file: _read_item(folder, file))
+    items, broken = read_each(files[:limit], _read_item)
     flat = any(item["points"].shape[1] == 2 for item in items)
     points = [item["points"][:, :2] if flat else item["points"] for item in items]
     return LandmarkSet(
@@ -48,28 +46,9 @@ def read_300w_lp(folder: Path, limit: int | None = None) -> LandmarkSet:
     )
 
 
-def _read_item(folder: Path, file: Path) -> dict[str, Any]:
+def _read_item(file: Path) -> dict[str, Any]:
     image = sibling(file, (".jpg", ".jpeg", ".png"))
     if image is None:
         raise UserError(f"no photograph {file.stem}.jpg beside it")
     data = read_matlab_numbers(file, ("Pose_Para",))
-    extra = folder / "landmarks" / file.parent.name / f"{file.stem}_pts.mat"
-    if "pt3d_68" in data:
-        points = _rows(data["pt3d_68"])
-    elif extra.is_file():
-        points = _rows(read_matlab_numbers(extra, ("pts_3d",))["pts_3d"])
-    elif "pt2d" in data:
-        points = _rows(data["pt2d"])
-    else:
-        raise UserError("neither pt3d_68 nor pt2d in it, and no landmarks/.../NAME_pts.mat")
-    if points.shape not in ((68, 2), (68, 3)) or not np.isfinite(points).all():
-        raise UserError(f"its points are not 68 finite ones but of shape {points.shape}")
-    return {"image": image, "points": points, "yaw_deg": folded_yaw_deg(data["Pose_Para"])}
-
-
-def _rows(points: Any) -> NDArray[np.float64]:
-    array = np.asarray(points)
-    if array.dtype.kind not in "fiu":
-        raise UserError("its points are not numbers")
-    array = array.astype(np.float64)
-    return array.T if array.ndim == 2 and array.shape[1] == 68 else array
+    return {"image": image, "points": fitted_points(file, data), "yaw_deg": folded_yaw_deg(data["Pose_Para"])}

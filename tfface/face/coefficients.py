@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.face.correspondence import FaceCorrespondence, correspond
+from tfface.face.correspondence import correspond
 from tfface.face.fit import CoefficientFit, open_face_fit
 from tfface.face.linear_face import LinearFace
 from tfface.face.open_model import OpenFace
@@ -106,12 +106,11 @@ class ModelBridge:
     Args:
         face: ours.
         other: a model of `tfface.face.readers`.
-        correspondence: between them; found by default (seconds).
     """
 
-    def __init__(self, face: OpenFace, other: LinearFace, correspondence: FaceCorrespondence | None = None) -> None:
+    def __init__(self, face: OpenFace, other: LinearFace) -> None:
         self.face, self.other = face, other
-        self.correspondence = correspondence or correspond(face, other)
+        self.correspondence = correspond(face, other)  # seconds
         sure = np.flatnonzero(self.correspondence.sure)
         self._ours = sure[:: max(1, len(sure) // SAMPLE)]
 

@@ -21,6 +21,7 @@ from tfface.face.fit import CoefficientFit
 from tfface.face.linear_face import LinearFace
 from tfface.face.open_model import PART_NAMES, OpenFace
 from tfface.geometry.align import Similarity, fit_similarity
+from tfface.geometry.ibug68 import COUNT, NUM_JAW
 from tfface.geometry.icp import NearestOnMesh, inverse, move
 from tfface.geometry.raster import vertex_normals
 
@@ -100,8 +101,8 @@ def correspond(face: OpenFace, other: LinearFace) -> FaceCorrespondence:
     weights = points_to_barycentric(placed[corners], found)
     rms = float(np.sqrt((distance[sure] ** 2).mean()))
     back = inverse(start)
-    whole = Similarity(back.scale * motion.scale, back.rotation @ motion.rotation, move(back, motion.translation))
-    return FaceCorrespondence(corners, np.nan_to_num(weights), sure, identity, whole, rms)
+    combined = Similarity(back.scale * motion.scale, back.rotation @ motion.rotation, move(back, motion.translation))
+    return FaceCorrespondence(corners, np.nan_to_num(weights), sure, identity, combined, rms)
 
 
 def _fitted_identity(
@@ -113,7 +114,7 @@ def _fitted_identity(
     rows = np.concatenate([coarse.matrix[skin].toarray(), fine.matrix[face.landmarks68].toarray()])
     mean = rows @ face.mean.astype(np.float64)
     basis = np.einsum("nc,kcd->knd", rows, face.id_basis, optimize=True)
-    weights = np.concatenate([np.ones(len(skin)), np.full(17, JAW_WEIGHT), np.full(51, LANDMARK_WEIGHT)])
+    weights = np.repeat([1.0, JAW_WEIGHT, LANDMARK_WEIGHT], [len(skin), NUM_JAW, COUNT - NUM_JAW])
     identity, motion = np.zeros(len(basis)), Similarity(1.0, np.eye(3), np.zeros(3))
     for turn in range(ROUNDS):
         shape = move(motion, mean + np.tensordot(identity, basis, 1))

@@ -200,12 +200,12 @@ def _move_lids(
     # Scanned people were asked to open their eyes wide: in photographs a fifth of that is lid.
     winks, usual = rng.choice(SIDES), rng.beta(2.5, 10.0)
     half = rng.uniform(0.45, 0.85)
-    for side, whole in zip(SIDES, shut, strict=True):
+    for side, weight in zip(SIDES, shut, strict=True):
         index = names.index(f"eyeBlink{side}")
         if kind == "shut" or (kind == "wink" and side == winks):
-            weights[index] = whole * rng.uniform(0.96, 1.1)
+            weights[index] = weight * rng.uniform(0.96, 1.1)
         else:
-            weights[index] = whole * (half if kind == "half" else usual + rng.normal(0.0, 0.03))
+            weights[index] = weight * (half if kind == "half" else usual + rng.normal(0.0, 0.03))
         if kind != "open":
             weights[names.index(f"eyeWide{side}")] = 0.0
     if kind == "shut":  # what lowers the lids as well would draw them over each other

@@ -77,10 +77,10 @@ class Trust:
     def write(self, path: Path) -> None:
         """Writes the numbers (beside a network's weights the file is called `io.files.TRUST_FILE`)."""
         arrays = {name: getattr(self, name) for name in _ARRAYS}
-        told = {name: np.zeros(0) if array is None else array for name, array in arrays.items()}
+        stored = {name: np.zeros(0) if array is None else array for name, array in arrays.items()}
         numbers = np.array([*self.shrinkage, self.inflation, self.strange])
         with atomic_path(path) as beside, beside.open("wb") as file:
-            halves: dict[str, Any] = {name: array.astype(np.float16) for name, array in told.items()}
+            halves: dict[str, Any] = {name: array.astype(np.float16) for name, array in stored.items()}
             np.savez_compressed(file, numbers=numbers, face_model=load_open_face().checksum, **halves)
 
     @classmethod
@@ -97,8 +97,8 @@ class Trust:
         with reading(path, "a calibration of points", advice):
             scale, power, inflation, strange = (float(number) for number in arrays["numbers"])
             given = {name: arrays[name] for name in _ARRAYS if name in arrays and arrays[name].size}
-            told = {name: array.astype(np.float64) for name, array in given.items()}
-        return cls((scale, power), inflation, strange=strange, **told)
+            stored = {name: array.astype(np.float64) for name, array in given.items()}
+        return cls((scale, power), inflation, strange=strange, **stored)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,14 +106,14 @@ class Found:
     """What a network found in one picture, in pixels of its 256-pixel crop.
 
     Attributes:
-        said: `[N]` the coefficients that its heads gave, before they were moved to the points.
+        unmoved_coefficients: `[N]` those that its heads gave, before they were moved to the points.
         points: `[M,2]`.
         point_deviations: `[M]`.
         differences: `[P,2]` of pairs of points, the first less the second.
         difference_deviations: `[P]`.
     """
 
-    said: FloatArray
+    unmoved_coefficients: FloatArray
     points: FloatArray
     point_deviations: FloatArray
     differences: FloatArray
@@ -155,18 +155,18 @@ class PointModel:
         points.
 
         Raises:
-            UserError: what it says of points is no such thing.
+            UserError: its list of points is malformed.
         """
         if "points" not in card:
             return None
         layout = Layout.from_card(card["coefficients"])
         with reading("tfface.json", "a list of points", "export the model again"):
-            told = card["points"]
-            face, texels = load_open_face(), np.asarray(told["texels"], np.int64)
-            parts = face.linear_at(PositionMap(face, int(told["map_size"])).cage_matrix[texels]).astype(np.float64)
-            said = np.asarray(told["said_deviations"], np.float64)[layout.identity :]
-            deviations = np.append(said, [PERSPECTIVE_DEVIATION] * (CAMERA_SIZES[layout.camera] - 3))
-            pairs, looks = np.asarray(told["pairs"], np.int64), int(told["looks"])
+            facts = card["points"]
+            face, texels = load_open_face(), np.asarray(facts["texels"], np.int64)
+            parts = face.linear_at(PositionMap(face, int(facts["map_size"])).cage_matrix[texels]).astype(np.float64)
+            deviations = np.asarray(facts["unmoved_deviations"], np.float64)[layout.identity :]
+            deviations = np.append(deviations, [PERSPECTIVE_DEVIATION] * (CAMERA_SIZES[layout.camera] - 3))
+            pairs, looks = np.asarray(facts["pairs"], np.int64), int(facts["looks"])
         basis = np.ascontiguousarray(parts[1:].transpose(1, 0, 2))
         known = Trust.read(trust) if trust is not None and trust.is_file() else Trust()
         weighs = card.get("confidences_of")

@@ -30,7 +30,8 @@ from tfface.face.parts import MATERIALS as PART_MATERIALS
 from tfface.face.parts import PART_NAMES, FaceParts, load_parts
 from tfface.face.shoulders import Shoulders, bust, load_shoulders
 from tfface.geometry.cut import Cut, cut, only_largest_removed
-from tfface.geometry.subdivide import catmull_clark, triangulate
+from tfface.geometry.ibug68 import CHIN
+from tfface.geometry.subdivide import subdivided, triangulate
 from tfface.io.formats import MESHES
 from tfface.io.kept import kept
 
@@ -188,17 +189,17 @@ def _parted(
 ) -> tuple[sp.csr_matrix, NDArray[np.int32], NDArray[np.float64], NDArray[np.int64], int]:
     """Head and shoulders as one surface, but with the vertices between them twice, since each has a place in two
     charts: the matrix of all vertices, the skin's first; quads; uv; the seam; how many are the skin's."""
-    whole = bust(face, shoulders, level)
-    pieces = [whole.quads[~whole.of_shoulders & (whole.part < 2)], whole.quads[whole.of_shoulders]]
+    surface = bust(face, shoulders, level)
+    pieces = [surface.quads[~surface.of_shoulders & (surface.part < 2)], surface.quads[surface.of_shoulders]]
     rows = [np.unique(quads[quads >= 0]) for quads in pieces]
     quads, first = [], 0
     for own, used in zip(pieces, rows, strict=True):
         quads.append(np.where(own >= 0, np.searchsorted(used, own) + first, -1).astype(np.int32))
         first += len(used)
-    uv = np.concatenate([whole.head_uv[rows[0]], whole.uv[rows[1]]])
+    uv = np.concatenate([surface.head_uv[rows[0]], surface.uv[rows[1]]])
     shared = np.intersect1d(rows[0], rows[1])
     seam = np.stack([np.searchsorted(rows[0], shared), np.searchsorted(rows[1], shared) + len(rows[0])], -1)
-    return whole.matrix[np.concatenate(rows)], np.concatenate(quads), uv, seam, len(rows[0])
+    return surface.matrix[np.concatenate(rows)], np.concatenate(quads), uv, seam, len(rows[0])
 
 
 @lru_cache(maxsize=9)
@@ -228,7 +229,7 @@ class _Plane:
 
 def _neck_plane(face: OpenFace, below: float, behind: float, rise: float) -> _Plane:
     """The plane that is `below` and `behind` the chin (mm), and rises by `rise` mm a mm to the back."""
-    chin = face.mean_face()[face.landmarks68[8]].astype(np.float64)
+    chin = face.mean_face()[face.landmarks68[CHIN]].astype(np.float64)
     normal = np.array([0.0, 1.0, rise])
     return _Plane(chin * [0, 1, 1] - [0.0, below, behind], normal / np.linalg.norm(normal))
 
@@ -236,7 +237,7 @@ def _neck_plane(face: OpenFace, below: float, behind: float, rise: float) -> _Pl
 def _cut_face(mean: FloatArray, face: OpenFace) -> tuple[NDArray[np.float64], _Plane]:
     """A plane over the crown and behind the ears, and one under the jaw."""
     neck = _neck_plane(face, 5.0, 63.0, 1.2)
-    chin = face.mean_face()[face.landmarks68[8]]
+    chin = face.mean_face()[face.landmarks68[CHIN]]
     back = _Plane(np.array([0.0, chin[1], chin[2] - 97.0]), np.array([0.0, 0.06, 1.0]) / np.hypot(0.06, 1.0))
     return _soft_minimum(neck(mean), back(mean)), neck
 
@@ -293,11 +294,7 @@ _PIECES = (
 
 def _pieces_of_parts(parts: FaceParts, level: int) -> list[tuple[str, str, NDArray[np.int32], sp.csr_matrix]]:
     """Each piece's name, material, quads, and the matrix `[V,P]` of its vertices."""
-    quads, origin = parts.quads, np.arange(len(parts.quads))
-    matrix = sp.identity(len(parts.mean), format="csr")
-    for _ in range(level):
-        step, quads, parent = catmull_clark(matrix.shape[0], quads)
-        matrix, origin = (step @ matrix).tocsr(), origin[parent]
+    matrix, quads, origin = subdivided(sp.identity(len(parts.mean), format="csr"), parts.quads, level)
     found = []
     for name, material, part_names, materials in _PIECES:
         chosen = np.isin(parts.part[origin], [PART_NAMES.index(part) for part in part_names])

@@ -85,11 +85,6 @@ class MorphableModel:
         vertices = tf.sparse.sparse_dense_matmul(self._subdivide, columns)
         return tf.transpose(tf.reshape(vertices, [-1, batch, 3]), [1, 0, 2])
 
-    @property
-    def num_albedo(self) -> int:
-        """How many albedo components there are."""
-        return int(self._albedo_tables[1].shape[0])
-
     @tf.function(reduce_retracing=True)
     def albedo(self, coefficients: tf.Tensor) -> tf.Tensor:
         """Albedo per vertex `[B,V,3]`, sRGB values clipped to [0,1], of coefficients `[B,A]` in standard deviations."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.face.landmarks import in_3d
-from tfface.geometry.subdivide import catmull_clark, triangle_quad, triangulate
+from tfface.geometry.subdivide import subdivided, triangle_quad, triangulate
 from tfface.io.files import atomic_path, write_text
 from tfface.io.kept import kept
 from tfface.io.reading import read_arrays, read_json_object
@@ -200,9 +200,8 @@ class OpenFace:
             renumber[cage] = np.arange(len(cage))
             quads, part = renumber[quads[inside]], part[inside]
         matrix = sp.identity(len(self.mean), format="csr")[cage]
-        for _ in range(level):
-            step, quads, parent = catmull_clark(matrix.shape[0], quads)
-            matrix, part = (step @ matrix).tocsr(), part[parent]
+        matrix, quads, origin = subdivided(matrix, quads, level)
+        part = part[origin]
         uv = self._arrays["uv"][: matrix.shape[0] if face_only else 0].astype(np.float32)
         mirror = self._mirror(matrix)
         of_vertices = _vertex_part(matrix.shape[0], quads, part)

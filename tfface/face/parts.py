@@ -24,15 +24,14 @@ PART_NAMES = ("left eyeball", "right eyeball", "upper teeth", "lower teeth", "to
 MATERIALS = ("sclera", "iris", "pupil", "tooth", "gum", "tongue", "flesh")
 
 
-class FaceParts:
-    """The parts' arrays.
+class LinearMesh:
+    """A mesh that goes with the face model.
 
     Attributes:
         mean: `[P,3]` mm, face frame.
         id_basis: `[K,P,3]`, exp_basis: `[E,P,3]` mm per unit of the face model's coefficients.
-        quads: `[Q,4]` counter-clockwise from outside (the cavity's, from within); -1 ends a triangle.
-        part, material: `[Q]` indices into `PART_NAMES` and `MATERIALS`.
-        face_model: checksum of the face model that they go with.
+        quads: `[Q,4]` counter-clockwise from outside; -1 ends a triangle.
+        face_model: checksum of that face model.
     """
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], face_model: str) -> None:
@@ -40,13 +39,24 @@ class FaceParts:
         self.id_basis: NDArray[np.float32] = arrays["id_basis"].astype(np.float32)
         self.exp_basis: NDArray[np.float32] = arrays["exp_basis"].astype(np.float32)
         self.quads: NDArray[np.int32] = arrays["quads"].astype(np.int32)
-        self.part: NDArray[np.uint8] = arrays["part"]
-        self.material: NDArray[np.uint8] = arrays["material"]
         self.face_model = face_model
 
     def vertices(self, identity: NDArray[np.floating], expression: NDArray[np.floating]) -> NDArray[np.float32]:
-        """`[P,3]` in millimetres of identity `[K]` and expression `[E]`."""
+        """`[P,3]` in millimetres of up to K identity coefficients and up to E expression weights."""
         return linear_sum(self.mean, (identity, self.id_basis), (expression, self.exp_basis))
+
+
+class FaceParts(LinearMesh):
+    """Eyeballs, teeth, tongue and the mouth's cavity (whose quads are seen from within).
+
+    Attributes:
+        part, material: `[Q]` indices into `PART_NAMES` and `MATERIALS`.
+    """
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], face_model: str) -> None:
+        super().__init__(arrays, face_model)
+        self.part: NDArray[np.uint8] = arrays["part"]
+        self.material: NDArray[np.uint8] = arrays["material"]
 
     @property
     def triangles(self) -> NDArray[np.int32]:

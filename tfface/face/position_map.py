@@ -15,6 +15,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from tfface.face.open_model import REGION_NAMES, OpenFace, load_open_face
+from tfface.geometry.align import MAP_SIZE
 from tfface.geometry.raster import rasterize
 from tfface.geometry.uv import bilinear_weights
 from tfface.io.kept import kept
@@ -25,7 +26,7 @@ DEFAULT_WEIGHTS = (16.0, 4.0, 3.0, 0.0)
 class PositionMap:
     """Gather tables between the face crop at level 2 and square maps of `resolution` texels."""
 
-    def __init__(self, face: OpenFace, resolution: int = 256) -> None:
+    def __init__(self, face: OpenFace, resolution: int = MAP_SIZE) -> None:
         self.face = face
         self.resolution = resolution
         self.surface = face.face(2)
@@ -73,18 +74,18 @@ class PositionMap:
         out = sum(flat[..., texels[:, k], :] * weights[:, k, None] for k in range(4))
         return np.asarray(out, np.float32)
 
-    def landmark_samples(self, count: int = 68) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """The four texels `[count,4]` of the flattened map that each landmark blends, and their weights `[count,4]`."""
+    def landmark_samples(self) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The four texels `[68,4]` of the flattened map that each landmark blends, and their weights `[68,4]`."""
         texels, weights = self._vertex_samples
-        which = self.face.landmarks_of(count)
+        which = self.face.landmarks68
         return texels[which].astype(np.int32), weights[which].astype(np.float32)
 
-    def landmark_matrix(self, count: int = 68) -> NDArray[np.float32]:
-        """Dense `[count, R*R]`: landmarks = matrix @ flattened map. For losses and metrics inside a network's graph."""
+    def landmark_matrix(self) -> NDArray[np.float32]:
+        """Dense `[68, R*R]`: landmarks = matrix @ flattened map. For losses and metrics inside a network's graph."""
         texels, weights = self._vertex_samples
-        rows = np.repeat(np.arange(count), 4)
-        which = self.face.landmarks_of(count)
-        matrix = np.zeros((count, self.resolution**2), np.float32)
+        which = self.face.landmarks68
+        rows = np.repeat(np.arange(len(which)), 4)
+        matrix = np.zeros((len(which), self.resolution**2), np.float32)
         np.add.at(matrix, (rows, texels[which].ravel()), weights[which].ravel())
         return matrix
 

@@ -4,10 +4,10 @@ A network with `model.points` finds points of the face in a picture, each with i
 of them (`tfface.models.layers.points`). One picture's points say little of depth; together, pictures of one person do.
 So all pictures are solved at once, as the network solves each, by Gauss-Newton steps on
 
-    sum_k [ |found_k - seen_k(i, e_k, pose_k)|^2 / (inflation sigma_k)^2 + |own_k - said_k|^2 / tau^2 ] + |i|^2
+    sum_k [ |found_k - seen_k(i, e_k, pose_k)|^2 / (inflation sigma_k)^2 + |own_k - first_k|^2 / tau^2 ] + |i|^2
 
 where identity i (in standard deviations of people) is shared and each picture k keeps its own expression e_k, rotation
-and camera (own_k), which start where the network's heads put them (said_k). Two pictures taken together may share their
+and camera (own_k), which start where the heads put them (first_k). Two pictures taken together may share their
 expression too. Each picture's normal equations are reduced to the shared numbers (Schur complement) and summed, so a
 picture adds a matrix and a vector, whatever their number: `Person` is the running form.
 
@@ -54,13 +54,13 @@ class _Picture:
 
     @classmethod
     def begin(cls, found: Found, layout: Layout) -> _Picture:
-        parts = layout.split(found.said)
+        parts = layout.split(found.unmoved_coefficients)
         pitch, yaw, roll = (float(angle) for angle in parts["angles"])
         own = (raw_expression(parts["expression"]), euler_to_matrix(yaw, pitch, roll), parts["camera"])
         return cls(found, *own, start=own)
 
     def beside_start(self) -> FloatArray:
-        """From where the numbers stand to what the heads said: expression, turn, camera."""
+        """From where the numbers stand to what the heads predicted: expression, turn, camera."""
         expression, rotation, camera = self.start
         turn = rotation @ self.rotation.T
         axis = np.array([turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]]) / 2
@@ -76,7 +76,7 @@ class _Picture:
     def coefficients(self, identity: FloatArray, layout: Layout) -> NDArray[np.float32]:
         """`[N]` as the network gives them; albedo and light are the heads'."""
         yaw, pitch, roll = matrix_to_euler(self.rotation)
-        parts = layout.split(self.found.said)
+        parts = layout.split(self.found.unmoved_coefficients)
         weights = expression_weights(self.expression)
         new = {"identity": identity, "expression": weights, "angles": [pitch, yaw, roll], "camera": self.camera}
         return np.concatenate([*{**parts, **new}.values()]).astype(np.float32)
@@ -103,8 +103,8 @@ class Together:
 
     def with_identity(self, identity: FloatArray, layout: Layout) -> Together:
         """The same with another shared identity `[I]`."""
-        whole = [{**layout.split(numbers), "identity": identity} for numbers in self.coefficients]
-        moved = [np.concatenate([*parts.values()]).astype(np.float32) for parts in whole]
+        every_part = [{**layout.split(numbers), "identity": identity} for numbers in self.coefficients]
+        moved = [np.concatenate([*parts.values()]).astype(np.float32) for parts in every_part]
         return replace(self, identity=identity, coefficients=moved)
 
 
@@ -112,7 +112,6 @@ def solve_together(
     pictures: Sequence[Found],
     model: PointModel,
     same_expression: bool = False,
-    rounds: int = ROUNDS,
     confidences: FloatArray | None = None,
 ) -> Together:
     """The shape that one person's pictures show together; what shows next to nothing of a face is not counted.
@@ -120,7 +119,6 @@ def solve_together(
     Args:
         pictures: one or more, of the network of `model`.
         same_expression: they were taken at one moment.
-        rounds: how often everything is linearised anew.
         confidences: `[P,I]` of each picture in each identity coefficient, by whose ratios its information counts.
     """
     layout, usual = model.layout, model.trust.begin(model.layout.identity)
@@ -131,7 +129,7 @@ def solve_together(
     shares = np.ones((len(each), size))
     if confidences is not None:
         shares[:, : layout.identity] = np.sqrt(confidences / confidences.mean(axis=0))
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         reduced = [_reduced(picture, identity, model, size) for picture in each]
         counted = np.flatnonzero(useful(_worth(reduced, layout.identity)))
         matrix, vector = _prior(identity - usual, each[0], len(counted), model, size)
@@ -291,7 +289,7 @@ def _pixels_a_mm(turned: FloatArray, numbers: FloatArray, kind: str) -> FloatArr
 
 
 def _share_expression(each: list[_Picture]) -> None:
-    """Lets all pictures start from their mean expression, which is then the one that was said."""
+    """Lets all pictures start from their mean expression, which then counts as the predicted one."""
     mean = np.mean([picture.expression for picture in each], axis=0)
     for picture in each:
         picture.expression = mean
@@ -302,15 +300,15 @@ def _prior(
     beyond: FloatArray, first: _Picture, counted: int, model: PointModel, size: int
 ) -> tuple[FloatArray, FloatArray]:
     """What is known of the shared numbers before any picture, where identity is `beyond` the usual one; a shared
-    expression is said once, not by each counted."""
+    expression is predicted once, not by each counted."""
     matrix, vector = np.eye(size), np.zeros(size)
     vector[: len(beyond)] = -beyond
     if size > len(beyond):
         count = size - len(beyond)
         own = np.arange(len(beyond), size)
-        said = (1 - counted) / model.deviations[:count] ** 2
-        matrix[own, own] = said
-        vector[own] = said * first.beside_start()[:count]
+        certainty = (1 - counted) / model.deviations[:count] ** 2
+        matrix[own, own] = certainty
+        vector[own] = certainty * first.beside_start()[:count]
     return matrix, vector
 
 
@@ -334,10 +332,10 @@ def _strangeness(ended: list[_Reduced], beyond: FloatArray) -> FloatArray:
     if len(ended) < 2:
         return np.zeros(len(ended))
     vectors = [one.vector + one.matrix @ beyond for one in ended]
-    whole, sums = sum(one.matrix for one in ended), sum(vectors)
-    together = _evidence(whole, sums)
+    total, sums = sum(one.matrix for one in ended), sum(vectors)
+    together = _evidence(total, sums)
     apart = [
-        _evidence(one.matrix, vector) + _evidence(whole - one.matrix, sums - vector) - together
+        _evidence(one.matrix, vector) + _evidence(total - one.matrix, sums - vector) - together
         for one, vector in zip(ended, vectors, strict=True)
     ]
     return np.array(apart) / len(beyond)

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.face.head_uv import averaged, border_of, head_uv, refined_numbers, undirected
-from tfface.face.open_model import OpenFace, linear_sum, load_asset
+from tfface.face.open_model import OpenFace, load_asset
+from tfface.face.parts import LinearMesh
 from tfface.geometry.cut import edges_of
 from tfface.geometry.subdivide import catmull_clark
 
@@ -30,26 +31,16 @@ HOLE = 0.3
 """Of the chart's half side: as large is the hole where the neck stands."""
 
 
-class Shoulders:
-    """The shoulders' arrays.
+class Shoulders(LinearMesh):
+    """The shoulders, whose quads are of the head's cage and the vertices after it.
 
     Attributes:
-        mean: `[E,3]` mm, face frame.
-        id_basis: `[K,E,3]`, exp_basis: `[52,E,3]` mm per unit of the face model's coefficients.
-        quads: `[Q,4]` counter-clockwise from outside, of the head's cage and the vertices after it.
-        face_model: checksum of the face model that they go with; checksum: their own.
+        checksum: their own.
     """
 
     def __init__(self, arrays: Mapping[str, NDArray[Any]], face_model: str, checksum: str = "") -> None:
-        self.mean: NDArray[np.float32] = arrays["mean"].astype(np.float32)
-        self.id_basis: NDArray[np.float32] = arrays["id_basis"].astype(np.float32)
-        self.exp_basis: NDArray[np.float32] = arrays["exp_basis"].astype(np.float32)
-        self.quads: NDArray[np.int32] = arrays["quads"].astype(np.int32)
-        self.face_model, self.checksum = face_model, checksum
-
-    def vertices(self, identity: FloatArray, expression: FloatArray) -> NDArray[np.float32]:
-        """`[E,3]` in millimetres of up to 150 identity coefficients and up to 52 expression weights."""
-        return linear_sum(self.mean, (identity, self.id_basis), (expression, self.exp_basis))
+        super().__init__(arrays, face_model)
+        self.checksum = checksum
 
 
 @lru_cache(maxsize=2)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from tfface.face.open_model import load_open_face
 from tfface.geometry.align import transform_points, transform_scale
 from tfface.geometry.camera import Camera
+from tfface.summary import rounded
 
 FloatArray = NDArray[np.floating]
 
@@ -55,19 +56,15 @@ class Coefficients:
         names = load_open_face().expression_names
         camera = self.camera
         return {
-            "identity_sigma": _rounded(self.identity, 4),
-            "expression_weights": dict(zip(names, _rounded(self.expression, 4), strict=True)),
-            "albedo_sigma": _rounded(self.albedo, 4),
-            "light_harmonics": _rounded(self.light.reshape(3, 9), 4),
+            "identity_sigma": rounded(self.identity, 4),
+            "expression_weights": dict(zip(names, rounded(self.expression, 4), strict=True)),
+            "albedo_sigma": rounded(self.albedo, 4),
+            "light_harmonics": rounded(self.light.reshape(3, 9), 4),
             "camera": {
-                "rotation": _rounded(camera.rotation, 7),
+                "rotation": rounded(camera.rotation, 7),
                 "focal_px": round(float(camera.focal_px), 3),
                 "distance_mm": round(float(camera.distance_mm), 2),
-                "centre_px": _rounded(camera.centre_px, 3),
-                "origin_mm": _rounded(camera.origin_mm, 3),
+                "centre_px": rounded(camera.centre_px, 3),
+                "origin_mm": rounded(camera.origin_mm, 3),
             },
         }
-
-
-def _rounded(values: Any, digits: int) -> Any:
-    return np.round(np.asarray(values, np.float64), digits).tolist()

@@ -25,7 +25,7 @@ from tfface.face.open_model import load_albedo_basis, load_open_face
 from tfface.fitting.coefficients import Coefficients
 from tfface.fitting.contour import jaw_rows, marched
 from tfface.geometry.camera import Camera
-from tfface.geometry.ibug68 import NOSE_BASE, NUM_JAW
+from tfface.geometry.ibug68 import COUNT, NOSE_BASE, NUM_JAW
 from tfface.geometry.pinhole import projected
 from tfface.geometry.rotation import euler_to_matrix, matrix_to_euler
 
@@ -62,15 +62,15 @@ def _candidates() -> _Candidates:
 def _chosen(jaw: NDArray[np.int64] | None) -> NDArray[np.int64]:
     """The 68 candidates whose jaw points are these `[17]` vertices of the rows; None: the points of the head."""
     if jaw is None:
-        return np.arange(-68, 0)
-    places = 68 - NUM_JAW + np.arange(NUM_JAW) * jaw_rows().shape[1] + jaw
-    return np.concatenate([places, np.arange(68 - NUM_JAW)])
+        return np.arange(-COUNT, 0)
+    places = COUNT - NUM_JAW + np.arange(NUM_JAW) * jaw_rows().shape[1] + jaw
+    return np.concatenate([places, np.arange(COUNT - NUM_JAW)])
 
 
 def _marched_jaw(joint: FloatArray, pose: FloatArray, target: FloatArray) -> NDArray[np.int64]:
     """Which vertices `[17]` of the rows are the outline, given identity and expression `[202]`."""
     data = _candidates()
-    chosen = np.concatenate([[NOSE_BASE - NUM_JAW], np.arange(68 - NUM_JAW, len(data.mean) - 68)])
+    chosen = np.concatenate([[NOSE_BASE - NUM_JAW], np.arange(COUNT - NUM_JAW, len(data.mean) - COUNT)])
     points = project(pose, data.mean[chosen] + np.tensordot(joint, data.basis[:, chosen], axes=1))
     return marched(points[1:].reshape(NUM_JAW, -1, 2), points[0], target[:NUM_JAW])
 
@@ -90,7 +90,7 @@ def landmark_model(
 
 def exactness() -> NDArray[np.float64]:
     """`[68]` the inverse of how far each landmark may be off, in pixels of a crop of 224."""
-    return 1.0 / np.concatenate([np.full(NUM_JAW, JAW_NOISE_PX), np.full(68 - NUM_JAW, NOISE_PX)])
+    return 1.0 / np.concatenate([np.full(NUM_JAW, JAW_NOISE_PX), np.full(COUNT - NUM_JAW, NOISE_PX)])
 
 
 def fit_landmarks(points: Sequence[FloatArray], contour: bool = False) -> list[Coefficients]:

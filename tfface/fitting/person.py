@@ -17,6 +17,7 @@ from tfface.fitting.landmarks import checked, fit_landmarks
 from tfface.fitting.maps import fit_vertices
 from tfface.fitting.result import FittedFace
 from tfface.geometry.align import MAP_SIZE, box_from_landmarks, crop_transform, invert_transform, transform_points
+from tfface.geometry.ibug68 import WITHOUT_JAW
 from tfface.io.image import warp_image
 from tfface.result import FaceResult
 
@@ -73,10 +74,9 @@ def _check_likeness(target: NDArray[np.float64], found: Coefficients, what: str)
     Raises:
         UserError: the nearest face of the model is far from them.
     """
-    inner = slice(17, 68)
-    points = found.vertices()[load_open_face().landmarks68_2d][inner, :2]
+    points = found.vertices()[load_open_face().landmarks68_2d][WITHOUT_JAW, :2]
     size = float(np.sqrt(np.prod(np.ptp(target, axis=0))))
-    apart = float(np.linalg.norm(points - target[inner, :2], axis=1).mean()) / size
+    apart = float(np.linalg.norm(points - target[WITHOUT_JAW, :2], axis=1).mean()) / size
     if not apart <= MOST_APART:
         raise UserError(
             f"The 68 landmarks of {what} are not a face's: the nearest face lies {100 * apart:.0f} % of its size away. "

@@ -1,1 +1,1 @@
-"""Photographs for more machines than one: what is listed, done in parts by Ray's workers, and told in one table."""
+"""Photographs for more machines than one: what is listed, done in parts by Ray's workers, and gathered in one table."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tfface.cli import progress_bar
 from tfface.errors import UserError, item_error
 from tfface.fleet.listing import PART, Listing, listed
-from tfface.fleet.table import FACES, failures_told, join_parts, row_of_face, write_part
+from tfface.fleet.table import FACES, failures_listed, join_parts, row_of_face, write_part
 from tfface.io.results import stems
 from tfface.parallel.ray_cluster import cluster
 from tfface.saver import Saved
@@ -127,7 +127,7 @@ def predict_listed(
         for path in (out / FACES, *rows):
             path.unlink(missing_ok=True)
     if (out / FACES).is_file():
-        failed = failures_told(out)
+        failed = failures_listed(out)
         summary = f"all {listing.photographs} photographs were done before, {failed} failed"
         console.print(f"{out / FACES}: {summary} (--overwrite does them again).", markup=False, soft_wrap=True)
         return failed

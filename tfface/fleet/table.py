@@ -28,7 +28,7 @@ def schema() -> Any:
 
 
 def row_of_face(photograph: str, results: str, file_of_face: Path) -> dict[str, Any]:
-    """The row of a face whose NAME.json lies at `told`."""
+    """The row of a face whose NAME.json lies at `file_of_face`."""
     face = read_json_object(file_of_face, "a face's JSON")
     camera, shape = face["camera"], face["shape"]
     return {
@@ -83,7 +83,7 @@ def join_parts(parts: list[Path], out: Path) -> tuple[int, int]:
     return faces, failed
 
 
-def failures_told(out: Path) -> int:
+def failures_listed(out: Path) -> int:
     """How many photographs `failures.txt` names."""
     with (
         reading(out / FAILURES, "failures"),

@@ -37,7 +37,7 @@ MAP_SIZE = 256
 
 # Side of 3DDFA's landmark box over the side of the detector's box, and how far its centre lies below the detector's,
 # in detector sides (the mean of width and height). Medians over the near-frontal (|yaw| < 25 degrees) photographs of
-# photographs of AFLW2000-3D; standard deviations: dlib 0.13 and 0.06, mtcnn 0.10 and 0.05.
+# AFLW2000-3D; standard deviations: dlib 0.13 and 0.06, mtcnn 0.10 and 0.05.
 DETECTOR_BOXES = {"dlib": (1.387, 0.08), "mtcnn": (1.3, 0.14)}
 
 
@@ -92,6 +92,13 @@ def square_box(centre: FloatArray, side: float) -> NDArray[np.float64]:
     return np.concatenate([np.asarray(centre) - side / 2, np.asarray(centre) + side / 2])
 
 
+def overlap(first: FloatArray, second: FloatArray) -> float:
+    """Of two boxes `[4]`, the shared area over the union's."""
+    low, high = np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])
+    shared = float(np.prod(np.maximum(high - low, 0.0)))
+    return shared / max(float(np.prod(first[2:] - first[:2]) + np.prod(second[2:] - second[:2])) - shared, 1e-9)
+
+
 def crop_transform(box: Box, size: int, roll_rad: float = 0.0) -> NDArray[np.float64]:
     """The matrix `[2,3]` that takes image positions to positions in a crop of `size` x `size` pixels.
 
@@ -111,8 +118,8 @@ def crop_transform(box: Box, size: int, roll_rad: float = 0.0) -> NDArray[np.flo
 def invert_transform(matrix: FloatArray) -> NDArray[np.float64]:
     """The inverse `[2,3]` of an affine map `[2,3]`."""
     (a, b, x), (c, d, y) = np.asarray(matrix, np.float64).tolist()
-    whole = a * d - b * c
-    return np.array([(d, -b, b * y - d * x), (-c, a, c * x - a * y)]) / whole
+    determinant = a * d - b * c
+    return np.array([(d, -b, b * y - d * x), (-c, a, c * x - a * y)]) / determinant
 
 
 def transform_scale(matrix: FloatArray) -> float:

@@ -61,10 +61,10 @@ def cut(quads: NDArray[np.integer], values: FloatArray) -> Cut:
     """The part of a mesh where `values` `[V]` is not negative; `quads` `[Q,4]`, -1 ends a triangle."""
     inside = (values[quads] >= 0) | (quads < 0)
     some = ((values[quads] >= 0) & (quads >= 0)).any(1)
-    whole = inside.all(1)
-    faces, parent = quads[whole].tolist(), np.flatnonzero(whole).tolist()
+    uncut = inside.all(1)
+    faces, parent = quads[uncut].tolist(), np.flatnonzero(uncut).tolist()
     crossings: dict[tuple[int, int], int] = {}
-    for index in np.flatnonzero(some & ~whole).tolist():
+    for index in np.flatnonzero(some & ~uncut).tolist():
         for face in _in_quads(_clip([corner for corner in quads[index].tolist() if corner >= 0], values, crossings)):
             faces.append(face)
             parent.append(index)
@@ -103,3 +103,24 @@ def _numbered(
     numbers[used] = np.arange(len(used))
     matrix = sp.vstack([sp.identity(count, format="csr"), blend]).tocsr()[used]
     return Cut(matrix, numbers[faces], parent, np.flatnonzero(used >= count))
+
+
+def border_loops(faces: NDArray[np.integer]) -> list[list[int]]:
+    """The closed borders of faces `[F,3 or 4]` (no -1), each a list of vertices in the faces' own direction."""
+    sides = faces.shape[1]
+    edges = np.concatenate([faces[:, [i, (i + 1) % sides]] for i in range(sides)]).astype(np.int64)
+    key = edges.min(1) * (edges.max() + 1) + edges.max(1)
+    _, inverse, count = np.unique(key, return_inverse=True, return_counts=True)
+    following: dict[int, int] = dict(edges[count[inverse] == 1].tolist())
+    loops: list[list[int]] = []
+    seen: set[int] = set()
+    for start in following:
+        loop: list[int] = []
+        vertex = start
+        while vertex in following and vertex not in seen:
+            seen.add(vertex)
+            loop.append(vertex)
+            vertex = following[vertex]
+        if loop:
+            loops.append(loop)
+    return loops

@@ -9,10 +9,13 @@ from __future__ import annotations
 import numpy as np
 
 COUNT, NUM_JAW = 68, 17
-JAW, BROWS, NOSE = slice(0, 17), slice(17, 27), slice(27, 36)
+JAW, WITHOUT_JAW = slice(0, 17), slice(17, 68)
+LEFT_BROW, RIGHT_BROW, BROWS = slice(17, 22), slice(22, 27), slice(17, 27)
+NOSE, NOSTRILS = slice(27, 36), slice(31, 36)
 LEFT_EYE, RIGHT_EYE, EYES = slice(36, 42), slice(42, 48), slice(36, 48)
-MOUTH = slice(48, 68)
-CHIN, NOSE_BRIDGE, NOSE_TIP, NOSE_BASE = 8, 27, 30, 33
+MOUTH, OUTER_LIPS, INNER_LIPS = slice(48, 68), slice(48, 60), slice(60, 68)
+CHIN, NOSE_BRIDGE, NOSE_TIP, NOSE_BASE, LOWER_LIP = 8, 27, 30, 33, 57
+JAW_ENDS = (0, 16)
 OUTER_EYES, MOUTH_CORNERS = (36, 45), (48, 54)
 EYE_CORNERS = (36, 39, 42, 45)
 

@@ -16,6 +16,9 @@ from tfface.geometry.align import Similarity, fit_similarity
 
 FloatArray = NDArray[np.floating]
 _CANDIDATES = 12
+ITERATIONS, SAMPLE = 50, 4000
+TOLERANCE = 1e-5
+"""It stops when the root mean square distance falls by less than this share."""
 
 
 def move(motion: Similarity, points: FloatArray) -> NDArray[np.float64]:
@@ -75,27 +78,22 @@ def icp(
     fixed: FloatArray,
     initial: Similarity,
     with_scale: bool = True,
-    iterations: int = 50,
-    tolerance: float = 1e-5,
-    sample: int = 4000,
 ) -> Similarity:
     """The motion of the mesh `moving` that brings it nearest to the points `fixed` `[N,3]`.
 
     Args:
         initial: where to start, from landmarks (ICP finds the nearest valley only).
         with_scale: similarity, or else rigid with the scale of `initial` kept.
-        tolerance: stops when the root mean square distance falls by less than this share.
-        sample: at most so many of `fixed`, evenly taken, look for partners.
     """
-    points = np.asarray(fixed, np.float64)[:: max(1, -(-len(fixed) // sample))]
+    points = np.asarray(fixed, np.float64)[:: max(1, -(-len(fixed) // SAMPLE))]
     motion, best, last, fast = initial, initial, np.inf, True
     nearest = normals = points
-    for _ in range(iterations):
+    for _ in range(ITERATIONS):
         found, triangle = moving(move(inverse(motion), points))
         rms = float(np.sqrt(((move(motion, found) - points) ** 2).sum(-1).mean()))
         if rms < last:
             best, nearest, normals, gain, last = motion, found, moving.normals[triangle], last - rms, rms
-            if gain <= tolerance * rms or rms < 1e-9 * np.ptp(points):
+            if gain <= TOLERANCE * rms or rms < 1e-9 * np.ptp(points):
                 break
             fast = True
         elif fast:

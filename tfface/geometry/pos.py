@@ -43,16 +43,9 @@ def five_points(points: FloatArray) -> NDArray[np.float64]:
     return np.concatenate([eyes, points[[NOSE_TIP, *MOUTH_CORNERS]]])
 
 
-def pos_scale_translation(
-    points: FloatArray, reference: FloatArray = DEEP3D_POINTS
-) -> tuple[float, NDArray[np.float64]]:
-    """Scale and translation (tx, ty) of a scaled orthographic camera, by POS.
-
-    Args:
-        points: `[N,2]`, y up.
-        reference: `[N,3]`.
-    """
-    system = np.concatenate([reference, np.ones((len(reference), 1))], axis=1)
+def pos_scale_translation(points: FloatArray) -> tuple[float, NDArray[np.float64]]:
+    """Scale and translation (tx, ty) of a scaled orthographic camera, by POS, of `DEEP3D_POINTS` at `[N,2]`, y up."""
+    system = np.concatenate([DEEP3D_POINTS, np.ones((len(DEEP3D_POINTS), 1))], axis=1)
     solution = np.linalg.lstsq(system, points, rcond=None)[0]
     return float(np.linalg.norm(solution[:3], axis=0).mean()), solution[3]
 

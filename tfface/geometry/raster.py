@@ -212,8 +212,8 @@ def _add_painted(
     seen = inside[which, down, right]
     (x0, y0), (x1, y1), (x2, y2) = (points[triangles[seen, corner], :2].T.astype(np.float64) for corner in range(3))
     u, v = column + (right + 0.5) / finer - x0, row + (down + 0.5) / finer - y0
-    whole = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-    second, third = (u * (y2 - y0) - (x2 - x0) * v) / whole, ((x1 - x0) * v - u * (y1 - y0)) / whole
+    area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+    second, third = (u * (y2 - y0) - (x2 - x0) * v) / area, ((x1 - x0) * v - u * (y1 - y0)) / area
     weights = np.stack([1 - second - third, second, third], axis=-1)
     np.add.at(out, (row, column), paint(seen, weights.astype(np.float32)) / np.float32(finer**2))
 

@@ -67,6 +67,18 @@ def catmull_clark(num_vertices: int, faces: FaceArray) -> tuple[sp.csr_matrix, N
     return matrix, quads.astype(np.int32), corners.face
 
 
+def subdivided(
+    matrix: sp.csr_matrix, faces: NDArray[np.int32], level: int
+) -> tuple[sp.csr_matrix, NDArray[np.int32], NDArray[np.int64]]:
+    """`level` times `catmull_clark`: `matrix` `[V,N]` with the new vertices' rows, the faces, and which of the given
+    faces each comes from."""
+    origin = np.arange(len(faces))
+    for _ in range(level):
+        step, faces, parent = catmull_clark(matrix.shape[0], faces)
+        matrix, origin = (step @ matrix).tocsr(), origin[parent]
+    return matrix, faces, origin
+
+
 def _vertex_rule(
     num_vertices: int,
     edges: NDArray[np.int64],

@@ -12,7 +12,14 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.geometry.align import box_from_landmarks, crop_transform, refined_box, roll_from_landmarks, transform_points
+from tfface.geometry.align import (
+    CROP_SIZE,
+    box_from_landmarks,
+    crop_transform,
+    refined_box,
+    roll_from_landmarks,
+    transform_points,
+)
 
 FloatArray = NDArray[np.floating]
 QUARTER_TURNS_RAD = (0.0, np.pi / 2, np.pi, -np.pi / 2)
@@ -34,7 +41,7 @@ def next_crop(
     more = angle_between(roll_from_landmarks(points), roll_rad)
     if turn and abs(more) < LARGEST_ROLL_RAD:
         roll_rad += more
-    matrix = crop_transform(box, 256, roll_rad)
+    matrix = crop_transform(box, CROP_SIZE, roll_rad)
     return refined_box(transform_points(matrix, points), matrix), roll_rad
 
 

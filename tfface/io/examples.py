@@ -100,7 +100,7 @@ def decode_example(data: bytes) -> dict[str, Value]:
     """The features of an Example by name: bytes (of lists the first), float32 `[N]` or int64 `[N]`.
 
     Raises:
-        ValueError: these bytes are no Example.
+        ValueError: these bytes are not an Example.
     """
     features: dict[str, Value] = {}
     for features_number, all_of_them in fields(data):
@@ -137,7 +137,7 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
     """Numbers and values of a message's fields.
 
     Raises:
-        ValueError: it is no message.
+        ValueError: it is not a message.
     """
     place = 0
     while place < len(data):

@@ -177,10 +177,10 @@ def _this_place() -> str:
     """Where a process's number means one process: this machine since it started, and this container."""
     try:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text()
-        told = f"{boot}{os.readlink('/proc/self/ns/pid')}"
+        place = f"{boot}{os.readlink('/proc/self/ns/pid')}"
     except OSError:
         return _NOWHERE
-    return hashlib.sha256(told.encode()).hexdigest()[:8]
+    return hashlib.sha256(place.encode()).hexdigest()[:8]
 
 
 def mark_of(digest: str) -> str:

@@ -66,12 +66,12 @@ def film(path: Path, fps: float, codec: str = FAST, mark: str = MARK) -> Iterato
         if writer is None:
             raise UserError(f"{path} would hold no picture at all.")
         data = beside.read_bytes()
-        if not _is_whole(data):  # OpenCV says nothing of a full disk
+        if not _is_complete(data):  # OpenCV says nothing of a full disk
             raise UserError(f"{path} cannot be written (no space left?): make room, or choose another folder.")
         beside.write_bytes(_marked(data, mark))
 
 
-def _is_whole(data: bytes) -> bool:
+def _is_complete(data: bytes) -> bool:
     """Whether an MP4 has its index, and every part as long as it says."""
     place, kinds = 0, []
     while place + 8 <= len(data):

@@ -79,7 +79,7 @@ class GlbFile:
 
     def finished(self, tree: dict[str, Any], mark: str = MARK) -> bytes:
         """The file of a tree of nodes, meshes, materials; it carries `mark`."""
-        whole = {
+        document = {
             "asset": {"version": "2.0", "generator": mark},
             "scene": 0,
             **tree,
@@ -87,7 +87,7 @@ class GlbFile:
             "bufferViews": self._views,
             "buffers": [{"byteLength": self._length}],
         }
-        text = json.dumps(whole, separators=(",", ":")).encode()
+        text = json.dumps(document, separators=(",", ":")).encode()
         text += b" " * (-len(text) % 4)
         head = struct.pack("<4sIIII", b"glTF", 2, 28 + len(text) + self._length, len(text), _JSON)
         return b"".join([head, text, struct.pack("<II", self._length, _BIN), *self._parts])
@@ -144,7 +144,7 @@ def first_picture(path: Path) -> NDArray[np.uint8] | None:
     """The first picture `[H,W,3]` in a GLB file: the skin's, of ours; None where there is none.
 
     Raises:
-        UserError: it is no GLB file.
+        UserError: it is not a GLB file.
     """
     from PIL import Image
 

@@ -94,7 +94,7 @@ def open_picture(path: Path) -> Any:
     from PIL import Image, UnidentifiedImageError
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a broken head is told by what follows from it
+        warnings.simplefilter("ignore")  # a broken header shows by what follows from it
         try:
             opened = Image.open(path, formats=_formats())
         except UnidentifiedImageError:
@@ -174,18 +174,18 @@ def _to_rgb(image: Any) -> NDArray[np.uint8]:
 
 def _stretch(grey: NDArray[Any]) -> NDArray[np.uint8]:
     """Grey values of 16 bits, or floats in [0,1], as 8-bit RGB."""
-    whole = 1.0 if grey.dtype.kind == "f" and np.nanmax(grey, initial=0) <= 1.0 else 255.0
+    full_scale = 1.0 if grey.dtype.kind == "f" and np.nanmax(grey, initial=0) <= 1.0 else 255.0
     if grey.dtype.kind != "f" and grey.max(initial=0) > 255:
-        whole = 65535.0
-    return np.repeat(_to_uint8(grey, whole)[..., None], 3, axis=-1)
+        full_scale = 65535.0
+    return np.repeat(_to_uint8(grey, full_scale)[..., None], 3, axis=-1)
 
 
-def _to_uint8(values: NDArray[Any], whole: float) -> NDArray[np.uint8]:
-    """Values from 0 to `whole` as 0 to 255, some rows at a time: a large picture is in memory once."""
+def _to_uint8(values: NDArray[Any], full_scale: float) -> NDArray[np.uint8]:
+    """Values from 0 to `full_scale` as 0 to 255, some rows at a time: a large picture is in memory once."""
     result = np.empty(values.shape, np.uint8)
     rows = max(2**20 // max(int(np.prod(values.shape[1:])), 1), 1)
     for start in range(0, len(values), rows):
-        part = np.nan_to_num(values[start : start + rows].astype(np.float64) / whole, posinf=1.0, neginf=0.0)
+        part = np.nan_to_num(values[start : start + rows].astype(np.float64) / full_scale, posinf=1.0, neginf=0.0)
         result[start : start + rows] = np.clip(part, 0.0, 1.0) * 255.0 + 0.5
     return result
 
@@ -269,7 +269,7 @@ class FolderPictures:
 
     Attributes:
         photographs: what can be looked at.
-        ours: results of tfface, which are no photographs.
+        ours: results of tfface, which are not photographs.
         unreadable: pictures of formats that are not read here (HEIC, camera raw, ...), links to nothing, pipes.
     """
 

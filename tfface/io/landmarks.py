@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
+from tfface.geometry import ibug68
 from tfface.io.reading import must_exist, read_array, read_arrays, read_json, read_text, reading
 
 POINT_SUFFIXES = (".npy", ".npz", ".json", ".ljson", ".pts", ".txt", ".csv")
@@ -24,10 +25,9 @@ COUNTED_FROM_ONE = (".pts",)
 _KEYS = ("landmarks68_px", "landmarks68", "landmarks")
 _WHAT = "landmarks"
 _ADVICE = "give points as .npy, .npz, .json, .pts or .txt"
-# Where each part stands among the 68 points; left and right are the picture's.
 _PARTS = {
-    "chin": (0, 17), "leyebrow": (17, 22), "reyebrow": (22, 27), "nose": (27, 36),
-    "leye": (36, 42), "reye": (42, 48), "mouth": (48, 68),
+    "chin": ibug68.JAW, "leyebrow": ibug68.LEFT_BROW, "reyebrow": ibug68.RIGHT_BROW, "nose": ibug68.NOSE,
+    "leye": ibug68.LEFT_EYE, "reye": ibug68.RIGHT_EYE, "mouth": ibug68.MOUTH,
 }  # fmt: skip
 
 
@@ -85,8 +85,8 @@ def _from_json(content: Any, path: Path) -> Any:
 def _in_order(points: NDArray[np.float64], masks: dict[str, list[int]]) -> NDArray[np.float64]:
     """iBUG's order whatever the order of the labels."""
     ordered = np.empty_like(points)
-    for part, (start, stop) in _PARTS.items():
-        ordered[start:stop] = points[masks[part]]
+    for part, place in _PARTS.items():
+        ordered[place] = points[masks[part]]
     return ordered
 
 

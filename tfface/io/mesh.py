@@ -108,10 +108,10 @@ def _digits(values: NDArray[Any], decimals: int) -> list[Any]:
     """Numbers `[N]` as words `[N]` each, or one for all."""
     left = np.rint(np.abs(values.astype(np.float64)) * 10**decimals).astype(np.int64)
     left = left.astype(np.int32) if left.max(initial=0) < 2**31 else left
-    whole = left // 10**decimals if decimals else left
+    integer = left // 10**decimals if decimals else left
     minus = np.where((values < 0) & (left > 0), np.uint32(ord("-")), np.uint32(0))
-    words = [minus, *_figures(whole, len(str(int(whole.max(initial=0)))), blank=True)]
-    return [*words, ord("."), *_figures(left - whole * 10**decimals, decimals, blank=False)] if decimals else words
+    words = [minus, *_figures(integer, len(str(int(integer.max(initial=0)))), blank=True)]
+    return [*words, ord("."), *_figures(left - integer * 10**decimals, decimals, blank=False)] if decimals else words
 
 
 def _figures(numbers: NDArray[np.integer], count: int, blank: bool) -> list[NDArray[np.uint32]]:
@@ -206,7 +206,7 @@ def _read_obj(path: Path, split_seams: bool) -> Mesh:
     colors = None
     if obj.colors is not None and uv is None:
         colors = np.asarray(np.clip(obj.colors, 0, 1) * 255 + 0.5, np.uint8)
-    with np.errstate(over="ignore"):  # what is too large for 32 bits is told as not finite
+    with np.errstate(over="ignore"):  # what is too large for 32 bits is reported as not finite
         points = np.asarray(vertices, np.float32)
     return Mesh(
         points,

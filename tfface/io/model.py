@@ -176,9 +176,9 @@ def _obj_uv(uv: NDArray[np.floating]) -> str:
 
 def _obj_faces(quads: NDArray[np.int32], first: int, first_uv: int | None) -> str:
     """Quads, then triangles, each corner as `v/vt/vn`."""
-    whole = quads[:, 3] >= 0
+    is_quad = quads[:, 3] >= 0
     text = ""
-    for faces in (quads[whole], quads[~whole][:, :3]):
+    for faces in (quads[is_quad], quads[~is_quad][:, :3]):
         if not len(faces):
             continue
         numbers = faces.astype(np.int64)

@@ -31,7 +31,7 @@ def open_onnx(
         threads: cores it may use; None for all that this process may.
 
     Raises:
-        UserError: it is no such file, or ONNX Runtime is missing.
+        UserError: it is not an ONNX file, or ONNX Runtime is missing.
     """
     runtime = _runtime()
     options = runtime.SessionOptions()

@@ -101,9 +101,9 @@ def about(source: Mapping[str, str], number: int, count: int, made_with: Mapping
 def finished(folder: Path, stem: str, source: Mapping[str, str], made_with: Mapping[str, Any]) -> list[str] | None:
     """The names of a photograph's results, where all of them are there, made in the same way; None otherwise."""
     for base in _bases(stem):
-        first = _told(folder / f"{base}.json")
+        first = _own_summary(folder / f"{base}.json")
         if first is None:
-            first = _told(folder / f"{base}_0.json")
+            first = _own_summary(folder / f"{base}_0.json")
         if first is None:
             if not any(os.path.lexists(folder / f"{base}{end}") for end in ENDS):
                 return None
@@ -115,7 +115,7 @@ def finished(folder: Path, stem: str, source: Mapping[str, str], made_with: Mapp
             return None
         names = [base] if count == 1 else [f"{base}_{number}" for number in range(count)]
         wanted = [about(source, number, count, made_with) for number in range(count)]
-        there = [_told(folder / f"{name}.json") for name in names]
+        there = [_own_summary(folder / f"{name}.json") for name in names]
         return names if all(_same(summary, want) for summary, want in zip(there, wanted, strict=True)) else None
     return None
 
@@ -177,13 +177,13 @@ def _is_anothers(path: Path, source: Mapping[str, str]) -> bool:
     """Whether a file of ours is of another photograph; one that does not say is taken to be of this one."""
     if owner(path) not in (None, "", source["sha256"][:16]):
         return True
-    summary = _told(path) if path.suffix == ".json" else None
+    summary = _own_summary(path) if path.suffix == ".json" else None
     return summary is not None and not _is_of(summary, source)
 
 
 def faces_in(folder: Path) -> list[str]:
     """What the results of faces in a folder are called, in order."""
-    summaries = {path.stem: _told(path) for path in sorted(folder.glob("*.json"))}
+    summaries = {path.stem: _own_summary(path) for path in sorted(folder.glob("*.json"))}
     return [name for name, each in summaries.items() if each is not None and isinstance(each.get("shape"), dict)]
 
 
@@ -207,7 +207,7 @@ def _is_free(folder: Path, name: str, source: Mapping[str, str]) -> bool:
     return all(written_by_us(path) and not _is_anothers(path, source) for path in there)
 
 
-def _told(path: Path) -> dict[str, Any] | None:
+def _own_summary(path: Path) -> dict[str, Any] | None:
     """What a result's JSON says; None where it is none of ours that is whole."""
     if not written_by_us(path):
         return None

@@ -20,7 +20,7 @@ def open_tflite(path: Path) -> Serve:
         path: `.tflite`, with one signature.
 
     Raises:
-        UserError: it is no such file, or LiteRT is missing.
+        UserError: it is not a TFLite file, or LiteRT is missing.
     """
     interpreter = _interpreter()
     with reading(path, "a TFLite network", "export the model again"):

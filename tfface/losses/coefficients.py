@@ -29,9 +29,9 @@ def regularisation(
     return tf.add_n(squares)
 
 
-def out_of_range(coefficients: tf.Tensor, low: float = 0.0, high: float = 1.0) -> tf.Tensor:
-    """The sum `[B]` of squares of what lies beyond [low, high], of coefficients `[B,K]`."""
-    return tf.reduce_sum((coefficients - tf.clip_by_value(coefficients, low, high)) ** 2, axis=-1)
+def out_of_range(coefficients: tf.Tensor) -> tf.Tensor:
+    """The sum `[B]` of squares of what lies beyond [0, 1], of coefficients `[B,K]`."""
+    return tf.reduce_sum((coefficients - tf.clip_by_value(coefficients, 0.0, 1.0)) ** 2, axis=-1)
 
 
 def flat_reflectance(albedo: tf.Tensor, skin: tf.Tensor) -> tf.Tensor:

@@ -39,21 +39,15 @@ TEMPLATE = np.array(
 Network = Callable[[tf.Tensor], tf.Tensor]
 
 
-def chip_matrices(landmarks: tf.Tensor, size: int = CHIP_SIZE, padding: float = CHIP_PADDING) -> tf.Tensor:
-    """The maps `[B,2,3]` from positions in a face chip to positions in the picture.
-
-    Args:
-        landmarks: `[B,68,2]` in pixels of the picture.
-        size: side of the chip in pixels.
-        padding: on each side, as a part of the face's width.
-    """
-    template = tf.constant((TEMPLATE + padding) / (1.0 + 2.0 * padding) * size)
+def chip_matrices(landmarks: tf.Tensor) -> tf.Tensor:
+    """The maps `[B,2,3]` from positions in a face chip to positions in the picture with landmarks `[B,68,2]`."""
+    template = tf.constant((TEMPLATE + CHIP_PADDING) / (1.0 + 2.0 * CHIP_PADDING) * CHIP_SIZE)
     return fit_similarity(template[None], tf.gather(landmarks, TEMPLATE_POINTS, axis=1))
 
 
-def face_chips(images: tf.Tensor, landmarks: tf.Tensor, size: int = CHIP_SIZE) -> tf.Tensor:
-    """Upright faces `[B,size,size,3]` of pictures `[B,H,W,3]` with landmarks `[B,68,2]`."""
-    return warp(images, chip_matrices(landmarks, size), size, size)
+def face_chips(images: tf.Tensor, landmarks: tf.Tensor) -> tf.Tensor:
+    """Upright faces `[B,150,150,3]` of pictures `[B,H,W,3]` with landmarks `[B,68,2]`."""
+    return warp(images, chip_matrices(landmarks), CHIP_SIZE, CHIP_SIZE)
 
 
 def cosine_distance(first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:

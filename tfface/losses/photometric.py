@@ -18,9 +18,9 @@ ROBUST_WEIGHT = 1.92
 EPSILON = 1e-6
 
 
-def robust_length(difference: tf.Tensor, epsilon: float = EPSILON) -> tf.Tensor:
+def robust_length(difference: tf.Tensor) -> tf.Tensor:
     """`sqrt(eps + |d|^2) - sqrt(eps)` over the last axis: the length, with a gradient of 0 at 0."""
-    return tf.sqrt(epsilon + tf.reduce_sum(difference**2, axis=-1)) - epsilon**0.5
+    return tf.sqrt(EPSILON + tf.reduce_sum(difference**2, axis=-1)) - EPSILON**0.5
 
 
 def robust_photometric(predicted: tf.Tensor, image: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

@@ -12,14 +12,12 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from tfface.losses.photometric import EPSILON, robust_length
+from tfface.losses.photometric import robust_length
 from tfface.losses.sampling import inside, sample
 from tfface.render.shade import shade
 
 
-def sampled_colours(
-    image: tf.Tensor, points: tf.Tensor, colours: tf.Tensor, weights: tf.Tensor, epsilon: float = EPSILON
-) -> tf.Tensor:
+def sampled_colours(image: tf.Tensor, points: tf.Tensor, colours: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
     """The loss `[B]` of colours at points.
 
     Args:
@@ -28,11 +26,10 @@ def sampled_colours(
         colours: `[B,V,3]` predicted there.
         weights: `[B,V]` at least 0, such as visibility times the skin mask read at the points; a constant for the
             gradient.
-        epsilon: below its root, a difference counts with its square.
     """
     points = points[..., :2]
     seen = tf.stop_gradient(weights * inside(points, tf.shape(image)[1], tf.shape(image)[2]))
-    distance = robust_length(sample(image, points) - colours, epsilon)
+    distance = robust_length(sample(image, points) - colours)
     return tf.reduce_sum(seen * distance, axis=1) / tf.maximum(tf.reduce_sum(seen, axis=1), 1.0)
 
 

@@ -7,8 +7,6 @@ failure rate; `bootstrap_interval` leaves it out, as the means that it goes with
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,18 +30,11 @@ def failure_rate(errors: FloatArray, maximum: float) -> float:
     return float((_with_failures(errors) > maximum).mean())
 
 
-def bootstrap_interval(
-    errors: FloatArray,
-    statistic: Callable[[FloatArray], float] = lambda values: float(values.mean()),
-    groups: NDArray[np.integer] | None = None,
-    draws: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> tuple[float, float] | None:
-    """The percentile bootstrap interval of a statistic of `errors` `[N]`; None without errors.
+def bootstrap_interval(errors: FloatArray, groups: NDArray[np.integer] | None = None) -> tuple[float, float] | None:
+    """The 95 % percentile bootstrap interval of the mean of `errors` `[N]`; None without errors.
 
-    With `groups` `[N]` images are drawn within each group and the statistic is averaged over groups: the
-    interval of a mean of bin means.
+    With `groups` `[N]` images are drawn within each group and means are averaged over groups: the interval of a mean
+    of bin means.
     """
     known = np.isfinite(errors)
     values = np.asarray(errors, np.float64)[known]
@@ -51,9 +42,9 @@ def bootstrap_interval(
     parts = [values[labels == label] for label in np.unique(labels)]
     if not parts:
         return None
-    random = np.random.default_rng(seed)
-    samples = [np.mean([statistic(_resample(part, random)) for part in parts]) for _ in range(draws)]
-    low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
+    random = np.random.default_rng(0)
+    samples = [np.mean([_resample(part, random).mean() for part in parts]) for _ in range(1000)]
+    low, high = np.quantile(samples, [(1 - 0.95) / 2, (1 + 0.95) / 2])
     return float(low), float(high)
 
 

@@ -104,7 +104,7 @@ def by_yaw(errors: FloatArray, yaw_deg: FloatArray) -> dict[str, Any]:
     }
 
 
-def balanced(errors: FloatArray, yaw_deg: FloatArray, draws: int = 10, seed: int = 0) -> dict[str, Any] | None:
+def balanced(errors: FloatArray, yaw_deg: FloatArray) -> dict[str, Any] | None:
     """The mean error over images drawn evenly from the yaw bins, averaged over seeded draws (3DDFA's second
     protocol).
 
@@ -117,6 +117,7 @@ def balanced(errors: FloatArray, yaw_deg: FloatArray, draws: int = 10, seed: int
     size = min(len(group) for group in groups)
     if size == 0:
         return None
+    draws, seed = 10, 0
     random = np.random.default_rng(seed)
     means = [np.mean([random.choice(group, size, replace=False) for group in groups]) for _ in range(draws)]
     return {

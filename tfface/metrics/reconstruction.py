@@ -3,7 +3,7 @@
 Errors are distances of the *true* points (so nothing is gained by leaving a part out) from the aligned
 prediction, unless a protocol says otherwise. Alignment decides much: ICP slides a wrong face onto the right
 one and its error may correlate with the true error as little as 0.41 (M3DFB, arXiv 2505.18025), so
-`side_by_side` prints several.
+`compare` measures by several.
 """
 
 from __future__ import annotations
@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.geometry.align import Similarity, fit_similarity
-from tfface.geometry.ibug68 import EYE_CORNERS, MOUTH_CORNERS, NOSE_BASE, NOSE_TIP
+from tfface.geometry.ibug68 import EYE_CORNERS, MOUTH_CORNERS, NOSE_BASE, NOSE_TIP, OUTER_EYES
 from tfface.geometry.icp import NearestOnMesh, icp, inverse, move
 
 FloatArray = NDArray[np.floating]
 IntArray = NDArray[np.integer]
 Alignment = Literal["landmarks_rigid", "landmarks", "icp_rigid", "icp"]
 Distance = Literal["point", "plane", "surface"]
+RADIUS_MM = 95.0
+"""Of the crop round the nose tip, as for Florence."""
 NOW_LANDMARKS = (*EYE_CORNERS, NOSE_BASE, *MOUTH_CORNERS)
 
 
@@ -89,8 +91,8 @@ def distances(points: FloatArray, surface: Surface, kind: Distance = "surface") 
     return np.abs(((points - surface.vertices[index]) * normals[index]).sum(-1))
 
 
-def crop_mask(vertices: FloatArray, centre: FloatArray, radius: float = 95.0) -> NDArray[np.bool_]:
-    """Which of `vertices` `[V,3]` lie within `radius` of `centre` `[3]`: 95 mm round the nose tip (Florence).
+def crop_mask(vertices: FloatArray, centre: FloatArray, radius: float = RADIUS_MM) -> NDArray[np.bool_]:
+    """Which of `vertices` `[V,3]` lie within `radius` of `centre` `[3]`, such as the nose tip.
 
     Raises:
         UserError: when there is none.
@@ -101,11 +103,11 @@ def crop_mask(vertices: FloatArray, centre: FloatArray, radius: float = 95.0) ->
     return mask
 
 
-def now_error(predicted: Surface, truth: Surface, with_scale: bool = True) -> NDArray[np.float64]:
+def now_error(predicted: Surface, truth: Surface) -> NDArray[np.float64]:
     """`now_distances` of surfaces with 68 landmarks, of which NoW's 7 are taken."""
     chosen = list(NOW_LANDMARKS)
     seven = np.asarray(predicted.landmarks)[chosen], np.asarray(truth.landmarks)[chosen]
-    return now_distances((predicted.vertices, predicted.triangles), seven[0], truth.vertices, seven[1], with_scale)
+    return now_distances((predicted.vertices, predicted.triangles), seven[0], truth.vertices, seven[1])
 
 
 def now_distances(
@@ -146,9 +148,7 @@ def _now_crop(seven: FloatArray) -> tuple[FloatArray, float]:
     return under_nose + 0.3 * (bridge - under_nose), 0.7 * float(width + height)
 
 
-def region_errors(
-    predicted: Surface, truth: Surface, regions: IntArray, names: dict[int, str], radius: float = 95.0
-) -> dict[str, float]:
+def region_errors(predicted: Surface, truth: Surface, regions: IntArray, names: dict[int, str]) -> dict[str, float]:
     """Mean distance of each facial region, in the manner of REALY: every region is aligned on its own.
 
     After a similarity from landmarks, each region of the truth (`regions` `[V]` labels its vertices) is
@@ -156,7 +156,7 @@ def region_errors(
     (REALY also deforms the prediction before it measures; that step is left out.) Labels that `names` does
     not hold are skipped.
     """
-    near = crop_mask(truth.vertices, truth.landmarks[NOSE_TIP], radius)
+    near = crop_mask(truth.vertices, truth.landmarks[NOSE_TIP])
     start = fit_similarity(predicted.landmarks, truth.landmarks)
     index = NearestOnMesh(predicted.vertices, predicted.triangles)
     result = {}
@@ -179,7 +179,7 @@ def summary(values: FloatArray, length: float | None = None) -> dict[str, float]
 
 def outer_eye_length(surface: Surface) -> float:
     """The 3D distance of the outer eye corners: PRNet's normaliser for Florence."""
-    return float(np.linalg.norm(np.asarray(surface.landmarks[36]) - surface.landmarks[45]))
+    return float(np.linalg.norm(np.subtract(*np.asarray(surface.landmarks)[list(OUTER_EYES)])))
 
 
 def box_diagonal_length(vertices: FloatArray) -> float:
@@ -192,7 +192,10 @@ class Comparison:
     """One prediction against one scan.
 
     Attributes:
-        table: a row of figures for each measure (`side_by_side`).
+        table: a row of figures for each alignment (surface distances), for both ICPs by point and by plane, and for
+            NoW. Each is a `summary` with `nme` over the outer eye distance, and with `nme_box_predicted` and
+            `nme_box_truth` (Lium 2020): over the diagonal of the box of the aligned prediction, and of the true points
+            that are measured.
         motion: the similarity ICP's, which brings the prediction to the scan.
         measured: `[V]` which of the scan's vertices count.
         errors: `[N]` their distances in mm from the surface after `motion`.
@@ -204,9 +207,9 @@ class Comparison:
     errors: NDArray[np.float64]
 
 
-def compare(predicted: Surface, truth: Surface, radius: float = 95.0) -> Comparison:
-    """Every alignment and distance of this module side by side; `table` as `side_by_side` says."""
-    mask = crop_mask(truth.vertices, truth.landmarks[NOSE_TIP], radius)
+def compare(predicted: Surface, truth: Surface) -> Comparison:
+    """Every alignment and distance of this module side by side."""
+    mask = crop_mask(truth.vertices, truth.landmarks[NOSE_TIP])
     points = np.asarray(truth.vertices)[mask]
     index = NearestOnMesh(predicted.vertices, predicted.triangles)
     motions = {name: align(predicted, truth, name, points, index) for name in get_args(Alignment)}
@@ -222,15 +225,6 @@ def compare(predicted: Surface, truth: Surface, radius: float = 95.0) -> Compari
         name: _row(value, moved.get(_alignment_of(name), moved["icp"]), truth, points) for name, value in values.items()
     }
     return Comparison(table, motions["icp"], mask, values["icp"])
-
-
-def side_by_side(predicted: Surface, truth: Surface, radius: float = 95.0) -> dict[str, dict[str, float]]:
-    """A row of figures for each alignment (surface distances), for both ICPs by point and by plane, and for NoW.
-
-    Each row is a `summary` with `nme` over the outer eye distance and `nme_box_predicted` and `nme_box_truth`, seed
-    002's: over the diagonal of the box of the aligned prediction, and of the true points that are measured.
-    """
-    return compare(predicted, truth, radius).table
 
 
 def _alignment_of(measure: str) -> Alignment:

@@ -28,6 +28,6 @@ def dihedral_cosines(vertices: FloatArray, triangles: NDArray[np.integer]) -> ND
     return np.clip(product / lengths[pairs].prod(-1), -1.0, 1.0)
 
 
-def share_within(cosines: FloatArray, angle_deg: float = 15.0) -> float:
-    """The share of edges whose triangles differ by less than `angle_deg` (Zhou 2021: 15)."""
-    return float((cosines > np.cos(np.deg2rad(angle_deg))).mean())
+def share_within(cosines: FloatArray) -> float:
+    """The share of edges whose triangles differ by less than 15 degrees (Zhou 2021)."""
+    return float((cosines > np.cos(np.deg2rad(15.0))).mean())

@@ -1,4 +1,4 @@
-"""Work shared among processes: in the order of its parts, ended with the process that began it, told when one dies."""
+"""Work shared among processes: in the order of its parts, ended with its process, with an error when one dies."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def _must_answer(address: str) -> None:
 
 
 def own_cluster(dashboard: bool) -> dict[str, Any]:
-    """What `ray.init` is told for this machine alone; the object store in a file where /dev/shm (64 MB in many
+    """What `ray.init` is given for this machine alone; the object store in a file where /dev/shm (64 MB in many
     containers) cannot hold it. `ray.init` has no public names for the address of a node and that file's place."""
     own: dict[str, Any] = {"address": "local", "include_dashboard": dashboard, "dashboard_host": "127.0.0.1"}
     own |= {"_node_ip_address": "127.0.0.1", "object_store_memory": OBJECT_STORE_BYTES}

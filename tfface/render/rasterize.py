@@ -68,11 +68,11 @@ def _screen(points: tf.Tensor) -> tf.Tensor:
     return tf.stack([u / divisor - 0.5 * weight, v / divisor - 0.5 * weight, z / divisor, weight], axis=-1)
 
 
-def _box_side(corners: tf.Tensor, whole: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
+def _box_side(corners: tf.Tensor, behind: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
     """First pixel and number of pixels of the box along one axis; the whole picture where w changes its sign."""
     first = tf.maximum(tf.math.ceil(tf.reduce_min(corners, axis=1)), 0.0)
     last = tf.minimum(tf.floor(tf.reduce_max(corners, axis=1)), size - 1.0)
-    first, last = tf.where(whole, 0.0, first), tf.where(whole, size - 1.0, last)
+    first, last = tf.where(behind, 0.0, first), tf.where(behind, size - 1.0, last)
     return first, tf.maximum(last - first + 1.0, 0.0)
 
 

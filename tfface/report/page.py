@@ -36,7 +36,7 @@ FEW, SIZES = 1000, (256, 144)
 FINE, MOST_FINE = 1024, 12
 """Side of the textures of a viewer's faces, where these are so few."""
 STRONGEST = 5
-"""Expressions that are told of each face."""
+"""Expressions that are listed for each face."""
 IDENTITIES = 10
 """Components of identity that have a slider in a viewer, the largest ones."""
 COLOURS = {"skin": (0.80, 0.65, 0.56), "eye": (0.9, 0.9, 0.9), "tooth": (0.9, 0.87, 0.8)}

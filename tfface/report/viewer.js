@@ -196,8 +196,8 @@ function element(name, text, parent) {
 }
 
 function card(index) {
-  const told = list[index], data = face(index), made = element("article");
-  element("h2", told.name, made);
+  const item = list[index], data = face(index), made = element("article");
+  element("h2", item.name, made);
   const row = element("div", undefined, made);
   for (const [base64, label] of [[data.photo, "photograph"], [data.overlay, "overlay"]]) {
     if (!base64) continue;
@@ -208,10 +208,10 @@ function card(index) {
   const place = element("div", "click to turn the mesh", row);
   place.className = "mesh";
   place.onclick = () => { if (!place.contains(canvas)) show(index, place); };
-  const angles = ["yaw", "pitch", "roll"].map((name) => name + " " + told[name].toFixed(0)).join(", ");
-  element("p", angles + " degrees" + (told.score === null ? "" : "; score " + told.score.toFixed(2)) + (told.doubtful ? " (doubtful)" : ""), made);
-  element("p", "mesh beside the network's points " + told.error.toFixed(1) + " px; " + told.model + "; " + told.ms.toFixed(0) + " ms", made);
-  element("p", told.expression.map(([name, weight]) => name + " " + weight.toFixed(2)).join(", "), made);
+  const angles = ["yaw", "pitch", "roll"].map((name) => name + " " + item[name].toFixed(0)).join(", ");
+  element("p", angles + " degrees" + (item.score === null ? "" : "; score " + item.score.toFixed(2)) + (item.doubtful ? " (doubtful)" : ""), made);
+  element("p", "mesh beside the network's points " + item.error.toFixed(1) + " px; " + item.model + "; " + item.ms.toFixed(0) + " ms", made);
+  element("p", item.expression.map(([name, weight]) => name + " " + weight.toFixed(2)).join(", "), made);
   return made;
 }
 

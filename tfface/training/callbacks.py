@@ -32,7 +32,7 @@ class TimeIsUp(Exception):
 
 
 @contextmanager
-def told_to_end() -> Iterator[Callable[[], bool]]:
+def asked_to_stop() -> Iterator[Callable[[], bool]]:
     """Whether SIGTERM came meanwhile, as batch systems send it some time before they kill; it does not end the process.
 
     Only the main thread may ask for signals; elsewhere the answer is always no.
@@ -220,17 +220,15 @@ class WriteMetrics(keras.callbacks.Callback):
 
 
 class TensorBoardLog(keras.callbacks.Callback):
-    """Scalars after each epoch, the training loss and learning rate every so many steps, and pictures."""
+    """Scalars after each epoch, the training loss and learning rate every 50 steps, and pictures."""
 
-    def __init__(
-        self, state: RunState, folder: Path, draw: Callable[[keras.Model], Any] | None, every: int = 50
-    ) -> None:
+    def __init__(self, state: RunState, folder: Path, draw: Callable[[keras.Model], Any] | None) -> None:
         super().__init__()
-        self.state, self.draw, self.every = state, draw, every
+        self.state, self.draw = state, draw
         self.log = EventLog(folder / "tensorboard")
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        if self.state.step % self.every == 0:
+        if self.state.step % 50 == 0:
             parts = {f"train/{name}": value for name, value in self.state.parts.items()}
             self._numbers({"train/loss": self.state.loss, "train/learning_rate": learning_rate(self.model), **parts})
 

@@ -85,7 +85,7 @@ def diverged(folder: Path, step: int, what: str) -> StoppedError:
         return StoppedError(f"Step {step}: {what} not finite, and no checkpoint stands yet: start with {how}.")
     return StoppedError(
         f"Step {step}: {what} not finite any more; the checkpoint before it is kept. Go on from it with "
-        f"python -m tfface.train --resume {shlex.quote(str(folder))} and {how}."
+        f"tfface train --resume {shlex.quote(str(folder))} and {how}."
     )
 
 
@@ -135,7 +135,7 @@ HDF5_ROOM = 1 << 20
 
 def save_best(folder: Path, model: keras.Model) -> None:
     """Writes `folder/best.weights.h5`: of a network that is a part of another one (`whole`), that one's."""
-    saved = model.whole.network if hasattr(model, "whole") else model
+    saved = model.to_save.network if hasattr(model, "to_save") else model
     with atomic_path(folder / BEST) as beside:
         named = beside.with_name(beside.stem + ".weights.h5")  # Keras insists on the ending
         size = sum(int(np.prod(weight.shape)) * 4 for weight in saved.weights)

@@ -1,4 +1,4 @@
-"""Which columns `metrics.csv` has, by regime. No backend is imported: a sweep is told at once what may judge it."""
+"""Which columns `metrics.csv` has, by regime. No backend is imported: a sweep knows at once what may judge it."""
 
 from __future__ import annotations
 

@@ -25,6 +25,7 @@ from tfface.data.pipeline.detail import DetailBatches
 from tfface.face.decoded import DecodedFace
 from tfface.face.layout import CROP_SIZE, Layout
 from tfface.face.position_map import position_tables
+from tfface.geometry.pinhole import projected
 from tfface.losses import detail as regularisers
 from tfface.losses.identity import Network
 from tfface.losses.sampling import sample
@@ -83,8 +84,9 @@ class OffsetMaker(FaceMaker):
         offsets = sample(maps, points)
         vertices = base["vertices"] + MM_PER_UNIT * offsets[..., 3:]
         focal, distance, centre = base["camera"][:, :1], base["camera"][:, 1:2], base["camera"][:, 2:]
-        scale = focal[:, None] / (distance[:, None] - vertices[..., 2:])
-        placed = centre[:, None] + scale * vertices[..., :2] * tf.constant([1.0, -1.0])
+        x, y, z = tf.unstack(vertices, 3, axis=-1)
+        u, v, _ = projected(x, y, z, focal, distance, (centre[:, :1], centre[:, 1:]))
+        placed = tf.stack([u, v], axis=-1)
         none = tf.zeros_like(focal)
         landmarks = tf.gather(placed, self._landmark_vertices, axis=1)
         colours = base["albedo"] + offsets[..., :3]

@@ -24,7 +24,7 @@ from tfface.data.synthetic.sample import SyntheticSettings
 from tfface.data.synthetic.scene import FaceGenerator, Person, SyntheticView
 from tfface.data.synthetic.shard_set import ShardSet
 from tfface.errors import UserError, item_error
-from tfface.geometry.align import box_from_landmarks, crop_transform, square_box, transform_points
+from tfface.geometry.align import CROP_SIZE, box_from_landmarks, crop_transform, square_box, transform_points
 from tfface.inference import Reconstructor
 from tfface.io.examples import write_records
 from tfface.io.image import read_image, warp_image
@@ -75,7 +75,7 @@ class DetailMaker:
     def __call__(self, seed: int) -> bytes:
         """The record of a person."""
         view, person, face = self.seen(seed)
-        true = TrueFace(person, view.camera, len(view.image), detail_records.MAP_SIZE)
+        true = TrueFace(person, view.camera, len(view.image))
         return _record(face, true.seen_by, view.camera.project(person.landmarks))
 
 
@@ -96,12 +96,12 @@ def photograph_record(network: Reconstructor, path: Path) -> bytes:
 def _record(face: FaceResult, truth_of: Callable[[Unwrapped], DetailTruth], landmarks_px: FloatArray) -> bytes:
     """What the base says of a face, and the truth behind it."""
     assert face.decoded is not None
-    base = unwrap(face.image, face.vertices, face.decoded, detail_records.MAP_SIZE)
+    base = unwrap(face.image, face.vertices, face.decoded)
     truth, size = truth_of(base), detail_records.CROP_PIXELS
     maps: dict[str, Any] = {name: getattr(base, name) for name in ("photo", "albedo", "shaded", "tilt", "seen")}
     maps |= {"displacement": truth.displacement, "albedo_offset": truth.albedo, "weight": truth.weight}
     maps["crop"] = warp_image(face.image, crop_transform(face.box, size), size, size)
-    landmarks = transform_points(crop_transform(face.box, 256), landmarks_px)
+    landmarks = transform_points(crop_transform(face.box, CROP_SIZE), landmarks_px)
     return detail_records.encode(maps, face.decoded.coefficients, landmarks[:, :2])
 
 
@@ -188,12 +188,12 @@ class DetailPhotographs(DetailSet):
 
 def with_faces(photographs: Iterable[Path], base: str) -> tuple[list[Path], list[str]]:
     """Those that show a face to a base, and a sentence for each of the others."""
-    network, good, told = Reconstructor(find_network(base, coefficients=True)), [], []
+    network, good, failures = Reconstructor(find_network(base, coefficients=True)), [], []
     for path in photographs:
         try:
             network.find(read_image(path))
         except UserError as error:
-            told.append(item_error(error, path))
+            failures.append(item_error(error, path))
         else:
             good.append(path)
-    return good, told
+    return good, failures

@@ -18,7 +18,7 @@ from tfface.data.synthetic.colour import linear_to_srgb
 from tfface.data.synthetic.scene import Person
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import position_tables
-from tfface.geometry.align import fit_similarity
+from tfface.geometry.align import MAP_SIZE, fit_similarity
 from tfface.geometry.camera import Camera
 from tfface.geometry.icp import move
 from tfface.geometry.raster import interpolate, rasterize, vertex_normals
@@ -58,36 +58,36 @@ class TrueFace:
         camera: in pixels of a picture of `size`.
     """
 
-    def __init__(self, person: Person, camera: Camera, size: int, resolution: int = 256) -> None:
+    def __init__(self, person: Person, camera: Camera, size: int) -> None:
         assert person.displacement is not None
         surface = load_open_face().face(2)
         vertices = surface.vertices(load_open_face().cage(person.identity, person.expression))
         turned = np.asarray((vertices - camera.origin_mm) @ np.asarray(camera.rotation).T, np.float32)
         normals = vertex_normals(turned, surface.triangles)
         hit, weights, depth = rasterize(camera.project(vertices), surface.triangles, size, size)
-        packed = np.concatenate([turned, surface.uv * (resolution - 1)], axis=1).astype(np.float32)
+        packed = np.concatenate([turned, surface.uv * (MAP_SIZE - 1)], axis=1).astype(np.float32)
         seen = interpolate(hit, weights, surface.triangles, packed)
         self.points, self.uv = seen[..., :3], np.ascontiguousarray(seen[..., 3:])
         filled = np.where(hit >= 0, depth, -1e4).astype(np.float32)
         kernel = np.ones((3, 3), np.uint8)
-        whole = (cv2.dilate(filled, kernel) - cv2.erode(filled, kernel) < STEP_PX) & (hit >= 0)
-        self.whole = whole.astype(np.float32)
-        maps = position_tables(resolution).from_vertices(np.concatenate([turned, normals], axis=1))
+        unbroken = (cv2.dilate(filled, kernel) - cv2.erode(filled, kernel) < STEP_PX) & (hit >= 0)
+        self.unbroken = unbroken.astype(np.float32)
+        maps = position_tables(MAP_SIZE).from_vertices(np.concatenate([turned, normals], axis=1))
         position, normal = maps[..., :3], maps[..., 3:]
         normal = normal / np.maximum(np.linalg.norm(normal, axis=-1, keepdims=True), 1e-6)
-        shape = (resolution, resolution)
+        shape = (MAP_SIZE, MAP_SIZE)
         self.relief = np.asarray(cv2.resize(person.displacement, shape, interpolation=cv2.INTER_AREA), np.float32)
         albedo = cv2.resize(linear_to_srgb(person.albedo), shape, interpolation=cv2.INTER_AREA)
-        skin = skin_of_chart(resolution)[..., None]
+        skin = skin_of_chart(MAP_SIZE)[..., None]
         normal = detailed_normals(position, normal, self.relief)
         self._maps = np.concatenate([normal, albedo, self.relief[..., None], skin], axis=-1).astype(np.float32)
 
     def seen_by(self, base: Unwrapped) -> DetailTruth:
         """The truth behind each texel of a base."""
         u, v = (np.ascontiguousarray(base.places[..., k] - 0.5, np.float32) for k in range(2))
-        points, uv, whole = (
+        points, uv, unbroken = (
             np.asarray(cv2.remap(part, u, v, cv2.INTER_LINEAR), np.float32)
-            for part in (self.points, self.uv, self.whole)
+            for part in (self.points, self.uv, self.unbroken)
         )
         first, second = (
             np.asarray(cv2.remap(np.ascontiguousarray(part), uv[..., 0], uv[..., 1], cv2.INTER_LINEAR), np.float32)
@@ -95,7 +95,7 @@ class TrueFace:
         )
         normal, albedo = first[..., :3], np.concatenate([first[..., 3:], second[..., :2]], axis=-1)
         relief, skin = second[..., 2], second[..., 3]
-        weight = base.seen * (whole > 0.99) * skin
+        weight = base.seen * (unbroken > 0.99) * skin
         some = weight > 0.5
         motion = fit_similarity(points[some], base.position[some])
         apart = np.sum((move(motion, points) - base.position) * base.normal, axis=-1) + relief * motion.scale
@@ -110,7 +110,7 @@ class TrueFace:
 
 
 def _offset(true: FloatArray, base: FloatArray, weight: FloatArray) -> NDArray[np.float32]:
-    """From the base's albedo to the true one, made as bright as it: how bright a light is no picture says."""
+    """From the base's albedo to the true one, made as bright as it: no picture shows how bright a light is."""
     some = weight > 0.5
     gain = np.median(base[some], axis=0) / np.maximum(np.median(true[some], axis=0), 0.02)
     return np.asarray(np.clip(true * gain - base, -MOST_OFFSET, MOST_OFFSET), np.float32)

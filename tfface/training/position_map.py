@@ -63,7 +63,7 @@ def train(
             `tfface.data.pipeline.datasets.make_batches` (the default), or of images `[B,S,S,3*views]` and maps
             `[B,R,R,3]` in pixels; also as `tf.data`.
         console: where progress goes.
-        extra_callbacks: told of everything last, when an epoch's checkpoint and row of metrics are written.
+        extra_callbacks: called last, when an epoch's checkpoint and row of metrics are written.
 
     Raises:
         UserError: the folder holds another run, or there is nothing to train on.
@@ -175,7 +175,7 @@ class Session:
         if self.workers is not None:
             self.workers.average_gradients(self.model.optimizer)
             state = self.workers.begin_alike(self.model, state)
-        with callbacks.told_to_end() if self.workers is None else nullcontext(lambda: False) as self.asked:
+        with callbacks.asked_to_stop() if self.workers is None else nullcontext(lambda: False) as self.asked:
             return self._until_done(state)
 
     def _until_done(self, state: RunState) -> RunState:
@@ -188,11 +188,11 @@ class Session:
                 run_folder.note_outcome(self.folder, state, self.model.count_params())
                 if self.asked():
                     raise terminated(self.folder, state)
-                self._say(f"Time is up; the same command goes on. {self._best(state)}")
+                self._print(f"Time is up; the same command goes on. {self._best(state)}")
                 return state
             state = load_checkpoint(self.folder, self.model)
             run_folder.note_outcome(self.folder, state, self.model.count_params())
-        self._say(f"Finished. {self._best(state)}")
+        self._print(f"Finished. {self._best(state)}")
         return state
 
     def _is_over(self, state: RunState) -> bool:
@@ -296,7 +296,7 @@ class Session:
         images, pixels = (np.concatenate(part) for part in zip(*parts, strict=True))
         return images, pixels
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         """People copy the command in it: it is not wrapped."""
         self.console.print(text, soft_wrap=True, markup=False)
 
@@ -305,5 +305,5 @@ class Session:
             return f"No epoch is complete yet; the run is in {self.folder}."
         return (
             f"Best validation loss {state.best:.4g}, nme68 {state.best_nme68:.2f} %, in epoch {state.best_epoch}. "
-            f"Next: python -m tfface.export {shlex.quote(str(self.folder))} --out DIR"
+            f"Next: tfface export {shlex.quote(str(self.folder))} --out DIR"
         )

@@ -47,7 +47,7 @@ class ProgressLine(keras.callbacks.Callback):
         logs, state = logs or {}, self.state
         best = " (best so far)" if state.waited == 0 else f" (best was epoch {state.best_epoch})"
         nme68 = f"  nme68 {logs['val_nme68']:.2f} %" if "val_nme68" in logs else ""
-        self._times.clear()  # validation is no training time
+        self._times.clear()  # validation is not training time
         self.console.print(
             f"epoch {epoch + 1}/{self.epochs}  loss {state.loss:.4g}  validation {logs['val_loss']:.4g}{nme68}{best}",
             highlight=False,

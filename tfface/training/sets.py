@@ -49,10 +49,10 @@ def train(
     Args:
         config: the run's configuration; `run.out` must be named, and `run.init` an R-Net.
         console: where progress goes.
-        extra_callbacks: told of everything last.
+        extra_callbacks: called last.
 
     Raises:
-        UserError: the folder holds another run, or `run.init` is no R-Net that C-Net can be trained on.
+        UserError: the folder holds another run, or `run.init` is not an R-Net that C-Net can be trained on.
     """
     console, config = console or Console(), on_its_network(config)
     scope = devices.prepare(config.run)
@@ -72,7 +72,7 @@ def on_its_network(config: Config) -> Config:
     """`config` with the network of `run.init` and C-Net on it.
 
     Raises:
-        UserError: it is no R-Net, or one without the points that C-Net is to weigh.
+        UserError: it is not an R-Net, or one without the points that C-Net is to weigh.
     """
     theirs, own = presets.config_beside(weights.find(config.run.init).file()), config.model
     if theirs is None or theirs.name != "rnet" or theirs.views != 1:
@@ -104,7 +104,7 @@ class SetNetwork(keras.Model):
     """C-Net on sets: features `[B,K,sides,F]` to confidences `[B,K,I]`, with the losses on the shared identity.
 
     Attributes:
-        whole: R-Net and C-Net, whose weights are kept as the best.
+        to_save: R-Net and C-Net, whose weights are kept as the best.
     """
 
     def __init__(self, network: keras.Model, config: Config, sets: Sets) -> None:
@@ -114,7 +114,7 @@ class SetNetwork(keras.Model):
         super().__init__(
             seen, ops.mean(ops.reshape(trusted, (-1, pictures, sides, trusted.shape[-1])), axis=2), name="cnet"
         )
-        self.whole = _Holder(network)
+        self.to_save = _Holder(network)
         self._prior, self._metric = config.sets.prior, shape_metric()
         self._error = keras.metrics.Mean(name="misfit" if config.sets.photos else "mm")
 

@@ -60,13 +60,12 @@ class FaceMaker:
 
     Args:
         config: the run's configuration.
-        level: of the mesh; `weak.level` by default.
     """
 
-    def __init__(self, config: Config, level: int | None = None) -> None:
+    def __init__(self, config: Config) -> None:
         self.config, self.layout = config, coefficients.layout_of(config.model)
         self.face = load_open_face()
-        self.model = MorphableModel(self.face, config.weak.level if level is None else level)
+        self.model = MorphableModel(self.face, config.weak.level)
         self.regions = self.face.regions[: self.model.num_vertices]  # a level's vertices come first in the next one
         corners = self.regions[self.model.triangles]
         self.triangles = np.ascontiguousarray(self.model.triangles[(corners > 0).all(axis=1)])

@@ -2,7 +2,7 @@
 
     python tune/train_on_cluster.py --workers 2 --address auto -- --model mnv2_light --out /shared/run
 
-What follows `--` is for `python -m tfface.train`, whose --strategy multi_worker it adds on every worker. When a worker
+What follows `--` is for `tfface train`, whose --strategy multi_worker it adds on every worker. When a worker
 or its node is lost, all are started again and go on from the last checkpoint; --out must therefore be a folder that all
 nodes share. `data.batch` is each worker's.
 """
@@ -98,7 +98,7 @@ class Worker:
             return f"{ray.util.get_node_ip_address()}:{opened.getsockname()[1]}"
 
     def train(self, addresses: list[str], index: int, arguments: list[str]) -> Any:
-        """Trains as `python -m tfface.train` does."""
+        """Trains as `tfface train` does."""
         import json
         import os
 

@@ -38,7 +38,7 @@ def write(
     console.print(progress.table(trials, best, reference))
     console.print(verdict(best, reference), highlight=False)
     console.print(f"Report: {storage.path('report', 'index.html')}", highlight=False)
-    console.print(f"Go on with the best: python -m tfface.train --config {yaml_file} --resume", highlight=False)
+    console.print(f"Go on with the best: tfface train --config {yaml_file} --resume", highlight=False)
 
 
 def find(trials: Sequence[Trial], default: dict[str, Any] | None) -> Trial | None:
@@ -67,10 +67,10 @@ def _keep_best(storage: Storage, best: Trial) -> str:
             target = folder / path.relative_to(temporary)
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(path.read_bytes())
-    whole = Config().optim
+    usual = Config().optim
     config = configuration.override(
         configuration.load(folder / "config.yaml"),
-        {"run.out": str(folder.resolve()), "optim.epochs": whole.epochs, "optim.patience": whole.patience},
+        {"run.out": str(folder.resolve()), "optim.epochs": usual.epochs, "optim.patience": usual.patience},
     )
     configuration.save(config, folder.with_name(f"{folder.name}.yaml"))
     if not storage.local:

@@ -11,6 +11,7 @@ from ray import tune
 from rich.console import Console
 from rich.table import Table
 
+from tfface.tune.report import shown
 from tfface.tune.storage import LOCATION, Storage, Trial
 
 
@@ -34,14 +35,14 @@ class ProgressLines(tune.Callback):
         self.storage = Storage(os.environ.get(LOCATION, self.location))  # the folder may have been moved
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._say(trial, "starts (the first epoch takes a while: the network is being compiled)")
+        self._print(trial, "starts (the first epoch takes a while: the network is being compiled)")
 
     def on_trial_result(self, iteration: int, trials: list[Any], trial: Any, result: Any, **info: Any) -> None:
         if "error" not in result:
             return
         self.best = min(self.best, result["error"])
         done = sum(t.is_finished() for t in trials)
-        self._say(
+        self._print(
             trial,
             f"epoch {result['epoch']}/{self.max_epochs}  error {result['error']:.4g}  (best {self.best:.4g})  "
             f"{done} of {self.total} trials done",
@@ -51,15 +52,15 @@ class ProgressLines(tune.Callback):
         self.storage.check_room()  # here, because what is raised elsewhere comes out wrapped by Ray
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._say(trial, "is done")
+        self._print(trial, "is done")
 
     def on_trial_recover(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._say(trial, "failed and is tried again")
+        self._print(trial, "failed and is tried again")
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
-        self._say(trial, "failed")
+        self._print(trial, "failed")
 
-    def _say(self, trial: Any, what: str) -> None:
+    def _print(self, trial: Any, what: str) -> None:
         passed = int(time.monotonic() - self.start)
         self.console.print(f"{passed // 60:3d}:{passed % 60:02d}  {trial.trial_id}  {what}", highlight=False)
 
@@ -84,8 +85,3 @@ def table(trials: Sequence[Trial], best: Trial | None, default: Trial | None) ->
 def short(trial: Trial) -> str:
     """A trial's name in tables: its number in the sweep."""
     return trial.name.rsplit("_", 1)[-1] if trial.name.rsplit("_", 1)[-1].isdigit() else trial.name
-
-
-def shown(value: Any) -> str:
-    """A searched value in a table."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

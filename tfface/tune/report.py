@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import html
 import io
 import math
@@ -13,6 +12,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 import tyro
+
+from tfface.evaluation.page import png_tag
 
 PICTURES = {
     "curves": "Learning curves: the error after each epoch",
@@ -179,15 +180,16 @@ def scale(values: Sequence[Any]) -> Scale:
     numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in values)
     if not numbers or len(different) <= 4:
         place = {value: index / max(len(different) - 1, 1) for index, value in enumerate(different)}
-        return Scale([place[v] for v in values], [(place[v], _text(v)) for v in different])
+        return Scale([place[v] for v in values], [(place[v], shown(v)) for v in different])
     low, high = float(min(values)), float(max(values))
     bend = math.log if low > 0 and high > 10 * low else float
     span = (bend(high) - bend(low)) or 1.0
     places = [(bend(v) - bend(low)) / span for v in values]
-    return Scale(places, [(0.0, _text(low)), (1.0, _text(high))])
+    return Scale(places, [(0.0, shown(low)), (1.0, shown(high))])
 
 
-def _text(value: Any) -> str:
+def shown(value: Any) -> str:
+    """A searched value in a table."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
@@ -223,7 +225,7 @@ def _distribution(values: Sequence[Any]) -> Any:
 def page(asked: dict[str, Any], trials: Sequence[Any], drawn: dict[str, bytes]) -> str:
     """The HTML page, its pictures inside."""
     options = asked["options"]
-    parts = [f"<h2>{html.escape(PICTURES[name])}</h2>{_image(picture)}" for name, picture in drawn.items()]
+    parts = [f"<h2>{html.escape(PICTURES[name])}</h2>{png_tag(picture)}" for name, picture in drawn.items()]
     title = f"Sweep: {options['space']} of {options['model']}"
     judged = f"Judged by {options['metric']}, at the epoch with the least validation loss, whose weights a run keeps."
     style = (
@@ -239,13 +241,7 @@ def page(asked: dict[str, Any], trials: Sequence[Any], drawn: dict[str, bytes]) 
     )
 
 
-def _image(picture: bytes) -> str:
-    return f'<img alt="" src="data:image/png;base64,{base64.b64encode(picture).decode()}">'
-
-
 def _rows(trials: Sequence[Any]) -> str:
-    from tfface.tune.progress import shown
-
     keys = list(dict.fromkeys(key for trial in trials for key in trial.values))
     timed = any(trial.milliseconds is not None for trial in trials)
     head = ["trial", "error", *(["ms"] if timed else []), "epochs", "status", *keys]

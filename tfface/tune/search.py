@@ -55,7 +55,7 @@ def grid(options: Any, domains: spaces.Domains) -> list[dict[str, Any]]:
     searched = {key: levels(key, domain) for key, domain in domains.items() if spaces.is_domain(domain)}
     total = math.prod(map(len, searched.values()))
     if total > options.num_samples:
-        raise UserError(f"The grid has {total} points: say `num_samples={total}`, or give a smaller `space` file.")
+        raise UserError(f"The grid has {total} points: give `num_samples={total}`, or give a smaller `space` file.")
     return [dict(zip(searched, point, strict=True)) for point in itertools.product(*searched.values())]
 
 

@@ -125,7 +125,7 @@ class Storage:
         with reading(f"{self.location}/{SWEEP_FILE}", "the description of a sweep", "name the `storage` of another"):
             asked = yaml.safe_load(text)
             if not isinstance(asked["options"], dict):
-                raise TypeError("its options are no mapping")
+                raise TypeError("its options are not a mapping")
             return dict(asked)
 
     def trials(self) -> list[Trial]:

@@ -66,7 +66,7 @@ class Sweep:
             try:
                 self._tuner().fit()
             except (KeyboardInterrupt, UserError):
-                self._say_how_to_resume()
+                self._print_how_to_resume()
                 raise
         trials = self.storage.trials()
         if not any(trial.curve for trial in trials):
@@ -80,10 +80,10 @@ class Sweep:
         for trial in failed:
             self.console.print(f"{trial.name} failed for good: {trial.failure}", style="red", highlight=False)
         if failed:
-            self._say_how_to_resume()
+            self._print_how_to_resume()
         return 1 if failed else 0
 
-    def _say_how_to_resume(self) -> None:
+    def _print_how_to_resume(self) -> None:
         self.console.print(f"Go on with: tfface sweep --resume --storage {self.storage.location}")
 
     def _prepare(self) -> None:
@@ -99,8 +99,8 @@ class Sweep:
 
             folder = Path(faces["folder"])
             shards = ShardSet.of(folder, FACES["pairs"], 16, FACES["seed"], bank_size=FACES["textures"])
-            with counted("shards of faces", self.console) as told:
-                make_with_ray(shards, told)
+            with counted("shards of faces", self.console) as progress:
+                make_with_ray(shards, progress)
 
     def _faces(self) -> dict[str, Any] | None:
         """What the trials' faces are: of their own for a small sweep; None where the configuration names some."""

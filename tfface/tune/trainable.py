@@ -3,7 +3,7 @@
 The run's folder lies in the trial's working folder on the worker. After each epoch it goes to the sweep's storage as
 the trial's checkpoint, whole, and a trial that starts again (after an error, a lost node, a resumed sweep, or as the
 copy of a better one in population-based training) begins with what it finds there. So every checkpoint in the storage
-is a run's folder that `python -m tfface.train --resume` takes.
+is a run's folder that `tfface train --resume` takes.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ def _reporter(folder: Path, metric: str, config: Any, timed: bool) -> Any:
     return Reporter()
 
 
-def prediction_ms(model: Any, config: Any, repeats: int = 15) -> float:
+def prediction_ms(model: Any, config: Any) -> float:
     """The least time of one picture (or pair) through the network, in milliseconds, on what this trial has."""
     import numpy as np
     import tensorflow as tf
@@ -144,7 +144,7 @@ def prediction_ms(model: Any, config: Any, repeats: int = 15) -> float:
     images = tf.constant(np.zeros((1, side, side, 3 * config.model.views), np.float32))
     predict(images)
     seconds = []
-    for _ in range(repeats):
+    for _ in range(15):
         start = time.perf_counter()
         np.asarray(predict(images))
         seconds.append(time.perf_counter() - start)

@@ -50,8 +50,8 @@ NOTE = (
 
 def timecode(seconds: float, fps: float) -> str:
     """`HH:MM:SS:FF.fff`, frames counted within their second."""
-    whole = int(seconds + 1e-6)
-    return f"{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}:{max(seconds - whole, 0.0) * fps:06.3f}"
+    full = int(seconds + 1e-6)
+    return f"{full // 3600:02d}:{full // 60 % 60:02d}:{full % 60:02d}:{max(seconds - full, 0.0) * fps:06.3f}"
 
 
 def csv_text(performer: Performer, fps: float) -> str:

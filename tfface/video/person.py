@@ -15,6 +15,7 @@ from tfface.face.open_model import load_open_face
 from tfface.face.several import Person
 from tfface.geometry.align import crop_transform, invert_transform, transform_points, transform_scale
 from tfface.geometry.camera import Camera
+from tfface.geometry.rotation import geodesic_angle
 from tfface.result import FaceResult
 from tfface.video.smooth import OneEuro, OneEuroTurn
 
@@ -23,7 +24,7 @@ EXPRESSION_CUTOFF, EXPRESSION_BETA = 1.5, 8.0
 TURN_CUTOFF, TURN_BETA = 1.0, 20.0
 PLACE_CUTOFF, PLACE_BETA = 1.0, 0.05
 """Hz, and Hz a unit a second: weights, quaternions, mm in the picture's plane."""
-NEW_VIEW_DEG = 4.0
+NEW_VIEW_RAD = float(np.radians(4.0))
 MOST_VIEWS = 40
 """The identity takes in so many frames, each turned by at least that much from those before: frames alike err alike."""
 
@@ -125,7 +126,7 @@ class Performer:
             self._mean = self._mean + (identity - self._mean) / (len(self.moments) + 1)
             return np.asarray(expression, np.float64), result.camera
         turn = result.pose.rotation
-        if len(self._views) < MOST_VIEWS and all(_apart_deg(turn, each) > NEW_VIEW_DEG for each in self._views):
+        if len(self._views) < MOST_VIEWS and all(geodesic_angle(turn, each) > NEW_VIEW_RAD for each in self._views):
             self._views.append(turn)
             self._founds.append(result.found)
             numbers = self._person.add(result.found)
@@ -156,10 +157,6 @@ def in_picture(camera: Camera, result: FaceResult) -> Camera:
         focal_px=camera.focal_px * transform_scale(back),
         centre_px=transform_points(back, np.asarray(camera.centre_px)),
     )
-
-
-def _apart_deg(first: FloatArray, second: FloatArray) -> float:
-    return float(np.degrees(np.arccos(np.clip((np.trace(first.T @ second) - 1) / 2, -1, 1))))
 
 
 def positions_mm(moments: Sequence[Moment], width: int, height: int) -> NDArray[np.float64]:

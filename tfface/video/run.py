@@ -30,12 +30,12 @@ from tfface.video.track import Tracker
 
 LEAST_FRAMES = 5
 """A face seen in fewer is none, or nobody's of the performance."""
-MOST_TOLD, MOST_PEOPLE = 5, 64
+MOST_REPORTED, MOST_PEOPLE = 5, 64
 _PEOPLE = ("", *(f"_{place}" for place in range(MOST_PEOPLE)))
 _ENDS = ("_overlay.mp4", *(f"{each}{end}" for each in _PEOPLE for end in (".glb", ".json", ".csv")))
 SAME_LOOK = 4.5
 """Colours (CIELAB) that differ by less are of one person who left and came back."""
-Say = Callable[[str], None]
+Print = Callable[[str], None]
 
 
 @dataclass
@@ -67,7 +67,13 @@ class _Counts:
 
 
 def predict_video(
-    source: Path, out: Path, reconstructor: Reconstructor, detector: Detector, options: Options, say: Say, show: Say
+    source: Path,
+    out: Path,
+    reconstructor: Reconstructor,
+    detector: Detector,
+    options: Options,
+    report: Print,
+    show: Print,
 ) -> list[Path]:
     """Follows the faces of a video, and writes what comes of them.
 
@@ -76,7 +82,7 @@ def predict_video(
         out: folder for the results.
         reconstructor, detector: the network, best one that finds points; what finds faces.
         options: of the results.
-        say: takes sentences for people.
+        report: takes sentences for people.
         show: takes the line that says how far it is.
 
     Returns:
@@ -88,7 +94,7 @@ def predict_video(
     if not 0 <= options.smooth <= 100:
         raise UserError(f"`smooth={options.smooth:g}` is out of range: give 0 (none) to 100; 1 is usual.")
     if options.seconds is not None and not options.seconds > 0:
-        raise UserError(f"`seconds={options.seconds:g}` is none: give more than 0.")
+        raise UserError(f"`seconds={options.seconds:g}` is out of range: give more than 0.")
     people: dict[int, Performer] = {}
     counts, start = _Counts(), time.perf_counter()
     with ExitStack() as stack:
@@ -103,7 +109,7 @@ def predict_video(
             for frame in video.frames():
                 if options.seconds is not None and frame.seconds >= options.seconds:
                     break
-                picture = _one_frame(frame, reconstructor, tracker, people, options, counts, say)
+                picture = _one_frame(frame, reconstructor, tracker, people, options, counts, report)
                 if picture is not None:
                     size = picture.shape[1], picture.shape[0]
                     if add is not None:
@@ -113,9 +119,9 @@ def predict_video(
         except KeyboardInterrupt:
             if not video.camera:
                 raise
-        _tell(counts, video, time.perf_counter() - start, say)
+        _report_counts(counts, video, time.perf_counter() - start, report)
         lasting = [number for number, each in people.items() if len(each.moments) >= LEAST_FRAMES]
-        people = _one_each({number: people[number] for number in sorted(lasting)}, say)
+        people = _one_each({number: people[number] for number in sorted(lasting)}, report)
         if not people:
             raise _no_face(source)
     about_video = {"name": video.name, "fps": video.fps, "width": size[0], "height": size[1]}
@@ -124,7 +130,7 @@ def predict_video(
 
 
 def longest_performance(
-    source: Path, reconstructor: Reconstructor, detector: Detector, seconds: float, say: Say
+    source: Path, reconstructor: Reconstructor, detector: Detector, seconds: float, report: Print
 ) -> tuple[Performer, float]:
     """Whoever is seen longest in the first `seconds` of a video, and its frames a second.
 
@@ -137,7 +143,7 @@ def longest_performance(
         for frame in video.frames():
             if frame.seconds >= seconds:
                 break
-            _one_frame(frame, reconstructor, tracker, people, options, counts, say)
+            _one_frame(frame, reconstructor, tracker, people, options, counts, report)
         longest = max(people.values(), key=lambda each: len(each.moments), default=None)
         if longest is None or len(longest.moments) < LEAST_FRAMES:
             raise _no_face(source)
@@ -155,14 +161,14 @@ def _one_frame(
     people: dict[int, Performer],
     options: Options,
     counts: _Counts,
-    say: Say,
+    report: Print,
 ) -> Any:
     """Takes in a frame; the picture with what was found drawn over it, None of a broken one."""
     counts.frames += 1
     if frame.image is None:
         counts.broken.append(frame.number)
-        if len(counts.broken) <= MOST_TOLD:
-            say(f"frame {frame.number} is broken and is passed over")
+        if len(counts.broken) <= MOST_REPORTED:
+            report(f"frame {frame.number} is broken and is passed over")
         return None
     tracks = tracker.faces(frame.image, frame.seconds)
     results = reconstructor.reconstruct([(frame.image, track.found) for track in tracks]) if tracks else []
@@ -175,7 +181,7 @@ def _one_frame(
     return canvas
 
 
-def _one_each(people: dict[int, Performer], say: Say) -> dict[int, Performer]:
+def _one_each(people: dict[int, Performer], report: Print) -> dict[int, Performer]:
     """Whoever comes back, and looks as before, is one person with who left."""
     looks = {number: Look.of(each.best) for number, each in people.items() if each.best is not None}
     kept: dict[int, Performer] = {}
@@ -183,19 +189,21 @@ def _one_each(people: dict[int, Performer], say: Say) -> dict[int, Performer]:
         gone = [each for each in kept if kept[each].moments[-1].frame < performer.moments[0].frame]
         before = min(gone, key=lambda each: looks[each].unlike(looks[number]), default=number)
         if before != number and looks[before].unlike(looks[number]) < SAME_LOOK:
-            say(f"number {number} of the overlay is number {before}, who came back")
+            report(f"number {number} of the overlay is number {before}, who came back")
             kept[before].join(performer)
         elif len(kept) < MOST_PEOPLE:
             kept[number] = performer
     return kept
 
 
-def _tell(counts: _Counts, video: Video, seconds: float, say: Say) -> None:
-    say(f"{video.name}: {counts.frames} frames in {seconds:.1f} s, {counts.frames / max(seconds, 1e-6):.1f} a second")
-    if len(counts.broken) > MOST_TOLD:
-        say(f"{len(counts.broken)} frames are broken and were passed over")
+def _report_counts(counts: _Counts, video: Video, seconds: float, report: Print) -> None:
+    report(
+        f"{video.name}: {counts.frames} frames in {seconds:.1f} s, {counts.frames / max(seconds, 1e-6):.1f} a second"
+    )
+    if len(counts.broken) > MOST_REPORTED:
+        report(f"{len(counts.broken)} frames are broken and were passed over")
     if counts.faceless:
-        say(f"{counts.faceless} frames show no face")
+        report(f"{counts.faceless} frames show no face")
 
 
 def _save(
@@ -229,11 +237,11 @@ def follow(given: Any, console: Any) -> int:
     reconstructor = Reconstructor(network, detector, given.recrop or 0)
     options = Options(given.smooth, files.mesh, min(files.level, 1), files.formats, given.seconds, given.overwrite)
     with console.status("the first frame") as status:
-        paths = predict_video(given.photo, given.out, reconstructor, detector, options, _tell_people, status.update)
+        paths = predict_video(given.photo, given.out, reconstructor, detector, options, _print_line, status.update)
     for path in paths:
         console.print(f"{given.photo} -> {path}", markup=False, soft_wrap=True)
     return 0
 
 
-def _tell_people(line: str) -> None:
+def _print_line(line: str) -> None:
     print(f"tfface predict: {line}", file=sys.stderr)

@@ -122,7 +122,7 @@ def open_video(path: Path) -> Iterator[Video]:
             head = file.read(8)
         if not any(head[place:].startswith(sign) for place, sign in _BEGINNINGS):
             raise UserError(f"{path} cannot be read as a video: {_LIKE}.")
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what is wrong is told in our words
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # quiet: what is wrong is reported in our words
     before = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     # No other reader: one would take a % in a name for the number of a picture.
     with utf8_name(path) as named:

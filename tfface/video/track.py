@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.detect.base import Detection, Detector
+from tfface.geometry.align import overlap
 from tfface.geometry.upright import next_crop
 from tfface.result import FaceResult
 
+MOST_FOLLOWED = 8
 LOOK_EVERY = 5
 """Frames between two searches for faces while all are followed."""
 SAME_FACE = 0.25
@@ -46,11 +48,10 @@ class Tracker:
 
     Args:
         detector: finds faces.
-        most: so many are followed at once, the largest.
     """
 
-    def __init__(self, detector: Detector, most: int = 8) -> None:
-        self._detector, self._most = detector, most
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
         self._live: list[Track] = []
         self._lost: list[Track] = []
         self._count = self._since = 0
@@ -78,7 +79,7 @@ class Tracker:
 
     def _search(self, image: NDArray[np.uint8], seconds: float) -> None:
         self._since = 0
-        found = self._detector.detect(image)[: self._most]
+        found = self._detector.detect(image)[:MOST_FOLLOWED]
         boxes = [each.crop_box() for each in found]
         free = set(range(len(found)))
         for track in list(self._live):
@@ -93,7 +94,7 @@ class Tracker:
                 self._lose(track)
         self._lost = [track for track in self._lost if seconds - track.seen_seconds <= BACK_WITHIN_SECONDS]
         for k in sorted(free):
-            if len(self._live) < self._most:
+            if len(self._live) < MOST_FOLLOWED:
                 self._begin(found[k], boxes[k], seconds)
 
     def _begin(self, found: Detection, box: NDArray[np.float64], seconds: float) -> None:
@@ -120,11 +121,3 @@ def _is_face(result: FaceResult) -> bool:
         return False
     known = result.landmark_deviations_px
     return known is None or float(known.mean()) < UNSURE * size
-
-
-def overlap(first: NDArray[np.floating], second: NDArray[np.floating]) -> float:
-    """Of two boxes `[4]`, the shared area over the union's."""
-    low, high = np.maximum(first[:2], second[:2]), np.minimum(first[2:], second[2:])
-    shared = float(np.prod(np.maximum(high - low, 0)))
-    areas = [float(np.prod(box[2:] - box[:2])) for box in (first, second)]
-    return shared / max(sum(areas) - shared, 1e-9)

@@ -16,17 +16,17 @@ MM_PER_UNIT = 100.0
 """That network's offsets of shape are decimetres."""
 
 
-def base_of(decoded: DecodedFace, size: int, level: int = 1) -> dict[str, NDArray[np.float32]]:
+def base_of(decoded: DecodedFace, size: int) -> dict[str, NDArray[np.float32]]:
     """A base's face.
 
     Returns:
         `vertices` `[V,3]` mm in the camera's axes, `points` `[V,2]` in the 256-pixel crop, `albedo` `[V,3]`, `light`
         `[27]`, `camera` `[4]` (focal length, distance, centre), and `render` `[S,S,3]` over black.
     """
-    surface, camera = load_open_face().face(level), decoded.camera
+    surface, camera = load_open_face().face(1), decoded.camera
     count = len(surface.uv)  # a level's vertices come first in the next one
     points = camera.project(decoded.vertices_mm[:count])
-    triangles = face_triangles(level)
+    triangles = face_triangles(1)
     hit, weights, _ = rasterize((points * (size / CROP_SIZE)).astype(np.float32), triangles, size, size)
     return {
         "vertices": decoded.turned[:count],

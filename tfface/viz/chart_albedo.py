@@ -34,12 +34,17 @@ def _mean_albedo(albedo: AlbedoBasis, size: int) -> NDArray[np.float32]:
 
 def _in_chart(chart: FloatArray, size: int) -> NDArray[np.float32]:
     chart = np.clip(chart, 0, 1).astype(np.float32)
-    zoom = (1 - 2 * FRAME) * (size - 1) / (len(chart) - 1)
-    moved = np.array([[zoom, 0, FRAME * (size - 1)], [0, zoom, FRAME * (size - 1)]])
-    placed = cv2.warpAffine(chart, moved, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    placed = in_head(chart, size, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
     core = (chart_radius(size) < END[0]).astype(np.float32)[..., None]
     rim = enlarged(spread(shrink(core * placed), shrink(core)), size)
     return np.asarray(core * placed + (1 - core) * rim, np.float32)
+
+
+def in_head(chart: FloatArray, size: int, way: int, border: int = cv2.BORDER_CONSTANT) -> NDArray[np.float32]:
+    """A map of the face's chart `[R,R,...]` in the head's `[T,T,...]`; `way` to interpolate, `border` as in OpenCV."""
+    zoom = (1 - 2 * FRAME) * (size - 1) / (len(chart) - 1)
+    moved = np.array([[zoom, 0, FRAME * (size - 1)], [0, zoom, FRAME * (size - 1)]])
+    return np.asarray(cv2.warpAffine(chart, moved, (size, size), flags=way, borderMode=border), np.float32)
 
 
 def chart_radius(size: int) -> NDArray[np.float32]:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.face.open_model import load_open_face
+from tfface.geometry import ibug68
 
 FloatArray = NDArray[np.floating]
 Mask = NDArray[np.bool_]
@@ -26,7 +27,7 @@ TEXELS = 160
 SIDES, RIM, FOREHEAD = 0.48, 0.64, 0.22
 """Of the chart's half side from its middle, and of its height from above: beyond, texels are more likely no skin."""
 UNLIKE = 0.4
-"""Colours that differ by this share from the face's own are no skin at the rim; by half of it they may be skin."""
+"""Colours that differ by this share from the face's own are not skin at the rim; by half of it they may be skin."""
 BEARD, BEARD_ENDS = 0.24, 0.8
 """A chin that is darker than the face by this share is bearded; so far from the middle beards reach, as `RIM`."""
 PERHAPS, FEW = 0.1, 0.02
@@ -70,7 +71,7 @@ def skin_share(colours: FloatArray, seen: FloatArray, light: float = 1.0) -> NDA
     cover = _cut(shown, apart, known, zones) & unlike
     if bearded:
         cover &= ~zones.beard
-    return _soft(_whole(cover, zones), np.shape(seen)[0])
+    return _soft(_joined(cover, zones), np.shape(seen)[0])
 
 
 def chart_landmarks(size: int = TEXELS) -> NDArray[np.float32]:
@@ -79,7 +80,7 @@ def chart_landmarks(size: int = TEXELS) -> NDArray[np.float32]:
     return np.asarray(face.face(2).uv[face.landmarks68] * (size - 1), np.float32)
 
 
-def chart_hull(numbers: list[int], grown: int = 1, size: int = TEXELS) -> Mask:
+def chart_hull(numbers: list[int] | slice, grown: int = 1, size: int = TEXELS) -> Mask:
     """`[size,size]` what lies between these landmarks, and some texels beyond."""
     mask = np.zeros((size, size), np.uint8)
     cv2.fillConvexPoly(mask, cv2.convexHull(np.round(chart_landmarks(size)[numbers]).astype(np.int32)), 1)
@@ -111,15 +112,15 @@ def _zones() -> _Zones:
     row, column = np.mgrid[0:TEXELS, 0:TEXELS]
     core = hull([39, 42, 31, 35, 27], 3) | hull([40, 41, 31, 48], 3) | hull([46, 47, 35, 54], 3)
     cheeks = hull([36, 48, 3, 2], 1) | hull([45, 54, 13, 14], 1)
-    brows = [hull(list(range(first, first + 5)), 9) for first in (17, 22)]
-    others = [hull(list(range(*ends)), grown) for *ends, grown in ((36, 42, 7), (42, 48, 7), (48, 60, 7), (31, 36, 5))]
+    brows = [hull(brow, 9) for brow in (ibug68.LEFT_BROW, ibug68.RIGHT_BROW)]
+    others = [hull(ibug68.LEFT_EYE, 7), hull(ibug68.RIGHT_EYE, 7), hull(ibug68.OUTER_LIPS, 7), hull(ibug68.NOSTRILS, 5)]
     above = [np.roll(brow, -7, axis=0) & ~brow for brow in brows]
     middle = 2 * np.abs(np.stack([row, column]) / (TEXELS - 1) - 0.5)
-    low, wide = points[57, 1], points[54, 0] - points[48, 0]
-    chin = (row > low + 5) & (row < points[8, 1]) & (np.abs(column - points[8, 0]) < 0.4 * wide)
+    low, wide = points[ibug68.LOWER_LIP, 1], np.ptp(points[list(ibug68.MOUTH_CORNERS), 0])
+    chin = (row > low + 5) & (row < points[ibug68.CHIN, 1]) & (np.abs(column - points[ibug68.CHIN, 0]) < 0.4 * wide)
     rim = (middle[1] > SIDES) | (middle[0] > RIM) | (row < FOREHEAD * TEXELS)
     pairs = tuple(zip(brows, above, strict=True))
-    bearded = (row > points[33, 1]) & (middle.max(0) < BEARD_ENDS)
+    bearded = (row > points[ibug68.NOSE_BASE, 1]) & (middle.max(0) < BEARD_ENDS)
     return _Zones(core, cheeks, np.any([*brows, *others], axis=0), pairs, chin, bearded, rim)
 
 
@@ -154,7 +155,7 @@ def _cut(colours: FloatArray, apart: FloatArray, known: Mask, zones: _Zones) -> 
     return np.asarray((mask == cv2.GC_BGD) | (mask == cv2.GC_PR_BGD))
 
 
-def _whole(cover: Mask, zones: _Zones) -> Mask:
+def _joined(cover: Mask, zones: _Zones) -> Mask:
     """What hangs together with the rim, and what it cuts off from the face; a brow goes with what lies above it."""
     for brow, above in zones.brows:
         if np.count_nonzero(cover & above) > 0.6 * np.count_nonzero(above):

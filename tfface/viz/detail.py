@@ -20,13 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.face.head_mesh import HeadMesh
-from tfface.face.head_uv import FRAME, to_face_chart
+from tfface.face.head_uv import to_face_chart
 from tfface.face.open_model import PART_NAMES, load_albedo_basis, load_open_face
 from tfface.face.position_map import position_tables
+from tfface.geometry.align import MAP_SIZE
 from tfface.geometry.raster import vertex_normals
 from tfface.io.files import write_array
 from tfface.io.image import write_image
-from tfface.viz.chart_albedo import chart_albedo
+from tfface.viz.chart_albedo import chart_albedo, in_head
 from tfface.viz.completion import completed
 from tfface.viz.skin import chart_values
 from tfface.viz.unwrapped import detailed_normals, skin_of_chart, unit
@@ -80,13 +81,13 @@ class Detail:
         finer = cv2.resize(own, seen.shape, interpolation=cv2.INTER_CUBIC)  # its texels are means over areas
         known = seen.astype(np.float32)[..., None]
         shares = cv2.merge([fading(len(seen), LIDS_TEXELS), *[fading(len(seen), EYES_TEXELS)] * 3])
-        whole = completed(np.asarray(finer, np.float32), known, known)[0] * np.asarray(shares, np.float32)
-        return cls(np.ascontiguousarray(whole[..., 0]), np.ascontiguousarray(whole[..., 1:]), network)
+        extended = completed(np.asarray(finer, np.float32), known, known)[0] * np.asarray(shares, np.float32)
+        return cls(np.ascontiguousarray(extended[..., 0]), np.ascontiguousarray(extended[..., 1:]), network)
 
     @cached_property
     def carried(self) -> NDArray[np.float32]:
         """`[R,R]` mm, what a mesh's vertices can carry of the displacement."""
-        sigma = CARRIED_TEXELS * len(self.displacement) / 256
+        sigma = CARRIED_TEXELS * len(self.displacement) / MAP_SIZE
         return np.asarray(cv2.GaussianBlur(self.displacement, (0, 0), sigma), np.float32)
 
     def displaced(self, mesh: HeadMesh, vertices: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -121,11 +122,11 @@ class Detail:
 
     def displacement_texture(self, size: int) -> NDArray[np.float32]:
         """`[T,T]` mm in the chart of the whole head, as the skin's texture is."""
-        return _in_head(self.displacement, size)
+        return in_head(self.displacement, size, cv2.INTER_CUBIC)
 
     def normal_texture(self, identity: FloatArray, expression: FloatArray, size: int) -> NDArray[np.uint8]:
         """`[T,T,3]` tangent-space normals of what the vertices do not carry, level = 127.5 n + 127.5."""
-        fine = _in_head(self.displacement - self.carried, size)
+        fine = in_head(self.displacement - self.carried, size, cv2.INTER_CUBIC)
         face = load_open_face()
         surface = face.head(2)
         vertices = surface.vertices(face.cage(identity, expression))
@@ -143,7 +144,8 @@ class Detail:
     def albedo_texture(self, coefficients: FloatArray | None, size: int) -> NDArray[np.uint8]:
         """`[T,T,3]` sRGB albedo in the chart of the whole head: the base's of `coefficients` and the offset."""
         base = chart_albedo(load_albedo_basis(), coefficients, size)
-        offset = np.stack([_in_head(np.ascontiguousarray(self.albedo[..., k]), size) for k in range(3)], axis=-1)
+        channels = [np.ascontiguousarray(self.albedo[..., k]) for k in range(3)]
+        offset = np.stack([in_head(each, size, cv2.INTER_CUBIC) for each in channels], axis=-1)
         return np.asarray(np.round(np.clip(base + offset, 0, 1) * 255), np.uint8)
 
 
@@ -172,7 +174,7 @@ def write_maps(maps: Mapping[str, NDArray[Any]], folder: Path, stem: str) -> lis
 @lru_cache(maxsize=4)
 def fading(resolution: int, eyes_texels: float) -> NDArray[np.float32]:
     """`[R,R]` how much of the detail counts: 1 on the face, 0 well outside it and on the eyes."""
-    face, scale = load_open_face(), resolution / 256
+    face, scale = load_open_face(), resolution / MAP_SIZE
     part = face.face(2).vertex_part
     eyes = np.isin(part, [PART_NAMES.index("left eye"), PART_NAMES.index("right eye")])
     masks = np.stack([face.regions > 0, eyes], axis=1).astype(np.float32)
@@ -185,13 +187,6 @@ def fading(resolution: int, eyes_texels: float) -> NDArray[np.float32]:
     from_eye = cv2.distanceTransform((eye < 0.5).astype(np.uint8), cv2.DIST_L2, 5) / (eyes_texels * scale)
     share = np.clip(1 - outside, 0, 1) * np.clip(from_eye, 0, 1) * np.clip(from_end, 0, 1)
     return np.asarray(share * share * (3 - 2 * share), np.float32)
-
-
-def _in_head(values: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """A map of the face's chart `[R,R]` in the head's `[T,T]`; 0 outside it."""
-    zoom = (1 - 2 * FRAME) * (size - 1) / (len(values) - 1)
-    moved = np.array([[zoom, 0, FRAME * (size - 1)], [0, zoom, FRAME * (size - 1)]])
-    return np.asarray(cv2.warpAffine(values, moved, (size, size), flags=cv2.INTER_CUBIC), np.float32)
 
 
 def _halves(u: NDArray[np.float32], v: NDArray[np.float32]) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:

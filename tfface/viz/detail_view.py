@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.face.position_map import position_tables
+from tfface.face.open_model import load_open_face
 from tfface.geometry.align import crop_transform, transform_points
 from tfface.geometry.raster import interpolate, rasterize
 from tfface.io.image import warp_image
@@ -30,7 +30,7 @@ class DetailView:
     def __init__(self, image: NDArray[np.uint8], vertices: FloatArray, size: int = 384) -> None:
         matrix = crop_transform(face_window(vertices, 1.1), size)
         self.photograph = np.asarray(warp_image(image, matrix, size, size), np.uint8)
-        surface = position_tables(256).surface
+        surface = load_open_face().face(2)
         points = np.asarray(transform_points(matrix, vertices), np.float32)
         hit, weights, _ = rasterize(points, surface.triangles, size, size)
         uv = interpolate(hit, weights, surface.triangles, np.asarray(surface.uv, np.float32))

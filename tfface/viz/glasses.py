@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from tfface.geometry.ibug68 import LEFT_BROW, LEFT_EYE, RIGHT_BROW, RIGHT_EYE
 from tfface.viz.cover import chart_hull
 
 FloatArray = NDArray[np.floating]
@@ -52,8 +53,8 @@ def skin_round_eyes(colours: FloatArray) -> NDArray[np.float32]:
 def _zones() -> tuple[Mask, Mask, Mask]:
     """What is looked at, eyes and lids, and the cheeks, `[SIDE,SIDE]`."""
     cheeks = [chart_hull(each, size=SIDE) for each in ([40, 41, 31, 48], [46, 47, 35, 54])]
-    eyes = [chart_hull(list(range(first, first + 6)), 13, SIDE) for first in (36, 42)]
-    brows = [chart_hull(list(range(first, first + 5)), 11, SIDE) for first in (17, 22)]
+    eyes = [chart_hull(eye, 13, SIDE) for eye in (LEFT_EYE, RIGHT_EYE)]
+    brows = [chart_hull(brow, 11, SIDE) for brow in (LEFT_BROW, RIGHT_BROW)]
     around = np.zeros((SIDE, SIDE), np.uint8)
     half = round(ORBIT[0] * SIDE), round(ORBIT[1] * SIDE)
     for eye in eyes:

@@ -171,12 +171,13 @@ def _materials(skin: SkinTexture | None, iris: tuple[float, float, float], shoul
     }
 
 
-def shoulders_texture(skin: NDArray[np.uint8], size: int = SHOULDERS_PIXELS) -> NDArray[np.uint8]:
+def shoulders_texture(skin: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """`[size,size,3]` the shoulders' chart: at the neck the colours that the skin's texture `[T,T,3]` has along its
     border, softer farther away, and then one even colour, their mean."""
     from scipy.ndimage import gaussian_filter1d
 
-    row, column = (np.arange(size) / (size - 1) - 0.5)[:, None], (np.arange(size) / (size - 1) - 0.5)[None]
+    across = np.arange(SHOULDERS_PIXELS) / (SHOULDERS_PIXELS - 1) - 0.5
+    row, column = across[:, None], across[None]
     away = 2 * np.hypot(row, column)[..., None] - HOLE
     turns = np.radians(np.arange(360))
     border = sample_photo(skin, on_square(turns, np.ones(360))[None] * (len(skin) - 1) + 0.5)[0]
@@ -191,21 +192,20 @@ def shoulders_texture(skin: NDArray[np.uint8], size: int = SHOULDERS_PIXELS) -> 
     return np.asarray(np.clip(colour, 0, 1) * 255 + 0.5, np.uint8)
 
 
-def eye_texture(
-    iris: tuple[float, float, float], light: FloatArray = WHITE, size: int = EYE_PIXELS
-) -> NDArray[np.uint8]:
+def eye_texture(iris: tuple[float, float, float], light: FloatArray = WHITE) -> NDArray[np.uint8]:
     """`[size,size,3]` an eyeball as `Piece.uv` of eyes unrolls it: pupil, iris with fibres and a dark ring, sclera in
     the light `[3]`."""
-    in_light, of_iris, pupil = _eye_parts(size)
+    in_light, of_iris, pupil = _eye_parts()
     channels = zip(in_light, of_iris, np.asarray(light, np.float32), np.array(iris, np.float32), strict=True)
     colours = [np.clip(own * lit + part * tint + pupil, 0, 1) for own, part, lit, tint in channels]
     return np.stack([(colour * np.float32(255) + np.float32(0.5)).astype(np.uint8) for colour in colours], axis=-1)
 
 
 @lru_cache(maxsize=1)
-def _eye_parts(size: int) -> tuple[NDArray[np.float32], ...]:
+def _eye_parts() -> tuple[NDArray[np.float32], ...]:
     """What an eyeball's picture has of the light's colour and of the iris's `[3,size,size]`, and of neither
     `[size,size]`."""
+    size = EYE_PIXELS
     row, column = (np.mgrid[0:size, 0:size] + 0.5) / size - 0.5
     degrees, turn = np.hypot(row, column) * 360.0, np.arctan2(row, column)
     soft = 360.0 / size  # edges are a texel wide

@@ -1,9 +1,9 @@
 """What covers a face from the nose down: a mask or a scarf.
 
 Nose and cheeks are compared with the skin between the eyes, or above the brows, by colour as photographed. A mask is
-there where the two differ in hue, the lower one is no hue of skin, and the upper one is: beards leave nose and cheeks
-alone, light from one side changes brightness, coloured light both. A mask in a grey photograph, or of skin's hue, is
-not found.
+there where the two differ in hue, the lower one is not a hue of skin, and the upper one is: beards leave nose and
+cheeks alone, light from one side changes brightness, coloured light both. A mask in a grey photograph, or of skin's
+hue, is not found.
 """
 
 from __future__ import annotations

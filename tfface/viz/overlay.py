@@ -32,11 +32,9 @@ FloatArray = NDArray[np.floating]
 Image = NDArray[np.uint8]
 
 
-def render_shaded(
-    vertices: FloatArray, triangles: NDArray[np.int32], height: int, width: int, color: Sequence[float] = CLAY
-) -> NDArray[np.float32]:
+def render_shaded(vertices: FloatArray, triangles: NDArray[np.int32], height: int, width: int) -> NDArray[np.float32]:
     """The mesh in one colour under two soft lights: `[H,W,4]` float32 RGBA in [0,1], colour premultiplied by alpha."""
-    return coloured(render_channels(vertices, triangles, height, width, shading(vertices, triangles)), color)
+    return coloured(render_channels(vertices, triangles, height, width, shading(vertices, triangles)))
 
 
 def shading(vertices: FloatArray, triangles: NDArray[np.int32]) -> NDArray[np.float32]:
@@ -49,10 +47,10 @@ def shading(vertices: FloatArray, triangles: NDArray[np.int32]) -> NDArray[np.fl
     return np.stack([light, np.ones_like(light)], axis=1)
 
 
-def coloured(lit: NDArray[np.float32], color: Sequence[float] = CLAY) -> NDArray[np.float32]:
-    """What `shading` looks like once drawn, `[H,W,2]`, in one colour: RGBA as `render_shaded` gives it."""
+def coloured(lit: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What `shading` looks like once drawn, `[H,W,2]`, in clay: RGBA as `render_shaded` gives it."""
     rgba = np.empty((*lit.shape[:2], 4), np.float32)
-    np.multiply(lit[..., :1], np.array(color, np.float32), out=rgba[..., :3])
+    np.multiply(lit[..., :1], np.array(CLAY, np.float32), out=rgba[..., :3])
     np.minimum(rgba[..., :3], lit[..., 1:], out=rgba[..., :3])
     rgba[..., 3] = lit[..., 1]
     return rgba

@@ -95,20 +95,10 @@ def skin_texture(
     weight = look.seen * (1 - _outwards(1 - share, size)) * _tables(size).inside
     weight[_inner(size)] *= skin_round_eyes(plain)
     skin = shrink(_of_face(share, 1, size)) * (1 - _unlike(look.shown, look.guide))[..., None]
-    whole, origin = _completed(look.shown, look.guide, weight[..., None], skin)
+    colours, origin = _completed(look.shown, look.guide, weight[..., None], skin)
     if unlit:
-        whole = as_bytes(without_shadows(whole / np.float32(255) * look.light / np.maximum(look.lit, 0.02)))
-    return SkinTexture(whole, origin, look.light)
-
-
-def plain_face(
-    image: NDArray[np.uint8], points: FloatArray, albedo: AlbedoBasis, size: int
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """What `skin_texture` judges by: the photograph's colours in the face's own chart with the light divided out
-    `[R,R,3]`, and how well it shows each texel `[R,R]`; arguments as there."""
-    own = chart_albedo(albedo, None, size)
-    look = _look(image, points, own, None, None)
-    return look.plain(own), look.seen[_inner(size)]
+        colours = as_bytes(without_shadows(colours / np.float32(255) * look.light / np.maximum(look.lit, 0.02)))
+    return SkinTexture(colours, origin, look.light)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,11 +138,7 @@ def _look(
 
 
 def head_light(
-    image: NDArray[np.uint8],
-    points: FloatArray,
-    albedo: FloatArray,
-    seen: FloatArray | None = None,
-    normals: FloatArray | None = None,
+    image: NDArray[np.uint8], points: FloatArray, albedo: FloatArray, seen: FloatArray | None = None
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """How the photograph sees and lights a head.
 
@@ -160,13 +146,13 @@ def head_light(
         image: `[H,W,3]` uint8 RGB.
         points: `[61129,3]` `posed_head`.
         albedo: `[T,T,3]` in the head's chart (`chart_albedo`).
-        seen, normals: `[61129]` `seen_vertices` and `[61129,3]` `head_normals`, where they are known.
+        seen: `[61129]` `seen_vertices`, where it is known.
 
     Returns:
         of each vertex how well it is seen `[V]`, its normal in the picture's frame (y up) `[V,3]` and the light's
         colour on it `[V,3]`; the light's colour on the face on the whole `[3]`.
     """
-    normals = head_normals(points) if normals is None else np.asarray(normals, np.float32)
+    normals = head_normals(points)
     seen = seen_in_picture(image, points, seen, normals)
     shading, light = _shading(image, points, normals, seen, albedo)
     return seen, normals, shading, light

@@ -39,6 +39,12 @@ def visibility(vertices: NDArray[np.floating], triangles: NDArray[np.int32]) -> 
     return np.asarray(seen * ramp * ramp * (3 - 2 * ramp), np.float32)
 
 
+def within(image: NDArray[np.uint8], places: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Which places `[H,W,2+]` (u, v) lie in the photograph."""
+    u, v = places[..., 0], places[..., 1]
+    return (u >= 0) & (v >= 0) & (u <= image.shape[1]) & (v <= image.shape[0])
+
+
 def sample_photo(image: NDArray[np.uint8], positions: NDArray[np.floating]) -> NDArray[np.float32]:
     """Colours in [0,1] at positions `[H,W, 2 or 3]` (pixel centres at +0.5), bilinear; the border is repeated."""
     return np.asarray(sample_image(image, positions), np.float32) / np.float32(255)
@@ -69,8 +75,7 @@ def _from_photo(
     triangles = tables.surface.triangles
     packed = np.concatenate([vertices, visibility(vertices, triangles)[:, None]], axis=1).astype(np.float32)
     texels = tables.from_vertices(packed)
-    inside = (texels[..., :2] >= 0).all(-1) & (texels[..., 0] <= image.shape[1]) & (texels[..., 1] <= image.shape[0])
-    seen = np.asarray(texels[..., 3] * inside, np.float32)[..., None]
+    seen = np.asarray(texels[..., 3] * within(image, texels), np.float32)[..., None]
     return sample_photo(image, texels[..., :2]), seen
 
 

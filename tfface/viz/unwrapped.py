@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from tfface.face.decoded import DecodedFace
 from tfface.face.open_model import PART_NAMES, load_open_face
 from tfface.face.position_map import position_tables
+from tfface.geometry.align import MAP_SIZE
 from tfface.geometry.raster import vertex_normals
 from tfface.viz.cover import skin_share
-from tfface.viz.texture import sample_photo, visibility
+from tfface.viz.texture import sample_photo, visibility, within
 
 FloatArray = NDArray[np.floating]
 CHANNELS = 12
@@ -71,30 +72,28 @@ def skin_of_chart(resolution: int) -> NDArray[np.float32]:
     return np.asarray(np.clip(2 * inner - 1, 0, 1), np.float32)
 
 
-def unwrap(image: NDArray[np.uint8], vertices: FloatArray, decoded: DecodedFace, resolution: int = 256) -> Unwrapped:
+def unwrap(image: NDArray[np.uint8], vertices: FloatArray, decoded: DecodedFace) -> Unwrapped:
     """The maps of a face.
 
     Args:
         image: `[H,W,3]` uint8 RGB.
         vertices: `[53833,3]` u, v, depth in its pixels.
-        decoded: what the network says of it.
-        resolution: R.
+        decoded: the network's coefficients of it.
     """
-    tables = position_tables(resolution)
+    tables = position_tables(MAP_SIZE)
     triangles = tables.surface.triangles
     normals = vertex_normals(decoded.turned, triangles)
     seen = visibility(vertices, triangles)[:, None]
     packed = np.concatenate([vertices, seen, decoded.turned, normals, decoded.albedo], axis=1).astype(np.float32)
     places, seen, position, normal, albedo = np.split(tables.from_vertices(packed), [3, 4, 7, 10], axis=-1)
     normal = unit(normal)
-    inside = (places[..., :2] >= 0).all(-1) & (places[..., 0] <= image.shape[1]) & (places[..., 1] <= image.shape[0])
     shading = decoded.shading(normal)
     return Unwrapped(
         sample_photo(image, places),
         albedo,
         np.asarray(np.clip(albedo * shading, 0, 1), np.float32),
         _tilt(decoded, position, normal, shading),
-        np.asarray(seen[..., 0] * inside * skin_of_chart(resolution), np.float32),
+        np.asarray(seen[..., 0] * within(image, places) * skin_of_chart(MAP_SIZE), np.float32),
         position,
         normal,
         places,
@@ -133,7 +132,7 @@ def _duals(position: FloatArray, normal: FloatArray) -> tuple[FloatArray, FloatA
     down, right = np.gradient(position, axis=(0, 1))
     dual_u, dual_v = np.cross(down, normal), np.cross(normal, right)
     span = np.sum(right * dual_u, axis=-1, keepdims=True)
-    least = LEAST_SPAN * (256 / len(position)) ** 2
+    least = LEAST_SPAN * (MAP_SIZE / len(position)) ** 2
     inverse = np.where(np.abs(span) > least, 1 / np.where(span == 0, 1, span), 0)
     return dual_u * inverse, dual_v * inverse
 

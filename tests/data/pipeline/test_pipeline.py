@@ -157,13 +157,13 @@ def test_faces_on_the_fly_go_on_in_the_order_of_a_run_that_never_stopped(views: 
     assert len(np.unique(cameras, axis=0)) == 8  # nobody comes twice
 
 
-def test_too_few_shards_are_told(shards: Path) -> None:
+def test_too_few_shards_are_reported(shards: Path) -> None:
     config = _config(shards)
     config = dataclasses.replace(config, data=dataclasses.replace(config.data, validation_size=500))
     with pytest.raises(UserError, match="held out for validation"):
         make_datasets(config)
 
 
-def test_a_folder_without_shards_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_shards_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="tfface synthesize"):
         make_datasets(_config(tmp_path))

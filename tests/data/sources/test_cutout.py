@@ -54,7 +54,7 @@ def test_backgrounds_by_alpha_by_mask_and_by_black(tmp_path: Path, disc: np.ndar
     assert again[0] == again[1]
 
 
-def test_a_mask_of_another_size_is_told(tmp_path: Path) -> None:
+def test_a_mask_of_another_size_is_reported(tmp_path: Path) -> None:
     Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
     Image.new("L", (48, 64)).save(tmp_path / "m.png")
     with pytest.raises(UserError, match="48 x 64"):

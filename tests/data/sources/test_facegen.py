@@ -93,7 +93,7 @@ def test_an_export_becomes_pairs(tmp_path: Path, repository: Path) -> None:
     assert tool.main(arguments) == 1
 
 
-def test_a_folder_of_something_else_is_told(tmp_path: Path) -> None:
+def test_a_folder_of_something_else_is_reported(tmp_path: Path) -> None:
     (tmp_path / "camera.xml").write_text("<r><val/></r>")
     with pytest.raises(UserError, match="3 are needed"):
         read_view(tmp_path / "camera.xml", tmp_path / "camera.xml")

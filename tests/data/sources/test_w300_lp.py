@@ -122,17 +122,17 @@ def test_maps_keep_their_precision() -> None:
 @pytest.fixture(scope="module")
 def shards(bfm: Path, data: Path, tmp_path_factory: pytest.TempPathFactory, repository: Path) -> Path:
     tool = load_tool(repository, "convert_300wlp")
-    out, said = tmp_path_factory.mktemp("out") / "shards", io.StringIO()
+    out, printed = tmp_path_factory.mktemp("out") / "shards", io.StringIO()
     broken = data / "AFW" / "AFW_9_1_0.mat"
     broken.write_bytes(b"broken")
     write_image(broken.with_suffix(".jpg"), np.zeros((40, 40, 3), np.uint8))
     command = ["--data", str(data), "--out", str(out), "--bfm", str(bfm), "--pairs", "--image-size", "160"]
-    with contextlib.redirect_stdout(said):
+    with contextlib.redirect_stdout(printed):
         assert tool.main([*command, "--records-per-shard", "2"]) == 1
         broken.unlink()
         assert tool.main(["--data", str(data), "--bfm", str(bfm), "--check", "--limit", "3"]) == 0
-    assert "AFW_9_1_0" in said.getvalue() and "8 records" in said.getvalue()
-    assert "100.0 % of the pictures within a pixel" in said.getvalue()
+    assert "AFW_9_1_0" in printed.getvalue() and "8 records" in printed.getvalue()
+    assert "100.0 % of the pictures within a pixel" in printed.getvalue()
     assert len(list(out.glob("faces-*.tfrecord"))) == 4
     return out
 
@@ -193,7 +193,7 @@ def test_single_pictures_are_no_pairs(data: Path, tmp_path: Path) -> None:
     assert images.shape[-1] == 3 and 0 < maps[..., 3].numpy().mean() < 0.2
 
 
-def test_workers_change_nothing_and_a_killed_one_is_told(tmp_path: Path) -> None:
+def test_workers_change_nothing_and_a_killed_one_is_reported(tmp_path: Path) -> None:
     jobs, card = [w300_lp.Job(str(number), ()) for number in range(6)], {"kind": "maps"}
     for workers in (1, 2):
         assert write_dataset(tmp_path / str(workers), jobs, plain_record, card, 4, workers) == {}

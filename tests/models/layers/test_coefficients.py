@@ -67,10 +67,10 @@ def test_an_orbit_is_the_camera_that_looks_from_there() -> None:
 def test_projection_is_the_camera_of_the_conventions(rotation: str, camera: str) -> None:
     of, face = layout(rotation, camera), load_open_face()
     raw = some_raw(of, 2)
-    said = np.asarray(coefficients.coefficients(raw, of))
+    vectors = np.asarray(coefficients.coefficients(raw, of))
     units = coefficients.PosedMap(64, "linear", asdict(of))(raw)
     pixels = np.asarray(maps.to_pixels(np.asarray(units), "linear"))
-    for vector, position_map in zip(said, pixels, strict=True):
+    for vector, position_map in zip(vectors, pixels, strict=True):
         decoded = DecodedFace(of, vector)
         assert decoded.parts["expression"].min() >= 0
         expected = PositionMap(face, 64).from_vertices(decoded.camera.project(decoded.vertices_mm))
@@ -143,7 +143,7 @@ def test_orbit_and_even_light_leave_their_heads_out() -> None:
     assert {layer.name for layer in model.layers} & set(rnet.HEADS) == set(rnet.HEADS) - {"head_light", "head_camera"}
 
 
-def test_layout_survives_the_card_and_wrong_ones_are_told() -> None:
+def test_layout_survives_the_card_and_wrong_ones_are_reported() -> None:
     of = layout()
     described = of.described()
     assert Layout.from_card(described) == of
@@ -172,11 +172,11 @@ def test_decoded_colours_are_the_renderers() -> None:
 
 def test_a_set_shares_identity_and_albedo_only() -> None:
     of = layout()
-    said = np.asarray(coefficients.coefficients(some_raw(of, 3), of))
-    faces = [DecodedFace(of, vector) for vector in said]
+    vectors = np.asarray(coefficients.coefficients(some_raw(of, 3), of))
+    faces = [DecodedFace(of, vector) for vector in vectors]
     mean = averaged(faces)
     for face, before in zip(mean, faces, strict=True):
-        np.testing.assert_allclose(face.parts["identity"], said[:, :150].mean(0), atol=1e-6)
+        np.testing.assert_allclose(face.parts["identity"], vectors[:, :150].mean(0), atol=1e-6)
         for part in ("expression", "angles", "light", "camera"):
             np.testing.assert_array_equal(face.parts[part], before.parts[part])
     trusting = averaged(faces, np.array([0.0, 2.0, 0.0]))

@@ -92,14 +92,14 @@ def test_white_light_and_none(kinds: int, albedo: np.ndarray) -> None:
 
 def test_a_network_changes_nothing_else() -> None:
     model = models.build(CONFIG)
-    said, read = (
+    plain, read = (
         rnet.predictor(model, dataclasses.replace(CONFIG, colours=colours))(
             np.random.default_rng(0).random((2, SIZE, SIZE, 3), np.float32)
         )
         for colours in ("heads", "picture")
     )
-    np.testing.assert_array_equal(said["position_map"], read["position_map"])
+    np.testing.assert_array_equal(plain["position_map"], read["position_map"])
     layout = layout_of(CONFIG)
-    before, after = (layout.split(np.asarray(answer["coefficients"])) for answer in (said, read))
+    before, after = (layout.split(np.asarray(answer["coefficients"])) for answer in (plain, read))
     for name in before:
         assert np.allclose(before[name], after[name]) == (name not in ("albedo", "light")), name

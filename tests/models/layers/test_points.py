@@ -92,7 +92,7 @@ def test_a_face_goes_where_sure_points_are_and_stays_where_doubtful_ones_are(rot
 
 def test_components_go_where_sure_points_are() -> None:
     layer, rng = points.ComponentsToPoints(SIZE, COUNT), np.random.default_rng(2)
-    said, change = (rng.normal(0, spread, (3, 64)).astype(np.float32) for spread in (1.0, 0.2))
+    start, change = (rng.normal(0, spread, (3, 64)).astype(np.float32) for spread in (1.0, 0.2))
     mean, basis = map_basis.posed_map_basis(SIZE, 64)
     texels = points.point_texels(SIZE, COUNT)
 
@@ -100,21 +100,21 @@ def test_components_go_where_sure_points_are() -> None:
         return (mean + coefficients @ basis).reshape(3, -1, 3)[:, texels, :2]
 
     sure, doubtful = (np.full((3, COUNT, 1), sigma, np.float32) for sigma in (0.1, 1e4))
-    target = seen(said + change)
-    layer.build([said.shape])
-    assert np.abs(seen(said) - target).mean() > 2
-    np.testing.assert_allclose(seen(np.asarray(layer([said, target, sure, *no_pairs(layer)]))), target, atol=0.2)
-    np.testing.assert_allclose(layer([said, target, doubtful, *no_pairs(layer)]), said, atol=1e-3)
+    target = seen(start + change)
+    layer.build([start.shape])
+    assert np.abs(seen(start) - target).mean() > 2
+    np.testing.assert_allclose(seen(np.asarray(layer([start, target, sure, *no_pairs(layer)]))), target, atol=0.2)
+    np.testing.assert_allclose(layer([start, target, doubtful, *no_pairs(layer)]), start, atol=1e-3)
 
 
 def test_a_face_takes_on_differences_that_are_sure_though_its_points_are_doubtful() -> None:
     size, count = 64, 128
     layer, rng = points.ComponentsToPoints(size, count), np.random.default_rng(2)
-    said, change = (rng.normal(0, spread, (3, 192)).astype(np.float32) for spread in (1.0, 0.3))
-    layer.build([said.shape])
+    start, change = (rng.normal(0, spread, (3, 192)).astype(np.float32) for spread in (1.0, 0.3))
+    layer.build([start.shape])
     mean, basis = (np.asarray(part) for part in (layer.mean, layer.basis))
     _, pairs = points.point_pairs(size, count)
-    before, target = (mean + np.einsum("bk,knc->bnc", x, basis) for x in (said, said + change))
+    before, target = (mean + np.einsum("bk,knc->bnc", x, basis) for x in (start, start + change))
 
     def apart(at: np.ndarray) -> np.ndarray:
         return at[:, pairs[:, 0]] - at[:, pairs[:, 1]]
@@ -122,7 +122,7 @@ def test_a_face_takes_on_differences_that_are_sure_though_its_points_are_doubtfu
     shifted = target + 6.0  # what all points share says nothing of differences
     doubtful, sure = np.full((3, count, 1), 6.0, np.float32), np.full((3, len(pairs), 1), 0.1, np.float32)
     answers = [
-        layer([said, shifted, doubtful, *more]) for more in (no_pairs(layer), [apart(target).astype(np.float32), sure])
+        layer([start, shifted, doubtful, *more]) for more in (no_pairs(layer), [apart(target).astype(np.float32), sure])
     ]
     without, with_pairs = (mean + np.einsum("bk,knc->bnc", np.asarray(a), basis) for a in answers)
     wrong = [np.abs(apart(at) - apart(target)).mean() for at in (before, without, with_pairs)]

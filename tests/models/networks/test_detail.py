@@ -29,8 +29,8 @@ def test_it_begins_as_the_base_and_says_maps_of_its_inputs_size(space: str, inpu
     model = models.build(config)
     assert models.input_shape(config) == (64, 64, inputs)
     shown = np.random.default_rng(0).random((2, 64, 64, inputs), np.float32)
-    said = np.asarray(model(shown))
-    assert said.shape == (2, 64, 64, outputs) and not said.any()
+    answer = np.asarray(model(shown))
+    assert answer.shape == (2, 64, 64, outputs) and not answer.any()
     answers = models.predictor(model, config)(shown)
     known = {"uv": {"albedo": (2, 64, 64, 3), "displacement": (2, 64, 64)}}.get(
         space, {"albedo": (2, 64, 64, 3), "shape": (2, 64, 64, 3)}

@@ -80,7 +80,7 @@ def test_its_gradient_survives_onednn(identity_weights: Path) -> None:
     assert result.returncode == 0, result.stderr[-2000:]
 
 
-def test_wrong_files_are_told(tmp_path: Path, identity_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_wrong_files_are_reported(tmp_path: Path, identity_weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cut = tmp_path / "cut.dat"
     cut.write_bytes(identity_weights.read_bytes()[:100_000])
     (tmp_path / "text.dat").write_text("no network")

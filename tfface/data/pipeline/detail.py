@@ -16,9 +16,10 @@ from tfface.config import Config
 from tfface.data.pipeline.augment import add_noise_to_some, blur_some
 from tfface.data.pipeline.batches import Batch, BatchMaker, KeptValidation
 from tfface.data.pipeline.samples import Features, Sample, ShardSource
-from tfface.data.shards.detail import KIND, MAP_SIZE, MAPS, decode, levels_of
+from tfface.data.shards.detail import KIND, MAPS, decode, levels_of
 from tfface.data.shards.folder import find_shards, read_dataset_card
 from tfface.errors import UserError
+from tfface.geometry.align import MAP_SIZE
 
 _TRUTH = ("weight", "displacement")
 SPOTTED, MOST_SPOTS, SPOT_TEXELS, DARKEST = 0.6, 300, (0.8, 4.0), 0.6

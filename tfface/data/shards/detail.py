@@ -26,7 +26,7 @@ from tfface.data.shards.pictures import decode_image, decode_png, encode_jpeg, e
 from tfface.io.examples import Value, encode_example
 
 KIND = "detail"
-MAP_SIZE, CROP_PIXELS = 256, 224
+CROP_PIXELS = 224
 TILT_LEVELS, MM_LEVELS, MIDDLE = 127.0, 2000.0, 32768
 MAPS = ("photo", "shaded", "albedo", "lighting", "albedo_offset")
 

@@ -149,7 +149,7 @@ def write_dataset(
     card: dict[str, Any],
     records_per_shard: int = 250,
     workers: int = 1,
-    told: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict[str, str]:
     """Write shards of what `make` makes of each job; shards that are there already are left.
 
@@ -159,7 +159,7 @@ def write_dataset(
         make: picklable when `workers` is more than 1.
         card: what `dataset.json` says beyond the kind and the shards' size.
         workers: processes.
-        told: how many jobs are done, of how many.
+        progress: how many jobs are done, of how many.
 
     Returns:
         the keys that failed, and why; also in `failed.json`. A shard lacks those that failed.
@@ -183,7 +183,7 @@ def write_dataset(
                 else:
                     records.append(result)
                 done += 1
-                told(done, total)
+                progress(done, total)
             write_records(paths[index], map(_example, records))
     if failed:
         write_text(earlier, json.dumps(failed, indent=1) + "\n")

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from tfface.errors import UserError
 
 
-def encode_jpeg(image: NDArray[np.uint8], quality: int = 95) -> bytes:
-    """`[H,W,3]` RGB uint8 as JPEG."""
-    good, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
+def encode_jpeg(image: NDArray[np.uint8]) -> bytes:
+    """`[H,W,3]` RGB uint8 as JPEG of quality 95."""
+    good, data = cv2.imencode(".jpg", image[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])
     if not good:
         raise UserError(f"An image of shape {image.shape} could not be written as JPEG: it must be [H,W,3] uint8.")
     return bytes(data)
@@ -34,15 +34,15 @@ def encode_png(levels: NDArray[Any], *options: int) -> bytes:
     return bytes(data)
 
 
-def decode_png(data: bytes, what: str = "a map of it") -> NDArray[Any]:
+def decode_png(data: bytes) -> NDArray[Any]:
     """The levels that `encode_png` wrote.
 
     Raises:
-        ValueError: `what` is not a picture.
+        ValueError: `data` is not a picture.
     """
     levels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if levels is None:
-        raise ValueError(f"{what} is not a picture")
+        raise ValueError("a map of it is not a picture")
     return np.asarray(levels)
 
 

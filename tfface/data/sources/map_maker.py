@@ -44,9 +44,9 @@ class MapMaker:
         correspondence: our vertices on the other mesh; None when there are landmarks only.
     """
 
-    def __init__(self, face: OpenFace, correspondence: FaceCorrespondence | None = None, resolution: int = 256) -> None:
+    def __init__(self, face: OpenFace, correspondence: FaceCorrespondence | None = None) -> None:
         self.face, self.correspondence = face, correspondence
-        self.topology = PositionMap(face, resolution)
+        self.topology = PositionMap(face)
         self.surface = face.face(2)
 
     def dense(self, vertices: FloatArray) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:

@@ -39,7 +39,6 @@ class Photo:
 
     image: Path
     mat: Path
-    points: Path | None
     face: str
     yaw_deg: float
 
@@ -80,9 +79,8 @@ def read_photo(mat: Path) -> Photo:
     if image is None:
         raise UserError(f"no picture {mat.stem}.jpg beside it")
     pose = pose_from_300wlp(_content(mat, "Pose_Para")["Pose_Para"], 1)
-    points = mat.parent.parent / "landmarks" / mat.parent.name / f"{mat.stem}_pts.mat"
     face = f"{mat.parent.name}/{mat.stem.rsplit('_', 1)[0]}"
-    return Photo(image, mat, points if points.is_file() else None, face, pose.degrees[0])
+    return Photo(image, mat, face, pose.degrees[0])
 
 
 def jobs(photos: list[Photo], pairs: bool) -> list[Job]:
@@ -159,19 +157,29 @@ def pose_of(photo: Photo, height: int) -> Pose:
 
 
 def landmarks_of(photo: Photo) -> NDArray[np.float64]:
-    """The 68 points `[68, 2 or 3]` in our pixels: `pt3d_68`, else `pts_3d` of the landmarks' folder, else `pt2d`.
+    """`fitted_points` in our pixels.
 
     Raises:
         UserError: none of them is there.
     """
-    content: dict[str, Any] = _content(photo.mat)
-    if "pt3d_68" not in content and photo.points is not None:
-        content |= _content(photo.points, "pts_3d")
+    return points_from_matlab(fitted_points(photo.mat, _content(photo.mat)))
+
+
+def fitted_points(mat: Path, content: dict[str, Any]) -> NDArray[np.float64]:
+    """The 68 points `[68, 2 or 3]` in the pixels of a `.mat` file of this content: its `pt3d_68`, else `pts_3d` of the
+    landmarks' folder, else its `pt2d`.
+
+    Raises:
+        UserError: none of them is there.
+    """
+    beside = mat.parent.parent / "landmarks" / mat.parent.name / f"{mat.stem}_pts.mat"
+    if "pt3d_68" not in content and beside.is_file():
+        content = content | _content(beside, "pts_3d")
     for name in ("pt3d_68", "pts_3d", "pt2d"):
         points = np.asarray(content.get(name, ()), np.float64)
         points = points.T if points.ndim == 2 and points.shape[1] == 68 else points
         if points.shape in ((68, 2), (68, 3)) and np.isfinite(points).all():
-            return points_from_matlab(points)
+            return points
     raise UserError("no 68 points in it (pt3d_68, pt2d), and no landmarks/SET/NAME_pts.mat")
 
 

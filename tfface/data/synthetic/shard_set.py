@@ -117,7 +117,7 @@ class ShardSet:
             )
 
 
-def make_with_ray(shards: ShardSet, told: Callable[[int, int], None] = lambda done, total: None) -> None:
+def make_with_ray(shards: ShardSet, progress: Callable[[int, int], None] = lambda done, total: None) -> None:
     """Makes the shards that are missing, a core each; Ray must be up. The folder must be one that all nodes see.
 
     A task that was lost with its node is done again by another one; a shard is whole or absent, and its bytes depend on
@@ -125,7 +125,7 @@ def make_with_ray(shards: ShardSet, told: Callable[[int, int], None] = lambda do
 
     Args:
         shards: what to make, and where.
-        told: how many shards are done, of how many.
+        progress: how many shards are done, of how many.
     """
     import ray
 
@@ -139,7 +139,7 @@ def make_with_ray(shards: ShardSet, told: Callable[[int, int], None] = lambda do
     while waiting:
         done, waiting = ray.wait(waiting)
         ray.get(done)
-        told(len(missing) - len(waiting), len(missing))
+        progress(len(missing) - len(waiting), len(missing))
 
 
 def _make(shards: ShardSet, index: int) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from tfface.detect.base import Detection, largest_first
 from tfface.detect.blazeface.frame import Frame, face_frame
 from tfface.detect.blazeface.network import BlazeFaceNetwork, Candidates
-from tfface.detect.blazeface.search import look, parts, whole
+from tfface.detect.blazeface.search import covering_square, look, parts
 from tfface.detect.blazeface.second_look import HOPELESS_LOGIT, SecondLook, Seen
 from tfface.detect.blazeface.suppress import merge, overlaps, shares_inside
 from tfface.errors import UserError
@@ -23,6 +23,9 @@ BESIDE_LOGIT = 0.0
 """What a face beside a sure one must have at the first look, so that patterns in a portrait cost little time."""
 SURE_SCORE = 0.8
 PORTRAIT_SHARE = 0.25
+SMALLEST_PX, SMALLEST_SHARE = 32.0, 0.02
+"""Side of the smallest face that is looked for, and the same as a share of the picture's longer side, where that is
+more: a large picture costs no more than one of 1600 pixels."""
 SAME_FACE = 0.3
 WITHIN = 0.6
 
@@ -36,34 +39,23 @@ class BlazeFace:
 
     Args:
         min_score: least score of a face; 0 to 1.
-        smallest_px: side of the smallest face that is looked for, in pixels of the picture.
-        smallest_share: the same as a share of the picture's longer side, where that is more: the search of a large
-            picture costs no more than that of one of `smallest_px / smallest_share` pixels.
-        portraits: stop at a sure face that spans a quarter of the picture.
     """
 
-    def __init__(
-        self,
-        min_score: float = LEAST_SCORE,
-        smallest_px: float = 32.0,
-        smallest_share: float = 0.02,
-        portraits: bool = True,
-    ) -> None:
+    def __init__(self, min_score: float = LEAST_SCORE) -> None:
         if not 0 <= min_score <= 1:
             raise UserError(f"The least score {min_score:g} is out of BlazeFace's range: give 0 to 1.")
-        self.min_score, self.portraits = min_score, portraits
-        self.smallest_px, self.smallest_share = smallest_px, smallest_share
+        self.min_score = min_score
         self._quick, self._fine = BlazeFaceNetwork("short_range"), BlazeFaceNetwork("back")
         self._look_again = SecondLook(self._quick, self._fine)
 
     def detect(self, image: NDArray[np.uint8]) -> list[Detection]:
         """See `Detector`."""
         faces: list[Seen] = []
-        square = whole(image)
+        square = covering_square(image)
         self._add(faces, image, look(self._quick, image, square, 0.0, CANDIDATE_SCORE))
         if not self._portrait(faces, square):
             self._add(faces, image, look(self._fine, image, square, 0.0, CANDIDATE_SCORE))
-            smallest = max(self.smallest_px, self.smallest_share * (square[2] - square[0]))
+            smallest = max(SMALLEST_PX, SMALLEST_SHARE * (square[2] - square[0]))
             for part in parts(image, self._fine.size, smallest):
                 self._add(faces, image, look(self._fine, image, part, 0.0, CANDIDATE_SCORE))
         found = self._faces(faces)
@@ -74,7 +66,7 @@ class BlazeFace:
 
     def _portrait(self, faces: list[Seen], square: NDArray[np.float64]) -> bool:
         largest = max((face.frame.side for face in faces if face.score >= SURE_SCORE), default=0.0)
-        return self.portraits and largest >= PORTRAIT_SHARE * (square[2] - square[0])
+        return largest >= PORTRAIT_SHARE * (square[2] - square[0])
 
     def _add(self, faces: list[Seen], image: NDArray[np.uint8], found: Candidates) -> None:
         """Takes a second look at each candidate that is not known yet."""

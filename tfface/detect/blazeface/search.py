@@ -47,7 +47,7 @@ def look(
     return Candidates(found.scores, boxes, transform_points(back, found.keypoints))
 
 
-def whole(image: NDArray[np.uint8]) -> NDArray[np.float64]:
+def covering_square(image: NDArray[np.uint8]) -> NDArray[np.float64]:
     """The square `[4]` around a picture."""
     height, width = image.shape[:2]
     return square_box(np.array([width, height]) / 2, max(width, height))

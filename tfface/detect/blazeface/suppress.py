@@ -9,31 +9,31 @@ from numpy.typing import NDArray
 from tfface.detect.blazeface.network import Candidates
 
 LEAST_OVERLAP = 0.3
+"""Intersection over union from which two boxes are the same face."""
 
 
-def merge(found: Candidates, least_overlap: float = LEAST_OVERLAP) -> Candidates:
+def merge(found: Candidates) -> Candidates:
     """One candidate for each face, the best score first: score of its best anchor, boxes and points averaged by score.
 
     Args:
         found: of one network and picture, or of several in the same coordinates.
-        least_overlap: intersection over union from which two boxes are the same face.
     """
     left = np.argsort(-found.scores, kind="stable")
     merged = []
     while len(left):
-        same = overlaps(found.boxes[left[0]], found.boxes[left]) >= least_overlap
+        same = overlaps(found.boxes[left[0]], found.boxes[left]) >= LEAST_OVERLAP
         same[0] = True
         merged.append(_averaged(found, left[same], left[0]))
         left = left[~same]
     return Candidates(*(np.concatenate(parts) for parts in zip(*merged, strict=True))) if merged else found
 
 
-def strongest(found: Candidates, least_overlap: float = LEAST_OVERLAP) -> Candidates:
+def strongest(found: Candidates) -> Candidates:
     """The first that `merge` would give (one, or none where there is none), without the others."""
     if not len(found.scores):
         return found
     best = int(np.argmax(found.scores))
-    same = overlaps(found.boxes[best], found.boxes) >= least_overlap
+    same = overlaps(found.boxes[best], found.boxes) >= LEAST_OVERLAP
     same[best] = True
     return _averaged(found, np.flatnonzero(same), best)
 

@@ -66,13 +66,13 @@ def build(data: Path, out: Path, num_people: int, ict: Path | None = None) -> No
     people, licence = (None, "") if ict is None else (read_ict(ict), read_licence(ict))
     base = read_base(data / "mpfb2" / "3dobjs" / "base.obj")
     cage = build_cage(base)
-    _say(f"cage: {cage.weights.shape[0]} vertices, {len(cage.faces)} faces")
+    _print(f"cage: {cage.weights.shape[0]} vertices, {len(cage.faces)} faces")
     targets = read_targets(data, cage, len(base.vertices))
     vertices = cage.apply(base.vertices)
     mirror = _mirror(vertices)
     identity = build_identity(vertices, targets, mirror, num_people, NUM_COMPONENTS)
     names, expressions = build_expressions(vertices, targets, identity)
-    _say(f"{num_people} people; {NUM_COMPONENTS} components hold {identity.explained[-1]:.2%} of their variance")
+    _print(f"{num_people} people; {NUM_COMPONENTS} components hold {identity.explained[-1]:.2%} of their variance")
     arrays: dict[str, NDArray[Any]] = {
         "name": np.array(NAME),
         "mean": identity.mean.astype(np.float32),
@@ -90,14 +90,14 @@ def build(data: Path, out: Path, num_people: int, ict: Path | None = None) -> No
     arrays = _add_surface(arrays, data, cage)
     command = f"python data_tools/build_face_model.py --people {num_people}{' --ict DIR' if people is not None else ''}"
     if people is None:
-        _say("without --ict: MakeHuman's people alone, no scanned ones")
+        _print("without --ict: MakeHuman's people alone, no scanned ones")
         arrays["mean"] = scanned_proportions(arrays)
         traits = fit_traits(identity.coefficients, identity.traits)
         _write(arrays, out, command, [*SOURCES, SCANNED])
         write_traits(traits, out, NAME, command, [*SOURCES, SCANNED])
         return
     pooled = pooled_model(people, cage, identity, arrays, POOLED_NAME, NUM_COMPONENTS)
-    _say(f"pooled with scanned people; {NUM_COMPONENTS} components hold {pooled.explained:.2%} of the variance")
+    _print(f"pooled with scanned people; {NUM_COMPONENTS} components hold {pooled.explained:.2%} of the variance")
     tongue_out = read_target(data / "faceunits01" / "targets" / "faceunits" / "tongueOut.target", len(base.vertices))
     parts = build_parts(base, cage, people, pooled, tongue_out)
     _write_pooled(pooled, parts, out, command, licence)
@@ -116,7 +116,7 @@ def write_shoulders(data: Path, out: Path) -> None:
         "face_model": face.checksum,
     }
     save_asset(out, SHOULDERS, arrays, card)
-    _say(f"shoulders: {len(arrays['mean'])} vertices, {len(arrays['quads'])} faces")
+    _print(f"shoulders: {len(arrays['mean'])} vertices, {len(arrays['quads'])} faces")
 
 
 def face_crop(cage: Cage, mean: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -165,7 +165,7 @@ def _add_surface(arrays: dict[str, NDArray[Any]], data: Path, cage: Cage) -> dic
     arrays["uv"] = build_chart(surface, mean)
     areas = signed_uv_areas(arrays["uv"], surface.triangles)
     flipped = int((areas * np.sign(np.median(areas)) <= 0).sum())
-    _say(f"chart: {flipped} flipped triangles of {len(areas)}")
+    _print(f"chart: {flipped} flipped triangles of {len(areas)}")
     if flipped:
         raise RuntimeError("the UV chart has flipped triangles")
     arrays["regions"] = build_regions(surface, mean)
@@ -202,7 +202,7 @@ def _write(arrays: dict[str, NDArray[Any]], out: Path, command: str, sources: li
     licence = LICENCE_OF_POOLED if SCANNED_MODEL in sources else LICENCE_OF_MADE
     card = {"name": name, "command": command, "licence": licence, "sources": sources}
     checksum = save_asset(out, "open_face", arrays, card)
-    _say(f"{out / 'open_face.npz'}: sha256 {checksum[:16]}")
+    _print(f"{out / 'open_face.npz'}: sha256 {checksum[:16]}")
     return checksum
 
 
@@ -225,5 +225,5 @@ def write_traits(
     save_asset(out, "open_face_traits", traits, card)
 
 
-def _say(line: str) -> None:
+def _print(line: str) -> None:
     print(f"face model: {line}", flush=True)

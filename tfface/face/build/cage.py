@@ -15,7 +15,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from tfface.face.build.makehuman import HEAD_CHART, TORSO_CHART, BaseMesh, border_loops
+from tfface.face.build.makehuman import HEAD_CHART, TORSO_CHART, BaseMesh
+from tfface.geometry.cut import border_loops
 
 SKIN, NECK, LEFT_EYE, RIGHT_EYE, MOUTH = range(5)
 EYE_LOOP, LIP_LOOP = 28, 38

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tfface.face.open_model import Surface
 from tfface.geometry.align import MAP_SIZE
+from tfface.geometry.cut import border_loops
 
 ROUNDS = 6
 
@@ -51,13 +52,7 @@ def signed_uv_areas(uv: NDArray[np.floating], triangles: NDArray[np.integer]) ->
 
 def _border(triangles: NDArray[np.int64], vertices: NDArray[np.float64]) -> NDArray[np.int64]:
     """The border loop, starting at the top centre."""
-    edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-    _, inverse, count = np.unique(np.sort(edges, axis=1), axis=0, return_inverse=True, return_counts=True)
-    following = {int(a): int(b) for a, b in edges[count[inverse.ravel()] == 1]}
-    loop = [next(iter(following))]
-    while following[loop[-1]] != loop[0]:
-        loop.append(following[loop[-1]])
-    order = np.array(loop)
+    order = np.array(border_loops(triangles)[0])
     top = np.argmax(vertices[order, 1] - 1e3 * np.abs(vertices[order, 0]))
     return np.roll(order, -int(top))
 

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tfface.face.build.identity import MM_PER_DM, IdentityModel
 from tfface.face.build.targets import Targets
+from tfface.geometry.align import fit_similarity
 
 
 def build_expressions(
@@ -19,8 +20,7 @@ def build_expressions(
     """
     points = base_cage[identity.aligned] * MM_PER_DM
     target = identity.mean[identity.aligned]
-    left, _, right = np.linalg.svd((points - points.mean(0)).T @ (target - target.mean(0)))
-    rotation = left @ right
+    rotation = fit_similarity(points, target, with_scale=False).rotation.T
     names = sorted(targets.expression)
     basis = np.stack([targets.expression[name] @ rotation * MM_PER_DM for name in names])
     return names, basis.astype(np.float32)

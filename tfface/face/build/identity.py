@@ -166,7 +166,6 @@ def build_identity(
     mirror: NDArray[np.int64],
     num_people: int,
     num_components: int,
-    seed: int = 0,
 ) -> IdentityModel:
     """Sample people, align them rigidly (their size stays), and take the principal components.
 
@@ -174,9 +173,9 @@ def build_identity(
         base_cage: `[C,3]` the cage of the undeformed base mesh, in decimetres.
         targets: what the people are mixed from.
         mirror: `[C]` the mirror vertex of each.
-        num_people, num_components, seed: how many, and from which random stream.
+        num_people, num_components: how many.
     """
-    people, face, traits = sample_people(base_cage, targets, mirror, num_people, seed)
+    people, face, traits = sample_people(base_cage, targets, mirror, num_people, 0)
     mean = people.mean(0, dtype=np.float64)
     mean = (mean + mean[mirror] * [-1, 1, 1]) / 2
     deviations = people - mean.astype(np.float32)
@@ -201,12 +200,10 @@ def sample_people(
     return _align_all(people, face, mirror), face, traits
 
 
-def _align_all(
-    people: NDArray[np.float32], face: NDArray[np.bool_], mirror: NDArray[np.int64], rounds: int = 3
-) -> NDArray[np.float32]:
+def _align_all(people: NDArray[np.float32], face: NDArray[np.bool_], mirror: NDArray[np.int64]) -> NDArray[np.float32]:
     """Generalised Procrustes alignment without scale, on the face's vertices, to a symmetric mean."""
     reference = people[0]
-    for _ in range(rounds):
+    for _ in range(3):
         people = _align(people, reference, face)
         reference = people.mean(0)
         reference = (reference + reference[mirror] * np.array([-1, 1, 1], np.float32)) / 2

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.face.open_model import REGION_NAMES, Surface
+from tfface.geometry.ibug68 import CHIN, EYES, JAW, JAW_ENDS, MOUTH, NOSE
 
 # fmt: off
 LANDMARKS68 = (
@@ -40,16 +41,16 @@ def build_regions(surface: Surface, vertices: NDArray[np.float64]) -> NDArray[np
     x, y, z = np.abs(vertices[:, 0]), vertices[:, 1], vertices[:, 2]
     region = np.zeros(len(vertices), np.uint8)
     jaw_height = _jaw_height(points, x)
-    in_front = (z > points[[0, 16], 2].mean() - 2) & (x <= np.abs(points[:17, 0]).max() + 2)
+    in_front = (z > points[list(JAW_ENDS), 2].mean() - 2) & (x <= np.abs(points[JAW, 0]).max() + 2)
     region[in_front & (y >= jaw_height)] = REGION_NAMES.index("face")
     boxes = {
-        "eyes": (points[36:48], EYE_MARGIN_MM),
-        "nose": (points[27:36], NOSE_MARGIN_MM),
-        "mouth": (points[48:68], MOUTH_MARGIN_MM),
+        "eyes": (points[EYES], EYE_MARGIN_MM),
+        "nose": (points[NOSE], NOSE_MARGIN_MM),
+        "mouth": (points[MOUTH], MOUTH_MARGIN_MM),
     }
     for name, (group, margin) in boxes.items():
         low, high = group.min(0) - margin, group.max(0) + margin
-        near = np.abs(points[36:48, 0]).min() - margin if name == "eyes" else 0.0
+        near = np.abs(points[EYES, 0]).min() - margin if name == "eyes" else 0.0
         inside = (x >= near) & (x <= high[0]) & (y >= low[1]) & (y <= high[1]) & (z > low[2] - 12)
         region[inside] = REGION_NAMES.index(name)
     hidden = (surface.vertex_part == 1) | (surface.vertex_part == 4)  # the neck and the mouth's pit
@@ -59,5 +60,5 @@ def build_regions(surface: Surface, vertices: NDArray[np.float64]) -> NDArray[np
 
 def _jaw_height(points: NDArray[np.float64], across: NDArray[np.float64]) -> NDArray[np.float64]:
     """The height of the jaw line (landmarks 0 to 8, 1 mm below) at each distance from the middle."""
-    line = points[:9][::-1]
+    line = points[: CHIN + 1][::-1]
     return np.interp(across, np.abs(line[:, 0]), line[:, 1]) - 1.0

@@ -74,22 +74,3 @@ def read_target(path: Path, num_vertices: int) -> NDArray[np.float64]:
         table = np.array([[float(x) for x in row[:4]] for row in rows])
         displacement[table[:, 0].astype(int)] = table[:, 1:]
     return displacement
-
-
-def border_loops(quads: NDArray[np.integer]) -> list[list[int]]:
-    """The closed borders of a set of quads, each a list of vertices in the quads' own direction."""
-    edges = np.concatenate([np.stack([quads[:, i], quads[:, (i + 1) % 4]], axis=1) for i in range(4)])
-    _, inverse, count = np.unique(np.sort(edges, axis=1), axis=0, return_inverse=True, return_counts=True)
-    following = {int(a): int(b) for a, b in edges[count[inverse.ravel()] == 1]}
-    loops: list[list[int]] = []
-    seen: set[int] = set()
-    for start in following:
-        loop: list[int] = []
-        vertex = start
-        while vertex in following and vertex not in seen:
-            seen.add(vertex)
-            loop.append(vertex)
-            vertex = following[vertex]
-        if loop:
-            loops.append(loop)
-    return loops

@@ -45,18 +45,18 @@ def _read_grey(path: Path) -> NDArray[np.float32]:
         return np.asarray(image.convert("L"), np.float32)
 
 
-def build_ambient_occlusion(face: OpenFace, num_directions: int = 192, size: int = 384) -> NDArray[np.float32]:
+def build_ambient_occlusion(face: OpenFace) -> NDArray[np.float32]:
     """The cosine-weighted share of the sky that each vertex of the mean head (level 2) sees, in [0,1].
 
     Found with shadow maps: the head is rasterised from directions spread over the sphere; a vertex is lit from one when
     nothing lies more than 1.5 mm in front of it.
     """
-    surface = face.head(2)
+    surface, size = face.head(2), 384
     vertices = surface.vertices(face.mean).astype(np.float64)
     normals = vertex_normals(vertices, surface.triangles)
     origin, extent = vertices.mean(0), np.ptp(vertices, axis=0).max() * 1.2
     lit, total = np.zeros(len(vertices)), np.zeros(len(vertices))
-    for direction in _fibonacci_sphere(num_directions):
+    for direction in _fibonacci_sphere(192):
         cosine = normals @ direction
         facing = cosine > 0.02
         points = _view_from(vertices - origin, direction) * (size / extent) + [size / 2, size / 2, 0]

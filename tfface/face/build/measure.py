@@ -1,7 +1,7 @@
 """How well a model says people whom it does not know: random scanned ones, and random ones of MakeHuman's sliders.
 
 Each person's face skin (what the model's regions hold) is laid rigidly over the model, whose likeliest coefficients
-(standard normal, `NOISE_MM`) are found along with the motion. What is left, and how long the coefficients are, is told.
+(standard normal, `NOISE_MM`) are found along with the motion. What is left, and the coefficients' length, is printed.
 """
 
 from __future__ import annotations

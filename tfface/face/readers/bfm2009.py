@@ -77,16 +77,16 @@ def read(path: Path) -> LinearFace:
     count = min(NUM_EXPRESSION, len(std))
     components = _expressions(path / EXPRESSION_FILE, len(cut.trim), len(std))
     expression = components[:count, cut.front] * (std[:count, None, None] * MM_PER_MICROMETRE)
-    mean = main["shapeMU"].reshape(-1, 3)[cut.whole] * MM_PER_MICROMETRE
+    mean = main["shapeMU"].reshape(-1, 3)[cut.in_full_model] * MM_PER_MICROMETRE
     mean = mean - mean.mean(axis=0)
-    identity = _scaled(main["shapePC"], main["shapeEV"], NUM_IDENTITY, MM_PER_MICROMETRE)[:, cut.whole]
-    albedo = _scaled(main["texPC"], main["texEV"], NUM_ALBEDO, 1 / 255)[:, cut.whole]
-    return _model(mean, identity, expression, cut, main["texMU"].reshape(-1, 3)[cut.whole] / 255, albedo)
+    identity = _scaled(main["shapePC"], main["shapeEV"], NUM_IDENTITY, MM_PER_MICROMETRE)[:, cut.in_full_model]
+    albedo = _scaled(main["texPC"], main["texEV"], NUM_ALBEDO, 1 / 255)[:, cut.in_full_model]
+    return _model(mean, identity, expression, cut, main["texMU"].reshape(-1, 3)[cut.in_full_model] / 255, albedo)
 
 
 @dataclass(frozen=True)
 class _Cut:
-    """`trim` 53,215 of the whole model's vertices; `front` of those; `whole` the front's in the whole model."""
+    """`trim` 53,215 of the full model's vertices; `front` of those; `in_full_model` the front's in the full model."""
 
     trim: NDArray[np.int64]
     front: NDArray[np.int64]
@@ -94,16 +94,16 @@ class _Cut:
     landmarks: NDArray[np.int64]
 
     @property
-    def whole(self) -> NDArray[np.int64]:
+    def in_full_model(self) -> NDArray[np.int64]:
         return self.trim[self.front]
 
 
 def _selection(path: Path, main: dict[str, NDArray[Any]]) -> _Cut:
     trim = matlab.indices(matlab.load(path / TRIM_FILE, ["trimIndex"], WHAT)["trimIndex"])
     front = matlab.indices(matlab.load(path / FRONT_FILE, ["idx"], WHAT)["idx"])
-    num_whole = main["shapeMU"].size // 3
-    if trim.max() >= num_whole or front.max() >= len(trim):
-        raise UserError(f"{TRIM_FILE} and {FRONT_FILE} in {path} do not fit a model of {num_whole} vertices. {WHAT}")
+    num_vertices = main["shapeMU"].size // 3
+    if trim.max() >= num_vertices or front.max() >= len(trim):
+        raise UserError(f"{TRIM_FILE} and {FRONT_FILE} in {path} do not fit a model of {num_vertices} vertices. {WHAT}")
     if (path / INFO_FILE).is_file():
         info = matlab.load(path / INFO_FILE, ["tri", "keypoints"], WHAT)
         return _Cut(trim, front, matlab.triangles(info["tri"]), matlab.indices(info["keypoints"]))
@@ -112,7 +112,7 @@ def _selection(path: Path, main: dict[str, NDArray[Any]]) -> _Cut:
             f"{path / FRONT_FILE} selects {len(front)} vertices instead of {FRONT_VERTICES}: the 68 points of such a "
             f"model must come from {INFO_FILE} beside it (same folder of Deep3DFaceReconstruction as {FRONT_FILE})."
         )
-    triangles = _kept_triangles(matlab.triangles(main["tl"]), trim[front], num_whole)
+    triangles = _kept_triangles(matlab.triangles(main["tl"]), trim[front], num_vertices)
     return _Cut(trim, front, triangles, np.array(KEYPOINTS.split(), np.int64) - 1)
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from tfface.errors import UserError
 from tfface.face.linear_face import LinearFace, faced_outwards, natural_key
+from tfface.geometry.ibug68 import OUTER_EYES
 from tfface.io.obj import read_obj
 from tfface.io.reading import files_in, guarded, read_json_object, reading, sibling
 
@@ -96,7 +97,7 @@ def _landmarks(path: Path) -> NDArray[np.int64]:
 
 def _unit(landmarks: NDArray[np.float64]) -> float:
     """Millimetres of one unit of the files."""
-    distance = float(np.linalg.norm(landmarks[36] - landmarks[45]))
+    distance = float(np.linalg.norm(np.subtract(*landmarks[list(OUTER_EYES)])))
     if not distance > 0:
         raise UserError(f"The outer corners of the eyes in {NEUTRAL_FILE} are one point: a wrong file. {WHAT}")
     return float(10.0 ** np.round(np.log10(OUTER_EYES_MM / distance)))

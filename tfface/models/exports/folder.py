@@ -85,7 +85,7 @@ def write_export(
         config: its configuration.
         folder: where to; an earlier export there is replaced.
         info: goes into `tfface.json` beside what the configuration says: `commit`, `card`.
-        form: a SavedModel, if not told otherwise.
+        form: a SavedModel by default.
         beside_weights: the folder of the network's weights, whose calibration of points comes along if there is one.
 
     Raises:

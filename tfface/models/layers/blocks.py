@@ -39,7 +39,7 @@ def scaled(channels: int, width: float, multiple: int = 8) -> int:
 
 
 def conv_bn(x: Any, channels: int, kernel: int, stride: int = 1, name: str = "", activate: bool = True) -> Any:
-    """Convolution with bias, batch normalisation and (unless told otherwise) ReLU6."""
+    """Convolution with bias, batch normalisation and (by default) ReLU6."""
     x = layers.Conv2D(channels, kernel, stride, padding="same", name=f"{name}_conv")(x)
     return _normalised(x, name, activate)
 
@@ -168,7 +168,7 @@ def separable(x: Any, channels: int, name: str) -> Any:
     return conv_bn(depthwise_bn(x, name=name), channels, 1, name=name)
 
 
-def whole(x: Any) -> Any:
+def flattened(x: Any) -> Any:
     """What is where in MobileNetV2's last features: `[B, features]`."""
     x = layers.DepthwiseConv2D(x.shape[1], name="whole_depthwise")(x)
     x = BatchNormalization(momentum=BN_MOMENTUM, name="whole_bn")(x)

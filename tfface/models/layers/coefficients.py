@@ -171,22 +171,26 @@ def map_components(resolution: int) -> NDArray[np.float32]:
     return components.reshape(len(components), -1)
 
 
-@keras.saving.register_keras_serializable(package="tfface")
-class Coefficients(Float32Layer):
-    """`coefficients` as a layer."""
+class LayoutLayer(Float32Layer):
+    """A layer of numbers that a layout, given as a dict, describes."""
 
     def __init__(self, layout: dict[str, Any], **options: Any) -> None:
         super().__init__(**options)
         self.layout = Layout(**layout)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "layout": asdict(self.layout)}
+
+
+@keras.saving.register_keras_serializable(package="tfface")
+class Coefficients(LayoutLayer):
+    """`coefficients` as a layer."""
 
     def call(self, raw: Any) -> Any:
         return coefficients(ops.cast(raw, "float32"), self.layout)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (input_shape[0], sum(self.layout.sizes(raw=False).values()))
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "layout": asdict(self.layout)}
 
 
 def mirror_raw(raw: Any, layout: Layout) -> Any:

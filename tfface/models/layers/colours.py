@@ -12,7 +12,6 @@ both: texels of skin that face the camera are compared with the picture, and aft
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from functools import lru_cache
 from typing import Any
 
@@ -21,12 +20,11 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from tfface.face.layout import CROP_SIZE, Layout
+from tfface.face.layout import CROP_SIZE
 from tfface.face.open_model import load_albedo_basis, load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.geometry.harmonics import AMBIENT, harmonic_functions
-from tfface.models.layers.coefficients import cross
-from tfface.models.layers.float32 import Float32Layer
+from tfface.models.layers.coefficients import LayoutLayer, cross
 from tfface.models.layers.solve import gauss_newton_step
 
 STRIDE = 5
@@ -44,17 +42,13 @@ EVEN_LIGHT = np.array([AMBIENT] + 8 * [0.0], np.float32)
 
 
 @keras.saving.register_keras_serializable(package="tfface")
-class ColoursFromPicture(Float32Layer):
+class ColoursFromPicture(LayoutLayer):
     """Pictures `[B,S,S,3*views]` in [0,1], an R-Net's numbers `[B,N']` and their maps `[B,256,256,3]` in pixels of the
     crop to the numbers with albedo and light from the (first) picture.
 
     Args:
         layout: of the numbers, as a dict.
     """
-
-    def __init__(self, layout: dict[str, Any], **options: Any) -> None:
-        super().__init__(**options)
-        self.layout = Layout(**layout)
 
     def build(self, input_shape: Any) -> None:
         self.texels = skin_texels(int(input_shape[2][1]))
@@ -119,9 +113,6 @@ class ColoursFromPicture(Float32Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape[1]
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "layout": asdict(self.layout)}
 
 
 @lru_cache(maxsize=2)

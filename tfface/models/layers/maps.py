@@ -83,6 +83,17 @@ def averaged_with_mirror(
     return images, averaged
 
 
+class UnitsLayer(Float32Layer):
+    """A layer of maps in the network units of an output (`sigmoid`, `tanh` or `linear`)."""
+
+    def __init__(self, output: str, **options: Any) -> None:
+        super().__init__(**options)
+        self.units = output
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "output": self.units}
+
+
 @keras.saving.register_keras_serializable(package="tfface")
 class ToPixels(Float32Layer):
     """Network units to pixels of a 256-pixel crop, float32."""

@@ -111,7 +111,7 @@ def described(model: keras.Model, config: ModelConfig) -> dict[str, Any]:
         mirrored = row * config.map_size + config.map_size - 1 - column
         texels, pairs, looks = np.append(texels, mirrored), np.append(pairs, pairs + len(texels), axis=0), 2
     tau = np.exp(np.asarray(model.get_layer("raw").log_tau, np.float64))
-    facts = {"texels": texels.tolist(), "pairs": pairs.tolist(), "said_deviations": np.round(tau, 5).tolist()}
+    facts = {"texels": texels.tolist(), "pairs": pairs.tolist(), "unmoved_deviations": np.round(tau, 5).tolist()}
     return {"map_size": config.map_size, "looks": looks, **facts}
 
 
@@ -304,9 +304,9 @@ class ComponentsToPoints(Float32Layer):
         self.log_tau = self.add_weight((components,), constant(np.log(TAU["component"])), name="log_tau")
 
     def call(self, inputs: Any) -> Any:
-        said, *found = inputs
+        components, *found = inputs
         seen = self.mean + ops.reshape(
-            ops.matmul(said, ops.reshape(self.basis, (self.basis.shape[0], -1))), (-1, self.count, 2)
+            ops.matmul(components, ops.reshape(self.basis, (self.basis.shape[0], -1))), (-1, self.count, 2)
         )
         jacobian = ops.transpose(self.basis, (1, 2, 0))[None]
         step = gauss_newton_step(
@@ -314,7 +314,7 @@ class ComponentsToPoints(Float32Layer):
             ops.exp(self.log_tau),
             Usual(lambda: usually_measured(jacobian, self.resolution, self.pairs), steps=16),
         )
-        return said + step
+        return components + step
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape[0]
@@ -345,17 +345,13 @@ class _logs(keras.initializers.Initializer):
 
 
 @keras.saving.register_keras_serializable(package="tfface")
-class JoinedMaps(Float32Layer):
+class JoinedMaps(maps.UnitsLayer):
     """The first map `[B,R,R,3]`, what `found_in` gives, and the answer `[B,R,R,3]`, joined for the loss
     (`tfface.losses.map_objective`): `[B,R,R,12]` in network units.
 
     Points stand at their texels; pairs (difference in u and v, deviation) at the first texels of the map, in the order
     of `EXPRESSIVE_PAIRS`; the rest is 0.
     """
-
-    def __init__(self, output: str, **options: Any) -> None:
-        super().__init__(**options)
-        self.units = output
 
     def call(self, inputs: Any) -> Any:
         first, points, sigma, apart, deviation, last = inputs
@@ -370,9 +366,6 @@ class JoinedMaps(Float32Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return (*input_shape[0][:-1], 12)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "output": self.units}
 
 
 def _spread(values: Any, texels: NDArray[np.integer], resolution: int) -> Any:

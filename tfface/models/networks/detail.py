@@ -130,7 +130,7 @@ def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
     offset_of_shape = offsets[..., 3:] if config.space == "picture" else ops.squeeze(offsets[..., 3:], axis=-1)
     named = {"albedo": offsets[..., :3], name: offset_of_shape}
     named_outputs = {
-        key: layers.Activation("linear", dtype="float32", name=f"{key}_told")(x) for key, x in named.items()
+        key: layers.Activation("linear", dtype="float32", name=f"{key}_served")(x) for key, x in named.items()
     }
     return keras.Model(model.input, named_outputs, name=f"{config.name}_predictor")
 

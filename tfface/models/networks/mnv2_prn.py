@@ -70,10 +70,10 @@ def basis_decoder(x: Any, skips: list[Any], config: ModelConfig) -> Any:
     """A depthwise convolution over the whole feature map (it keeps where things are), then components of posed maps."""
     start = keras.initializers.VarianceScaling(0.01)
     dense = layers.Dense(config.components, dtype="float32", kernel_initializer=start, name="coefficients")
-    said = dense(blocks.whole(x))
+    components = dense(blocks.flattened(x))
     basis = MapBasis(config.map_size, config.components, config.output, name="basis")
     if not config.points:
-        return basis(said)
+        return basis(components)
     found = points.found_in(x, skips, config)
-    moved = points.ComponentsToPoints(config.map_size, config.points, name="moved")([said, *found])
-    return points.JoinedMaps(config.output, name=points.JOINED_LAYER)([basis(said), *found, basis(moved)])
+    moved = points.ComponentsToPoints(config.map_size, config.points, name="moved")([components, *found])
+    return points.JoinedMaps(config.output, name=points.JOINED_LAYER)([basis(components), *found, basis(moved)])

@@ -19,7 +19,7 @@ from keras import layers, ops
 
 from tfface.config import ModelConfig
 from tfface.models.layers import blocks
-from tfface.models.layers.float32 import Float32Layer
+from tfface.models.layers.maps import UnitsLayer
 from tfface.models.networks import prn
 
 REFINER = "refiner"
@@ -66,12 +66,8 @@ def _residual(x: Any, channels: int, name: str) -> Any:
 
 
 @keras.saving.register_keras_serializable(package="tfface")
-class Unsquashed(Float32Layer):
+class Unsquashed(UnitsLayer):
     """What a `sigmoid`, `tanh` or `linear` activation was given, from what it gave; float32."""
-
-    def __init__(self, output: str, **options: Any) -> None:
-        super().__init__(**options)
-        self.units = output
 
     def call(self, squashed: Any) -> Any:
         if self.units == "linear":
@@ -83,6 +79,3 @@ class Unsquashed(Float32Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         return input_shape
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "output": self.units}

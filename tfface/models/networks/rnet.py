@@ -29,6 +29,8 @@ from tfface.models.layers import blocks, confidences, maps, points
 from tfface.models.layers.coefficients import Coefficients, PosedMap, layout_of, mirror_raw
 from tfface.models.layers.colours import ColoursFromPicture
 
+UNMOVED = "unmoved_coefficients"
+"""What the heads predict, before it is moved to the points that were found."""
 HEADS = tuple(f"head_{part}" for part in ("identity", "expression", "albedo", "angles", "light", "camera"))
 
 
@@ -50,13 +52,13 @@ def build(config: ModelConfig) -> keras.Model:
         features, shallow = resnet50(images)
     else:
         last, skips = blocks.mobilenet_v2(images, config.width, config.features)
-        features, shallow = blocks.whole(last), skips[1:]
-    said = heads(features, config, "said" if config.points else "raw")
+        features, shallow = blocks.flattened(last), skips[1:]
+    predicted = heads(features, config, "unmoved" if config.points else "raw")
     if not config.points:
-        return answered(posed(said, "map"))
+        return answered(posed(predicted, "map"))
     found = points.found_in(last, skips, config)
-    raw = points.MoveToPoints(config.map_size, config.points, layout, name="raw")([said, *found])
-    answers = [posed(said, "said_map"), *found, posed(raw, "moved_map")]
+    raw = points.MoveToPoints(config.map_size, config.points, layout, name="raw")([predicted, *found])
+    answers = [posed(predicted, "unmoved_map"), *found, posed(raw, "moved_map")]
     return answered(points.JoinedMaps(config.output, name="map")(answers))
 
 
@@ -90,14 +92,14 @@ def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
     sighting = points.sighting(model, config)
     answers = {"numbers": model.get_layer("raw").output, **points.landmark_deviations(model, config), **sighting}
     if sighting:
-        answers["said"] = model.get_layer("said").output
+        answers[UNMOVED] = model.get_layer("unmoved").output
     if config.confidences:
         answers["confidences"] = model.get_layer(confidences.LAYER).output
     if config.mirror_average:
         turned = partial(mirror_raw, layout=layout)
         mirrors: dict[str, Callable[[Any], Any]] = {
             "numbers": turned,
-            "said": turned,
+            UNMOVED: turned,
             "confidences": _same,
             **points.SIGHTING_MIRRORS,
         }
@@ -109,8 +111,10 @@ def predictor(model: keras.Model, config: ModelConfig) -> keras.Model:
     pixels = maps.ToPixels(config.output, name="position_map")(units)
     if config.colours == "picture":
         numbers = ColoursFromPicture(asdict(layout), name="colours")([images, numbers, pixels])
-    said = Coefficients(asdict(layout), name="coefficients")(numbers)
+    numbers = Coefficients(asdict(layout), name="coefficients")(numbers)
     if sighting:
-        answers["said"] = Coefficients(asdict(layout), name="said_coefficients")(answers["said"])
-    named = {name: layers.Activation("linear", dtype="float32", name=f"{name}_told")(x) for name, x in answers.items()}
-    return keras.Model(images, {"position_map": pixels, "coefficients": said, **named}, name=f"{config.name}_predictor")
+        answers[UNMOVED] = Coefficients(asdict(layout), name=UNMOVED)(answers[UNMOVED])
+    served = {"position_map": pixels, "coefficients": numbers}
+    for name, x in answers.items():
+        served[name] = layers.Activation("linear", dtype="float32", name=f"{name}_served")(x)
+    return keras.Model(images, served, name=f"{config.name}_predictor")

@@ -141,7 +141,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
 
 
 def check_readable(path: Path) -> None:
-    """Opens a file of weights, without reading them: what can be told before a network is built.
+    """Opens a file of weights, without reading them: what can be checked before a network is built.
 
     Raises:
         UserError: it is damaged, or another file.

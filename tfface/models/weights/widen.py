@@ -20,13 +20,13 @@ NOISE = 0.1
 """Standard deviation of the factor on every weight of a convolution."""
 
 
-def widen(narrow: keras.Model, wide: keras.Model, seed: int = 0, noise: float = NOISE) -> None:
+def widen(narrow: keras.Model, wide: keras.Model, noise: float = NOISE) -> None:
     """Gives `wide` the weights of `narrow`: the same layers by name, of a MobileNetV2 trunk and what follows it.
 
     Raises:
         ValueError: the networks differ by more than their numbers of channels.
     """
-    random = np.random.default_rng(seed)
+    random = np.random.default_rng(0)
     copied: dict[str, NDArray[np.int64]] = {}  # of every layer's output channels, which of narrow's they copy
     for layer in wide.layers:
         old = narrow.get_layer(layer.name)

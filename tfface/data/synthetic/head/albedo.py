@@ -114,7 +114,18 @@ def sample_skin(rng: np.random.Generator) -> SkinParameters:
     )
 
 
-class SkinChart:
+class Texels:
+    """Where texels lie: `x` and `y` in millimetres."""
+
+    x: FloatArray
+    y: FloatArray
+
+    def blob(self, cx: float, cy: float, sx: float, sy: float, power: float = 2.0) -> FloatArray:
+        """A soft spot round (+-cx, cy) with half widths sx, sy in millimetres, on both sides."""
+        return np.exp(-(np.abs((np.abs(self.x) - cx) / sx) ** power + np.abs((self.y - cy) / sy) ** power))
+
+
+class SkinChart(Texels):
     """What every texel of the chart shows on the face it was drawn on: position, part, CC0 masks, at `resolution`."""
 
     def __init__(self, face: OpenFace, resolution: int) -> None:
@@ -159,10 +170,6 @@ class SkinChart:
             near *= (np.abs(self.x - centre[0]) < 20) & (np.abs(self.y - centre[1]) < 13)
             total += near * np.where(self.y > centre[1] - 1.5, 1.0, 0.35) * self.skin
         return np.clip(total, 0, 1).astype(np.float32)
-
-    def blob(self, cx: float, cy: float, sx: float, sy: float, power: float = 2.0) -> FloatArray:
-        """A soft spot round (+-cx, cy) with half widths sx, sy in millimetres, on both sides."""
-        return np.exp(-(np.abs((np.abs(self.x) - cx) / sx) ** power + np.abs((self.y - cy) / sy) ** power))
 
     def noise(self, rng: np.random.Generator, scale_mm: float, octaves: int = 1) -> NDArray[np.float32]:
         """Smooth noise of unit variance with features of about `scale_mm`."""

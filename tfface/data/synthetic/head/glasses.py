@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tfface.data.synthetic.colour import random_colour
 from tfface.data.synthetic.head.mesh import FRAME, Piece, grid_triangles, plain_attributes
 from tfface.geometry.camera import Camera
-from tfface.geometry.ibug68 import LEFT_EYE, RIGHT_EYE
+from tfface.geometry.ibug68 import JAW_ENDS, LEFT_EYE, NOSE_BRIDGE, RIGHT_EYE
 
 FloatArray = NDArray[np.floating]
 _SIDES = 4
@@ -64,7 +64,7 @@ class Spectacles:
 def sample(rng: np.random.Generator, landmarks: FloatArray) -> Spectacles:
     """Random spectacles on 68 landmarks `[68,3]` in millimetres."""
     centres = [landmarks[LEFT_EYE].mean(0), landmarks[RIGHT_EYE].mean(0)]
-    bridge = landmarks[27:29].mean(0)
+    bridge = landmarks[NOSE_BRIDGE : NOSE_BRIDGE + 2].mean(0)
     half_gap = 0.5 * (centres[1][0] - centres[0][0])
     wide, tall = half_gap * rng.uniform(0.68, 0.9), half_gap * rng.uniform(0.42, 0.75)
     power, drop = rng.uniform(2.0, 5.0), rng.uniform(-1, 5)
@@ -83,7 +83,7 @@ def sample(rng: np.random.Generator, landmarks: FloatArray) -> Spectacles:
         outlines.append(outline.astype(np.float32))
         parts.append(_tube(outline, radius if rng.random() < 0.9 else 0.2, closed=True))
         outer = outline[np.argmax(side * outline[:, 0])] + [0, tall * 0.4, 0]
-        ear = landmarks[0 if side < 0 else 16] + [side * 6.0, 6.0, -8.0]
+        ear = landmarks[JAW_ENDS[0 if side < 0 else 1]] + [side * 6.0, 6.0, -8.0]
         middle = outer * 0.5 + ear * 0.5 + [side * 5.0, 1.0, 0.0]
         parts.append(_tube(np.stack([outer, outer * 0.75 + ear * 0.25 + [side * 6, 1, 0], middle, ear]), radius, False))
     inner = [outlines[0][np.argmax(outlines[0][:, 0])], outlines[1][np.argmin(outlines[1][:, 0])]]

@@ -1,6 +1,6 @@
 """Upper eyelashes: a strip along the edge of each upper lid, cut into strands as hair is.
 
-A shut eye is told from a downcast one by the dark line where the lids meet, which skin and eyeball alone do not show.
+A shut eye differs from a downcast one by the dark line where the lids meet, which skin and eyeball alone do not show.
 """
 
 from __future__ import annotations

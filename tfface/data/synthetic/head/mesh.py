@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.face.open_model import OpenFace
+from tfface.geometry.cut import border_loops
 
 FloatArray = NDArray[np.floating]
 SKIN, CLOTH, EYE, MOUTH, TEETH, FRAME, HAIR, HAT, LASH, GUM, TONGUE = range(11)
@@ -105,7 +106,7 @@ class HeadMesh:
         self.material = np.full(len(corners), SKIN, np.uint8)
         self.material[np.isin(corners, (2, 3)).all(1)] = EYE
         self.material[(corners == 4).all(1)] = MOUTH
-        self.border = self._border_loop(self.triangles)
+        self.border = np.array(border_loops(self.triangles)[0])
         self.shoulder_triangles = self._shoulder_triangles()
         self.landmark_matrix = face.face(2).matrix[face.landmarks68_2d].astype(np.float32)
         self.matrix = self.surface.matrix.astype(np.float32)
@@ -123,20 +124,9 @@ class HeadMesh:
     def _without_ragged_border(self, triangles: NDArray[np.int32], level: int) -> NDArray[np.int32]:
         for _ in range(self._RAGGED_ROWS * 2 ** (level - 1)):
             border = np.zeros(len(self.mean), bool)
-            border[self._border_loop(triangles)] = True
+            border[border_loops(triangles)[0]] = True
             triangles = triangles[~border[triangles].any(1)]
         return triangles
-
-    def _border_loop(self, triangles: NDArray[np.int32]) -> NDArray[np.int64]:
-        triangles = triangles.astype(np.int64)
-        edges = np.concatenate([triangles[:, [0, 1]], triangles[:, [1, 2]], triangles[:, [2, 0]]])
-        key = edges.min(1) * len(self.mean) + edges.max(1)
-        _, index, count = np.unique(key, return_inverse=True, return_counts=True)
-        after = dict(edges[count[index] == 1].tolist())
-        loop = [next(iter(after))]
-        while after[loop[-1]] != loop[0]:
-            loop.append(after[loop[-1]])
-        return np.array(loop)
 
     def _shoulder_triangles(self) -> NDArray[np.int32]:
         """The rings below the border, wound like the head; ring 0 is the border itself."""

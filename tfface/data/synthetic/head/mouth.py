@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tfface.data.synthetic.head.mesh import GUM, MOUTH, TEETH, TONGUE, Piece, plain_attributes
 from tfface.face.parts import MATERIALS, PART_NAMES, FaceParts
+from tfface.geometry.ibug68 import INNER_LIPS
 
 FloatArray = NDArray[np.floating]
 _DRAWN = {"tooth": TEETH, "gum": GUM, "tongue": TONGUE, "flesh": MOUTH}
@@ -38,7 +39,7 @@ class MouthParts:
         vertices = self.parts.vertices(identity, expression)
         for corners, up in zip(self.jaw, show, strict=True):  # people's teeth are longer and shorter
             vertices[corners] += np.array([0.0, up, -back], np.float32)
-        deep = np.clip((landmarks[60:68, 2].max() - vertices[:, 2]) / DARK_MM, 0.0, 1.0)
+        deep = np.clip((landmarks[INNER_LIPS, 2].max() - vertices[:, 2]) / DARK_MM, 0.0, 1.0)
         pieces = []
         for material, triangles in self.triangles.items():
             used, numbers = np.unique(triangles, return_inverse=True)

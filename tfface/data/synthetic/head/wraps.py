@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.data.synthetic.head.mesh import CLOTH, HAIR, NUM_ATTRIBUTES, Piece, grid_triangles
+from tfface.geometry.ibug68 import CHIN, JAW, JAW_ENDS, NUM_JAW
 
 FloatArray = NDArray[np.floating]
 _TURNS = 48
@@ -19,7 +20,7 @@ _BEARD_COLUMNS = 27
 
 def scarf(landmarks: FloatArray, rng: np.random.Generator) -> Piece:
     """A band of cloth round the neck of a head with `landmarks` `[68,3]`, up to the chin or over it."""
-    chin, ears = landmarks[8], landmarks[[0, 16]].mean(0)
+    chin, ears = landmarks[CHIN], landmarks[list(JAW_ENDS)].mean(0)
     centre = np.array([ears[0], chin[1], ears[2] - 15.0])
     half_width = 0.5 * abs(landmarks[13, 0] - landmarks[3, 0]) * rng.uniform(1.02, 1.3)
     half_depth = chin[2] - centre[2] + rng.uniform(4.0, 20.0)
@@ -45,8 +46,8 @@ def scarf(landmarks: FloatArray, rng: np.random.Generator) -> Piece:
 def hanging_beard(landmarks: FloatArray, rng: np.random.Generator) -> Piece:
     """Strands that hang from the jaw of a head with `landmarks` `[68,3]`."""
     along = np.linspace(2.0, 14.0, _BEARD_COLUMNS)
-    jaw = np.stack([np.interp(along, np.arange(17), axis) for axis in landmarks[:17].T], -1)
-    away = jaw - (landmarks[[0, 16]].mean(0) + [0.0, 15.0, -20.0])
+    jaw = np.stack([np.interp(along, np.arange(NUM_JAW), axis) for axis in landmarks[JAW].T], -1)
+    away = jaw - (landmarks[list(JAW_ENDS)].mean(0) + [0.0, 15.0, -20.0])
     away /= np.linalg.norm(away, axis=1, keepdims=True)
     length = rng.choice([rng.uniform(6, 24), rng.uniform(24, 85)], p=[0.7, 0.3])
     middle = np.exp(-(((along - 8) / rng.uniform(2.5, 6.0)) ** 2))  # longest below the chin

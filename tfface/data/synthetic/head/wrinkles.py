@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.data.synthetic.head.albedo import SkinChart
+from tfface.data.synthetic.head.albedo import SkinChart, Texels
 
 FloatArray = NDArray[np.floating]
 MOST_MM = 1.6
@@ -57,7 +57,7 @@ class Relief:
         )
 
 
-class _Rows:
+class _Rows(Texels):
     """Rows of a chart: where their texels lie, in millimetres."""
 
     def __init__(self, chart: SkinChart, lowest_mm: float, highest_mm: float) -> None:
@@ -67,10 +67,6 @@ class _Rows:
         self.x, self.y = chart.x[self.rows], chart.y[self.rows]
         self.resolution = chart.resolution
         self.side = np.clip(self.x / 6 + 0.5, 0, 1)  # 1 on the picture's right, the person's left
-
-    def blob(self, cx: float, cy: float, sx: float, sy: float, power: float = 2.0) -> FloatArray:
-        """As `SkinChart.blob`."""
-        return np.exp(-(np.abs((np.abs(self.x) - cx) / sx) ** power + np.abs((self.y - cy) / sy) ** power))
 
     def noise(self, rng: np.random.Generator, scale_mm: float, octaves: int = 1) -> NDArray[np.float32]:
         """Smooth noise of about unit variance with features of about `scale_mm`."""
@@ -107,8 +103,8 @@ class WrinkleMaker:
         ]
         lids = np.clip(np.minimum(*(np.hypot((np.abs(chart.x) - 31) / 17, (chart.y - 718) / 8),) * 2) - 0.9, 0, 0.4)
         skin = chart.skin * np.clip((chart.z - 20) / 20, 0, 1) * np.clip((chart.y - 600) / 10, 0, 1)
-        whole = np.asarray(skin * (1 - chart.lips) * lids / 0.4, np.float32)
-        self.skin = np.asarray(cv2.GaussianBlur(whole, (0, 0), chart.resolution / 200), np.float32)
+        unblurred = np.asarray(skin * (1 - chart.lips) * lids / 0.4, np.float32)
+        self.skin = np.asarray(cv2.GaussianBlur(unblurred, (0, 0), chart.resolution / 200), np.float32)
 
     def __call__(self, relief: Relief, rng: np.random.Generator) -> NDArray[np.float32]:
         """`[R,R]` millimetres, outwards positive."""

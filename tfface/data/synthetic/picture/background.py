@@ -53,7 +53,7 @@ def _noise(rng: np.random.Generator, size: int, slope: float, first: int = 2) ->
 
 def _clouds(rng: np.random.Generator, size: int) -> Picture:
     """Two or three colours mixed by multi-scale noise: foliage, stone, cloth, walls."""
-    slope, whole = rng.uniform(0.35, 0.9), size
+    slope, full_size = rng.uniform(0.35, 0.9), size
     size = size // 2
     mix = _noise(rng, size, slope, int(rng.choice([2, 3, 6])))[..., None]
     light = _noise(rng, size, slope)[..., None]
@@ -68,7 +68,7 @@ def _clouds(rng: np.random.Generator, size: int) -> Picture:
         first, second = random_colour(rng), random_colour(rng)
     contrast = np.clip((mix - 0.5) * rng.uniform(1, 4) + 0.5, 0, 1)
     picture = ((first * (1 - contrast) + second * contrast) * (0.4 + 1.2 * light)).astype(np.float32)
-    return cv2.resize(picture, (whole, whole), interpolation=cv2.INTER_LINEAR)
+    return cv2.resize(picture, (full_size, full_size), interpolation=cv2.INTER_LINEAR)
 
 
 def _clutter(rng: np.random.Generator, size: int) -> Picture:
@@ -110,8 +110,8 @@ def _people(rng: np.random.Generator, size: int) -> Picture:
             ((x, y + 0.55 * r), (0.3 * r, 0.08 * r), skin * [0.8, 0.4, 0.4]),
         )
         for middle, axes, colour in parts:
-            whole = tuple(int(v) for v in middle), tuple(max(int(v), 1) for v in axes)
-            cv2.ellipse(picture, *whole, 0, 0, 360, tuple(float(v) for v in colour), -1, cv2.LINE_AA)
+            ellipse = tuple(int(v) for v in middle), tuple(max(int(v), 1) for v in axes)
+            cv2.ellipse(picture, *ellipse, 0, 0, 360, tuple(float(v) for v in colour), -1, cv2.LINE_AA)
     return picture
 
 

@@ -53,9 +53,9 @@ def _thing(mask: FloatArray, at: FloatArray, unit: float, rng: np.random.Generat
         )
     elif kind == 1:
         end = at + unit * np.array([rng.normal(), 2.0])
-        whole = tuple(map(int, at))
-        cv2.line(mask, whole, tuple(map(int, end)), 1.0, max(int(unit * rng.uniform(0.05, 0.16)), 1), cv2.LINE_AA)
-        cv2.circle(mask, whole, max(int(unit * rng.uniform(0.08, 0.2)), 1), 1.0, -1, cv2.LINE_AA)
+        start = tuple(map(int, at))
+        cv2.line(mask, start, tuple(map(int, end)), 1.0, max(int(unit * rng.uniform(0.05, 0.16)), 1), cv2.LINE_AA)
+        cv2.circle(mask, start, max(int(unit * rng.uniform(0.08, 0.2)), 1), 1.0, -1, cv2.LINE_AA)
     else:
         axes = tuple(max(int(v), 1) for v in unit * rng.uniform(0.1, 0.5, 2))
         cv2.ellipse(mask, tuple(map(int, at)), axes, rng.uniform(0, 180), 0, 360, 1.0, -1, cv2.LINE_AA)

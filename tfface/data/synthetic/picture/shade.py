@@ -267,14 +267,10 @@ def shade_pixels(
 
 
 def shadow_map(
-    mesh: SceneMesh,
-    turned: NDArray[np.floating],
-    key: NDArray[np.floating],
-    noise: NDArray[np.float32],
-    size: int = 160,
+    mesh: SceneMesh, turned: NDArray[np.floating], key: NDArray[np.floating], noise: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The depth `[size,size]` that the key light sees and every vertex `[V,3]` in its pixels; z in millimetres."""
-    side = np.cross([0.0, 1.0, 0.1], key)
+    """The depth `[160,160]` that the key light sees and every vertex `[V,3]` in its pixels; z in millimetres."""
+    size, side = 160, np.cross([0.0, 1.0, 0.1], key)
     side /= np.linalg.norm(side) + 1e-9
     axes = np.stack([side, np.cross(key, side), key])
     points = (turned @ axes.T).astype(np.float32)
