@@ -145,13 +145,11 @@ def _cut(colours: FloatArray, apart: FloatArray, known: Mask, zones: _Zones) -> 
     mask[surely] = cv2.GC_BGD
     mask[zones.core] = cv2.GC_FGD
     picture = np.asarray(np.clip(colours, 0, 1) * 255, np.uint8)
-    some, some_mask = (np.ascontiguousarray(each[::2, ::2]) for each in (picture, mask))
-    if not (some_mask == cv2.GC_BGD).any():
+    if not (mask == cv2.GC_BGD).any():
         return np.zeros(mask.shape, bool)
     cv2.setRNGSeed(1)  # the same photograph, the same cut
-    nowhere, own = (0, 0, 0, 0), (np.zeros((1, 65)), np.zeros((1, 65)))  # the mask says where
-    cv2.grabCut(some, some_mask, nowhere, *own, 0, cv2.GC_INIT_WITH_MASK)  # colours to begin with, by a quarter
-    cv2.grabCut(picture, mask, nowhere, *own, ROUNDS, cv2.GC_EVAL)
+    nowhere = (0, 0, 0, 0)  # the mask says where
+    cv2.grabCut(picture, mask, nowhere, np.zeros((1, 65)), np.zeros((1, 65)), ROUNDS, cv2.GC_INIT_WITH_MASK)
     return np.asarray((mask == cv2.GC_BGD) | (mask == cv2.GC_PR_BGD))
 
 
