@@ -37,8 +37,8 @@ GLOSS, MOST_GLOSS = 0.15, 0.25
 """By how much gloss brightens colours at most: in light under which they look as bright as they are, and in any light.
 Dark skin is photographed darker, though more light falls on it, and what gloss reflects goes with the light."""
 ROUNDS, LEAST_TEXELS = 1, 30
-"""Of the cut: four changed 1 % of the texels of 48 photographs, and took three times as long. Its first colours come from
-all texels: from a quarter of them it took some fair hair for skin (`benchmarks/skin_tones.py`: 1.4 -> 9.5 %)."""
+"""Of the cut: four changed 1 % of the texels of 48 photographs, and took three times as long. Its first colours come
+from all texels: from a quarter of them it took some fair hair for skin (`benchmarks/skin_tones.py`: 1.4 -> 9.5 %)."""
 
 
 def skin_share(colours: FloatArray, seen: FloatArray, light: float = 1.0) -> NDArray[np.float32]:
