@@ -78,7 +78,8 @@ def beside_the_end(known: FloatArray, share: FloatArray, smooth: FloatArray, fad
 
 def wide(weights: FloatArray, channels: int) -> FloatArray:
     """Weights `[R,T,1]` once a channel, `[R,T,C]`: NumPy takes six times as long to multiply where it has to spread."""
-    return np.asarray(cv2.merge([np.asarray(weights, np.float32)] * channels)).reshape(*weights.shape[:2], channels)
+    merged = np.asarray(cv2.merge([np.asarray(weights, np.float32)] * channels), np.float32)
+    return merged.reshape(*weights.shape[:2], channels)
 
 
 def mirrored(band: FloatArray) -> FloatArray:
@@ -100,7 +101,8 @@ def spread(values: FloatArray, share: FloatArray, mean_share: float = 0.0) -> ND
 def shrink(values: FloatArray) -> NDArray[np.float32]:
     """A map `[T,T,C]` of at most `SMOOTH_TEXELS` a side, averaged over areas."""
     small = min(len(values), SMOOTH_TEXELS)
-    return np.asarray(cv2.resize(values, (small, small), interpolation=cv2.INTER_AREA)).reshape(small, small, -1)
+    shrunk = cv2.resize(values, (small, small), interpolation=cv2.INTER_AREA)
+    return np.asarray(shrunk, np.float32).reshape(small, small, -1)
 
 
 def enlarged(field: FloatArray, size: int) -> NDArray[np.float32]:
