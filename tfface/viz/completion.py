@@ -48,14 +48,14 @@ def completed(
     smooth = spread(wide(trust, channels) * known, trust * (sight + lent), mean_share)
     gloss = beside_the_end(known, sight + lent, smooth, fade) if fade else np.zeros_like(smooth)
     shift, smooth, gloss = (enlarged(each, size) for each in (shift, smooth, gloss))
-    whole, from_mirror = np.empty(own.shape, np.float32), np.empty_like(seen)
+    filled, from_mirror = np.empty(own.shape, np.float32), np.empty_like(seen)
     for rows in bands(size):
         from_mirror[rows] = (1 - seen[rows]) * mirrored(seen[rows])
         band = wide(seen[rows], channels) * own[rows]
         band += wide(from_mirror[rows], channels) * (mirrored(own[rows]) + shift[rows])
         band += wide(1 - seen[rows] - from_mirror[rows], channels) * smooth[rows]
-        whole[rows] = band - gloss[rows]
-    return whole, from_mirror
+        filled[rows] = band - gloss[rows]
+    return filled, from_mirror
 
 
 def beside_the_end(known: FloatArray, share: FloatArray, smooth: FloatArray, fade: float) -> NDArray[np.float32]:
