@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,7 @@ def texts(tree: ast.AST) -> Iterator[str]:
             yield from texts(node)
 
 
+@cache
 def modules(*places: str) -> dict[str, ast.Module]:
     """Python files by their paths."""
     paths = [path for place in places for path in REPOSITORY.glob(place)]

@@ -354,7 +354,7 @@ def _results(job: Common, photo: Path, stem: str, faces: list[FaceResult], prepa
 
     groups, source = [faces] if job.of_all_faces else [[face] for face in faces], photograph(photo)
     numbers = [""] if len(groups) == 1 else [f"_{number}" for number in range(len(groups))]
-    base, written = "", []
+    base, written = "", list[Path]()
     for number, group in zip(numbers, groups, strict=True):
         made = job.make(group, prepared)
         if not written:  # all faces' files have the same endings

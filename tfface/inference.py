@@ -45,9 +45,8 @@ from tfface.one_person import of_one_person
 from tfface.result import FaceResult
 from tfface.runtime import AGAIN, Network, find_network
 
-RECROP_SIZE_RATIO = (0.4, 2.5)
-CLOSER = 0.85
-"""Of a crop that is taken again: its side over `box_from_landmarks`'. A face larger in it is found better."""
+RECROP_SIZE_RATIO, CLOSER = (0.4, 2.5), 0.85
+"""Of a crop that is taken again: how its size may differ, and its side over `box_from_landmarks`', to see more."""
 LOOKS_AGREE = 0.08
 """Two looks whose landmarks lie within this part of the face's size agree: their mean errs less than either."""
 DETECTORS_OF_ANY_ROLL = ("given", "mtcnn")

@@ -102,8 +102,8 @@ def _vertex_rule(
 
 def triangulate(faces: FaceArray) -> NDArray[np.int32]:
     """Triangles `[F,3]` of faces `[Q,4]` (-1 ends a triangle); the first halves of all faces come first."""
-    whole = faces[:, 3] >= 0
-    second = faces if whole.all() else faces[whole]
+    is_quad = faces[:, 3] >= 0
+    second = faces if is_quad.all() else faces[is_quad]
     return np.concatenate([faces[:, [0, 1, 2]], second[:, [0, 2, 3]]]).astype(np.int32, copy=False)
 
 

@@ -48,14 +48,14 @@ def completed(
     smooth = spread(wide(trust, channels) * known, trust * (sight + lent), mean_share)
     gloss = beside_the_end(known, sight + lent, smooth, fade) if fade else np.zeros_like(smooth)
     shift, smooth, gloss = (enlarged(each, size) for each in (shift, smooth, gloss))
-    whole, from_mirror = np.empty(own.shape, np.float32), np.empty_like(seen)
+    filled, from_mirror = np.empty(own.shape, np.float32), np.empty_like(seen)
     for rows in bands(size):
         from_mirror[rows] = (1 - seen[rows]) * mirrored(seen[rows])
         band = wide(seen[rows], channels) * own[rows]
         band += wide(from_mirror[rows], channels) * (mirrored(own[rows]) + shift[rows])
         band += wide(1 - seen[rows] - from_mirror[rows], channels) * smooth[rows]
-        whole[rows] = band - gloss[rows]
-    return whole, from_mirror
+        filled[rows] = band - gloss[rows]
+    return filled, from_mirror
 
 
 def beside_the_end(known: FloatArray, share: FloatArray, smooth: FloatArray, fade: float) -> NDArray[np.float32]:
@@ -78,7 +78,8 @@ def beside_the_end(known: FloatArray, share: FloatArray, smooth: FloatArray, fad
 
 def wide(weights: FloatArray, channels: int) -> FloatArray:
     """Weights `[R,T,1]` once a channel, `[R,T,C]`: NumPy takes six times as long to multiply where it has to spread."""
-    return np.asarray(cv2.merge([np.asarray(weights, np.float32)] * channels)).reshape(*weights.shape[:2], channels)
+    merged = np.asarray(cv2.merge([np.asarray(weights, np.float32)] * channels), np.float32)
+    return merged.reshape(*weights.shape[:2], channels)
 
 
 def mirrored(band: FloatArray) -> FloatArray:
@@ -100,7 +101,8 @@ def spread(values: FloatArray, share: FloatArray, mean_share: float = 0.0) -> ND
 def shrink(values: FloatArray) -> NDArray[np.float32]:
     """A map `[T,T,C]` of at most `SMOOTH_TEXELS` a side, averaged over areas."""
     small = min(len(values), SMOOTH_TEXELS)
-    return np.asarray(cv2.resize(values, (small, small), interpolation=cv2.INTER_AREA)).reshape(small, small, -1)
+    shrunk = cv2.resize(values, (small, small), interpolation=cv2.INTER_AREA)
+    return np.asarray(shrunk, np.float32).reshape(small, small, -1)
 
 
 def enlarged(field: FloatArray, size: int) -> NDArray[np.float32]:

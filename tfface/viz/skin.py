@@ -127,14 +127,14 @@ def _look(
     normals = head_normals(points) if normals is None else normals
     seen = seen_in_picture(image, points, seen, normals)
     u, v, share = (tables.plane(column) for column in (*points.T[:2], seen))
-    shown = sample_image(image, np.moveaxis([u, v], 0, -1))
+    shown = sample_image(image, np.stack([u, v], axis=-1))
     mask = _mask(shown, share)
     if mask is not None:
         share *= 1 - mask
         seen = seen * (1 - _at_vertices(mask))
     shading, light = _shading(image, points, normals, seen, own)
     lit = tables.gather(shading)
-    return _Look(shown, share, lit, cv2.multiply(lit, own), light)
+    return _Look(shown, share, lit, np.asarray(cv2.multiply(lit, own), np.float32), light)
 
 
 def head_light(
@@ -220,7 +220,7 @@ def _completed(
     difference = np.asarray(cv2.addWeighted(shown, 1 / 255, guide, -1, 0, dtype=cv2.CV_32F), np.float32)
     difference, from_mirror = completed(difference, seen, skin + np.float32(1e-4), MEAN_SHARE, FADE)
     origin = cv2.merge([1 - seen - from_mirror, seen, from_mirror])
-    return as_bytes(cv2.add(difference, guide)), as_bytes(np.asarray(origin, np.float32))
+    return as_bytes(np.asarray(cv2.add(difference, guide), np.float32)), as_bytes(np.asarray(origin, np.float32))
 
 
 def _unlike(shown: NDArray[np.uint8], guide: FloatArray) -> NDArray[np.float32]:
@@ -243,7 +243,8 @@ def _outwards(unlike: FloatArray, size: int) -> NDArray[np.float32]:
     result, half = np.array(unlike, np.float32), len(unlike) // 2
     for part, axis in ((result[half - 1 :: -1], 0), (result[:, half:], 1), (result[:, half - 1 :: -1], 1)):
         np.maximum.accumulate(part, axis=axis, out=part)
-    return np.asarray(cv2.copyMakeBorder(result, *[(size - len(result)) // 2] * 4, cv2.BORDER_REPLICATE), np.float32)
+    edge = (size - len(result)) // 2
+    return np.asarray(cv2.copyMakeBorder(result, edge, edge, edge, edge, cv2.BORDER_REPLICATE), np.float32)
 
 
 def _shading(
