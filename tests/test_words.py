@@ -42,7 +42,11 @@ def test_names_can_be_guessed() -> None:
 
 FLAG = re.compile(r"(?<![\w-])--([a-z][\w.-]*)")
 WHOLE_COMMAND = re.compile(r"\b(python|tfface|pip|git) [^`]*")
-OF_COMMANDS = {*(f"tfface/{name}.py" for name in [*COMMANDS, "cli"]), "tfface/tune/cluster.py", "tfface/tune/report.py"}
+OF_COMMANDS = {
+    *(f"tfface/{name}.py" for name in [*COMMANDS, "cli", "predict_checks"]),
+    "tfface/tune/cluster.py",
+    "tfface/tune/report.py",
+}
 PRINTS, ERRORS = ("print", "_print"), ("UserError", "StoppedError")
 
 

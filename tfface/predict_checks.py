@@ -1,16 +1,13 @@
-"""What `tfface predict` is told by its arguments alone: what makes no sense is refused before anything is loaded."""
+"""Checks of `tfface.predict.Arguments`: what makes no sense is refused before anything is loaded."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from tfface.cli import check_out
 from tfface.errors import UserError
 from tfface.io.files import refuse_foreign
 from tfface.io.formats import REPORT
-
-if TYPE_CHECKING:
-    from tfface.predict import Arguments
 
 OF_PHOTOGRAPHS = (
     *("side_photo", "box", "side_box", "refine", "set", "way", "strict", "mat", "detail", "detail_model"),
@@ -19,7 +16,7 @@ OF_PHOTOGRAPHS = (
 """Options that do nothing for a video."""
 
 
-def _check(arguments: Arguments) -> None:
+def _check(arguments: Any) -> None:
     """What goes with photographs and videos alike."""
     from tfface.detect.registry import DETECTORS, load_detector
     from tfface.geometry.align import check_recrop
@@ -32,7 +29,7 @@ def _check(arguments: Arguments) -> None:
     check_out(arguments.out)
 
 
-def check_video(arguments: Arguments) -> None:
+def check_video(arguments: Any) -> None:
     """Sees to it that the options make sense for a video, before it is opened."""
     _check(arguments)
     for name in OF_PHOTOGRAPHS:
@@ -41,7 +38,7 @@ def check_video(arguments: Arguments) -> None:
             raise UserError(f"--{'no-' if name == 'strict' else ''}{flag} goes with photographs, not with a video.")
 
 
-def check_photographs(arguments: Arguments) -> None:
+def check_photographs(arguments: Any) -> None:
     """Sees to it that the options make sense, as far as that shows before the network is loaded."""
     from tfface.geometry.align import check_box
 
