@@ -36,7 +36,7 @@ def _in_chart(chart: FloatArray, size: int) -> NDArray[np.float32]:
     chart = np.clip(chart, 0, 1).astype(np.float32)
     placed = in_head(chart, size, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)
     core = (chart_radius(size) < END[0]).astype(np.float32)[..., None]
-    rim = enlarged(spread(shrink(core * placed), shrink(core)), size)
+    rim = enlarged(spread(shrink(core * placed), shrink(core)), size, slice(0, size))
     return np.asarray(core * placed + (1 - core) * rim, np.float32)
 
 

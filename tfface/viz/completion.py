@@ -47,14 +47,13 @@ def completed(
     known = wide(sight, channels) * coarse + wide(lent, channels) * (mirrored(coarse) + shift)
     smooth = spread(wide(trust, channels) * known, trust * (sight + lent), mean_share)
     gloss = beside_the_end(known, sight + lent, smooth, fade) if fade else np.zeros_like(smooth)
-    shift, smooth, gloss = (enlarged(each, size) for each in (shift, smooth, gloss))
     filled, from_mirror = np.empty(own.shape, np.float32), np.empty_like(seen)
     for rows in bands(size):
         from_mirror[rows] = (1 - seen[rows]) * mirrored(seen[rows])
         band = wide(seen[rows], channels) * own[rows]
-        band += wide(from_mirror[rows], channels) * (mirrored(own[rows]) + shift[rows])
-        band += wide(1 - seen[rows] - from_mirror[rows], channels) * smooth[rows]
-        filled[rows] = band - gloss[rows]
+        band += wide(from_mirror[rows], channels) * (mirrored(own[rows]) + enlarged(shift, size, rows))
+        band += wide(1 - seen[rows] - from_mirror[rows], channels) * enlarged(smooth, size, rows)
+        filled[rows] = band - enlarged(gloss, size, rows)
     return filled, from_mirror
 
 
@@ -105,9 +104,12 @@ def shrink(values: FloatArray) -> NDArray[np.float32]:
     return np.asarray(shrunk, np.float32).reshape(small, small, -1)
 
 
-def enlarged(field: FloatArray, size: int) -> NDArray[np.float32]:
-    """A smooth field `[S,S,C]` at `size` texels a side."""
-    return np.asarray(cv2.resize(field, (size, size)), np.float32).reshape(size, size, -1)
+def enlarged(field: FloatArray, size: int, rows: slice) -> NDArray[np.float32]:
+    """Some rows (of `bands`) of a smooth field `[S,S,C]` at `size` texels a side, `[R,T,C]`."""
+    factor = size // len(field)
+    top, bottom = max(rows.start // factor - 1, 0), min(rows.stop // factor + 1, len(field))  # one more on each side
+    band = np.asarray(cv2.resize(field[top:bottom], (size, (bottom - top) * factor)), np.float32)
+    return band.reshape(len(band), size, -1)[rows.start - top * factor : rows.stop - top * factor]
 
 
 def as_bytes(values: FloatArray) -> NDArray[np.uint8]:

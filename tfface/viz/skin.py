@@ -97,19 +97,20 @@ def skin_texture(
     skin = shrink(_of_face(share, 1, size)) * (1 - _unlike(look.shown, look.guide))[..., None]
     colours, origin = _completed(look.shown, look.guide, weight[..., None], skin)
     if unlit:
-        colours = as_bytes(without_shadows(colours / np.float32(255) * look.light / np.maximum(look.lit, 0.02)))
+        lit = np.maximum(chart_values(look.shading, size), 0.02)
+        colours = as_bytes(without_shadows(colours / np.float32(255) * look.light / lit))
     return SkinTexture(colours, origin, look.light)
 
 
 @dataclass(frozen=True, eq=False)
 class _Look:
-    """A photograph in the head's chart `[T,T,...]`: what it `shown`, how well `seen`, the light on the head `lit` and
-    on the face on the whole `light` `[3]`, and the `guide`."""
+    """A photograph in the head's chart `[T,T,...]`: what it `shown`, how well `seen`, and the `guide`; the light on
+    each vertex of the head, `shading` `[V,3]`, and on the face on the whole, `light` `[3]`."""
 
     shown: NDArray[np.uint8]
     seen: NDArray[np.float32]
-    lit: NDArray[np.float32]
     guide: NDArray[np.float32]
+    shading: NDArray[np.float32]
     light: NDArray[np.float32]
 
     def plain(self, own: FloatArray) -> NDArray[np.float32]:
@@ -127,14 +128,15 @@ def _look(
     normals = head_normals(points) if normals is None else normals
     seen = seen_in_picture(image, points, seen, normals)
     u, v, share = (tables.plane(column) for column in (*points.T[:2], seen))
-    shown = sample_image(image, np.stack([u, v], axis=-1))
+    shown = sample_image(image, np.moveaxis(np.array([u, v]), 0, -1))
     mask = _mask(shown, share)
     if mask is not None:
         share *= 1 - mask
         seen = seen * (1 - _at_vertices(mask))
     shading, light = _shading(image, points, normals, seen, own)
-    lit = tables.gather(shading)
-    return _Look(shown, share, lit, np.asarray(cv2.multiply(lit, own), np.float32), light)
+    guide = tables.gather(shading)
+    guide *= own
+    return _Look(shown, share, guide, shading, light)
 
 
 def head_light(
@@ -220,7 +222,8 @@ def _completed(
     difference = np.asarray(cv2.addWeighted(shown, 1 / 255, guide, -1, 0, dtype=cv2.CV_32F), np.float32)
     difference, from_mirror = completed(difference, seen, skin + np.float32(1e-4), MEAN_SHARE, FADE)
     origin = cv2.merge([1 - seen - from_mirror, seen, from_mirror])
-    return as_bytes(np.asarray(cv2.add(difference, guide), np.float32)), as_bytes(np.asarray(origin, np.float32))
+    difference += guide
+    return as_bytes(difference), as_bytes(np.asarray(origin, np.float32))
 
 
 def _unlike(shown: NDArray[np.uint8], guide: FloatArray) -> NDArray[np.float32]:
@@ -243,8 +246,7 @@ def _outwards(unlike: FloatArray, size: int) -> NDArray[np.float32]:
     result, half = np.array(unlike, np.float32), len(unlike) // 2
     for part, axis in ((result[half - 1 :: -1], 0), (result[:, half:], 1), (result[:, half - 1 :: -1], 1)):
         np.maximum.accumulate(part, axis=axis, out=part)
-    edge = (size - len(result)) // 2
-    return np.asarray(cv2.copyMakeBorder(result, edge, edge, edge, edge, cv2.BORDER_REPLICATE), np.float32)
+    return np.pad(result, (size - len(result)) // 2, mode="edge")
 
 
 def _shading(
