@@ -34,8 +34,8 @@ def check_video(arguments: Any) -> None:
     _check(arguments)
     for name in OF_PHOTOGRAPHS:
         if getattr(arguments, name) != getattr(type(arguments), name):
-            flag = name.replace("_", "-")
-            raise UserError(f"--{'no-' if name == 'strict' else ''}{flag} goes with photographs, not with a video.")
+            argument = "strict=False" if name == "strict" else name
+            raise UserError(f"`{argument}` goes with photographs, not with a video.")
 
 
 def check_photographs(arguments: Any) -> None:
@@ -52,18 +52,18 @@ def check_photographs(arguments: Any) -> None:
 
         check_strength(arguments.detail_strength)
         if not arguments.detail:
-            raise UserError("--detail-strength goes with --detail.")
+            raise UserError("`detail_strength` goes with `detail`.")
     for name in ("smooth", "seconds"):
         if getattr(arguments, name) != getattr(type(arguments), name):
-            raise UserError(f"--{name} goes with a video, not with photographs.")
+            raise UserError(f"`{name}` goes with a video, not with photographs.")
     if arguments.photo.is_dir() and arguments.report and not (arguments.overwrite or arguments.ray):
         refuse_foreign([arguments.out / REPORT], "choose another `out`, or add `overwrite=True` or `report=False`")
     if arguments.set and not arguments.photo.is_dir():
-        raise UserError(f"--set: {arguments.photo} is not a folder; name the folder with one person's photographs.")
+        raise UserError(f"`set`: {arguments.photo} is not a folder; name the folder with one person's photographs.")
     if (arguments.set or arguments.side_photo) and arguments.refine:
-        raise UserError("--refine takes one photograph: tfface fit fits several of one person together.")
+        raise UserError("`refine` takes one photograph: tfface fit fits several of one person together.")
     for box in (arguments.box, arguments.side_box):
         if box is not None:
             check_box(box)
     if arguments.photo.is_dir() and (arguments.box or arguments.side_photo):
-        raise UserError(f"{arguments.photo} is a folder: --box and a side photograph go with one photograph only.")
+        raise UserError(f"{arguments.photo} is a folder: `box` and a side photograph go with one photograph only.")
