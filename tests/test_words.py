@@ -17,7 +17,7 @@ from tfface.errors import ARGUMENT, UserError
 REPOSITORY = Path(__file__).resolve().parents[1]
 PLACES = ("tfface", "data_tools", "benchmarks", "examples", "tune", "docs")
 GONE = {
-    "a system by the number of its folder": r"\b[Ss]eed[ _]00\d",
+    "a system by the number of its folder": r"\b[Ss]eed[\s_]+00\d",
     "says no coefficients": r"\b(says|say) (no )?coefficients",
     "is no box": r"(?<![Tt]here )\bis no (box|folder|file|angle)\b",
     "are no numbers": r"\bare no (finite )?numbers\b",

@@ -35,8 +35,8 @@ SOLVED, WEIGHED = ("together", "both"), ("cnet", "both")
 """Those that need points, and C-Net."""
 
 
-def check_way(way: str, several: bool) -> None:
-    """Sees to it that `--way` makes sense.
+def check_way(way: str, several: bool = True) -> None:
+    """Sees to it that `way` makes sense.
 
     Args:
         several: whether photographs of one person are taken together.
@@ -81,8 +81,7 @@ def of_one_person(
         UserError: weights that do not fit, no results, or a way that the network cannot go.
     """
     way = "mean" if weights is not None or not results else way or best_way(results[0], points)
-    if way not in WAYS:
-        raise UserError(f"There is no way {way!r} to one identity: choose from {', '.join(WAYS)}.")
+    check_way(way)
     unsure = any(each.confidences is None for each in results)
     if (points is None and way in SOLVED) or (unsure and way in WEIGHED):
         raise UserError(f"This network cannot go the way {way!r} to one identity (docs/several.md): choose mean.")

@@ -49,11 +49,7 @@ def skin_share(colours: FloatArray, seen: FloatArray, light: float = 1.0) -> NDA
         seen: `[R,R]` how well the photograph shows each texel.
         light: what the light multiplied the face's colours by on the whole.
     """
-    zones = _zones()
-    size = (TEXELS, TEXELS)
-    own, weight = (
-        cv2.resize(np.asarray(part, np.float32), size, interpolation=cv2.INTER_AREA) for part in (colours, seen)
-    )
+    zones, own, weight = _zones(), shrunk(colours), shrunk(seen)
     mirrored = weight[:, ::-1] * (1 - weight)
     known = (weight + mirrored) > 0.5
     both = own * weight[..., None] + own[:, ::-1] * mirrored[..., None]
@@ -73,6 +69,12 @@ def skin_share(colours: FloatArray, seen: FloatArray, light: float = 1.0) -> NDA
     if bearded:
         cover &= ~zones.beard
     return _soft(_joined(cover, zones), np.shape(seen)[0])
+
+
+def shrunk(part: FloatArray) -> NDArray[np.float32]:
+    """A map of the face's chart `[TEXELS,TEXELS,...]`."""
+    small = cv2.resize(np.asarray(part, np.float32), (TEXELS, TEXELS), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32)
 
 
 def chart_landmarks(size: int = TEXELS) -> NDArray[np.float32]:

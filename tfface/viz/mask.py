@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from tfface.viz.cover import TEXELS, above_brows, chart_hull, chart_landmarks
+from tfface.viz.cover import TEXELS, above_brows, chart_hull, chart_landmarks, shrunk
 
 FloatArray = NDArray[np.floating]
 Mask = NDArray[np.bool_]
@@ -35,10 +35,7 @@ def mask_share(colours: FloatArray, seen: FloatArray) -> NDArray[np.float32] | N
         colours: `[R,R,3]` in [0,1], as photographed.
         seen: `[R,R]` how well the photograph shows each texel.
     """
-    zones, size = _zones(), (TEXELS, TEXELS)
-    own, weight = (
-        cv2.resize(np.asarray(part, np.float32), size, interpolation=cv2.INTER_AREA) for part in (colours, seen)
-    )
+    zones, own, weight = _zones(), shrunk(colours), shrunk(seen)
     logarithms = np.log(own + 0.03)
     known = [zone & (weight > 0.5) for zone in (zones.lower, zones.bridge, zones.forehead)]
     medians = [np.median(logarithms[zone], axis=0) for zone in known if np.count_nonzero(zone) >= LEAST_TEXELS]
