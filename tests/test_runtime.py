@@ -149,6 +149,19 @@ def test_every_export_predicts_what_keras_predicts(
     assert maps.shape == (3, 256, 256, 3) and np.ptp(maps, axis=0).max() > 0.1
 
 
+@pytest.mark.slow
+@pytest.mark.usefixtures("small")
+def test_an_rnet_is_written_as_tflite(tmp_path: Path) -> None:
+    """Its angles and its colours have no operation that TFLite lacks."""
+    pytest.importorskip("ai_edge_litert")
+    changes = {"model.name": "rnet", "model.trunk": "mobilenet_v2", "model.points": 16, "model.image_size": 64}
+    config = configuration.override(configuration.Config(), {**changes, "model.width": 0.35})
+    models.build(config.model).save_weights(tmp_path / "best.weights.h5")
+    configuration.save(config, tmp_path / "config.yaml")
+    assert export([str(tmp_path), "--format", "tflite", "--out", str(tmp_path / "out")]) == 0
+    assert json.loads((tmp_path / "out" / "tfface.json").read_text())["agreement"]["largest_difference_px"] < 0.05
+
+
 @pytest.mark.usefixtures("small")
 def test_a_preset_of_a_run_predicts_without_tensorflow(run: Path, tmp_path: Path) -> None:
     pytest.importorskip("tf2onnx")

@@ -117,7 +117,7 @@ def _preset_folder(name: str) -> Path:
 
 def _numbered(folder: Path) -> Path:
     """The next version below a folder; TensorFlow Serving takes the highest number."""
-    taken = [int(path.name) for path in folder.glob("*") if path.name.isdigit()] if folder.is_dir() else []
+    taken = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()] if folder.is_dir() else []
     return folder / str(max(taken, default=0) + 1)
 
 

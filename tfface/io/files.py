@@ -258,8 +258,16 @@ def must_be_free(folder: Path, sign: str, what: str = "the SavedModel") -> None:
 
 
 def cache_folder() -> Path:
-    """Where what can be made again is kept: `$TFFACE_CACHE`, else `~/.cache/tfface`."""
-    return Path(os.environ.get("TFFACE_CACHE") or Path.home() / ".cache" / "tfface")
+    """Where what can be made again is kept: `$TFFACE_CACHE`, else `~/.cache/tfface`.
+
+    Raises:
+        UserError: this user has no home folder.
+    """
+    named = os.environ.get("TFFACE_CACHE")
+    try:
+        return Path(named) if named else Path.home() / ".cache" / "tfface"
+    except RuntimeError as error:
+        raise UserError("This user has no home folder: name a folder for what is kept in TFFACE_CACHE.") from error
 
 
 def _umask() -> int:

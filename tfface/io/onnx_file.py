@@ -58,7 +58,7 @@ def open_onnx(
 def available_cores() -> int:
     """How many cores this process may use: OMP_NUM_THREADS of those that it is bound to."""
     wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores(), int(wanted)) if wanted.isdigit() and int(wanted) else cores()
+    return min(cores(), int(wanted)) if wanted.isdecimal() and int(wanted) else cores()
 
 
 def _runtime() -> Any:
