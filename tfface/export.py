@@ -65,7 +65,9 @@ def main(argv: list[str] | None = None) -> int:
     _check(options)
     out = _numbered(options.out) if options.serving and options.out is not None else options.out
     if out is not None:
-        must_be_free(out, "tfface.json", "the model")
+        from tfface.models.weights.presets import EXPORTED
+
+        must_be_free(out, "tfface.json", "the model", EXPORTED)
     from tfface.models.exports.backend import take_tensorflow
 
     graphs = take_tensorflow()

@@ -26,7 +26,7 @@ from tfface.io.files import TRUST_FILE, begun_prefix, must_be_free, sweep_leftov
 from tfface.io.reading import reading, reason
 from tfface.models.exports.about import INFO, describe, write_about
 from tfface.models.layers.solve import plain_operations
-from tfface.models.weights.presets import MODEL_FILES
+from tfface.models.weights.presets import EXPORTED, MODEL_FILES
 
 PRECISIONS = {
     "saved_model": ("float32",),
@@ -92,7 +92,7 @@ def write_export(
         UserError: the folder holds something else, or a package of the extra `export` is missing.
     """
     form = form or Form()
-    must_be_free(folder, INFO, "the model")
+    must_be_free(folder, INFO, "the model", EXPORTED)
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         sweep_leftovers(folder.parent)
