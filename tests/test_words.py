@@ -44,16 +44,10 @@ FLAG = re.compile(r"(?<![\w-])--([a-z][\w.-]*)")
 WHOLE_COMMAND = re.compile(r"\b(python|tfface|pip|git) [^`]*")
 OF_COMMANDS = {
     *(f"tfface/{name}.py" for name in [*COMMANDS, "cli", "predict_checks"]),
-<<<<<<< HEAD
     "tfface/tune/cluster.py",
     "tfface/tune/report.py",
 }
 PRINTS, ERRORS = ("print", "_print"), ("UserError", "StoppedError")
-=======
-    *("tfface/tune/cluster.py", "tfface/tune/report.py"),
-}
-PRINTS, ERRORS = ("print", "_say"), ("UserError", "StoppedError")
->>>>>>> 838cf6d (What an opponent found on 29 November, written down; tables of one's own, conversions and options of details are told)
 
 
 def name_of(call: ast.Call) -> str:
