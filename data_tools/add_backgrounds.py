@@ -66,9 +66,9 @@ def main(argv: list[str] | None = None) -> int:
             print(f"{path}: {item_error(error)}", file=sys.stderr)
     if options.copy:
         _copy(others, options)
-    told = f", {failed} failed" if failed else ""
-    told += f", {left} were there before and are left as they are" if left else ""
-    print(f"{options.out}: {len(pictures) - failed - left} pictures{told}")
+    more = f", {failed} failed" if failed else ""
+    more += f", {left} were there before and are left as they are" if left else ""
+    print(f"{options.out}: {len(pictures) - failed - left} pictures{more}")
     return 1 if failed else 0
 
 

@@ -87,6 +87,38 @@ def test_a_graph_for_another_face_model_is_left_for_tensorflow(tmp_path: Path, m
     assert network.runtime == "tensorflow" and network.looks == 1
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("looks", value) for value in ("many", -1, 10**9, 2.5)),
+        *(("batch", value) for value in (0, "x", 10**9)),
+        *(("face_maps", value) for value in (None, "x", 3, {"face/map/64": "x"}, {"face/map/64": 10**9})),
+        *(("model", value) for value in (None, 3, ["rnet"])),
+    ],
+)
+def test_a_card_with_odd_values_is_reported(key: str, value: object, tmp_path: Path) -> None:
+    shutil.copytree(presets.folder("rnet_points"), tmp_path / "mine")
+    card = tmp_path / "mine" / "tfface.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), key: value}))
+    with pytest.raises(UserError, match="export the model again"):
+        find_network(tmp_path / "mine", runtime="onnx")
+
+
+def test_a_card_of_points_without_coefficients_is_reported(tmp_path: Path) -> None:
+    shutil.copytree(presets.folder("rnet_points"), tmp_path / "mine")
+    card = tmp_path / "mine" / "tfface.json"
+    kept = {key: value for key, value in json.loads(card.read_text()).items() if key != "coefficients"}
+    card.write_text(json.dumps(kept))
+    with pytest.raises(UserError, match="list of points"):
+        Reconstructor(tmp_path / "mine", runtime="onnx")
+
+
+@pytest.mark.parametrize("times", [-1, 999])
+def test_looks_without_sense_are_reported(times: int) -> None:
+    with pytest.raises(UserError, match="negative or too many"):
+        Reconstructor("fast", recrop=times)
+
+
 def test_a_graph_without_its_weights_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     shutil.copytree(presets.folder("rnet_points"), folder)

@@ -158,8 +158,8 @@ class PointModel:
         points, pairs = len(self.mean), len(self.pairs)
         shapes: dict[str, tuple[int, ...]] = {"points": (points, 2), "point_deviations": (points,)}
         shapes |= {"differences": (pairs, 2), "difference_deviations": (pairs,)}
-        whole = all(name in answers and answers[name].shape[1:] == shape for name, shape in shapes.items())
-        if not whole or "unmoved_coefficients" not in answers:
+        complete = all(name in answers and answers[name].shape[1:] == shape for name, shape in shapes.items())
+        if not complete or "unmoved_coefficients" not in answers:
             raise UserError("The network does not tell the points of its tfface.json: export the model again.")
 
     @classmethod
