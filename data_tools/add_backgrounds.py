@@ -44,15 +44,20 @@ def main(argv: list[str] | None = None) -> int:
     from rich.progress import track
 
     options = tyro.cli(Options, args=argv, description=__doc__)
-    from tfface.errors import item_error
+    from tfface.cli import check_out
+    from tfface.errors import UserError, item_error
 
+    check_out(options.out)
+    if options.out.resolve().is_relative_to(options.images.resolve()):
+        raise UserError(f"--out {options.out} lies in --images: its pictures would be taken for more of them.")
     pictures, others = _files(options.images)
     textures, _ = _files(options.textures)
-    failed = 0
+    failed = left = 0
     names = _names(pictures)
     for path in track(pictures, "backgrounds"):
         target = options.out / path.relative_to(options.images).with_name(f"{names[path]}.png")
         if target.exists():
+            left += 1
             continue
         try:
             _compose(path, target, textures, options)
@@ -61,7 +66,9 @@ def main(argv: list[str] | None = None) -> int:
             print(f"{path}: {item_error(error)}", file=sys.stderr)
     if options.copy:
         _copy(others, options)
-    print(f"{options.out}: {len(pictures) - failed} pictures" + (f", {failed} failed" if failed else ""))
+    more = f", {failed} failed" if failed else ""
+    more += f", {left} were there before and are left as they are" if left else ""
+    print(f"{options.out}: {len(pictures) - failed - left} pictures{more}")
     return 1 if failed else 0
 
 

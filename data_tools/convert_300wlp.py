@@ -46,14 +46,17 @@ def main(argv: list[str] | None = None) -> int:
     import tyro
 
     options = tyro.cli(Options, args=argv, description=__doc__)
+    from tfface.cli import check_conversion
     from tfface.data.sources.w300_lp import RecordMaker
     from tfface.errors import UserError
 
-    maker = RecordMaker(options.bfm, options.image_size)
     if options.check and options.bfm is None:
         raise UserError("--check compares the Basel model with the files' points: name the model with --bfm.")
     if not options.check and options.out is None:
         raise UserError("Name the folder for the shards with --out, or give --check.")
+    if options.out is not None:
+        check_conversion(options.out, options.image_size, options.records_per_shard, options.workers)
+    maker = RecordMaker(options.bfm, options.image_size)
     photos, broken = _photos(options)
     return _check(maker, photos) if options.check else _convert(options, maker, photos, broken)
 

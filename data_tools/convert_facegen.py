@@ -34,10 +34,11 @@ def main(argv: list[str] | None = None) -> int:
     import tyro
 
     options = tyro.cli(Options, args=argv, description=__doc__)
-    from tfface.cli import counted, report_records
+    from tfface.cli import check_conversion, counted, report_records
     from tfface.data.shards.maps import ENLARGE, FAILED_FILE, write_dataset
     from tfface.data.sources.facegen import RecordMaker, find_jobs
 
+    check_conversion(options.out, options.image_size, options.records_per_shard, options.workers)
     jobs = find_jobs(options.data)
     maker = RecordMaker(options.bfm, options.image_size)
     found = maker.correspondence

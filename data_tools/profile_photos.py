@@ -149,13 +149,14 @@ def main(argv: list[str] | None = None) -> int:
     import tyro
 
     options = tyro.cli(Options, args=argv, description=__doc__)
-    from tfface.cli import counted, report_records
+    from tfface.cli import check_conversion, counted, report_records
     from tfface.data.shards.maps import ENLARGE, FAILED_FILE, write_dataset
     from tfface.detect.registry import load_detector
     from tfface.inference import Reconstructor
     from tfface.io.image import list_images, survey, unreadable_format, write_image
     from tfface.viz.sheet import contact_sheet
 
+    check_conversion(options.out, options.image_size, options.records_per_shard)
     photos = [options.photos] if options.photos.is_file() else list_images(options.photos)
     unreadable = [] if options.photos.is_file() else survey(options.photos).unreadable
     maker = Maker(options, Reconstructor(options.model, load_detector("auto", options.min_score)))

@@ -37,15 +37,20 @@ def main(argv: list[str] | None = None) -> int:
     import time
 
     import cv2
-    import numpy as np
     import tyro
 
     from tfface.data.synthetic.scene import FaceGenerator
+    from tfface.errors import UserError
+    from tfface.io.files import refuse_foreign
     from tfface.io.image import write_image
     from tfface.viz.sheet import contact_sheet
 
     arguments = tyro.cli(Arguments, args=argv, description=__doc__)
-
+    if not (2 <= arguments.rows * arguments.columns <= 10_000 and 8 <= arguments.tile <= 1024):
+        raise UserError("--rows times --columns must be 2 to 10000, and --tile 8 to 1024 pixels.")
+    if arguments.columns % 2 or arguments.out.suffix.lower() not in (".jpg", ".jpeg", ".png"):
+        raise UserError("--columns must be even (front and side), and --out a JPEG or PNG file.")
+    refuse_foreign([arguments.out], "choose another `out`")
     settings = arguments.settings.clean() if arguments.clean else arguments.settings
     generator = FaceGenerator(settings)
     generator.pair(0)
@@ -53,13 +58,14 @@ def main(argv: list[str] | None = None) -> int:
     for seed in range(arguments.seed, arguments.seed + arguments.rows * arguments.columns // 2):
         pair = generator.pair(seed)
         for view in (pair.front, pair.side):
-            image = np.ascontiguousarray(view.image)
+            image = view.image.copy()
             for u, v, _ in generator.landmarks(pair, view) if arguments.truth else ():
                 cv2.circle(image, (int(u), int(v)), 1, (0, 255, 0), -1)
             tiles.append(image)
     seconds = time.process_time() - start
     print(f"{len(tiles) / seconds:.1f} images a second and core")
-    write_image(arguments.out, contact_sheet(tiles, columns=arguments.columns, cell=arguments.tile, gap=0))
+    sheet = contact_sheet(tiles, columns=arguments.columns, cell=arguments.tile, gap=0)
+    write_image(arguments.out, sheet, result=True)
     return 0
 
 

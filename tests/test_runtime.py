@@ -87,6 +87,38 @@ def test_a_graph_for_another_face_model_is_left_for_tensorflow(tmp_path: Path, m
     assert network.runtime == "tensorflow" and network.looks == 1
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("looks", value) for value in ("many", -1, 10**9, 2.5)),
+        *(("batch", value) for value in (0, "x", 10**9)),
+        *(("face_maps", value) for value in (None, "x", 3, {"face/map/64": "x"}, {"face/map/64": 10**9})),
+        *(("model", value) for value in (None, 3, ["rnet"])),
+    ],
+)
+def test_a_card_with_odd_values_is_reported(key: str, value: object, tmp_path: Path) -> None:
+    shutil.copytree(presets.folder("rnet_points"), tmp_path / "mine")
+    card = tmp_path / "mine" / "tfface.json"
+    card.write_text(json.dumps({**json.loads(card.read_text()), key: value}))
+    with pytest.raises(UserError, match="export the model again"):
+        find_network(tmp_path / "mine", runtime="onnx")
+
+
+def test_a_card_of_points_without_coefficients_is_reported(tmp_path: Path) -> None:
+    shutil.copytree(presets.folder("rnet_points"), tmp_path / "mine")
+    card = tmp_path / "mine" / "tfface.json"
+    kept = {key: value for key, value in json.loads(card.read_text()).items() if key != "coefficients"}
+    card.write_text(json.dumps(kept))
+    with pytest.raises(UserError, match="list of points"):
+        Reconstructor(tmp_path / "mine", runtime="onnx")
+
+
+@pytest.mark.parametrize("times", [-1, 999])
+def test_looks_without_sense_are_reported(times: int) -> None:
+    with pytest.raises(UserError, match="negative or too many"):
+        Reconstructor("fast", recrop=times)
+
+
 def test_a_graph_without_its_weights_is_reported(tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     shutil.copytree(presets.folder("rnet_points"), folder)
@@ -147,6 +179,19 @@ def test_every_export_predicts_what_keras_predicts(
     assert find_network(out).runtime == runtime
     maps = find_network(out).open()(np.random.default_rng(0).random((3, 64, 64, 3), np.float32))["position_map"]
     assert maps.shape == (3, 256, 256, 3) and np.ptp(maps, axis=0).max() > 0.1
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("small")
+def test_an_rnet_is_written_as_tflite(tmp_path: Path) -> None:
+    """Its angles and its colours have no operation that TFLite lacks."""
+    pytest.importorskip("ai_edge_litert")
+    changes = {"model.name": "rnet", "model.trunk": "mobilenet_v2", "model.points": 16, "model.image_size": 64}
+    config = configuration.override(configuration.Config(), {**changes, "model.width": 0.35})
+    models.build(config.model).save_weights(tmp_path / "best.weights.h5")
+    configuration.save(config, tmp_path / "config.yaml")
+    assert export([str(tmp_path), "--format", "tflite", "--out", str(tmp_path / "out")]) == 0
+    assert json.loads((tmp_path / "out" / "tfface.json").read_text())["agreement"]["largest_difference_px"] < 0.05
 
 
 @pytest.mark.usefixtures("small")

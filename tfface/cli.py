@@ -123,6 +123,20 @@ def report_records(listed: Path, jobs: int, failed: dict[str, str]) -> int:
     return 1 if failed else 0
 
 
+def check_conversion(out: Path, image_size: int, records_per_shard: int, workers: int = 1) -> None:
+    """Sees to it that the numbers of a conversion to shards make sense, before anything is read.
+
+    Raises:
+        UserError: one does not, or `out` cannot be the results' folder.
+    """
+    if not 16 <= image_size <= 4096 or records_per_shard < 1 or not 0 <= workers <= 1024:
+        raise UserError(
+            "--image-size must be 16 to 4096, --records-per-shard at least 1, and --workers 0 to 1024: not "
+            f"{image_size}, {records_per_shard} and {workers}."
+        )
+    check_out(out)
+
+
 def check_out(folder: Path) -> None:
     """Sees to it that results can lie in the folder that `--out` names.
 

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 
 import cv2
+import numpy as np
 
 from tfface.errors import UserError
 from tfface.result import FaceResult
@@ -71,7 +72,8 @@ class Detailer:
     def of(self, base: Unwrapped) -> Detail:
         """The detail of a base that is unrolled already; hair, hands and cloth on the skin leave no lines in it."""
         answer = self._serve(base.inputs(self.size)[None])
-        if answer["displacement"].shape != (1, self.size, self.size):
-            raise UserError(f"{self.name} gives no displacement of {self.size} texels a side: {AGAIN}.")
+        shape = (1, self.size, self.size)
+        if answer.get("displacement", np.zeros(0)).shape != shape or answer["albedo"].shape != (*shape, 3):
+            raise UserError(f"{self.name} gives no displacement and albedo of {self.size} texels a side: {AGAIN}.")
         bare = cv2.resize(base.bare(), (self.size, self.size), interpolation=cv2.INTER_AREA)
         return Detail.of(answer["displacement"][0], answer["albedo"][0], base.seen, self.name, self.strength * bare)

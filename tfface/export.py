@@ -65,7 +65,9 @@ def main(argv: list[str] | None = None) -> int:
     _check(options)
     out = _numbered(options.out) if options.serving and options.out is not None else options.out
     if out is not None:
-        must_be_free(out, "tfface.json", "the model")
+        from tfface.models.weights.presets import EXPORTED
+
+        must_be_free(out, "tfface.json", "the model", EXPORTED)
     from tfface.models.exports.backend import take_tensorflow
 
     graphs = take_tensorflow()
@@ -117,7 +119,7 @@ def _preset_folder(name: str) -> Path:
 
 def _numbered(folder: Path) -> Path:
     """The next version below a folder; TensorFlow Serving takes the highest number."""
-    taken = [int(path.name) for path in folder.glob("*") if path.name.isdigit()] if folder.is_dir() else []
+    taken = [int(path.name) for path in folder.glob("*") if path.name.isdecimal()] if folder.is_dir() else []
     return folder / str(max(taken, default=0) + 1)
 
 

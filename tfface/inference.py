@@ -87,8 +87,7 @@ class Reconstructor:
         self.model_name = str(self.card["model"])
         self.preset = re.sub("-[0-9a-f]{16}$", "", network.folder.name)  # the cache's exports are named by a digest too
         self.num_views, self.image_size = int(self.card["views"]), int(self.card["image_size"])
-        described = self.card.get("coefficients")
-        self.layout = Layout.from_card(described) if described else None
+        self.layout = Layout.from_card(self.card["coefficients"]) if self.card.get("coefficients") else None
         self.points = PointModel.from_card(self.card, network.folder / TRUST_FILE)
         self._serve = network.open()
         self._detector = detector
@@ -135,7 +134,7 @@ class Reconstructor:
             UserError: there is no face.
         """
         if box is not None:
-            left, top, right, bottom = (float(value) for value in check_box(box))
+            left, top, right, bottom = check_box(box).tolist()
             return [Detection((left, top, right, bottom), 1.0, "given")]
         if isinstance(self._detector, str):
             self._detector = load_detector(self._detector)
@@ -347,16 +346,16 @@ class Reconstructor:
         parts = [self._serve(crops[i : i + self.batch_size]) for i in range(0, len(crops), self.batch_size)]
         if self.layout is not None and "coefficients" not in parts[0]:
             raise UserError(f"{self.model_name} should predict coefficients, as its tfface.json says: {AGAIN}.")
+        if self.points is not None:
+            self.points.check(parts[0])
         return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
     def _check_views(self, side: object) -> None:
         given = 1 if side is None else 2
         if given != self.num_views:
-            need = {1: "one photograph", 2: "a front and a side photograph"}
-            raise UserError(
-                f"The model {self.model_name} takes {need.get(self.num_views, self.num_views)}, but {given} was given: "
-                "choose another model with `model`, or other photographs."
-            )
+            need = {1: "one photograph", 2: "a front and a side photograph"}[self.num_views]
+            advice = "choose another model with `model`, or other photographs"
+            raise UserError(f"The model {self.model_name} takes {need}, but {given} was given: {advice}.")
 
     def _result(self, image: Image, face: Detection, answer: _Answer, timings: dict[str, float]) -> FaceResult:
         return FaceResult(

@@ -228,11 +228,14 @@ def _reconstructor(arguments: Arguments, network: Network) -> Reconstructor:
 
 def _network(arguments: Arguments) -> Network:
     """The network that --model means; without it the best for what is asked."""
+    from tfface.predict_checks import check_network
     from tfface.runtime import find_network
 
     several = arguments.set or arguments.side_photo is not None
     coefficients = several or arguments.mat or arguments.detail or "mat" in arguments.files.formats
-    return find_network(arguments.model, coefficients, arguments.runtime)
+    network = find_network(arguments.model, coefficients, arguments.runtime)
+    check_network(arguments, network.card)
+    return network
 
 
 def _predicted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from tfface.cli import check_out
@@ -38,6 +39,16 @@ def check_video(arguments: Any) -> None:
             raise UserError(f"`{argument}` goes with photographs, not with a video.")
 
 
+def check_network(arguments: Any, card: Mapping[str, Any]) -> None:
+    """Sees to it that the network says what is asked for, as its `tfface.json` tells."""
+    asked = {"`detail`": arguments.detail, "`mat`": arguments.mat, "`formats=mat`": "mat" in arguments.files.formats}
+    for argument, wanted in asked.items():
+        if wanted and not card.get("coefficients"):
+            raise UserError(
+                f"{argument} needs an R-Net, and {arguments.model} predicts no coefficients: leave `model` out."
+            )
+
+
 def check_photographs(arguments: Any) -> None:
     """Sees to it that the options make sense, as far as that shows before the network is loaded."""
     from tfface.geometry.align import check_box
@@ -58,6 +69,8 @@ def check_photographs(arguments: Any) -> None:
             raise UserError(f"`{name}` goes with a video, not with photographs.")
     if arguments.photo.is_dir() and arguments.report and not (arguments.overwrite or arguments.ray):
         refuse_foreign([arguments.out / REPORT], "choose another `out`, or add `overwrite=True` or `report=False`")
+    if arguments.detail_model != type(arguments).detail_model and not arguments.detail:
+        raise UserError("`detail_model` goes with `detail`: add it, or leave the network out.")
     if arguments.set and not arguments.photo.is_dir():
         raise UserError(f"`set`: {arguments.photo} is not a folder; name the folder with one person's photographs.")
     if (arguments.set or arguments.side_photo) and arguments.refine:

@@ -22,7 +22,7 @@ from tfface import weights
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
-from tfface.geometry.align import MAP_SIZE
+from tfface.geometry.align import MAP_SIZE, MOST_RECROPS
 from tfface.io.files import folder_digest
 from tfface.io.onnx_file import open_onnx
 from tfface.io.reading import read_arrays, read_json_object, reading
@@ -32,6 +32,8 @@ RUNTIMES = ("onnx", "tflite", "tensorflow")
 FORMAT_OF = {"onnx": "onnx", "tflite": "tflite", "tensorflow": "saved_model"}
 """The format in which weights are exported for a runtime."""
 AGAIN = "export the model again"
+_NUMBERS = {"views": (1, 2), "image_size": (8, 4096), "looks": (1, MOST_RECROPS + 1), "batch": (1, 4096)}
+"""What a card says in numbers, and from where to where."""
 Answers = dict[str, NDArray[np.float32]]
 Serve = Callable[[NDArray[np.float32]], Answers]
 
@@ -53,7 +55,7 @@ class Network:
     @property
     def looks(self) -> int:
         """How often it looks at a face, where nothing else is asked for."""
-        return int(self.card.get("looks", 2))
+        return int(self.card.get("looks") or 2)
 
     def digest(self) -> str:
         """Changes when the network's files do."""
@@ -137,9 +139,14 @@ def read_card(folder: str | os.PathLike[str]) -> dict[str, Any]:
         missing = {"model", "views", "image_size"} - set(card)
     if missing:
         raise UserError(f"{path} lacks {', '.join(sorted(missing))}: export the model again.")
-    for key, least, most in (("views", 1, 2), ("image_size", 8, 4096)):
-        if type(card[key]) is not int or not least <= card[key] <= most:
-            raise UserError(f"{path} says {card[key]!r} for {key}, no number from {least} to {most}: {AGAIN}.")
+    maps = card.setdefault("face_maps", {})
+    if not isinstance(card["model"], str) or not isinstance(maps, dict):
+        raise UserError(f"{path} says {card['model']!r} for model and {maps!r} for face_maps: {AGAIN}.")
+    known = {key: card[key] for key in _NUMBERS if card.get(key) is not None or key in ("views", "image_size")}
+    for key, value in {**known, **maps}.items():
+        least, most = _NUMBERS.get(key, (2, 4096))
+        if type(value) is not int or not least <= value <= most:
+            raise UserError(f"{path} says {value!r} for {key}, no number from {least} to {most}: {AGAIN}.")
     if checksum != load_open_face().checksum:
         raise UserError(f"{folder} was trained for another face model than this tfface has: export or train it again.")
     return dict(card)
@@ -163,8 +170,8 @@ def _check_answers(folder: Path, answers: Answers, count: int, detail: bool = Fa
     """
     maps = answers.get("position_map")
     if detail:
-        if "albedo" not in answers:
-            raise UserError(f"{folder} should give the albedo's offset, but gives {', '.join(answers)}: {AGAIN}.")
+        if "albedo" not in answers or not {"displacement", "shape"} & set(answers):
+            raise UserError(f"{folder} should give albedo and displacement, but gives {', '.join(answers)}: {AGAIN}.")
     elif maps is None or maps.shape != (count, MAP_SIZE, MAP_SIZE, 3):
         found = "none" if maps is None else f"one of shape {maps.shape}"
         raise UserError(f"{folder} should give a position map [{count},256,256,3], but gives {found}: {AGAIN}.")
@@ -180,7 +187,7 @@ def _open_onnx(folder: Path) -> Serve:
     file = folder / "weights.npz"
     given = read_arrays(file, "weights", advice="the file is damaged, or does not fit its network")
     weights.presets.check_face_model(file, given)
-    for name, resolution in read_json_object(folder / "tfface.json").get("face_maps", {}).items():
+    for name, resolution in read_card(folder)["face_maps"].items():
         face = load_open_face()
         components = face.linear_at(PositionMap(face, resolution).cage_matrix)
         given[name] = components.reshape(len(components), -1)

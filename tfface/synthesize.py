@@ -94,6 +94,10 @@ def _check(options: Options) -> None:
     if options.workers < 0:
         raise UserError(f"--workers {options.workers} is negative: give 1 or more, or 0 to work in this process.")
     check_out(options.out)
+    for name in ("image_size", "supersample") if options.detail else ("base",):
+        if getattr(options, name) != getattr(Options, name):
+            without = "goes with --detail" if name == "base" else "does not go with --detail"
+            raise UserError(f"--{name.replace('_', '-')} {without}: leave it out.")
     if options.photographs is not None:
         if not options.detail:
             raise UserError("--photographs goes with --detail: photographs without truth teach nothing else.")

@@ -196,6 +196,14 @@ TABLE: list[tuple[Callable[..., int], list[str], str]] = [
     (P, ["{photo.png}", "--min-score", "-5", *OUT], "give 0 to 1"),
     (P, ["{list.mp4}", *OUT], "cannot be read as a video"),
     (P, ["{root}/none.mp4", *OUT], "does not exist"),
+    (P, ["{list.mp4}", "--recrop", "999", *OUT], "too many"),
+    (P, ["{list.mp4}", "--detail", *OUT], "not with a video"),
+    (P, ["{list.mp4}", "--ray", *OUT], "not with a video"),
+    (P, ["{list.mp4}", "--way", "mean", *OUT], "not with a video"),
+    (P, ["{list.mp4}", "--out", "{text}"], "is a file"),
+    (P, ["{photo.png}", "--detail-model", "nonesuch", *OUT], "goes with --detail"),
+    (P, ["{photo.png}", "--detail", "--model", "fast", *OUT], "needs an R-Net"),
+    (P, ["{photo.png}", "--mat", "--model", "fast", *OUT], "needs an R-Net"),
     (A, ["pose", "{folder}", *OUT], "holds no pictures"),
     (A, ["frontalise", "{photo.png}", "--size", "0", *OUT], "32 to 4096"),
     (A, ["relight", "{photo.png}", "--strength", "nan", *OUT], "0 to 2"),
@@ -214,6 +222,8 @@ TABLE: list[tuple[Callable[..., int], list[str], str]] = [
     (S, ["--backgrounds", "{folder}", *OUT], "holds no pictures"),
     (S, ["--address", "127.0.0.1:1", *OUT], "does not answer"),
     (S, ["--detail", "--base", "mnv2_points", *OUT], "predicts no coefficients"),
+    (S, ["--base", "mnv2_points", *OUT], "goes with --detail"),
+    (S, ["--detail", "--image-size", "64", *OUT], "does not go with --detail"),
     (S, ["--out", "{text}"], "is a file"),
     (W, ["--num-samples", "0", "--storage", "{out}"], "out of range"),
     (W, ["--max-epochs", "0", "--storage", "{out}"], "out of range"),
@@ -336,6 +346,31 @@ def test_one_bad_item_is_named_and_the_others_are_done(
     printed = capsys.readouterr()
     assert "image2" in printed.out and "1 of 3 failed" in printed.out and "unexpected" not in printed.out + printed.err
     assert "Traceback" not in printed.err and len(list(out.glob("*.tfrecord"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "says"),
+    [
+        ("convert_300wlp", ["--data", "{aflw}", "--out", "{out}", "--image-size", "0"], "16 to 4096"),
+        ("convert_300wlp", ["--data", "{aflw}", "--out", "{out}", "--records-per-shard", "0"], "at least 1"),
+        ("convert_300wlp", ["--data", "{aflw}", "--out", "{out}", "--workers", "-1"], "0 to 1024"),
+        ("convert_facegen", ["--data", "{aflw}", "--bfm", "{text}", "--out", "{text}"], "is a file"),
+        ("profile_photos", ["--photos", "{aflw}", "--out", "{out}", "--image-size", "99999999"], "16 to 4096"),
+        ("add_backgrounds", ["--images", "{aflw}", "--textures", "{aflw}", "--out", "{aflw}/sub"], "lies in --images"),
+        ("sheet_synthetic", ["--out", "{photo.png}"], "not a result of tfface"),
+        ("sheet_synthetic", ["--out", "{out}.jpg", "--rows", "0"], "must be 2 to 10000"),
+    ],
+)
+def test_wrong_input_of_tools(
+    name: str,
+    arguments: list[str],
+    says: str,
+    places: dict[str, Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(tool(name), [_filled(text, places, tmp_path / "out") for text in arguments]) == 2
+    assert says in capsys.readouterr().err and not list(tmp_path.iterdir())
 
 
 def test_pictures_with_suffixes_in_capitals_are_converted(tmp_path: Path) -> None:

@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 
 from tests.toy_network import disc_photo, save_toy_network
+from tfface import apply
 from tfface.cli import run
-from tfface.io.files import written_by_us
+from tfface.errors import UserError
+from tfface.io.files import mark_of, owner, written_by_us
 from tfface.io.formats import REPORT
 from tfface.io.image import write_image
-from tfface.io.results import about, finished, free_names, photograph, stems
+from tfface.io.made import Film, write_made
+from tfface.io.model import WRITERS, Material, Model, NamedMesh
+from tfface.io.results import about, finished, free_names, own_name, photograph, stems
 from tfface.predict import main
 
 
@@ -45,6 +49,12 @@ def portrait() -> np.ndarray:
 def test_no_two_photographs_share_a_name(names: list[str], expected: list[str]) -> None:
     found = stems([Path(name) for name in names])
     assert found == expected
+
+
+def test_a_folder_of_many_photographs_is_named() -> None:
+    """Each compared with each other, these would take hours."""
+    found = stems([Path(f"{n % 2}/IMG_{n // 2:05d}.jpg") for n in range(50_000)])
+    assert len(set(found)) == 50_000 and found[:2] == ["IMG_00000_jpg", "IMG_00000_jpg-2"]
 
 
 def test_long_names_are_cut_and_stay_their_own() -> None:
@@ -124,6 +134,46 @@ def test_what_is_not_ours_is_overwritten_only_when_asked(model: str, tmp_path: P
     assert written_by_us(out / "disc.obj")
 
 
+def test_uses_of_two_photographs_of_one_name_are_kept(model: str, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    for folder, centre in (("one", (100, 80)), ("two", (90, 70)), ("one", (100, 80))):
+        photo = tmp_path / folder / "disc.png"
+        write_image(photo, disc_photo(160, 200, centre, 30))
+        box = ["--box", "40", "20", "160", "140"]
+        assert run(apply.main, ["pose", str(photo), "--model", model, *box, "--out", str(out)]) == 0
+    assert sorted(path.name for path in out.glob("*.png")) == ["disc-2_pose.png", "disc_pose.png"]
+
+
+@pytest.mark.parametrize("end", ["_pose.png", "_map.glb", "_turn.gif", "_turn.mp4", "_pose.json", "_neutral.ply"])
+def test_every_result_says_whose_it_is(end: str, tmp_path: Path) -> None:
+    picture = disc_photo(64, 64, (30, 30), 20)
+    mesh = NamedMesh("m", np.eye(3, dtype=np.float32), np.array([[0, 1, 2, -1]], np.int32), Material("m"))
+    contents = {".json": {"faces": []}, ".png": picture, ".glb": Model("m", [mesh])}
+    mine, others = ({"name": "a.png", "sha256": digit * 64} for digit in "ab")
+    if end.endswith(".ply"):
+        WRITERS["ply"](tmp_path / f"a{end}", Model("m", [mesh], mark=mark_of(mine["sha256"])))
+    else:
+        content = contents.get(Path(end).suffix, Film([picture] * 2, 10))
+        write_made(tmp_path / f"a{end}", content, mark_of(mine["sha256"]))
+    assert owner(tmp_path / f"a{end}") == "a" * 16
+    assert own_name(tmp_path, "a", mine, [end]) == "a" and own_name(tmp_path, "a", others, [end]) == "a-2"
+    (tmp_path / f"a-2{end}").write_text("a person's own")
+    with pytest.raises(UserError, match="not a result of tfface"):
+        own_name(tmp_path, "a", others, [end])
+    assert own_name(tmp_path, "a", others, [end], overwrite=True) == "a"
+
+
+def test_a_report_that_is_not_ours_is_told_before_any_photograph(
+    model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos, out = tmp_path / "photos", tmp_path / "out"
+    write_image(photos / "disc.png", disc_photo(160, 200, (100, 80), 30))
+    out.mkdir()
+    (out / REPORT).write_text("mine")
+    assert run(main, [str(photos), "--model", model, "--out", str(out)]) == 2
+    assert "--no-report" in capsys.readouterr().err and [path.name for path in out.iterdir()] == [REPORT]
+
+
 def test_names_follow_the_photograph(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"one")
     (tmp_path / "b.png").write_bytes(b"two")
@@ -137,6 +187,10 @@ def test_names_follow_the_photograph(tmp_path: Path) -> None:
     assert finished(out, "a", one, {"steps": 3}) == ["a_0", "a_1"]
     assert finished(out, "a", one, {"steps": 4}) is None and finished(out, "a", two, {"steps": 3}) is None
     assert free_names(out, "a", 2, one) == ["a_0", "a_1"] and free_names(out, "a", 2, two) == ["a-2_0", "a-2_1"]
+    for count in (10**9, True, "2"):  # damaged
+        told = {"software": "written by tfface", **about(one, 0, 2, {}), "face": {"number": 0, "of": count}}
+        (out / "b_0.json").write_text(json.dumps(told))
+        assert finished(out, "b", one, {}) is None
     (out / "a_1.json").unlink()
     assert finished(out, "a", one, {"steps": 3}) is None
 

@@ -18,7 +18,7 @@ from rich.console import Console
 from tfface.errors import UserError
 from tfface.fleet.listing import Listing, listed
 from tfface.fleet.run import Predict, Worker, predict_listed, rows_file
-from tfface.fleet.table import FACES, FAILURES, join_parts
+from tfface.fleet.table import FACES, FAILURES, join_parts, refuse_foreign_table, schema
 from tfface.io.formats import FileOptions
 from tfface.io.image import write_image
 from tfface.predict import Arguments, loaded
@@ -81,6 +81,20 @@ def test_damaged_lists_are_reported(tmp_path: Path) -> None:
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
     (tmp_path / "list.txt").write_text("loop.png\n")
     assert listed(tmp_path / "list.txt", tmp_path / "out", {}, True).photographs == 1
+
+
+def test_a_persons_own_table_is_neither_taken_for_ours_nor_overwritten(tmp_path: Path) -> None:
+    parquet.write_table(arrow.table({"mine": [1]}), tmp_path / FACES)
+    with pytest.raises(UserError, match="not a result of tfface"):
+        refuse_foreign_table(tmp_path)
+    (tmp_path / FACES).write_bytes(b"PAR1 none")
+    with pytest.raises(UserError, match="cannot be read as a table of faces"):
+        refuse_foreign_table(tmp_path)
+    parquet.write_table(schema().empty_table(), tmp_path / FACES)
+    refuse_foreign_table(tmp_path)
+    (tmp_path / FAILURES).write_text("mine")
+    with pytest.raises(UserError, match="failures.txt is there"):
+        refuse_foreign_table(tmp_path)
 
 
 def test_a_part_goes_on_where_it_was_stopped(tmp_path: Path, photographs: Path) -> None:

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tfface.io.files import atomic_path, cache_folder
+from tfface.errors import UserError
+from tfface.io.files import atomic_path, cache_folder, must_be_free
+from tfface.models.weights.presets import EXPORTED
 
 KILLED = """
 import os, signal, sys
@@ -77,3 +79,25 @@ def test_cache_folder_can_be_moved(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert cache_folder() == tmp_path
     monkeypatch.delenv("TFFACE_CACHE")
     assert cache_folder() == Path.home() / ".cache" / "tfface"
+
+
+def test_a_folder_with_a_persons_own_files_is_not_replaced(tmp_path: Path) -> None:
+    for name in ("tfface.json", "model.onnx", "README.md", ".git"):
+        (tmp_path / name).touch()
+    must_be_free(tmp_path, "tfface.json")  # files are written one by one
+    with pytest.raises(UserError, match=r"holds other files \(.git\)"):
+        must_be_free(tmp_path, "tfface.json", "the model", EXPORTED)
+    (tmp_path / ".git").unlink()
+    must_be_free(tmp_path, "tfface.json", "the model", EXPORTED)
+
+
+def test_a_user_without_a_home_folder_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    monkeypatch.delenv("TFFACE_CACHE", raising=False)
+    with pytest.raises(UserError, match="TFFACE_CACHE"):
+        cache_folder()
+    monkeypatch.setenv("TFFACE_CACHE", "somewhere")
+    assert cache_folder() == Path("somewhere")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import struct
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,8 @@ from tests.toy_network import Discs, disc_photo, save_toy_network
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.inference import Reconstructor
-from tfface.io.files import written_by_us
+from tfface.io.files import write_results, written_by_us
+from tfface.io.results import free_names
 from tfface.video.files import FACE_CAPTURE_ORDER, csv_text, save_performer, timecode
 from tfface.video.person import Performer
 from tfface.video.run import Options, predict_video
@@ -118,6 +121,28 @@ def test_two_people_are_followed_to_their_files(reconstructor: Reconstructor, tm
     (out / "two_0.json").write_text("{}")
     with pytest.raises(UserError, match="two_0.json is there and is not a result"):
         predict_video(film, out, reconstructor, Discs(), options, lines.append, lambda line: None)
+
+
+def test_another_of_the_same_name_overwrites_nothing(reconstructor: Reconstructor, tmp_path: Path) -> None:
+    """A second video, and photographs before and after."""
+    out, said = tmp_path / "out", [].append
+    source = {"name": "two.png", "sha256": "a" * 64}
+    for place, kind in enumerate((".avi", ".mkv", ".avi")):
+        film = _film(tmp_path / f"two{kind}", _discs(8 if kind == ".avi" else 9))
+        predict_video(film, out, reconstructor, Discs(), Options(level=0), said, lambda _: None)
+        if place == 0:
+            assert free_names(out, "two", 1, source) == ["two-2"]
+            write_results(out / "two-2.json", {"photograph": source})
+    films = {name: json.loads((out / f"{name}.json").read_text())["frames"] for name in ("two", "two-3")}
+    assert films == {"two": list(range(8)), "two-3": list(range(9))} and not (out / "two-4.json").exists()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of other systems are Unicode")
+def test_a_name_that_is_no_utf8_does_not_end_the_process(reconstructor: Reconstructor, tmp_path: Path) -> None:
+    film = _film(tmp_path / "film.avi", _discs(8)).rename(tmp_path / os.fsdecode(b"caf\xe9.avi"))
+    out = tmp_path / os.fsdecode(b"\xe9")
+    paths = predict_video(film, out, reconstructor, Discs(), Options(level=0), [].append, lambda _: None)
+    assert len(paths) == 4 and all(path.is_file() for path in paths)
 
 
 def _away_and_back(blue: int) -> list[np.ndarray]:

@@ -15,7 +15,7 @@ import yaml
 from tfface.config.sections import MODELS, Config
 from tfface.errors import UserError
 from tfface.io.files import MARK, write_text
-from tfface.io.reading import read_text, reading
+from tfface.io.reading import parse_yaml, read_text, reading
 
 
 def to_dict(config: Any) -> dict[str, Any]:
@@ -87,7 +87,7 @@ def read_yaml(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     text = read_text(path, "YAML", "name a YAML file of a configuration")
     with reading(path, "YAML", "name a YAML file of a configuration"):
-        tree = yaml.safe_load(text)
+        tree = parse_yaml(text)
         if not _is_tree(tree):
             raise ValueError("it holds no mapping of names to values")
     return dict(tree)

@@ -149,6 +149,19 @@ class PointModel:
     trust: Trust = field(default_factory=Trust)
     confidences_of: str | None = None
 
+    def check(self, answers: Mapping[str, NDArray[np.floating]]) -> None:
+        """Sees to it that a network answers all that `Found` holds, of these points and pairs.
+
+        Raises:
+            UserError: it does not.
+        """
+        points, pairs = len(self.mean), len(self.pairs)
+        shapes: dict[str, tuple[int, ...]] = {"points": (points, 2), "point_deviations": (points,)}
+        shapes |= {"differences": (pairs, 2), "difference_deviations": (pairs,)}
+        complete = all(name in answers and answers[name].shape[1:] == shape for name, shape in shapes.items())
+        if not complete or "unmoved_coefficients" not in answers:
+            raise UserError("The network does not tell the points of its tfface.json: export the model again.")
+
     @classmethod
     def from_card(cls, card: Mapping[str, Any], trust: Path | None = None) -> PointModel | None:
         """Of an exported network's `tfface.json`, and its calibration's file if it has one; None of one that tells no
@@ -159,8 +172,8 @@ class PointModel:
         """
         if "points" not in card:
             return None
-        layout = Layout.from_card(card["coefficients"])
         with reading("tfface.json", "a list of points", "export the model again"):
+            layout = Layout.from_card(card["coefficients"])
             facts = card["points"]
             face, texels = load_open_face(), np.asarray(facts["texels"], np.int64)
             parts = face.linear_at(PositionMap(face, int(facts["map_size"])).cage_matrix[texels]).astype(np.float64)

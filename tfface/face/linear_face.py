@@ -105,4 +105,4 @@ def rows(matrix: FloatArray, scale: float) -> NDArray[np.float32]:
 
 def natural_key(name: str) -> list[int | str]:
     """Sorts `identity10` behind `identity9`."""
-    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]

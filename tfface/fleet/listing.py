@@ -74,6 +74,7 @@ def listed(source: Path, out: Path, made_with: Mapping[str, Any], overwrite: boo
     import pyarrow as arrow
     import pyarrow.parquet as parquet
 
+    before = _digest(out / FILE) if (out / FILE).exists() and not overwrite else None
     how = json.dumps([part, dict(made_with)], sort_keys=True)
     file, digest, count = out / FILE, hashlib.sha256(how.encode()), 0
     schema = arrow.schema([("path", arrow.string())], metadata={"software": MARK})
@@ -88,7 +89,7 @@ def listed(source: Path, out: Path, made_with: Mapping[str, Any], overwrite: boo
         if not count:
             raise UserError(f"{source} names no photographs: give a folder, a text file or a Parquet file that does.")
     new = file.with_name(f"new-{FILE}")
-    if file.exists() and not overwrite and _digest(file) != digest.hexdigest():
+    if before not in (None, digest.hexdigest()):
         new.unlink()
         raise UserError(
             f"{out} holds results of other photographs, or made otherwise: choose another `out`, or add "
@@ -116,7 +117,7 @@ def _paths(source: Path) -> Iterator[str]:
         found = photographs_in(source, deep=True)
         yield from sorted(os.path.realpath(path) for path in (*found.photographs, *found.unreadable))
     else:
-        with reading(source, _WHAT, "write a path or URL a line"), source.open(encoding="utf-8") as lines:
+        with reading(source, _WHAT, "write a path or URL a line"), source.open(encoding="utf-8-sig") as lines:
             for line in lines:
                 if line.strip():
                     yield _absolute(line.strip(), source.parent)

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from tfface.cli import progress_bar
 from tfface.errors import UserError, item_error
 from tfface.fleet.listing import PART, Listing, listed
-from tfface.fleet.table import FACES, failures_listed, join_parts, row_of_face, write_part
+from tfface.fleet.table import FACES, failures_listed, join_parts, refuse_foreign_table, row_of_face, write_part
 from tfface.io.results import stems
 from tfface.parallel.ray_cluster import cluster
 from tfface.saver import Saved
@@ -121,6 +121,8 @@ def predict_listed(
         import ray.data  # noqa: F401
     except ImportError as error:
         raise UserError(f"`ray` needs a package that is missing ({error}): pip install 'tfface[ray]'.") from error
+    if not overwrite:
+        refuse_foreign_table(out)
     listing = listed(source, out, made_with, overwrite, part)
     rows = [rows_file(listing, number) for number in range(listing.parts)]
     if overwrite:

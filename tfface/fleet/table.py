@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tfface.io.files import MARK, atomic_path
+from tfface.errors import UserError
+from tfface.io.files import MARK, atomic_path, refuse_foreign
 from tfface.io.reading import read_json_object, reading
 
 FACES, FAILURES = "faces.parquet", "failures.txt"
@@ -81,6 +83,24 @@ def join_parts(parts: list[Path], out: Path) -> tuple[int, int]:
             faces, failed = faces + len(table) - len(wrong), failed + len(wrong)
     shutil.rmtree(parts[0].parent)
     return faces, failed
+
+
+def refuse_foreign_table(out: Path) -> None:
+    """Sees to it that no table or list in the results' folder is overwritten, or taken for a run's, that is not ours.
+
+    Raises:
+        UserError: there is one.
+    """
+    import pyarrow.parquet as parquet
+
+    advice = "choose another `out`, or add `overwrite=True`"
+    refuse_foreign([out / FAILURES], advice)
+    if not os.path.lexists(out / FACES):
+        return
+    with reading(out / FACES, "a table of faces", advice):
+        about = parquet.read_schema(out / FACES).metadata or {}
+    if about.get(b"software") != MARK.encode():
+        raise UserError(f"{out / FACES} is there and is not a result of tfface: {advice}.")
 
 
 def failures_listed(out: Path) -> int:

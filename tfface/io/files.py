@@ -10,7 +10,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -238,28 +238,39 @@ def folder_digest(folder: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def must_be_free(folder: Path, sign: str, what: str = "the SavedModel") -> None:
+def must_be_free(folder: Path, sign: str, what: str = "the SavedModel", replaced: Container[str] | None = None) -> None:
     """Sees to it that a whole folder may be written to `folder`.
 
     Args:
         folder: where to.
         sign: the file by which an earlier one is recognised, which may be replaced.
         what: is to be written.
+        replaced: names of all that an earlier one may hold, where it is replaced with all that lies in it.
 
     Raises:
         UserError: it is a file, or holds something else.
     """
     with writing(folder):
-        other = folder.is_dir() and any(folder.iterdir()) and not (folder / sign).is_file()
+        names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+        other = [] if (folder / sign).is_file() else names
+        other += [] if replaced is None else [name for name in names if name not in replaced]
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder} is a file; name a new folder for {what}.")
     if other:
-        raise UserError(f"{folder} holds other files; name a new folder for {what}.")
+        raise UserError(f"{folder} holds other files ({other[0]}); name a new folder for {what}.")
 
 
 def cache_folder() -> Path:
-    """Where what can be made again is kept: `$TFFACE_CACHE`, else `~/.cache/tfface`."""
-    return Path(os.environ.get("TFFACE_CACHE") or Path.home() / ".cache" / "tfface")
+    """Where what can be made again is kept: `$TFFACE_CACHE`, else `~/.cache/tfface`.
+
+    Raises:
+        UserError: this user has no home folder.
+    """
+    named = os.environ.get("TFFACE_CACHE")
+    try:
+        return Path(named) if named else Path.home() / ".cache" / "tfface"
+    except RuntimeError as error:
+        raise UserError("This user has no home folder: name a folder for what is kept in TFFACE_CACHE.") from error
 
 
 def _umask() -> int:

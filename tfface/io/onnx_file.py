@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.io.reading import reading
+from tfface.io.reading import reading, unpacked
 from tfface.parallel.ahead import cores
 
 Serve = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
@@ -40,8 +39,7 @@ def open_onnx(
     options.log_severity_level = 3
     arrays = {name: np.ascontiguousarray(value, np.float32) for name, value in (given or {}).items()}
     with reading(path, "an ONNX network", "the file is damaged, or its weights belong to another network"):
-        data = path.read_bytes()
-        data = zlib.decompress(data) if path.suffix == ".zz" else data
+        data = unpacked(path) if path.suffix == ".zz" else path.read_bytes()
         options.add_external_initializers(
             list(arrays), [runtime.OrtValue.ortvalue_from_numpy(a) for a in arrays.values()]
         )
@@ -58,7 +56,7 @@ def open_onnx(
 def available_cores() -> int:
     """How many cores this process may use: OMP_NUM_THREADS of those that it is bound to."""
     wanted = os.environ.get("OMP_NUM_THREADS", "")
-    return min(cores(), int(wanted)) if wanted.isdigit() and int(wanted) else cores()
+    return min(cores(), int(wanted)) if wanted.isdecimal() and int(wanted) else cores()
 
 
 def _runtime() -> Any:

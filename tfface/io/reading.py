@@ -11,6 +11,8 @@ from __future__ import annotations
 import csv
 import json
 import os
+import struct
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, wraps
@@ -25,6 +27,10 @@ from tfface.errors import UserError
 Result = TypeVar("Result")
 PathLike = str | os.PathLike[str]
 LONGEST_REASON = 160
+MOST_UNPACKED, MOST_RATIO = 2**30, 20
+"""A compressed file may unpack to so many bytes, or to so many times its own."""
+MOST_VALUES = 1_000_000
+"""Of a YAML file, each reference counted as what it refers to."""
 
 
 @contextmanager
@@ -74,6 +80,63 @@ def reason(error: BaseException) -> str:
     if len(message) > LONGEST_REASON:
         message = message[: LONGEST_REASON - 1] + "…"
     return message or type(error).__name__
+
+
+def parse_yaml(text: str) -> Any:
+    """What YAML says, read safely; within `reading`.
+
+    Raises:
+        ValueError, yaml.YAMLError: it is damaged, or by its references endless or huge when it is gone through.
+    """
+    import yaml
+
+    left, waiting = MOST_VALUES, [tree := yaml.safe_load(text)]
+    while waiting:
+        part = waiting.pop()
+        inner = list(part.values()) if isinstance(part, dict) else part if isinstance(part, list) else []
+        left -= len(inner)
+        if left < 0:
+            raise ValueError("its references to itself make it endless, or larger than any configuration")
+        waiting += inner
+    return tree
+
+
+def check_unpacked(path: Path, size: int) -> None:
+    """Sees to it that a file may be unpacked to `size` bytes; within `reading`.
+
+    Raises:
+        ValueError: a small file would fill the memory.
+    """
+    if size > max(MOST_UNPACKED, MOST_RATIO * path.stat().st_size):
+        raise ValueError(f"it would unpack to {size / 2**30:.1f} GB")
+
+
+def unpacked(path: Path) -> bytes:
+    """What a file holds that zlib has compressed; within `reading`.
+
+    Raises:
+        ValueError: it is damaged, or would fill the memory.
+    """
+    unpack = zlib.decompressobj()
+    data = unpack.decompress(path.read_bytes(), MOST_UNPACKED)
+    if not unpack.eof:
+        raise ValueError("it is cut short, or would unpack to a gigabyte and more")
+    return data
+
+
+def _matlab_size(path: Path) -> int:
+    """To how many bytes the compressed variables of a MATLAB file unpack, as each says before its numbers."""
+    total, compressed, tag = 0, 15, 8
+    with path.open("rb") as file:
+        head = file.read(128)
+        order = ">" if head[126:] == b"MI" else "<"
+        while len(start := file.read(tag)) == tag:
+            kind, size = struct.unpack(f"{order}II", start)
+            inside = file.read(min(size, 64)) if kind == compressed else b""
+            begun = zlib.decompressobj().decompress(inside, tag) if inside else b""
+            total += struct.unpack(f"{order}II", begun)[1] if len(begun) == tag else 0
+            file.seek(size - len(inside), os.SEEK_CUR)
+    return total
 
 
 def must_exist(path: PathLike, advice: str) -> Path:
@@ -159,6 +222,7 @@ def read_arrays(
         if isinstance(opened, np.ndarray):
             raise ValueError("it holds one array, not several with names")
         with opened:
+            check_unpacked(path, sum(entry.file_size for entry in opened.zip.infolist()))
             arrays = {name: _real(np.asarray(opened[name])) for name in opened.files}
     missing = [name for name in needed if name not in arrays]
     if missing:
@@ -199,6 +263,7 @@ def read_matlab(
 
     path = must_exist(path, advice)
     with reading(path, "a MATLAB file of version 5 to 7", advice):
+        check_unpacked(path, _matlab_size(path))
         content: dict[str, Any] = loadmat(path, variable_names=list(names) or None)
         return {name: _real(value) for name, value in content.items() if not name.startswith("__")}
 

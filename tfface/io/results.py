@@ -75,8 +75,8 @@ def _short(stem: str) -> str:
     data = os.fsencode(stem)
     if len(data) <= LONGEST_STEM:
         return stem
-    kept = data[: LONGEST_STEM - 9].decode("utf-8", errors="ignore")
-    return f"{kept}-{hashlib.sha256(data).hexdigest()[:8]}"
+    kept = data[: LONGEST_STEM - 9].decode("utf-8", errors="ignore").encode()  # no half of a letter
+    return f"{os.fsdecode(kept)}-{hashlib.sha256(data).hexdigest()[:8]}"
 
 
 def photograph(path: Path) -> dict[str, str]:

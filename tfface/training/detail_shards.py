@@ -192,7 +192,7 @@ def with_faces(photographs: Iterable[Path], base: str) -> tuple[list[Path], list
     for path in photographs:
         try:
             network.find(read_image(path))
-        except UserError as error:
+        except Exception as error:  # whatever one photograph does, the others are made
             failures.append(item_error(error, path))
         else:
             good.append(path)

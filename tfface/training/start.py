@@ -10,8 +10,9 @@ import keras
 import numpy as np
 
 from tfface import models, weights
-from tfface.config import Config, ModelConfig
+from tfface.config import Config, ModelConfig, validated
 from tfface.errors import UserError
+from tfface.io.reading import reading
 from tfface.models.networks.detail import without_lines
 from tfface.models.weights import imagenet, presets
 from tfface.models.weights.widen import NOISE, widen
@@ -70,12 +71,14 @@ def copy_smaller(target: keras.Model, config: Config, path: Path) -> bool:
     ours, narrower = config.model, theirs.width < config.model.width
     if theirs.width > ours.width or (not narrower and theirs.image_size == ours.image_size):
         return False
-    small = models.build(dataclasses.replace(ours, width=theirs.width, image_size=theirs.image_size))
+    smaller = dataclasses.replace(ours, width=theirs.width, image_size=theirs.image_size)
     try:
+        small = models.build(validated(dataclasses.replace(config, model=smaller)).model)
         presets.load_weights(small, path)
     except UserError:
         return False
-    widen(small, target, noise=NOISE if narrower else 0.0)
+    with reading(path, f"weights of a smaller {ours.name}", "begin with weights of the same width and picture size"):
+        widen(small, target, noise=NOISE if narrower else 0.0)
     return True
 
 

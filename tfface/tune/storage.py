@@ -18,10 +18,9 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import fsspec
-import yaml
 
 from tfface.errors import UserError
-from tfface.io.reading import reading
+from tfface.io.reading import parse_yaml, reading
 
 TRIALS = "trials"
 SWEEP_FILE = "sweep.yaml"
@@ -123,7 +122,7 @@ class Storage:
         if not text:
             raise UserError(f"{self.location} holds no sweep (no {SWEEP_FILE}); name the `storage` of one.")
         with reading(f"{self.location}/{SWEEP_FILE}", "the description of a sweep", "name the `storage` of another"):
-            asked = yaml.safe_load(text)
+            asked = parse_yaml(text)
             if not isinstance(asked["options"], dict):
                 raise TypeError("its options are not a mapping")
             return dict(asked)

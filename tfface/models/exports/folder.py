@@ -23,10 +23,10 @@ from tfface import models
 from tfface.config import ModelConfig
 from tfface.errors import UserError
 from tfface.io.files import TRUST_FILE, begun_prefix, must_be_free, sweep_leftovers, writing
-from tfface.io.reading import reading
+from tfface.io.reading import reading, reason
 from tfface.models.exports.about import INFO, describe, write_about
 from tfface.models.layers.solve import plain_operations
-from tfface.models.weights.presets import MODEL_FILES
+from tfface.models.weights.presets import EXPORTED, MODEL_FILES
 
 PRECISIONS = {
     "saved_model": ("float32",),
@@ -92,7 +92,7 @@ def write_export(
         UserError: the folder holds something else, or a package of the extra `export` is missing.
     """
     form = form or Form()
-    must_be_free(folder, INFO, "the model")
+    must_be_free(folder, INFO, "the model", EXPORTED)
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         sweep_leftovers(folder.parent)
@@ -173,7 +173,13 @@ def _write_tflite(model: keras.Model, config: ModelConfig, folder: Path, form: F
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
         if form.precision == "float16":
             converter.target_spec.supported_types = [tf.float16]
-        (folder / MODEL_FILES["tflite"]).write_bytes(converter.convert())
+        try:
+            data = converter.convert()
+        except Exception as error:
+            raise UserError(
+                f"This network cannot be written as TFLite ({reason(error)}): take `format=onnx`."
+            ) from error
+        (folder / MODEL_FILES["tflite"]).write_bytes(data)
 
 
 _WRITERS = {"saved_model": _write_saved_model, "keras": _write_keras, "onnx": _write_onnx, "tflite": _write_tflite}

@@ -80,7 +80,8 @@ def euler_angles(matrix: Any) -> Any:
     sine = ops.clip(-matrix[:, 2, 0], -1.0, 1.0)
     pitch = ops.arctan2(matrix[:, 2, 1], matrix[:, 2, 2])
     roll = ops.arctan2(matrix[:, 1, 0], matrix[:, 0, 0])
-    return ops.stack([pitch, ops.arcsin(sine), roll], axis=-1)
+    yaw = ops.arctan2(sine, ops.sqrt(1.0 - sine * sine))  # TFLite has no arcsine
+    return ops.stack([pitch, yaw, roll], axis=-1)
 
 
 def expression_weights(raw: Any) -> Any:

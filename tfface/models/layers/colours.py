@@ -88,7 +88,8 @@ class ColoursFromPicture(LayoutLayer):
         surface, shading = self._surface_colours(albedo), self._shading(light, harmonics)
         kinds = self.layout.light // 9
         share = np.eye(3, dtype=np.float32) if kinds == 3 else np.ones((3, 1), np.float32)
-        jacobian = ops.einsum("btc,cd,btk->btcdk", surface, share, harmonics)
+        # not by an einsum of three: TFLite's converter refuses what TensorFlow makes of it
+        jacobian = surface[..., None, None] * share[:, :, None] * harmonics[:, :, None, None, :]
         jacobian = ops.reshape(jacobian, (-1, *surface.shape[1:], self.layout.light))
         even = ops.einsum("btk,k->bt", harmonics, EVEN_LIGHT)[..., None]
         sigma = _sigma(colours - surface * shading, seen, outlier)

@@ -20,7 +20,7 @@ from tfface.config import ModelConfig
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.io.files import TRUST_FILE, atomic_path, write_text
-from tfface.io.reading import must_exist, read_arrays, reading
+from tfface.io.reading import check_unpacked, must_exist, read_arrays, reading
 
 if TYPE_CHECKING:
     import keras
@@ -32,6 +32,11 @@ GRAPH_FILE = "network.onnx.zz"
 """A network's graph without weights, in a preset's folder (`tfface.models.exports.onnx_graph`)."""
 MODEL_FILES = {"saved_model": "saved_model.pb", "keras": "model.keras", "onnx": "model.onnx", "tflite": "model.tflite"}
 """Formats of exported models, and the file by which the folder of one is known."""
+EXPORTED = frozenset(
+    {*MODEL_FILES.values(), "tfface.json", "config.json", "README.md", TRUST_FILE, "variables", "assets"}
+    | {"fingerprint.pb", "saved_model.pbtxt", "keras_metadata.pb", "assets.extra"}
+)
+"""All that the folder of an exported model may hold, to be replaced by another."""
 DEFAULT = "mnv2_points"
 """The preset that is used when none is named: the best."""
 DEFAULT_WITH_COEFFICIENTS = "rnet_points"
@@ -127,6 +132,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
     if path.suffix != ".npz":
         must_exist(path, "give a file of weights")
         with reading(path, what, advice):
+            check_unpacked(path, _hdf5_size(path))
             keras.Model(model.inputs, model.outputs).load_weights(path)  # without an optimiser, as it was saved
     else:
         arrays = read_arrays(path, what, advice=advice)
@@ -138,6 +144,16 @@ def load_weights(model: keras.Model, path: Path) -> None:
         raise UserError(
             f"{path} holds weights that are not finite numbers: its training diverged; take an earlier one."
         )
+
+
+def _hdf5_size(path: Path) -> int:
+    """To how many bytes all arrays of an HDF5 file unpack."""
+    import h5py
+
+    sizes: list[int] = []
+    with h5py.File(path) as file:
+        file.visititems(lambda _, entry: sizes.append(entry.nbytes) if isinstance(entry, h5py.Dataset) else None)
+    return sum(sizes)
 
 
 def check_readable(path: Path) -> None:
