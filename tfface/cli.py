@@ -83,6 +83,8 @@ def run(main_function: Main, argv: list[str] | None = None) -> int:
         code = main_function(argv)
         sys.stdout.flush()
         return code
+    except SystemExit as stop:  # of --help, or of arguments that tyro has refused
+        return stop.code if isinstance(stop.code, int) else 2
     except UserError as error:
         return _print_error(error)
     except Terminated:
