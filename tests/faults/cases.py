@@ -137,7 +137,7 @@ def formats(case: Case) -> None:
 
 
 def moved_sweep(case: Case) -> None:
-    case.ran("-m", "pytest", "-q", "tests/tune/test_sweep.py", "-k", "goes_on_in_another_folder")
+    case.ran("-m", "pytest", "-q", "tests/tune/test_sweep.py", "-k", "a_killed_worker_and_a_killed_driver")
 
 
 def false_face(case: Case) -> None:
