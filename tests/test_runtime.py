@@ -186,7 +186,7 @@ def test_every_export_predicts_what_keras_predicts(
 def test_an_rnet_is_written_as_tflite(tmp_path: Path) -> None:
     """Its angles and its colours have no operation that TFLite lacks."""
     pytest.importorskip("ai_edge_litert")
-    changes = {"model.name": "rnet", "model.trunk": "mobilenet_v2", "model.points": 16, "model.image_size": 64}
+    changes = {"model.name": "rnet", "model.trunk": "mobilenet_v2", "model.points": 68, "model.image_size": 64}
     config = configuration.override(configuration.Config(), {**changes, "model.width": 0.35})
     models.build(config.model).save_weights(tmp_path / "best.weights.h5")
     configuration.save(config, tmp_path / "config.yaml")

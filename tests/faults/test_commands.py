@@ -230,7 +230,7 @@ TABLE: list[tuple[Callable[..., int], list[str], str]] = [
     (W, ["--cpus-per-trial", "nan", "--storage", "{out}"], "0 or more"),
     (W, ["--cpus-per-trial", "100000", "--storage", "{out}"], "cores"),
     (W, ["--seed", "-1", "--storage", "{out}"], "out of range"),
-    (W, ["--space", "{loop.yaml}", "--storage", "{out}"], "no configuration section"),
+    (W, ["--space", "{loop.yaml}", "--storage", "{out}"], "endless"),
     (E, ["--data", "{aflw}", "--recrop", "999999999", *OUT], "--recrop"),
     (E, ["--data", "{aflw}", "--limit", "99999999999999999999999", *OUT], "--limit"),
     (E, ["--data", "{aflw}", "--detector", "", *OUT], "no detector"),

@@ -198,5 +198,5 @@ def test_a_preset_of_it_adds_detail_to_a_face_and_its_files(run: Path, tmp_path:
     assert millimetres.shape == (1024, 1024) and millimetres.dtype == np.float32
     with pytest.raises(UserError, match="`detail_model`"):
         Reconstructor(tmp_path / "own")
-    with pytest.raises(UserError, match="no network of detail"):
+    with pytest.raises(UserError, match="not a network of detail"):
         Detailer("rnet_points")
