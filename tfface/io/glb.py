@@ -140,11 +140,8 @@ def unit_normals(normals: NDArray[np.floating]) -> NDArray[np.float32]:
     return result
 
 
-def first_picture(path: Path, least: int | None = None) -> NDArray[np.uint8] | None:
+def first_picture(path: Path) -> NDArray[np.uint8] | None:
     """The first picture `[H,W,3]` in a GLB file: the skin's, of ours; None where there is none.
-
-    Args:
-        least: a JPEG is read at half, a quarter or an eighth of its size where that has so many pixels a side.
 
     Raises:
         UserError: it is not a GLB file.
@@ -160,6 +157,4 @@ def first_picture(path: Path, least: int | None = None) -> NDArray[np.uint8] | N
         view = tree["bufferViews"][tree["images"][0]["bufferView"]]
         start = 20 + length + 8 + view.get("byteOffset", 0)
         with Image.open(io.BytesIO(data[start : start + view["byteLength"]]), formats=("JPEG", "PNG")) as picture:
-            if least is not None:
-                picture.draft(None, (least, least))
             return np.asarray(picture.convert("RGB"), np.uint8)

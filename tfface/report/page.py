@@ -13,7 +13,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,6 @@ from tfface.io.formats import REPORT, VIEW
 from tfface.io.glb import first_picture
 from tfface.io.image import read_image, warp_image
 from tfface.io.model import LEAST_MOVE_MM
-from tfface.parallel.ahead import in_threads
 from tfface.viz.head_model import BROWN, PLAIN, eye_texture, tooth_texture
 
 FEW, SIZES = 1000, (256, 144)
@@ -86,11 +85,16 @@ def write_report(
     entries: list[dict[str, Any]] = []
     with atomic_path(path) as beside, beside.open("w", encoding="utf-8", errors="backslashreplace") as file:
         file.write(_head(title, (room / "page.css").read_text(encoding="utf-8"), len(faces), failures))
-        reported = (Reported(photo, folder / name) for photo, name in faces)
-        for found in in_threads(partial(_entry, size=size, texels=texels), reported):
-            if found is not None:
-                file.write(_json(f"face{len(entries)}", found[1]))
-                entries.append(found[0])
+        for photo, name in faces:
+            face = Reported(photo, folder / name)
+            try:
+                numbers, pictures = _numbers(face), _pictures(face, size, texels)
+                block = _json(f"face{len(entries)}", pictures)
+                _json("numbers", numbers)
+            except Exception:
+                continue  # results that were changed since, or are of an earlier schema
+            file.write(block)
+            entries.append(numbers)
         if faces and not entries:
             raise UserError(f"No result in {folder} can be read (a damaged or an earlier NAME.json): predict it again.")
         file.write(_json("shared", {**_shared(), "moves": _moves() if viewer else None}))
@@ -98,16 +102,6 @@ def write_report(
         script = (room / "viewer.js").read_text(encoding="utf-8")
         file.write(f"<script>\n{script}</script>\n</body></html>\n")
     return path
-
-
-def _entry(face: Reported, size: int, texels: int) -> tuple[dict[str, Any], dict[str, Any]] | None:
-    """A face's numbers and pictures; None of results that were changed since, or are of an earlier schema."""
-    try:
-        numbers, pictures = _numbers(face), _pictures(face, size, texels)
-        _json("face", [numbers, pictures])
-    except Exception:
-        return None
-    return numbers, pictures
 
 
 def _head(title: str, style: str, count: int, failures: Sequence[str]) -> str:
@@ -164,7 +158,7 @@ def _pictures(face: Reported, size: int, texels: int) -> dict[str, Any]:
     offsets, step = _offsets(summary["shape"])
     overlay, skin = (face.base.with_name(f"{face.base.name}_{name}.png") for name in ("overlay", "texture"))
     glb = face.base.with_name(f"{face.base.name}.glb")
-    texture = read_image(skin) if skin.is_file() else first_picture(glb, texels) if glb.is_file() else None
+    texture = read_image(skin) if skin.is_file() else first_picture(glb) if glb.is_file() else None
     weights, identity = (summary["shape"][part] for part in ("expression_weights", "identity_sigma"))
     names = load_open_face().expression_names
     return {
@@ -186,14 +180,11 @@ def _photo(photo: Path, summary: dict[str, Any], size: int) -> NDArray[np.uint8]
 
 
 def _jpeg(picture: NDArray[np.uint8], size: int) -> str:
-    import cv2
     from PIL import Image
 
-    file, sides = io.BytesIO(), np.array(picture.shape[1::-1])
-    if size < sides.max():
-        wide, high = np.maximum(np.round(sides * size / sides.max()), 1).astype(int).tolist()
-        picture = np.asarray(cv2.resize(picture, (wide, high), interpolation=cv2.INTER_AREA), np.uint8)
-    Image.fromarray(picture).save(file, "JPEG", quality=78)
+    image, file = Image.fromarray(picture), io.BytesIO()
+    image.thumbnail((size, size))
+    image.save(file, "JPEG", quality=78)
     return base64.b64encode(file.getvalue()).decode()
 
 
