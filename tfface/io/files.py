@@ -128,7 +128,7 @@ def utf8_name(path: Path) -> Iterator[Path]:
         with writing(link):
             link.symlink_to(path.absolute())
         if not _is_utf8(link):
-            raise UserError(f"{path} has a name that is no UTF-8: rename it.")
+            raise UserError(f"{path} has a name that is not UTF-8: rename it.")
         yield link
 
 

@@ -159,10 +159,10 @@ def own_name(
     Raises:
         UserError: one is there that is not ours (unless `overwrite`).
     """
+    if overwrite:
+        return stem
     for base in _bases(stem):
         paths = [folder / f"{base}{end}" for end in ends]
-        if overwrite:
-            return base
         refuse_foreign(paths)
         if not any(_is_anothers(path, source) for path in paths):
             return base

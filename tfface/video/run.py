@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,13 @@ class Options:
     overwrite: bool = False
     codec: str = FAST
 
+    def check(self) -> None:
+        """Raises `UserError` if a number is out of its range."""
+        if not 0 <= self.smooth <= 100:
+            raise UserError(f"`smooth={self.smooth:g}` is out of range: give 0 (none) to 100; 1 is usual.")
+        if self.seconds is not None and not self.seconds > 0:
+            raise UserError(f"`seconds={self.seconds:g}` is out of range: give more than 0.")
+
 
 @dataclass
 class _Counts:
@@ -91,10 +99,7 @@ def predict_video(
     Raises:
         UserError: the video cannot be read, shows no face, or a result may not be written.
     """
-    if not 0 <= options.smooth <= 100:
-        raise UserError(f"`smooth={options.smooth:g}` is out of range: give 0 (none) to 100; 1 is usual.")
-    if options.seconds is not None and not options.seconds > 0:
-        raise UserError(f"`seconds={options.seconds:g}` is out of range: give more than 0.")
+    options.check()
     people: dict[int, Performer] = {}
     counts, start = _Counts(), time.perf_counter()
     with ExitStack() as stack:
@@ -105,10 +110,9 @@ def predict_video(
         film_path = out / f"{name}_overlay.mp4"
         add = stack.enter_context(film(film_path, video.fps, options.codec, mark)) if "png" in options.formats else None
         tracker, size = Tracker(detector), (0, 0)
+        frames = takewhile(lambda frame: options.seconds is None or frame.seconds < options.seconds, video.frames())
         try:
-            for frame in video.frames():
-                if options.seconds is not None and frame.seconds >= options.seconds:
-                    break
+            for frame in frames:
                 picture = _one_frame(frame, reconstructor, tracker, people, options, counts, report)
                 if picture is not None:
                     size = picture.shape[1], picture.shape[0]
@@ -120,10 +124,7 @@ def predict_video(
             if not video.camera:
                 raise
         _report_counts(counts, video, time.perf_counter() - start, report)
-        lasting = [number for number, each in people.items() if len(each.moments) >= LEAST_FRAMES]
-        people = _one_each({number: people[number] for number in sorted(lasting)}, report)
-        if not people:
-            raise _no_face(source)
+        people = _lasting(people, source, report)
     about_video = {"name": video.name, "fps": video.fps, "width": size[0], "height": size[1]}
     about_video |= {"frames": counts.frames, "broken": counts.broken}
     return ([film_path] if add is not None else []) + _save(people, out / name, about_video, options, mark)
@@ -148,6 +149,15 @@ def longest_performance(
         if longest is None or len(longest.moments) < LEAST_FRAMES:
             raise _no_face(source)
         return longest, video.fps
+
+
+def _lasting(people: dict[int, Performer], source: Path, report: Print) -> dict[int, Performer]:
+    """Those who were seen in enough frames, each once; raises `UserError` if there is none."""
+    seen = {number: people[number] for number in sorted(people) if len(people[number].moments) >= LEAST_FRAMES}
+    found = _one_each(seen, report)
+    if not found:
+        raise _no_face(source)
+    return found
 
 
 def _no_face(source: Path) -> UserError:
