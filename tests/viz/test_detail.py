@@ -11,12 +11,15 @@ import numpy as np
 import pytest
 from skimage import data
 
+from tfface import predict
+from tfface.cli import run
 from tfface.detailing import Detailer
 from tfface.face.head_mesh import head_mesh
 from tfface.face.head_uv import to_face_chart
 from tfface.geometry.raster import vertex_normals
 from tfface.inference import Reconstructor
 from tfface.io.formats import FileOptions
+from tfface.io.image import write_image
 from tfface.result import FaceResult
 from tfface.viz.detail import MIDDLE_LEVEL, MM_PER_LEVEL, STRENGTH, Detail, strengthened
 from tfface.viz.texture import sample_photo
@@ -69,6 +72,31 @@ def test_hair_leaves_no_lines(bumped: FaceResult) -> None:
         cv2.erode(np.uint8(there & (base.seen > 0.9)), np.ones((5, 5))) > 0 for there in (bare < 0.05, bare > 0.95)
     )
     assert hair.sum() > 1000 and lines[hair].std() < 0.3 * lines[skin].std()
+    usual = Detailer().of(base).displacement
+    usual -= cv2.GaussianBlur(usual, (0, 0), 1.5)
+    assert 1.5 < lines[skin].std() / usual[skin].std() < 1.8, "2.5 by default 1.5"
+
+
+@pytest.mark.slow
+def test_the_command_takes_the_strength(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", data.astronaut())
+    heights = []
+    for strength in ("0", "2.5"):
+        options = [
+            "--detail",
+            "--detail-strength",
+            strength,
+            "--formats",
+            "glb",
+            "json",
+            "png",
+            "--texture-size",
+            "512",
+        ]
+        assert run(predict.main, [str(tmp_path / "a.png"), "--out", str(tmp_path / strength), *options]) == 0
+        millimetres = np.load(tmp_path / strength / "a_displacement.npy", allow_pickle=False)
+        heights.append(float((millimetres - cv2.GaussianBlur(millimetres, (0, 0), 3)).std()))
+    assert heights[1] > 2 * heights[0] > 0
 
 
 def test_sunken_lids_stay_before_the_eyes(bumped: FaceResult) -> None:
