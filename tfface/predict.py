@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -92,6 +93,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; 0, or 1 when photographs of a folder failed."""
     from rich.console import Console
 
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # photographs share the cores: its threads spin while they wait
     return _run(tyro.cli(Arguments, args=argv, prog="tfface predict"), Console(highlight=False))
 
 

@@ -29,8 +29,8 @@ from tfface.io.files import write_array
 from tfface.io.image import write_image
 from tfface.viz.chart_albedo import chart_albedo, in_head
 from tfface.viz.completion import completed
-from tfface.viz.skin import chart_values
-from tfface.viz.unwrapped import detailed_normals, skin_of_chart, unit
+from tfface.viz.skin import chart_values, inner_part
+from tfface.viz.unwrapped import detailed_normals, dot, skin_of_chart, unit
 
 FloatArray = NDArray[np.floating]
 CARRIED_TEXELS = 1.6
@@ -45,6 +45,8 @@ least error answers with too little where it is unsure: 1.9 times too little for
 dark grow, too, hence not all of it."""
 MIDDLE_LEVEL, MM_PER_LEVEL = 32768, 0.001
 """Of the picture of the displacement: no displacement, and a level."""
+STRAIGHT = (128, 128, 255)
+"""A texel of a normal map that bends nothing."""
 DISPLACEMENT_NOTE = {
     "mm_per_level": MM_PER_LEVEL,
     "level_of_none": MIDDLE_LEVEL,
@@ -126,20 +128,23 @@ class Detail:
 
     def normal_texture(self, identity: FloatArray, expression: FloatArray, size: int) -> NDArray[np.uint8]:
         """`[T,T,3]` tangent-space normals of what the vertices do not carry, level = 127.5 n + 127.5."""
-        fine = in_head(self.displacement - self.carried, size, cv2.INTER_CUBIC)
+        inner = inner_part(size)  # elsewhere nothing is bent
+        fine = in_head(self.displacement - self.carried, size, cv2.INTER_CUBIC)[inner]
         face = load_open_face()
         surface = face.head(2)
         vertices = surface.vertices(face.cage(identity, expression))
         normals = vertex_normals(vertices, surface.triangles)
-        maps = chart_values(np.concatenate([vertices, normals], axis=1), size)
+        maps = chart_values(np.concatenate([vertices, normals], axis=1), size)[inner]
         position, normal = maps[..., :3], unit(maps[..., 3:])
         bent = detailed_normals(position, normal, fine)
         right = np.gradient(position, axis=1)
-        right = unit(right - np.sum(right * normal, axis=-1, keepdims=True) * normal)
+        right = unit(right - dot(right, normal) * normal)
         up = np.stack([_cross(normal, right, k) for k in range(3)], axis=-1)
-        tangent_normals = np.stack([np.sum(bent * axis, axis=-1) for axis in (right, up, normal)], axis=-1)
+        tangent_normals = np.concatenate([dot(bent, axis) for axis in (right, up, normal)], axis=-1)
         tangent_normals[..., 2] = np.maximum(tangent_normals[..., 2], 0.05)
-        return np.asarray(np.round(np.clip(unit(tangent_normals), -1, 1) * 127.5 + 127.5), np.uint8)
+        texture = np.full((size, size, 3), STRAIGHT, np.uint8)
+        texture[inner] = np.round(np.clip(unit(tangent_normals), -1, 1) * 127.5 + 127.5)
+        return texture
 
     def albedo_texture(self, coefficients: FloatArray | None, size: int) -> NDArray[np.uint8]:
         """`[T,T,3]` sRGB albedo in the chart of the whole head: the base's of `coefficients` and the offset."""

@@ -90,10 +90,10 @@ def skin_texture(
     """
     own = chart_albedo(albedo, coefficients, size)
     look = _look(image, points, own, seen, normals)
-    plain, seen = look.plain(own), look.seen[_inner(size)]
+    plain, seen = look.plain(own), look.seen[inner_part(size)]
     share = skin_share(plain, seen, float(look.light.mean()))
     weight = look.seen * (1 - _outwards(1 - share, size)) * _tables(size).inside
-    weight[_inner(size)] *= skin_round_eyes(plain)
+    weight[inner_part(size)] *= skin_round_eyes(plain)
     skin = shrink(_of_face(share, 1, size)) * (1 - _unlike(look.shown, look.guide))[..., None]
     colours, origin = _completed(look.shown, look.guide, weight[..., None], skin)
     if unlit:
@@ -115,7 +115,7 @@ class _Look:
 
     def plain(self, own: FloatArray) -> NDArray[np.float32]:
         """The colours of the face's own chart with the light divided out `[R,R,3]`; `own` is its albedo."""
-        inner = _inner(len(own))
+        inner = inner_part(len(own))
         plain = np.asarray(cv2.multiply(self.shown[inner], own[inner], None, 1 / 255, cv2.CV_32F), np.float32)
         plain /= np.maximum(self.guide[inner], np.float32(0.02))
         return plain
@@ -186,7 +186,7 @@ def merged_skin(skins: Sequence[SkinTexture]) -> SkinTexture:
     return SkinTexture(as_bytes(total / shares / 255), as_bytes(origin), skins[0].light)
 
 
-def _inner(size: int) -> tuple[slice, slice]:
+def inner_part(size: int) -> tuple[slice, slice]:
     """The face's own chart in the head's."""
     start = round(FRAME * (size - 1))
     return (slice(start, size - start),) * 2
@@ -194,7 +194,7 @@ def _inner(size: int) -> tuple[slice, slice]:
 
 def _mask(shown: NDArray[np.uint8], seen: FloatArray) -> NDArray[np.float32] | None:
     """`mask_share` in the head's chart `[T,T]`."""
-    inner = _inner(len(seen))
+    inner = inner_part(len(seen))
     share = mask_share(shown[inner] / np.float32(255), seen[inner])
     return None if share is None else _of_face(share, 0, len(seen))
 
@@ -202,7 +202,7 @@ def _mask(shown: NDArray[np.uint8], seen: FloatArray) -> NDArray[np.float32] | N
 def _of_face(share: FloatArray, beyond: float, size: int) -> NDArray[np.float32]:
     """A map of the face's own chart in the head's `[T,T]`, `beyond` it one value."""
     result = np.full((size, size), beyond, np.float32)
-    result[_inner(size)] = share
+    result[inner_part(size)] = share
     return result
 
 

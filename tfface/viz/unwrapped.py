@@ -119,8 +119,13 @@ def detailed_normals(position: FloatArray, normal: FloatArray, displacement: Flo
 
 def unit(vectors: FloatArray) -> NDArray[np.float32]:
     """`[...,3]` of length 1."""
-    length = np.sqrt(np.sum(vectors * vectors, axis=-1, keepdims=True))
+    length = np.sqrt(dot(vectors, vectors))
     return np.asarray(vectors / np.maximum(length, 1e-6), np.float32)
+
+
+def dot(first: FloatArray, second: FloatArray) -> FloatArray:
+    """Scalar products `[...,1]` of vectors `[...,3]`, in a tenth of the time of NumPy's sum over so short an axis."""
+    return np.asarray(np.einsum("...k,...k->...", first, second)[..., None])
 
 
 LEAST_SPAN = 0.02
@@ -129,9 +134,9 @@ LEAST_SPAN = 0.02
 
 def _duals(position: FloatArray, normal: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The duals `[R,R,3]` of a texel's two tangents: the surface's gradient is `h_u dual_u + h_v dual_v`."""
-    down, right = np.gradient(position, axis=(0, 1))
+    down, right = (np.asarray(along) for along in np.gradient(position, axis=(0, 1)))
     dual_u, dual_v = np.cross(down, normal), np.cross(normal, right)
-    span = np.sum(right * dual_u, axis=-1, keepdims=True)
+    span = dot(right, dual_u)
     least = LEAST_SPAN * (MAP_SIZE / len(position)) ** 2
     inverse = np.where(np.abs(span) > least, 1 / np.where(span == 0, 1, span), 0)
     return dual_u * inverse, dual_v * inverse
