@@ -23,10 +23,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import tyro
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as `tfface predict` does; before NumPy is imported
 
-from tfface.cli import run
+import numpy as np  # noqa: E402
+import tyro  # noqa: E402
+
+from tfface.cli import run  # noqa: E402
 
 GROWTH_FACES = (1, 2, 4, 8)
 GROWTH_PIXELS = (0.25e6, 1e6, 4e6, 16e6)
