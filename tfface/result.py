@@ -21,6 +21,7 @@ from tfface.face.layout import CROP_SIZE
 from tfface.face.metric import metric_coefficients
 from tfface.face.open_model import MAX_LEVEL, load_albedo_basis, load_open_face
 from tfface.face.position_map import position_tables
+from tfface.face.trimmed import trimmed_face
 from tfface.geometry.align import Pose, crop_transform, fit_pose, invert_transform, transform_points
 from tfface.geometry.camera import Camera
 from tfface.geometry.pos import five_points
@@ -255,8 +256,9 @@ class FaceResult:
     @cached_property
     def _window(self) -> Window:
         """The face's part of the photograph, plain, with that, and its depth."""
-        window, sizes = face_window(self.vertices), (OVERLAY_PIXELS, SHEET_PIXELS)
-        return draw_window(self.image, self.vertices, self.triangles, self.landmarks68, window, *sizes)
+        shown, window = trimmed_face(), face_window(self.vertices)
+        vertices, sizes = shown.matrix @ self.vertices, (OVERLAY_PIXELS, SHEET_PIXELS)
+        return draw_window(self.image, vertices, shown.triangles, self.landmarks68, window, *sizes)
 
     def sheet(self, size: int = SHEET_PIXELS) -> NDArray[np.uint8]:
         """Photograph, overlay, mesh turned by 45 degrees, and depth, side by side."""
@@ -290,9 +292,10 @@ class FaceResult:
         """Photograph, the face in its predicted light over it and alone, and its albedo, side by side."""
         assert self.decoded is not None
         matrix = crop_transform(face_window(self.vertices), size)
-        plain, points = warp_image(self.image, matrix, size, size), transform_points(matrix, self.vertices)
+        plain, shown = warp_image(self.image, matrix, size, size), trimmed_face()
+        points = transform_points(matrix, shown.matrix @ self.vertices)
         lit, own = (
-            render_colored(points, self.triangles, size, size, colours)
+            render_colored(points, shown.triangles, size, size, shown.matrix @ colours)
             for colours in (self.decoded.shaded, self.decoded.albedo)
         )
         pictures = [plain, blend(plain, lit), blend(np.zeros_like(plain), lit), blend(np.zeros_like(plain), own)]

@@ -29,7 +29,7 @@ from tfface.face.open_model import OpenFace, load_open_face
 from tfface.face.parts import MATERIALS as PART_MATERIALS
 from tfface.face.parts import PART_NAMES, FaceParts, load_parts
 from tfface.face.shoulders import Shoulders, bust, load_shoulders
-from tfface.geometry.cut import Cut, cut, only_largest_removed
+from tfface.geometry.cut import Cut, cut, only_largest_removed, soft_minimum
 from tfface.geometry.ibug68 import CHIN
 from tfface.geometry.subdivide import subdivided, triangulate
 from tfface.io.formats import MESHES
@@ -239,7 +239,7 @@ def _cut_face(mean: FloatArray, face: OpenFace) -> tuple[NDArray[np.float64], _P
     neck = _neck_plane(face, 5.0, 63.0, 1.2)
     chin = face.mean_face()[face.landmarks68[CHIN]]
     back = _Plane(np.array([0.0, chin[1], chin[2] - 97.0]), np.array([0.0, 0.06, 1.0]) / np.hypot(0.06, 1.0))
-    return _soft_minimum(neck(mean), back(mean)), neck
+    return soft_minimum(neck(mean), back(mean), BLEND_MM), neck
 
 
 def _cut_head(mean: FloatArray, face: OpenFace) -> tuple[NDArray[np.float64], _Plane]:
@@ -250,7 +250,7 @@ def _cut_head(mean: FloatArray, face: OpenFace) -> tuple[NDArray[np.float64], _P
 def _cut_full(mean: FloatArray, face: OpenFace) -> tuple[NDArray[np.float64], _Plane]:
     """A plane through the chest above the armpits, and one through each arm."""
     chest = _neck_plane(face, CHEST_MM, 80.0, 0.0)
-    return _soft_minimum(chest(mean), ARMS_MM - np.abs(mean[:, 0]), ARM_BLEND_MM), chest
+    return soft_minimum(chest(mean), ARMS_MM - np.abs(mean[:, 0]), ARM_BLEND_MM), chest
 
 
 _CUTS: dict[str, Callable[[FloatArray, OpenFace], tuple[NDArray[np.float64], _Plane]]] = {
@@ -258,12 +258,6 @@ _CUTS: dict[str, Callable[[FloatArray, OpenFace], tuple[NDArray[np.float64], _Pl
     "head": _cut_head,
     "full": _cut_full,
 }
-
-
-def _soft_minimum(first: FloatArray, second: FloatArray, blend_mm: float = BLEND_MM) -> NDArray[np.float64]:
-    """The smaller of both, rounded where they differ by less than `blend_mm`."""
-    overlap = np.maximum(1 - np.abs(first - second) / blend_mm, 0)
-    return np.asarray(np.minimum(first, second) - overlap**2 * blend_mm / 4, np.float64)
 
 
 def _flattening(done: Cut, mean: FloatArray, plane: _Plane) -> tuple[NDArray[np.int64], sp.csr_matrix]:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.face.open_model import PART_NAMES, load_albedo_basis, load_open_face
+from tfface.face.trimmed import trimmed_face
 from tfface.fitting.coefficients import Coefficients
 from tfface.geometry.align import crop_transform, transform_points
 from tfface.geometry.camera import Camera
@@ -75,14 +76,14 @@ class FittedFace(FaceResult):
         matrix = crop_transform(face_window(self.vertices), size)
         plain = warp_image(self.image, matrix, size, size)
         meshes = [transform_points(matrix, part.vertices()) for part in (self.first, self.coefficients)]
-        chosen, triangles = load_open_face().landmarks68_2d, self.triangles
-        albedo = self.albedo()
+        chosen, (shown, triangles) = load_open_face().landmarks68_2d, trimmed_face()
+        albedo, fitted = self.albedo(), shown @ meshes[1]
         pictures = [
             draw_landmarks(plain, transform_points(matrix, self.seen_landmarks), 1.2),
-            *(overlay(plain, mesh, triangles, mesh[chosen]) for mesh in meshes),
-            blend(plain, render_colored(meshes[1], _skin_triangles(), size, size, self.lit(albedo))),
-            turned_view(self.vertices_mm, triangles, size, 20.0),
-            blend(np.full_like(plain, 34), render_colored(meshes[1], triangles, size, size, albedo)),
+            *(overlay(plain, shown @ mesh, triangles, mesh[chosen]) for mesh in meshes),
+            blend(plain, render_colored(fitted, _skin_triangles(), size, size, shown @ self.lit(albedo))),
+            turned_view(shown @ self.vertices_mm, triangles, size, 20.0),
+            blend(np.full_like(plain, 34), render_colored(fitted, triangles, size, size, shown @ albedo)),
         ]
         return contact_sheet(pictures, STAGES, len(STAGES) // 2, size)
 
@@ -118,5 +119,6 @@ class FittedFace(FaceResult):
 
 def _skin_triangles() -> NDArray[np.int32]:
     """The face without eyes and mouth, of whose looks the model knows nothing."""
-    surface = load_open_face().face(2)
-    return surface.triangles[(surface.vertex_part[surface.triangles] < PART_NAMES.index("left eye")).all(axis=1)]
+    shown, triangles = trimmed_face()
+    of_skin = load_open_face().face(2).vertex_part < PART_NAMES.index("left eye")
+    return triangles[(shown @ of_skin > 0.99)[triangles].all(axis=1)]

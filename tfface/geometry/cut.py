@@ -49,6 +49,12 @@ def only_largest_removed(values: FloatArray, quads: NDArray[np.integer]) -> NDAr
     return np.where(island, 1e-3, values).astype(np.float64)
 
 
+def soft_minimum(first: FloatArray, second: FloatArray, blend: float) -> NDArray[np.float64]:
+    """The smaller of both functions, rounded where they differ by less than `blend`: their curves meet in no corner."""
+    overlap = np.maximum(1 - np.abs(first - second) / blend, 0)
+    return np.asarray(np.minimum(first, second) - overlap**2 * blend / 4, np.float64)
+
+
 def edges_of(quads: NDArray[np.integer]) -> NDArray[np.int64]:
     """`[E,2]` the directed edges of faces `[Q,4]` (-1 ends a triangle)."""
     after = np.roll(quads, -1, axis=1)
