@@ -1,7 +1,7 @@
 """The face crop without its ragged rim, to be drawn over photographs.
 
 The crop's border follows its quads, and runs in waves over hair and neck. Pictures show what lies inside a smooth
-curve: under a plane over the forehead, before one behind the ears, which stay whole, and above one that rises from the
+curve: under an arch over the forehead, before a plane behind the ears, which stay whole, and above one that rises from the
 throat to the back. Meshes that people take away are cut elsewhere (`tfface.face.head_mesh`).
 """
 
@@ -20,8 +20,8 @@ from tfface.geometry.ibug68 import CHIN
 from tfface.geometry.subdivide import triangulate
 from tfface.io.kept import kept
 
-TOP_MM, BACK_MM = 194.0, -96.0
-"""Over the chin, and behind it: the planes over the forehead and behind the ears."""
+TOP_MM, ARCH_PER_MM, BACK_MM = 195.0, 0.003, -96.0
+"""The arch over the forehead, over the chin, and the plane behind the ears, behind it."""
 THROAT_MM, THROAT_BACK_MM, THROAT_RISE = 43.0, -86.0, 1.56
 """A point of the third plane, over and behind the chin, and by how much it rises to the back."""
 EAR_SIDE_MM, EAR_TOP_MM = 76.0, 141.0
@@ -63,4 +63,4 @@ def _inside(mean: NDArray[np.floating], chin: NDArray[np.floating]) -> NDArray[n
     ear = np.minimum(side - EAR_SIDE_MM, EAR_TOP_MM - height)
     before = -soft_minimum(BACK_MM - depth, -ear, ROUND_EAR_MM)
     above = (height - THROAT_MM + THROAT_RISE * (depth - THROAT_BACK_MM)) / np.hypot(1.0, THROAT_RISE)
-    return soft_minimum(soft_minimum(TOP_MM - height, before, ROUND_ABOVE_MM), above, ROUND_MM)
+    return soft_minimum(soft_minimum(TOP_MM - ARCH_PER_MM * side**2 - height, before, ROUND_ABOVE_MM), above, ROUND_MM)
