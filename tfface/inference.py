@@ -47,6 +47,8 @@ from tfface.runtime import AGAIN, Network, find_network
 
 RECROP_SIZE_RATIO, CLOSER = (0.4, 2.5), 0.85
 """Of a crop that is taken again: how its size may differ, and its side over `box_from_landmarks`', to see more."""
+CROPS_AT_ONCE = {"onnx": 2, "tflite": 2, "tensorflow": 16}
+"""A core takes as long for a crop however many it is given, and memory for all of them; graphics cards want many."""
 LOOKS_AGREE = 0.08
 """Two looks whose landmarks lie within this part of the face's size agree: their mean errs less than either."""
 DETECTORS_OF_ANY_ROLL = ("given", "mtcnn")
@@ -62,7 +64,7 @@ class Reconstructor:
             best preset for one photograph. Or what `tfface.runtime.find_network` found.
         detector: a name of `tfface.detect.registry`, or a detector.
         recrop: how often to crop again from the network's own landmarks; None: once, or as the network's card says.
-        batch_size: crops in one call of the network.
+        batch_size: crops in one call of the network; None: as many as pay (`CROPS_AT_ONCE`).
         upright: find out which way up a face is where its box was given, or where a detector found it that also finds
             heads on their side; and turn crops that are taken again by the roll of the landmarks.
         runtime: `onnx`, `tflite` or `tensorflow` (`tfface.runtime`); None for the one that the model's files are for.
@@ -76,7 +78,7 @@ class Reconstructor:
         model: str | os.PathLike[str] | Network | None = None,
         detector: str | Detector = "auto",
         recrop: int | None = None,
-        batch_size: int = 16,
+        batch_size: int | None = None,
         upright: bool = True,
         runtime: str | None = None,
     ) -> None:
@@ -92,7 +94,7 @@ class Reconstructor:
         self._serve = network.open()
         self._detector = detector
         self.recrop = check_recrop(network.looks - 1 if recrop is None else recrop)
-        self.batch_size, self.upright = batch_size, upright
+        self.batch_size, self.upright = batch_size or CROPS_AT_ONCE[network.runtime], upright
 
     def __call__(
         self,

@@ -1,8 +1,8 @@
 """The face crop without its ragged rim, to be drawn over photographs.
 
 The crop's border follows its quads, and runs in waves over hair and neck. Pictures show what lies inside a smooth
-curve: under an arch over the forehead, before a plane behind the ears, which stay whole, and above one that rises from the
-throat to the back. Meshes that people take away are cut elsewhere (`tfface.face.head_mesh`).
+curve: under an arch over the forehead, before a plane behind the ears, which stay whole, and above a plane that rises
+from the throat to the back. Meshes that people take away are cut elsewhere (`tfface.face.head_mesh`).
 """
 
 from __future__ import annotations
