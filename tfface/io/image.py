@@ -355,14 +355,30 @@ def warp_image(image: NDArray[Any], matrix: NDArray[np.floating], width: int, he
     part = image[top:bottom, left:right]
     zoom, across, down = transform_scale(matrix), 1.0, 1.0
     if zoom < 1.0:
-        shrunk = [max(round(side * zoom), 1) for side in (right - left, bottom - top)]
-        across, down = (right - left) / shrunk[0], (bottom - top) / shrunk[1]
+        part, size = _halved(part, zoom)
+        shrunk = [max(round(side * zoom), 1) for side in size]
+        across, down = (whole / small for whole, small in zip(size, shrunk, strict=True))
         part = cv2.resize(part, shrunk, interpolation=cv2.INTER_AREA)
     rows = ((a, b, c + a * left + b * top) for a, b, c in matrix.tolist())
     indices = np.array([(a * across, b * down, c + (a * across + b * down - 1) / 2) for a, b, c in rows])
     return np.asarray(
         cv2.warpAffine(part, indices, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     )
+
+
+def _halved(part: NDArray[Any], zoom: float) -> tuple[NDArray[Any], tuple[int, int]]:
+    """The picture halved until it shrinks to no less than a quarter, and how many of its columns and rows that shows.
+
+    Areas of two by two pixels are averaged several times faster than those of any other size; the last step is exact.
+    """
+    import cv2
+
+    steps = min(max(int(math.log2(0.5 / zoom)), 0), int(math.log2(min(part.shape[:2]))))
+    height, width = (side >> steps for side in part.shape[:2])
+    part = part[: height << steps, : width << steps]
+    for step in range(steps - 1, -1, -1):
+        part = cv2.resize(part, (width << step, height << step), interpolation=cv2.INTER_AREA)
+    return part, (width << steps, height << steps)
 
 
 def sample_image(image: NDArray[Any], positions: NDArray[np.floating]) -> NDArray[Any]:
