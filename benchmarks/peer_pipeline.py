@@ -151,8 +151,8 @@ class _Graph:
         from onnx import TensorProto, helper
 
         entry = helper.make_tensor_value_info("picture", TensorProto.FLOAT, [1, 3, None, None])
-        told: Any = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * rank) for name in answers]
-        graph = helper.make_graph(self._nodes, "peer", [entry], told, self._weights)
+        outputs: Any = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [None] * rank) for name in answers]
+        graph = helper.make_graph(self._nodes, "peer", [entry], outputs, self._weights)
         model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=8)
         onnx.checker.check_model(model)
         return model.SerializeToString()

@@ -357,7 +357,7 @@ def warp_image(image: NDArray[Any], matrix: NDArray[np.floating], width: int, he
     if zoom < 1.0:
         part, size = _halved(part, zoom)
         shrunk = [max(round(side * zoom), 1) for side in size]
-        across, down = (whole / small for whole, small in zip(size, shrunk, strict=True))
+        across, down = (before / after for before, after in zip(size, shrunk, strict=True))
         part = cv2.resize(part, shrunk, interpolation=cv2.INTER_AREA)
     rows = ((a, b, c + a * left + b * top) for a, b, c in matrix.tolist())
     indices = np.array([(a * across, b * down, c + (a * across + b * down - 1) / 2) for a, b, c in rows])
