@@ -18,10 +18,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from tfface.cli import run
+from tfface.cli import run, share_cores
 from tfface.errors import UserError, item_error
-from tfface.io.files import begun_prefix, sweep_leftovers
-from tfface.io.reading import reason
 
 if TYPE_CHECKING:
     from tfface.inference import Reconstructor
@@ -65,6 +63,7 @@ class Made:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Serves until Ctrl-C; 0."""
+    share_cores()
     return _serve(tyro.cli(Arguments, args=argv, prog="tfface app"))
 
 
@@ -179,6 +178,8 @@ def page(reconstructor: Reconstructor, room: Path) -> Any:
             except gradio.Error:
                 raise
             except Exception as error:
+                from tfface.io.reading import reason
+
                 message = f"The request cannot be read ({reason(error)}): drop files on the page."
                 raise gradio.Error(message, print_exception=False) from error
 
@@ -226,6 +227,7 @@ def _check(port: int) -> None:
 def _serve(arguments: Arguments) -> int:
     _check(arguments.port)
     from tfface.inference import Reconstructor
+    from tfface.io.files import begun_prefix, sweep_leftovers
     from tfface.runtime import find_network
 
     reconstructor = Reconstructor(find_network(arguments.model, True, arguments.runtime))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
-from tfface.cli import check_out, run
+from tfface.cli import check_out, run, share_cores
 from tfface.errors import UserError, item_error
 
 if TYPE_CHECKING:
@@ -293,6 +293,7 @@ def _commands() -> Any:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; 0, or 1 when photographs of a folder failed."""
+    share_cores()
     return _run(tyro.cli(_commands(), args=argv, prog="tfface apply", description=__doc__))
 
 

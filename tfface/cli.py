@@ -44,6 +44,14 @@ COMMANDS = {
 Main = Callable[..., int]
 
 
+def share_cores() -> None:
+    """Keeps OpenBLAS to one thread, when called before NumPy is imported.
+
+    Its threads spin while they wait, and take the cores from those that read, find and save.
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+
 def progress_bar(console: Console | None = None, transient: bool = False) -> Progress:
     """How work on many things shows itself: what, a bar, how many of how many, the time left."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from tfface.cli import progress_bar, run
+from tfface.cli import progress_bar, run, share_cores
 from tfface.errors import UserError, item_error
 from tfface.io.formats import REPORT, FileOptions
 
@@ -92,7 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; 0, or 1 when photographs of a folder failed."""
     from rich.console import Console
 
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # photographs share the cores: its threads spin while they wait
+    share_cores()
     return _run(tyro.cli(Arguments, args=argv, prog="tfface predict"), Console(highlight=False))
 
 
