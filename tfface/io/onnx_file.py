@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.io.reading import reading, unpacked
+from tfface.io.reading import reading
+from tfface.io.unpacking import unpacked
 from tfface.parallel.ahead import cores
 
 Serve = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]

@@ -24,6 +24,7 @@ from tfface.config import ModelConfig
 from tfface.errors import UserError
 from tfface.io.files import TRUST_FILE, begun_prefix, must_be_free, sweep_leftovers, writing
 from tfface.io.reading import reading, reason
+from tfface.io.unpacking import check_keras
 from tfface.models.exports.about import INFO, describe, write_about
 from tfface.models.layers.solve import plain_operations
 from tfface.models.weights.presets import EXPORTED, MODEL_FILES
@@ -136,6 +137,7 @@ def load_keras(folder: Path) -> Callable[[Any], Any]:
     from tfface.models.networks import dual_prn, mnv2_prn, prn_res, rnet  # noqa: F401  # Keras finds layers by their names
 
     with reading(folder, "a network of Keras", "export the model again"):
+        check_keras(folder / MODEL_FILES["keras"])
         network = keras.models.load_model(folder / MODEL_FILES["keras"], compile=False, safe_mode=True)
     return lambda images: network(images, training=False)
 

@@ -20,7 +20,8 @@ from tfface.config import ModelConfig
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.io.files import TRUST_FILE, atomic_path, write_text
-from tfface.io.reading import check_unpacked, must_exist, read_arrays, reading
+from tfface.io.reading import must_exist, read_arrays, reading
+from tfface.io.unpacking import check_hdf5
 
 if TYPE_CHECKING:
     import keras
@@ -132,7 +133,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
     if path.suffix != ".npz":
         must_exist(path, "give a file of weights")
         with reading(path, what, advice):
-            check_unpacked(path, _hdf5_size(path))
+            check_hdf5(path)
             keras.Model(model.inputs, model.outputs).load_weights(path)  # without an optimiser, as it was saved
     else:
         arrays = read_arrays(path, what, advice=advice)
@@ -144,16 +145,6 @@ def load_weights(model: keras.Model, path: Path) -> None:
         raise UserError(
             f"{path} holds weights that are not finite numbers: its training diverged; take an earlier one."
         )
-
-
-def _hdf5_size(path: Path) -> int:
-    """To how many bytes all arrays of an HDF5 file unpack."""
-    import h5py
-
-    sizes: list[int] = []
-    with h5py.File(path) as file:
-        file.visititems(lambda _, entry: sizes.append(entry.nbytes) if isinstance(entry, h5py.Dataset) else None)
-    return sum(sizes)
 
 
 def check_readable(path: Path) -> None:
