@@ -27,7 +27,8 @@ PART = 200
 COLUMNS = ("path", "url")
 ROWS_AT_ONCE = 1 << 16
 LEAST_ROWS, ROWS_PER_BYTE = 1_000_000, 100
-"""A table may say that it has so many rows, or so many a byte of its file: ten numbered names take a byte where all is done to make them small."""
+"""A table may say that it has so many rows, or so many a byte of its file: numbered names take a tenth
+of a byte at best."""
 LONGEST_NAME = 1 << 16
 _WHAT = "a list of photographs"
 

@@ -25,7 +25,7 @@ from tfface.errors import UserError
 from tfface.io.files import TRUST_FILE, begun_prefix, must_be_free, sweep_leftovers, writing
 from tfface.io.reading import reading, reason
 from tfface.io.unpacking import check_keras
-from tfface.models.exports.about import INFO, describe, write_about
+from tfface.models.exports.about import INFO, describe, must_be_as_written, write_about
 from tfface.models.layers.solve import plain_operations
 from tfface.models.weights.presets import EXPORTED, MODEL_FILES
 
@@ -90,10 +90,12 @@ def write_export(
         beside_weights: the folder of the network's weights, whose calibration of points comes along if there is one.
 
     Raises:
-        UserError: the folder holds something else, or a package of the extra `export` is missing.
+        UserError: the folder holds something else, or a README.md that somebody has changed, or a package of the extra
+            `export` is missing.
     """
     form = form or Form()
     must_be_free(folder, INFO, "the model", EXPORTED)
+    must_be_as_written(folder)
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         sweep_leftovers(folder.parent)
