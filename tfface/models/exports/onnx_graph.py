@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from tfface import models
 from tfface.config import ModelConfig
 from tfface.errors import UserError
+from tfface.io.onnx_file import onnx_runtime
 from tfface.io.reading import read_json_object
 from tfface.models.exports.about import INFO, describe
 from tfface.models.layers.coefficients import PosedMap, map_components
@@ -203,7 +204,7 @@ def make_int8(path: Path, pictures: Iterator[NDArray[np.float32]]) -> None:
     Raises:
         UserError: ONNX Runtime is missing.
     """
-    import onnxruntime
+    onnxruntime = onnx_runtime()
     from onnxruntime import quantization
 
     folded = path.with_suffix(".folded.onnx")
