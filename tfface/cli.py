@@ -14,7 +14,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,8 @@ COMMANDS = {
 }
 
 Main = Callable[..., int]
+_held: dict[Path, tuple[int, list[Path]]] = {}
+"""Folders that this process alone writes into: what holds the lock, and which folders it made for that."""
 
 
 def progress_bar(console: Console | None = None, transient: bool = False) -> Progress:
@@ -98,6 +100,8 @@ def run(main_function: Main, argv: list[str] | None = None) -> int:
         return 141
     except OSError as error:
         return _print_error(error)
+    finally:
+        _let_go()
 
 
 def _print_error(error: UserError | OSError) -> int:
@@ -151,6 +155,48 @@ def check_out(folder: Path) -> None:
         raise UserError(f"--out {folder} is not a folder ({there} {what}): give a folder.")
     if not os.access(there, os.W_OK):
         raise UserError(f"--out {folder}: {there} may not be written: give another folder.")
+
+
+def alone_in(folder: Path) -> None:
+    """Sees to it that no other command writes into a results' folder until this one has ended (`run`); makes it.
+
+    The lock is the kernel's, on the folder itself, and ends with the process, however that ends. Where there is none
+    (Windows, some network file systems) nobody is kept out.
+
+    Raises:
+        UserError: another one writes there.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return
+    place = Path(os.path.realpath(folder))
+    if place in _held:
+        return
+    made = [part for part in (place, *place.parents) if not part.exists()]
+    place.mkdir(parents=True, exist_ok=True)
+    handle = os.open(place, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise UserError(
+            f"Another command of tfface is writing into {folder}: wait until it has ended, or choose another `out`."
+        ) from None
+    except OSError:  # a file system without locks
+        os.close(handle)
+        return
+    _held[place] = handle, made
+
+
+def _let_go() -> None:
+    """Others may write into this command's folders; those that it made for nothing are gone."""
+    while _held:
+        _, (handle, made) = _held.popitem()
+        for folder in made:
+            with suppress(OSError):  # something lies in it
+                folder.rmdir()
+        os.close(handle)
 
 
 def speak_any_name() -> None:

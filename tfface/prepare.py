@@ -63,7 +63,10 @@ _ANEW = "delete it and the shard of its name, and run the same command again"
 def main(argv: list[str] | None = None) -> int:
     """Make the shards that are missing; returns the exit code."""
     options = tyro.cli(Options, args=argv, prog="tfface prepare", description=__doc__)
+    from tfface.cli import alone_in
+
     photos = _photographs(options)
+    alone_in(options.out)
     _claim_folder(options, photos)
     step = options.photos_per_shard
     chunks = {index: photos[index * step : (index + 1) * step] for index in range(-(-len(photos) // step))}
