@@ -72,8 +72,8 @@ def run(main_function: Main, argv: list[str] | None = None) -> int:
     """Runs a command and gives its exit code.
 
     A `UserError` is printed to stderr as one line and gives its exit code, mostly 2; so is what a disk says (full,
-    read-only). Ctrl-C gives 130, SIGTERM where it is heard 143, a closed pipe (`| head`) 141. With TFFACE_TRACEBACK
-    set, the line is followed by where it came from.
+    read-only), and that memory is short. Ctrl-C gives 130, SIGTERM where it is heard 143, a closed pipe (`| head`) 141.
+    With TFFACE_TRACEBACK set, the line is followed by where it came from.
     TensorFlow says errors only (`tfface.quiet`). It keeps the memory it had unless `TF_CPU_ALLOCATOR_USE_BFC` says
     otherwise: large buffers given back and fetched anew for every operation cost a page fault every 4 KB, half of the
     time of a rendering's gradient.
@@ -98,13 +98,13 @@ def run(main_function: Main, argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         return _print_error(error)
     finally:
         _let_go()
 
 
-def _print_error(error: UserError | OSError) -> int:
+def _print_error(error: UserError | OSError | MemoryError) -> int:
     """Prints an error as one line to stderr; its exit code."""
     print(f"error: {item_error(error)}", file=sys.stderr)
     if os.environ.get(TRACEBACK_VARIABLE):
