@@ -43,6 +43,20 @@ def test_loops_are_kept_where_there_is_room(tmp_path: Path, monkeypatch: pytest.
     assert [path for path in tmp_path.rglob("*") if path.suffix == ".nbc"]
 
 
+def test_loops_work_where_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr("numba.core.caching.IndexDataCacheFile.save", full)
+
+    @compiled(nogil=True)
+    def doubled(values: np.ndarray) -> np.ndarray:
+        return values * 2
+
+    assert list(doubled(np.ones(2))) == [2, 2]
+
+
 def test_want_of_memory_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     def hungry(_: object) -> int:
         return len(np.empty(1 << 60, np.uint8))

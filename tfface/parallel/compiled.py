@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import numba
@@ -23,6 +25,16 @@ def compiled(**options: Any) -> Callable[[Function], Function]:
             made: Function = numba.njit(cache=True, **options)(function)
         except RuntimeError:
             made = numba.njit(**options)(function)
+        cache: Any = getattr(made, "_cache", None)
+        keep = getattr(cache, "save_overload", None)
+        if keep is not None:
+            cache.save_overload = partial(_where_there_is_room, keep)
         return made
 
     return decorate
+
+
+def _where_there_is_room(keep: Callable[..., None], *compiled_loop: Any) -> None:
+    """A disk that takes no more is no matter: what is compiled works in this process."""
+    with suppress(OSError):
+        keep(*compiled_loop)
