@@ -210,6 +210,15 @@ def speak_any_name() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+def print_nowhere() -> None:
+    """What is printed from now on is lost: the terminal is gone, and to write to it is an error."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # no stream of the system's
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
+
+
 def training_convolutions() -> None:
     """oneDNN's convolutions, unless `TF_ENABLE_ONEDNN_OPTS` says otherwise; before TensorFlow is imported.
 
