@@ -167,3 +167,8 @@ def test_info_of_a_name_is_its_card(capsys):
 def test_a_closed_stream_is_no_traceback(python):
     done = python("-c", "import sys; sys.stdout = None; from tfface import cli, info; sys.exit(cli.run(info.main, []))")
     assert done.returncode == 0 and not done.stderr
+
+
+def test_what_is_printed_to_a_terminal_that_is_gone_is_lost(python):
+    done = python("-c", "import sys, tfface.cli as c; c.print_nowhere(); print(1); print(2, file=sys.stderr)")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

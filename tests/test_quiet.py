@@ -1,10 +1,11 @@
-"""TensorFlow's import says errors only."""
+"""TensorFlow's import says errors only, and ONNX Runtime reports to nobody."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +35,19 @@ print(tf.__version__)
 )
 def test_information_and_warnings_are_chatter_and_errors_are_not(line: str, drop: bool) -> None:
     assert is_chatter(line) == drop
+
+
+@pytest.mark.parametrize("home", ["folder", "file"])
+def test_onnx_runtime_writes_nothing_into_the_home_folder_and_says_nothing(home: str, tmp_path: Path) -> None:
+    """A file in its place: what cannot be written there is no matter either."""
+    place = tmp_path / "home"
+    place.mkdir() if home == "folder" else place.touch()
+    code = "from tfface.runtime import find_network; find_network('fast').open()"
+    environment = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    environment |= {"HOME": str(place), "TFFACE_CACHE": str(tmp_path / "cache")}
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert ran.stdout + ran.stderr == ""
+    assert [path.name for path in tmp_path.rglob("*") if "cache" not in path.parts[-2:]] == ["home"]
 
 
 @pytest.mark.slow

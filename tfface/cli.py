@@ -14,7 +14,7 @@ import shlex
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -42,6 +42,8 @@ COMMANDS = {
 }
 
 Main = Callable[..., int]
+_held: dict[Path, tuple[int, list[Path]]] = {}
+"""Folders that this process alone writes into: what holds the lock, and which folders it made for that."""
 
 
 def share_cores() -> None:
@@ -78,8 +80,8 @@ def run(main_function: Main, argv: list[str] | None = None) -> int:
     """Runs a command and gives its exit code.
 
     A `UserError` is printed to stderr as one line and gives its exit code, mostly 2; so is what a disk says (full,
-    read-only). Ctrl-C gives 130, SIGTERM where it is heard 143, a closed pipe (`| head`) 141. With TFFACE_TRACEBACK
-    set, the line is followed by where it came from.
+    read-only), and that memory is short. Ctrl-C gives 130, SIGTERM where it is heard 143, a closed pipe (`| head`) 141.
+    With TFFACE_TRACEBACK set, the line is followed by where it came from.
     TensorFlow says errors only (`tfface.quiet`). It keeps the memory it had unless `TF_CPU_ALLOCATOR_USE_BFC` says
     otherwise: large buffers given back and fetched anew for every operation cost a page fault every 4 KB, half of the
     time of a rendering's gradient.
@@ -104,11 +106,13 @@ def run(main_function: Main, argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except OSError as error:
+    except (OSError, MemoryError) as error:
         return _print_error(error)
+    finally:
+        _let_go()
 
 
-def _print_error(error: UserError | OSError) -> int:
+def _print_error(error: UserError | OSError | MemoryError) -> int:
     """Prints an error as one line to stderr; its exit code."""
     print(f"error: {item_error(error)}", file=sys.stderr)
     if os.environ.get(TRACEBACK_VARIABLE):
@@ -161,6 +165,48 @@ def check_out(folder: Path) -> None:
         raise UserError(f"--out {folder}: {there} may not be written: give another folder.")
 
 
+def alone_in(folder: Path) -> None:
+    """Sees to it that no other command writes into a results' folder until this one has ended (`run`); makes it.
+
+    The lock is the kernel's, on the folder itself, and ends with the process, however that ends. Where there is none
+    (Windows, some network file systems) nobody is kept out.
+
+    Raises:
+        UserError: another one writes there.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        return
+    place = Path(os.path.realpath(folder))
+    if place in _held:
+        return
+    made = [part for part in (place, *place.parents) if not part.exists()]
+    place.mkdir(parents=True, exist_ok=True)
+    handle = os.open(place, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(handle)
+        raise UserError(
+            f"Another command of tfface is writing into {folder}: wait until it has ended, or choose another `out`."
+        ) from None
+    except OSError:  # a file system without locks
+        os.close(handle)
+        return
+    _held[place] = handle, made
+
+
+def _let_go() -> None:
+    """Others may write into this command's folders; those that it made for nothing are gone."""
+    while _held:
+        _, (handle, made) = _held.popitem()
+        for folder in made:
+            with suppress(OSError):  # something lies in it
+                folder.rmdir()
+        os.close(handle)
+
+
 def speak_any_name() -> None:
     """Names of files that are not UTF-8, or that the terminal's encoding lacks, are printed escaped; where the shell
     has closed a stream (`>&-`), what is printed is lost."""
@@ -170,6 +216,15 @@ def speak_any_name() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
             stream.reconfigure(errors="backslashreplace")
+
+
+def print_nowhere() -> None:
+    """What is printed from now on is lost: the terminal is gone, and to write to it is an error."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError, OSError, ValueError):  # no stream of the system's
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream.fileno())
+            os.close(nowhere)
 
 
 def training_convolutions() -> None:

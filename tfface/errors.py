@@ -50,6 +50,8 @@ def item_error(error: Exception, path: Path | None = None) -> str:
         return with_flags(" ".join(str(error).split()))
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for it: end other programs, or give a smaller picture"
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exception(error, file=sys.stderr)
     words = " ".join(str(error).split())[:300]

@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tfface.cli import check_out, run
+from tfface.cli import alone_in, check_out, run
 from tfface.errors import UserError
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ def main(argv: list[str] | None = None) -> int:
     options = tyro.cli(Options, args=argv, prog="tfface evaluate")
     _check_values(options)
     _check_places(options)
+    alone_in(options.out)
     if options.benchmark in ("scans", "florence"):
         return _scans(options)
     if options.benchmark == "now":

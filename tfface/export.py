@@ -74,10 +74,12 @@ def main(argv: list[str] | None = None) -> int:
     if out is not None and not graphs:
         raise UserError("--out needs TensorFlow: install it, or write a preset with --preset DIR.")
     from tfface import weights
+    from tfface.models.exports.about import must_be_as_written
     from tfface.models.exports.folder import Form
 
     form = Form(options.format, options.precision, options.batch)
-
+    if out is not None:
+        must_be_as_written(out)
     found = weights.find(options.source)
     model, config, card = found.network()
     if options.average:
@@ -89,11 +91,8 @@ def main(argv: list[str] | None = None) -> int:
         _write(model, config, found.about(card), out, form, options.photos, found.path.parent)
     if options.preset is not None:
         trust = found.path.parent / TRUST_FILE
-        kept = trust.read_bytes() if trust.is_file() and not options.average else None
-        target = _write_preset(options.preset, model, config, card, graphs)
-        if kept is not None:
-            (target / TRUST_FILE).write_bytes(kept)
-        print(f"Preset in {target}; fill in the limits in its card.yaml.")
+        more = {TRUST_FILE: trust.read_bytes()} if trust.is_file() and not options.average else {}
+        _write_preset(options.preset, model, config, card, more, graphs)
     return 0
 
 
@@ -196,18 +195,24 @@ def _synthetic(config: ModelConfig, first: int, count: int) -> NDArray[np.float3
     return np.concatenate([np.asarray(view, np.float32) / 255 for view in views], axis=-1)
 
 
-def _write_preset(name: str, model: keras.Model, config: ModelConfig, card: dict[str, Any], graph: bool) -> Path:
+def _write_preset(
+    name: str, model: keras.Model, config: ModelConfig, card: dict[str, Any], more: dict[str, bytes], graph: bool
+) -> None:
+    """Writes a preset with the files `more`; nothing, where its graph cannot be made."""
     from tfface.models.weights import presets
 
     target = _preset_folder(name)
-    presets.save(model, config, target, card)
     if graph:
-        from tfface.models.exports.onnx_graph import add_graph
+        from tfface.models.exports.onnx_graph import graph_files
 
-        add_graph(model, config, target)
-    else:
+        more = {**more, **graph_files(model, config, target)}
+    kept = presets.keep_card(target, card)
+    presets.save(model, config, target, card, more)
+    if not graph:
         print("Weights alone: the graph that predicts without TensorFlow is written where TensorFlow is installed.")
-    return target
+    print(f"Preset in {target}; fill in the limits in its card.yaml.")
+    if kept is not None:
+        print(f"The card that was there says something else: it is {kept.name} now. Take over what still holds.")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
-from tfface.cli import progress_bar, run, share_cores
+from tfface.cli import alone_in, progress_bar, run, share_cores
 from tfface.errors import UserError, item_error
 from tfface.io.formats import REPORT, FileOptions
 
@@ -114,6 +114,8 @@ def _run(arguments: Arguments, console: Console) -> int:
     for path in batch.unreadable:
         _failure(path, UserError(unreadable_format(path)), failures)
     network = _network(arguments)
+    if arguments.photo.is_dir():
+        alone_in(arguments.out)
     if arguments.set or (arguments.side_photo is not None and network.card["views"] == 1):
         return _predict_person(arguments, batch, network, console, failures)
     made_with = _made_with(arguments, network)
@@ -153,6 +155,7 @@ def _predict_listed(arguments: Arguments, console: Console) -> int:
     made_with = _made_with(arguments, _network(arguments))
     where = arguments.photo, arguments.out
     load = partial(loaded, arguments, made_with)
+    alone_in(arguments.out)
     return int(predict_listed(*where, made_with, load, console, arguments.address, arguments.overwrite) > 0)
 
 

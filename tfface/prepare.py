@@ -63,11 +63,17 @@ _ANEW = "delete it and the shard of its name, and run the same command again"
 def main(argv: list[str] | None = None) -> int:
     """Make the shards that are missing; returns the exit code."""
     options = tyro.cli(Options, args=argv, prog="tfface prepare", description=__doc__)
+    from tfface.cli import alone_in
+    from tfface.training.prepare import check_settings
+
     photos = _photographs(options)
-    _claim_folder(options, photos)
+    alone_in(options.out)
     step = options.photos_per_shard
     chunks = {index: photos[index * step : (index + 1) * step] for index in range(-(-len(photos) // step))}
     missing = {index: chunk for index, chunk in chunks.items() if not _shard(options, index).exists()}
+    if missing:
+        check_settings(_settings(options))
+    _claim_folder(options, photos)
     if missing:
         _make(options, missing)
     good, failed = _write_report(options, chunks)
@@ -134,10 +140,8 @@ def _make(options: Options, missing: dict[int, list[str]]) -> None:
     from tfface.data.shards.photos import write_photo_shard
     from tfface.io.files import write_text
     from tfface.parallel.pool import shared
-    from tfface.training.prepare import check_settings
 
     names, settings = [name for chunk in missing.values() for name in chunk], _settings(options)
-    check_settings(settings)
     make, workers = partial(_preparer, settings), min(options.workers, len(names))
     with shared(make, workers) as answers_to, progress_bar() as progress:
         answers = answers_to(names)

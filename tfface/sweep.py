@@ -21,7 +21,7 @@ from typing import Any, Literal
 import tyro
 from tyro.conf import FlagCreatePairsOff as Flag
 
-from tfface.cli import run, training_convolutions
+from tfface.cli import alone_in, run, training_convolutions
 from tfface.errors import UserError
 
 
@@ -92,7 +92,10 @@ def main(argv: list[str] | None = None) -> int:
     training_convolutions()
     from tfface.tune.sweep import Sweep
 
-    return Sweep(*settled(options)).run()
+    sweep = Sweep(*settled(options))
+    if sweep.storage.local:
+        alone_in(Path(sweep.storage.root))
+    return sweep.run()
 
 
 def _check(options: Options) -> None:

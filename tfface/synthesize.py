@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import tyro
 from tyro.conf import FlagCreatePairsOff as Flag
 
-from tfface.cli import check_out
+from tfface.cli import alone_in, check_out
 from tfface.errors import UserError
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def main(argv: list[str] | None = None) -> int:
         with cluster(options.address), counted("shards of faces") as progress:
             make_with_ray(shards, progress)
     else:
+        alone_in(options.out)
         shards.claim()
         missing = shards.missing()
         if missing:

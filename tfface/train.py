@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from tfface import config as configuration
-from tfface.cli import check_out, run, training_convolutions
+from tfface.cli import alone_in, check_out, run, training_convolutions
 from tfface.config import MODELS, Config, ModelConfig
 from tfface.config.recipes import recipe
 from tfface.errors import UserError
@@ -54,6 +54,8 @@ def main(argv: list[str] | None = None) -> int:
     if not config.run.out:
         run = dataclasses.replace(config.run, out=run_folder.new_name(config))
         config = dataclasses.replace(config, run=run)
+    if config.run.strategy != "multi_worker":  # whose processes share a folder
+        alone_in(Path(config.run.out))
     regimes.train(config)
     return 0
 

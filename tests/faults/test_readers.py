@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -31,9 +30,7 @@ from tfface.fit import read_landmarks
 from tfface.io.dlib_file import read_dlib_network
 from tfface.io.landmarks import read_points
 from tfface.io.mesh import Mesh, read_mesh, write_mesh
-from tfface.io.onnx_file import open_onnx
-from tfface.io.reading import read_arrays, read_json_object, read_matlab, read_rows, reading
-from tfface.models.weights import presets
+from tfface.io.reading import read_arrays, read_json_object, read_rows, reading
 
 Read = Callable[[Path], Any]
 POINTS = np.arange(136.0).reshape(68, 2)
@@ -263,50 +260,6 @@ def test_our_own_mistakes_stay_visible(tmp_path: Path) -> None:
     assert isinstance(error.value.__cause__, ZeroDivisionError)
     with pytest.raises(KeyboardInterrupt), reading(tmp_path / "a", "a file"):
         raise KeyboardInterrupt
-
-
-def _zeros_npz(path: Path) -> None:
-    np.savez_compressed(path, landmarks=np.zeros((300_000, 8)))
-
-
-def _zeros_mat(path: Path) -> None:
-    scipy.io.savemat(path, {"pt3d_68": np.zeros((300_000, 8))}, do_compression=True)
-
-
-def _zeros_graph(path: Path) -> None:
-    path.write_bytes(zlib.compress(bytes(20_000_000)))
-
-
-def _zeros_h5(path: Path) -> None:
-    h5py = pytest.importorskip("h5py")
-    with h5py.File(path, "w") as file:
-        file.create_dataset("layers/a", data=np.zeros((300_000, 8)), compression="gzip")
-
-
-def _into_two_layers(path: Path) -> None:
-    from tests.few_layers import two_layers
-
-    presets.load_weights(two_layers(configuration.ModelConfig()), path)
-
-
-@pytest.mark.parametrize(
-    ("name", "write", "read"),
-    [
-        ("a.npz", _zeros_npz, lambda path: read_arrays(path, "landmarks")),
-        ("a.mat", _zeros_mat, read_matlab),
-        ("a.onnx.zz", _zeros_graph, open_onnx),
-        ("a.weights.h5", _zeros_h5, _into_two_layers),
-    ],
-)
-def test_a_small_file_does_not_fill_the_memory(
-    name: str, write: Callable[[Path], None], read: Read, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What it unpacks to is known before it is unpacked; here a gigabyte is ten megabytes."""
-    monkeypatch.setattr("tfface.io.reading.MOST_UNPACKED", 10_000_000)
-    write(tmp_path / name)
-    assert (tmp_path / name).stat().st_size < 100_000
-    with pytest.raises(UserError, match="would unpack to"):
-        read(tmp_path / name)
 
 
 def test_yaml_that_refers_to_itself_is_told_at_once(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tfface import app, apply, evaluate, export, fit, predict, sweep, synthesize, train, view
+from tfface import app, apply, evaluate, export, fit, predict, prepare, sweep, synthesize, train, view
 
 P, F, T, E, X = predict.main, fit.main, train.main, evaluate.main, export.main
 A, S, W, V, G = apply.main, synthesize.main, sweep.main, view.main, app.main
+R = prepare.main
 OUT = ["--out", "{out}"]
 BOX = ["--box", "0", "0", "60", "60"]
 TABLE: list[tuple[Callable[..., int], list[str], str]] = [
@@ -193,4 +194,10 @@ TABLE: list[tuple[Callable[..., int], list[str], str]] = [
     (V, ["{root}/none"], "does not exist"),
     (G, ["--port", "-1"], "1 to 65535"),
     (G, ["--port", "99999999999999999999"], "1 to 65535"),
+    (R, ["{aflw}", "--min-score", "nan", *OUT], "not a number"),
+    (R, ["{aflw}", "--min-score", "7", *OUT], "give 0 to 1"),
+    (R, ["{aflw}", "--model", "nonesuch", *OUT], "nonesuch"),
+    (R, ["{aflw}", "--detector", "nonesuch", *OUT], "no detector"),
+    (R, ["{aflw}", "--landmarks-file", "{text}", *OUT], "dlib's shape predictor"),
+    (R, ["{folder}", *OUT], "holds no pictures"),
 ]

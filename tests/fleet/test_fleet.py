@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import time
@@ -17,7 +18,7 @@ from rich.console import Console
 
 from tfface.errors import UserError
 from tfface.fleet.listing import Listing, listed
-from tfface.fleet.run import Predict, Worker, predict_listed, rows_file
+from tfface.fleet.run import Predict, Worker, _local, predict_listed, rows_file
 from tfface.fleet.table import FACES, FAILURES, join_parts, refuse_foreign_table, schema
 from tfface.io.formats import FileOptions
 from tfface.io.image import write_image
@@ -81,6 +82,61 @@ def test_damaged_lists_are_reported(tmp_path: Path) -> None:
     (tmp_path / "loop.png").symlink_to(tmp_path / "loop.png")
     (tmp_path / "list.txt").write_text("loop.png\n")
     assert listed(tmp_path / "list.txt", tmp_path / "out", {}, True).photographs == 1
+
+
+def _repeated(path: Path, text: str, rows: int) -> None:
+    """A list that says `text` over and over, in a kilobyte or two."""
+    column = arrow.DictionaryArray.from_arrays(arrow.array(np.zeros(rows, np.int32)), arrow.array([text]))
+    parquet.write_table(arrow.table({"path": column}), path, compression="zstd", store_schema=False)
+
+
+@pytest.mark.parametrize(
+    ("text", "rows", "says"),
+    [("x" * 3_000_000, 1000, "3,000,000 bytes, which no path"), ("a.png", 5_000_000, "5,000,000 rows")],
+)
+def test_a_small_list_does_not_fill_the_memory(tmp_path: Path, text: str, rows: int, says: str) -> None:
+    _repeated(tmp_path / "a.parquet", text, rows)
+    assert (tmp_path / "a.parquet").stat().st_size < 20_000
+    with pytest.raises(UserError, match=says):
+        listed(tmp_path / "a.parquet", tmp_path / "out", {}, False)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_names_in_order_are_read_however_small_they_are_made(tmp_path: Path) -> None:
+    table = arrow.table({"path": [f"/photographs/{number:08d}.png" for number in range(20_000)]})
+    for encoding in ("DELTA_BYTE_ARRAY", "PLAIN"):
+        path = tmp_path / f"{encoding}.parquet"
+        parquet.write_table(table, path, compression="zstd", use_dictionary=False, column_encoding=encoding)
+        assert listed(path, tmp_path / encoding, {}, False).photographs == 20_000
+
+
+def test_a_long_line_of_a_list_is_told(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_bytes(b"x" * 100_000)
+    with pytest.raises(UserError, match="list.txt"):
+        listed(tmp_path / "list.txt", tmp_path / "out", {}, False)
+    os.mkfifo(tmp_path / "pipe.txt")
+    with pytest.raises(UserError, match="not an ordinary file"):
+        listed(tmp_path / "pipe.txt", tmp_path / "out", {}, False)
+
+
+def test_a_download_ends_where_no_photograph_is_so_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("fsspec")
+    monkeypatch.setattr("tfface.fleet.run.MOST_DOWNLOADED", 3_000_000)
+    (tmp_path / "a.png").write_bytes(bytes(4_000_000))
+    answer = _local(f"file://{tmp_path}/a.png", tmp_path / "0")
+    assert "more than 3,000,000 bytes" in str(answer) and not (tmp_path / "0").exists()
+    (tmp_path / "a.png").write_bytes(b"x" * 2_500_000)
+    copy = _local(f"file://{tmp_path}/a.png", tmp_path / "1")
+    assert isinstance(copy, Path) and copy.read_bytes() == b"x" * 2_500_000
+
+
+def test_a_damaged_part_is_named(tmp_path: Path) -> None:
+    part = tmp_path / "parts" / "000000.parquet"
+    part.parent.mkdir()
+    part.write_bytes(b"PAR1 none")
+    with pytest.raises(UserError, match="000000.parquet cannot be read"):
+        join_parts([part], tmp_path)
+    assert part.exists() and not (tmp_path / FACES).exists()
 
 
 def test_a_persons_own_table_is_neither_taken_for_ours_nor_overwritten(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -135,6 +136,39 @@ def test_sigterm_leaves_a_checkpoint_and_the_run_goes_on(
     state = read_state(tmp_path / "run")
     assert state is not None and state.step == 6
     assert position_map.train(config, tiny.make_datasets, QUIET).step == 12
+
+
+class _ClosedTerminal(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="not on this system")
+@pytest.mark.usefixtures("capsys")  # the process's own output stays where it is
+def test_a_closed_terminal_ends_a_run_with_a_checkpoint(tiny: ModuleType, tmp_path: Path) -> None:
+    """Writing to it is an error, perhaps a moment before SIGHUP comes."""
+    config = tiny.tiny_config(tmp_path / "run")
+    console = Console(file=io.StringIO())
+
+    class Batch(keras.callbacks.Callback):
+        steps = 0
+
+        def on_train_batch_end(self, batch: int, logs: object = None) -> None:
+            Batch.steps += 1
+            if Batch.steps == 2:  # the epoch's outcome cannot be printed
+                console.file = _ClosedTerminal()
+            if Batch.steps == 5:
+                os.kill(os.getpid(), signal.SIGHUP)
+
+    def command(_: object) -> int:
+        position_map.train(config, tiny.make_datasets, console, [Batch()])
+        return 0
+
+    usual = signal.getsignal(signal.SIGHUP)
+    assert run(command) == 143
+    assert signal.getsignal(signal.SIGHUP) == usual
+    state = read_state(tmp_path / "run")
+    assert state is not None and state.step == 6
 
 
 def test_sigterm_while_the_first_batch_is_made_ends_at_once(

@@ -18,12 +18,18 @@ from typing import Any
 from tfface.errors import UserError
 from tfface.io.files import MARK, atomic_path
 from tfface.io.image import photographs_in
-from tfface.io.reading import reading
+from tfface.io.reading import must_exist, reading
+from tfface.io.unpacking import MOST_UNPACKED, check_unpacked
 
 FILE = "photographs.parquet"
 PART = 200
 """Photographs of a part."""
 COLUMNS = ("path", "url")
+ROWS_AT_ONCE = 1 << 16
+LEAST_ROWS, ROWS_PER_BYTE = 1_000_000, 100
+"""A table may say that it has so many rows, or so many a byte of its file: numbered names take a tenth
+of a byte at best."""
+LONGEST_NAME = 1 << 16
 _WHAT = "a list of photographs"
 
 
@@ -117,13 +123,17 @@ def _paths(source: Path) -> Iterator[str]:
         found = photographs_in(source, deep=True)
         yield from sorted(os.path.realpath(path) for path in (*found.photographs, *found.unreadable))
     else:
+        must_exist(source, "write a path or URL a line")
         with reading(source, _WHAT, "write a path or URL a line"), source.open(encoding="utf-8-sig") as lines:
-            for line in lines:
+            while line := lines.readline(LONGEST_NAME + 1):
+                if len(line) > LONGEST_NAME:
+                    raise ValueError(f"it has a line of more than {LONGEST_NAME:,} letters, which no path or URL has")
                 if line.strip():
                     yield _absolute(line.strip(), source.parent)
 
 
 def _column(table: Path) -> Iterator[str]:
+    """Read as numbers of distinct values, as Parquet has them: a billion rows of one long text fit into a kilobyte."""
     import pyarrow.parquet as parquet
 
     with reading(table, _WHAT, "give a Parquet file with a column 'path' or 'url'"):
@@ -132,17 +142,58 @@ def _column(table: Path) -> Iterator[str]:
         name = next((column for column in COLUMNS if column in names), names[0] if len(names) == 1 else None)
     if name is None:
         raise UserError(f"{table} has columns {', '.join(names)}, none of which is called path or url: rename one.")
-    batches = opened.iter_batches(columns=[name])
+    with reading(table, _WHAT, "give another Parquet file"):
+        batches = _batches(table, name)
     while True:
         with reading(table, _WHAT, "give another Parquet file"):
             batch = next(batches, None)
-            values = [] if batch is None else batch[0].to_pylist()
+            values = [] if batch is None else _values(batch[0])
         if batch is None:
             return
         for value in values:
             if not isinstance(value, str) or "\0" in value:
                 raise UserError(f"{table}: column {name} holds {value!r}, no path or URL: remove that row.")
             yield _absolute(value, table.parent)
+
+
+def _batches(table: Path, name: str) -> Iterator[Any]:
+    """The column in batches that fit into memory.
+
+    Raises:
+        ValueError: it says more rows than its bytes can name, or would fill the memory.
+    """
+    import pyarrow.parquet as parquet
+
+    about = parquet.read_metadata(table)
+    if about.num_rows > max(LEAST_ROWS, ROWS_PER_BYTE * table.stat().st_size):
+        raise ValueError(f"it says that it has {about.num_rows:,} rows, which so small a file cannot name")
+    groups = [about.row_group(number) for number in range(about.num_row_groups)]
+    chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
+    chunks = [chunk for chunk in chunks if chunk.path_in_schema == name]
+    largest = max((chunk.total_uncompressed_size for chunk in chunks), default=0)
+    check_unpacked(table, largest)
+    if any("DELTA" in encoding for chunk in chunks for encoding in chunk.encodings):
+        # each row may repeat the one before, and Arrow makes no numbers of those
+        size = min(ROWS_AT_ONCE, MOST_UNPACKED // max(largest, 1))
+        return iter(parquet.ParquetFile(table).iter_batches(max(size, 1), columns=[name]))
+    return iter(parquet.ParquetFile(table, read_dictionary=[name]).iter_batches(ROWS_AT_ONCE, columns=[name]))
+
+
+def _values(column: Any) -> list[Any]:
+    """The values of a batch.
+
+    Raises:
+        ValueError: one is longer than any path or URL.
+    """
+    import pyarrow as arrow
+    import pyarrow.compute as compute
+
+    distinct = column.dictionary if isinstance(column, arrow.DictionaryArray) else column
+    if arrow.types.is_string(distinct.type) or arrow.types.is_large_string(distinct.type):
+        longest = compute.max(compute.binary_length(distinct)).as_py() or 0
+        if longest > LONGEST_NAME:
+            raise ValueError(f"a row of it has {longest:,} bytes, which no path or URL has")
+    return list(column.to_pylist())
 
 
 def _absolute(path: str, beside: Path) -> str:

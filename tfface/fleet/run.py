@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -31,6 +32,8 @@ Item = tuple[Path, str]
 Predict = Callable[[Path, list[Item]], Iterable[tuple[Item, list[Saved] | Exception]]]
 """Predicts photographs, each with what its results are called, into a folder."""
 DOWNLOADS = 16
+MOST_DOWNLOADED, DOWNLOADED_AT_ONCE = 2**30, 2**20
+"""Bytes of a photograph, and of a piece of it: no server fills the memory or the disk."""
 MOST_ACTORS = 100_000
 """As many as the cluster has cores, also when machines join later."""
 
@@ -83,13 +86,16 @@ def _local(path: str, folder: Path) -> Path | Exception:
     try:
         import fsspec
 
-        with fsspec.open(path, "rb") as there:
-            data = there.read()
         folder.mkdir()
         copy = folder / (Path(path.split("?")[0]).name or "photograph")
-        copy.write_bytes(data)
+        with fsspec.open(path, "rb") as there, copy.open("wb") as file:
+            while piece := there.read(DOWNLOADED_AT_ONCE):
+                if file.tell() + len(piece) > MOST_DOWNLOADED:
+                    raise ValueError(f"it has more than {MOST_DOWNLOADED:,} bytes")
+                file.write(piece)
         return copy
     except Exception as error:  # whatever a server or its library says
+        shutil.rmtree(folder, ignore_errors=True)
         return UserError(f"{path} cannot be fetched ({type(error).__name__}: {error}): is it there, and public?")
 
 

@@ -76,7 +76,8 @@ def join_parts(parts: list[Path], out: Path) -> tuple[int, int]:
     ):
         lines.write(f"# {MARK}\n")
         for part in parts:
-            table = parquet.read_table(part)
+            with reading(part, "rows of a part", "delete it: the same command does that part again"):
+                table = parquet.read_table(part, schema=schema())
             wrong = table.filter(compute.is_valid(table["error"]))
             lines.writelines(f"{row['photograph']}: {row['error']}\n" for row in wrong.to_pylist())
             writer.write_table(table)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import numba
 import numpy as np
+
+from tfface.parallel.compiled import compiled
 
 TILE = 8
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline="always")
 def edge_weights(  # type: ignore[no-untyped-def]
     px, py, x0, y0, x1, y1, x2, y2, inverse
 ):
@@ -17,7 +18,7 @@ def edge_weights(  # type: ignore[no-untyped-def]
     return 1.0 - w1 - w2, w1, w2
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline="always")
 def weights_at(points, triangles, t, px, py):  # type: ignore[no-untyped-def]
     a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
     x0, y0, x1, y1 = points[a, 0], points[a, 1], points[b, 0], points[b, 1]
@@ -26,7 +27,7 @@ def weights_at(points, triangles, t, px, py):  # type: ignore[no-untyped-def]
     return edge_weights(px, py, x0, y0, x1, y1, x2, y2, inverse)
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def nearest(points, triangles, triangle_id, depth) -> None:  # type: ignore[no-untyped-def]
     height, width = triangle_id.shape
     for t in range(triangles.shape[0]):
@@ -51,7 +52,7 @@ def nearest(points, triangles, triangle_id, depth) -> None:  # type: ignore[no-u
                     depth[y, x], triangle_id[y, x] = z, t
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def weigh(points, triangles, triangle_id, barycentric) -> None:  # type: ignore[no-untyped-def]
     for y in range(triangle_id.shape[0]):
         for x in range(triangle_id.shape[1]):
@@ -61,7 +62,7 @@ def weigh(points, triangles, triangle_id, barycentric) -> None:  # type: ignore[
                 barycentric[y, x, 0], barycentric[y, x, 1], barycentric[y, x, 2] = w0, w1, w2
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def rims(triangle_id, depth, first_painted, step):  # type: ignore[no-untyped-def]
     """The pixels that one point says too little of, and those around them: where the mesh ends, where its depth jumps
     by more than `step`, and where a triangle from `first_painted` on is seen. Their numbers `[H,W]`, -1 elsewhere, how
@@ -89,7 +90,7 @@ def rims(triangle_id, depth, first_painted, step):  # type: ignore[no-untyped-de
     return number, count, tiles
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def nearest_inside(points, triangles, number, tiles, finer, triangle_id, depth) -> None:  # type: ignore[no-untyped-def]
     """`nearest` at `finer` x `finer` points of each pixel that has a `number`: `[N,finer,finer]`."""
     height, width = number.shape
@@ -128,7 +129,7 @@ def nearest_inside(points, triangles, number, tiles, finer, triangle_id, depth) 
                             depth[n, row, column], triangle_id[n, row, column] = z, t
 
 
-@numba.njit(cache=True, inline="always")
+@compiled(inline="always")
 def add_at(points, triangles, t, px, py, attributes, share, out) -> None:  # type: ignore[no-untyped-def]
     w0, w1, w2 = weights_at(points, triangles, t, px, py)
     w0, w1, w2 = share * w0, share * w1, share * w2
@@ -137,7 +138,7 @@ def add_at(points, triangles, t, px, py, attributes, share, out) -> None:  # typ
         out[j] += w0 * attributes[a, j] + w1 * attributes[b, j] + w2 * attributes[c, j]
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def average(  # type: ignore[no-untyped-def]
     points, triangles, triangle_id, number, inside_id, first_painted, attributes, out
 ) -> None:
@@ -159,7 +160,7 @@ def average(  # type: ignore[no-untyped-def]
                         add_at(points, triangles, t, px, py, attributes, share, out[y, x])
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def blend(triangle_id, barycentric, triangles, attributes, out) -> None:  # type: ignore[no-untyped-def]
     for y in range(triangle_id.shape[0]):
         for x in range(triangle_id.shape[1]):
@@ -174,7 +175,7 @@ def blend(triangle_id, barycentric, triangles, attributes, out) -> None:  # type
                 )
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def normals_of(vertices, triangles, sums) -> None:  # type: ignore[no-untyped-def]
     for t in range(triangles.shape[0]):
         a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from tfface.io.files import atomic_path
+from tfface.parallel.compiled import compiled
 
 Value = bytes | NDArray[np.float32] | NDArray[np.int64]
 _HEADER, _FOOTER = 12, 4
@@ -242,7 +242,7 @@ def _table() -> NDArray[np.uint32]:
 _TABLE = _table()
 
 
-@numba.njit(cache=True, nogil=True)
+@compiled(nogil=True)
 def _crc(data, table):  # type: ignore[no-untyped-def]
     """CRC-32C (Castagnoli 1993)."""
     crc = np.uint32(0xFFFFFFFF)

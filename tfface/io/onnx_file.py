@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
-from tfface.io.reading import reading, unpacked
+from tfface.io.reading import reading
+from tfface.io.unpacking import unpacked
 from tfface.parallel.ahead import cores
 
 Serve = Callable[[NDArray[np.float32]], dict[str, NDArray[np.float32]]]
@@ -32,7 +33,7 @@ def open_onnx(
     Raises:
         UserError: it is not an ONNX file, or ONNX Runtime is missing.
     """
-    runtime = _runtime()
+    runtime = onnx_runtime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads or available_cores(), 1
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other threads have work to do
@@ -59,7 +60,16 @@ def available_cores() -> int:
     return min(cores(), int(wanted)) if wanted.isdecimal() and int(wanted) else cores()
 
 
-def _runtime() -> Any:
+def onnx_runtime() -> Any:
+    """The package; it reports to nobody.
+
+    Version 1.32 writes an identifier into the user's home folder and tells its maker over HTTPS what it runs, unless
+    ORT_DISABLE_TELEMETRY is there when it is imported. Whoever wants that sets the variable to nothing.
+
+    Raises:
+        UserError: it is missing.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     try:
         import onnxruntime
     except ImportError as error:

@@ -11,8 +11,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import struct
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache, wraps
@@ -23,14 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tfface.errors import UserError
+from tfface.io.unpacking import MOST_VALUES, check_unpacked, matlab
 
 Result = TypeVar("Result")
 PathLike = str | os.PathLike[str]
 LONGEST_REASON = 160
-MOST_UNPACKED, MOST_RATIO = 2**30, 20
-"""A compressed file may unpack to so many bytes, or to so many times its own."""
-MOST_VALUES = 1_000_000
-"""Of a YAML file, each reference counted as what it refers to."""
 
 
 @contextmanager
@@ -99,44 +94,6 @@ def parse_yaml(text: str) -> Any:
             raise ValueError("its references to itself make it endless, or larger than any configuration")
         waiting += inner
     return tree
-
-
-def check_unpacked(path: Path, size: int) -> None:
-    """Sees to it that a file may be unpacked to `size` bytes; within `reading`.
-
-    Raises:
-        ValueError: a small file would fill the memory.
-    """
-    if size > max(MOST_UNPACKED, MOST_RATIO * path.stat().st_size):
-        raise ValueError(f"it would unpack to {size / 2**30:.1f} GB")
-
-
-def unpacked(path: Path) -> bytes:
-    """What a file holds that zlib has compressed; within `reading`.
-
-    Raises:
-        ValueError: it is damaged, or would fill the memory.
-    """
-    unpack = zlib.decompressobj()
-    data = unpack.decompress(path.read_bytes(), MOST_UNPACKED)
-    if not unpack.eof:
-        raise ValueError("it is cut short, or would unpack to a gigabyte and more")
-    return data
-
-
-def _matlab_size(path: Path) -> int:
-    """To how many bytes the compressed variables of a MATLAB file unpack, as each says before its numbers."""
-    total, compressed, tag = 0, 15, 8
-    with path.open("rb") as file:
-        head = file.read(128)
-        order = ">" if head[126:] == b"MI" else "<"
-        while len(start := file.read(tag)) == tag:
-            kind, size = struct.unpack(f"{order}II", start)
-            inside = file.read(min(size, 64)) if kind == compressed else b""
-            begun = zlib.decompressobj().decompress(inside, tag) if inside else b""
-            total += struct.unpack(f"{order}II", begun)[1] if len(begun) == tag else 0
-            file.seek(size - len(inside), os.SEEK_CUR)
-    return total
 
 
 def must_exist(path: PathLike, advice: str) -> Path:
@@ -263,8 +220,7 @@ def read_matlab(
 
     path = must_exist(path, advice)
     with reading(path, "a MATLAB file of version 5 to 7", advice):
-        check_unpacked(path, _matlab_size(path))
-        content: dict[str, Any] = loadmat(path, variable_names=list(names) or None)
+        content: dict[str, Any] = loadmat(matlab(path), variable_names=list(names) or None)
         return {name: _real(value) for name, value in content.items() if not name.startswith("__")}
 
 

@@ -38,7 +38,13 @@ def shared(
     if workers == 0:
         yield lambda jobs: map(make(), jobs)
         return
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start, (make,))
+    try:
+        pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start, (make,))
+    except OSError as error:  # Linux keeps what processes wait with in /dev/shm
+        raise UserError(
+            f"Processes that share the work cannot be begun ({error.strerror or error}): see that /dev/shm is there "
+            "and may be written, or work in this process alone (`workers=0`)."
+        ) from error
     try:
         yield lambda jobs: in_order(lambda job: pool.submit(_do, job).result, jobs, AHEAD * workers)
     except BrokenProcessPool as error:

@@ -19,6 +19,7 @@ from typing import Any
 import keras
 import numpy as np
 
+from tfface.cli import print_nowhere
 from tfface.errors import UserError
 from tfface.io.event_log import EventLog
 from tfface.io.files import atomic_path
@@ -34,6 +35,7 @@ class TimeIsUp(Exception):
 @contextmanager
 def asked_to_stop() -> Iterator[Callable[[], bool]]:
     """Whether SIGTERM came meanwhile, as batch systems send it some time before they kill; it does not end the process.
+    SIGHUP is the same, of a terminal that was closed: what is printed from then on is lost. `nohup` has it ignored.
 
     Only the main thread may ask for signals; elsewhere the answer is always no.
     """
@@ -58,11 +60,19 @@ def _at_sigterm(act: Callable[[], object]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, lambda *_: act())
+    before = {signal.SIGTERM: signal.signal(signal.SIGTERM, lambda *_: act())}
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+
+        def hang_up(*_: object) -> None:
+            print_nowhere()
+            act()
+
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, hang_up)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, usual in before.items():
+            signal.signal(number, usual)
 
 
 class KeepState(keras.callbacks.Callback):

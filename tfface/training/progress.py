@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import time
 from collections import deque
 from typing import Any
@@ -41,17 +42,24 @@ class ProgressLine(keras.callbacks.Callback):
             self._progress.update(self._task, completed=self._step_in_epoch(), description=self.line())
         elif self._times[-1] - self._printed > PRINT_SECONDS:
             self._printed = self._times[-1]
-            self.console.print(self.line(), highlight=False)
+            self._print(self.line())
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         logs, state = logs or {}, self.state
         best = " (best so far)" if state.waited == 0 else f" (best was epoch {state.best_epoch})"
         nme68 = f"  nme68 {logs['val_nme68']:.2f} %" if "val_nme68" in logs else ""
         self._times.clear()  # validation is not training time
-        self.console.print(
-            f"epoch {epoch + 1}/{self.epochs}  loss {state.loss:.4g}  validation {logs['val_loss']:.4g}{nme68}{best}",
-            highlight=False,
+        self._print(
+            f"epoch {epoch + 1}/{self.epochs}  loss {state.loss:.4g}  validation {logs['val_loss']:.4g}{nme68}{best}"
         )
+
+    def _print(self, line: str) -> None:
+        """A terminal may be gone a moment before SIGHUP says so; the run is worth more than the line."""
+        try:
+            self.console.print(line, highlight=False)
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
 
     def close(self) -> None:
         """Takes the live line away."""

@@ -11,8 +11,10 @@ import yaml
 
 from tfface import models
 from tfface.config import ModelConfig
+from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.io.files import write_text
+from tfface.io.reading import read_json_object, read_text, reading
 
 INFO = "tfface.json"
 
@@ -52,6 +54,22 @@ def write_about(folder: Path, about_model: dict[str, Any]) -> None:
         ("README.md", _readme(about_model)),
     ):
         write_text(folder / name, text + "\n")
+
+
+def must_be_as_written(folder: Path) -> None:
+    """Sees to it that an export which will be replaced says what was written: hubs ask people to fill in `README.md`.
+
+    Raises:
+        UserError: somebody has changed it.
+    """
+    path = folder / "README.md"
+    if not path.is_file():
+        return
+    text = read_text(path, "the head of a card")
+    with reading(folder / INFO, "the card of an exported model"):
+        if text == _readme(read_json_object(folder / INFO)) + "\n":
+            return
+    raise UserError(f"{path} was changed by hand and would be lost: move it elsewhere, or name another folder.")
 
 
 def _readme(about_model: dict[str, Any]) -> str:

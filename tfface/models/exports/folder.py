@@ -24,7 +24,8 @@ from tfface.config import ModelConfig
 from tfface.errors import UserError
 from tfface.io.files import TRUST_FILE, begun_prefix, must_be_free, sweep_leftovers, writing
 from tfface.io.reading import reading, reason
-from tfface.models.exports.about import INFO, describe, write_about
+from tfface.io.unpacking import check_keras
+from tfface.models.exports.about import INFO, describe, must_be_as_written, write_about
 from tfface.models.layers.solve import plain_operations
 from tfface.models.weights.presets import EXPORTED, MODEL_FILES
 
@@ -89,10 +90,12 @@ def write_export(
         beside_weights: the folder of the network's weights, whose calibration of points comes along if there is one.
 
     Raises:
-        UserError: the folder holds something else, or a package of the extra `export` is missing.
+        UserError: the folder holds something else, or a README.md that somebody has changed, or a package of the extra
+            `export` is missing.
     """
     form = form or Form()
     must_be_free(folder, INFO, "the model", EXPORTED)
+    must_be_as_written(folder)
     with writing(folder):
         folder.parent.mkdir(parents=True, exist_ok=True)
         sweep_leftovers(folder.parent)
@@ -136,6 +139,7 @@ def load_keras(folder: Path) -> Callable[[Any], Any]:
     from tfface.models.networks import dual_prn, mnv2_prn, prn_res, rnet  # noqa: F401  # Keras finds layers by their names
 
     with reading(folder, "a network of Keras", "export the model again"):
+        check_keras(folder / MODEL_FILES["keras"])
         network = keras.models.load_model(folder / MODEL_FILES["keras"], compile=False, safe_mode=True)
     return lambda images: network(images, training=False)
 

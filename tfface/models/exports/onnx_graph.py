@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from tfface import models
 from tfface.config import ModelConfig
 from tfface.errors import UserError
-from tfface.io.files import atomic_path, write_text
+from tfface.io.onnx_file import onnx_runtime
 from tfface.io.reading import read_json_object
 from tfface.models.exports.about import INFO, describe
 from tfface.models.layers.coefficients import PosedMap, map_components
@@ -40,24 +40,23 @@ LARGE_BYTES = 1 << 16
 """Constants of layers from this size on are inputs while converting: else each of their uses becomes a copy."""
 
 
-def add_graph(model: keras.Model, config: ModelConfig, target: Path) -> None:
-    """Gives a preset's folder what it needs to predict without TensorFlow: its graph, compressed and without weights,
+def graph_files(model: keras.Model, config: ModelConfig, target: Path) -> dict[str, bytes]:
+    """What a preset's folder needs to predict without TensorFlow, by name: its graph, compressed and without weights,
     which are external data under their paths in `model`; and `tfface.json`, which keeps how often the preset before it
-    looked, and names those maps of the face model that are external too, with their resolutions.
+    in `target` looked, and names those maps of the face model that are external too, with their resolutions.
 
     Raises:
         UserError: a package of the extra `export` is missing.
     """
     graph = _without_weights(model, config)
-    with atomic_path(target / GRAPH_FILE) as beside:
-        beside.write_bytes(zlib.compress(graph.SerializeToString(deterministic=True), 9))
     names = [tensor.name for tensor in graph.graph.initializer if tensor.name.startswith(FACE_MAP)]
     maps = {name: int(name.removeprefix(FACE_MAP)) for name in names}
     before = target / INFO
     kept = read_json_object(before) if before.is_file() else {}
     looks = {"looks": kept["looks"]} if "looks" in kept else {}
     info = {key: value for key, value in describe(model, config).items() if key not in ("commit", "card")}
-    write_text(target / INFO, json.dumps({**info, "face_maps": maps, **looks}, indent=2) + "\n")
+    text = json.dumps({**info, "face_maps": maps, **looks}, indent=2) + "\n"
+    return {GRAPH_FILE: zlib.compress(graph.SerializeToString(deterministic=True), 9), INFO: text.encode()}
 
 
 def _without_weights(model: keras.Model, config: ModelConfig) -> onnx.ModelProto:
@@ -205,7 +204,7 @@ def make_int8(path: Path, pictures: Iterator[NDArray[np.float32]]) -> None:
     Raises:
         UserError: ONNX Runtime is missing.
     """
-    import onnxruntime
+    onnxruntime = onnx_runtime()
     from onnxruntime import quantization
 
     folded = path.with_suffix(".folded.onnx")

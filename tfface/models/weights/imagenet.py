@@ -15,6 +15,7 @@ import numpy as np
 
 from tfface.errors import UserError
 from tfface.io.reading import reading
+from tfface.io.unpacking import check_hdf5
 
 MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
 HALF_RANGE = 127.5
@@ -36,6 +37,7 @@ def load_resnet50(model: keras.Model, path: Path) -> None:
     if not {FIRST, LAST} <= names:
         raise UserError(f"{path} is for ResNet-50: choose `model.trunk=resnet50`, or start from other weights.")
     with reading(path, "weights by layers' names", "take the file of Keras' applications"):
+        check_hdf5(path)
         with h5py.File(path, "r") as file:
             missing = {FIRST, LAST} - set(file.get("model_weights", file))
         if not missing:

@@ -8,7 +8,11 @@ prediction without TensorFlow the graph without weights `network.onnx.zz`, with 
 from __future__ import annotations
 
 import difflib
+import os
 import zipfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +24,8 @@ from tfface.config import ModelConfig
 from tfface.errors import UserError
 from tfface.face.open_model import load_open_face
 from tfface.io.files import TRUST_FILE, atomic_path, write_text
-from tfface.io.reading import check_unpacked, must_exist, read_arrays, reading
+from tfface.io.reading import must_exist, read_arrays, reading
+from tfface.io.unpacking import check_hdf5
 
 if TYPE_CHECKING:
     import keras
@@ -99,17 +104,54 @@ def load(name: str) -> tuple[keras.Model, ModelConfig]:
     return model, config
 
 
-def save(model: keras.Model, config: ModelConfig, target: Path, written_card: dict[str, Any]) -> Path:
-    """Writes a preset's folder; `weights.npz` goes last, so a folder with weights is whole. Other weights' calibration
-    of points is taken away."""
-    (target / TRUST_FILE).unlink(missing_ok=True)
-    write_yaml(target / "preset.yaml", configuration.to_dict(config))
-    write_yaml(target / "card.yaml", written_card)
+def save(
+    model: keras.Model,
+    config: ModelConfig,
+    target: Path,
+    written_card: dict[str, Any],
+    more: Mapping[str, bytes] | None = None,
+) -> Path:
+    """Writes a preset's folder, all of it or nothing; `weights.npz` gets its name last.
+
+    Other weights' calibration of points is taken away, and another network's graph, unless they are in `more`.
+
+    Args:
+        more: files by their names that belong to it too.
+    """
+    files = {name: yaml_text(tree).encode() for name, tree in _trees(config, written_card).items()} | dict(more or {})
+    before = target / "preset.yaml"
+    same = before.is_file() and before.read_bytes() == files["preset.yaml"]
     arrays: dict[str, Any] = {v.path: np.asarray(v, np.float32).astype(np.float16) for v in _weights(model)}
     arrays[FACE_MODEL] = np.array(load_open_face().checksum)
-    with atomic_path(target / "weights.npz") as beside, beside.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+    with ExitStack() as until_all_are_written:
+        weights = until_all_are_written.enter_context(atomic_path(target / "weights.npz"))
+        for name, content in files.items():
+            until_all_are_written.enter_context(atomic_path(target / name)).write_bytes(content)
+        with weights.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+        for name in {TRUST_FILE, *([] if same else [GRAPH_FILE])} - set(files):
+            (target / name).unlink(missing_ok=True)
     return target
+
+
+def _trees(config: ModelConfig, written_card: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {"preset.yaml": configuration.to_dict(config), "card.yaml": written_card}
+
+
+def keep_card(target: Path, written_card: dict[str, Any]) -> Path | None:
+    """Keeps the card that is there, which a person has filled in, beside the one that will be written.
+
+    Returns:
+        where; None where there is none, or it says just the same.
+    """
+    before = target / "card.yaml"
+    if not before.is_file() or before.read_bytes() == yaml_text(written_card).encode():
+        return None
+    names = (target / f"card-before-{number}.yaml" for number in count(1))
+    kept = next(path for path in names if not os.path.lexists(path))
+    with atomic_path(kept) as beside:
+        beside.write_bytes(before.read_bytes())
+    return kept
 
 
 def config_beside(path: Path) -> ModelConfig | None:
@@ -132,7 +174,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
     if path.suffix != ".npz":
         must_exist(path, "give a file of weights")
         with reading(path, what, advice):
-            check_unpacked(path, _hdf5_size(path))
+            check_hdf5(path)
             keras.Model(model.inputs, model.outputs).load_weights(path)  # without an optimiser, as it was saved
     else:
         arrays = read_arrays(path, what, advice=advice)
@@ -144,16 +186,6 @@ def load_weights(model: keras.Model, path: Path) -> None:
         raise UserError(
             f"{path} holds weights that are not finite numbers: its training diverged; take an earlier one."
         )
-
-
-def _hdf5_size(path: Path) -> int:
-    """To how many bytes all arrays of an HDF5 file unpack."""
-    import h5py
-
-    sizes: list[int] = []
-    with h5py.File(path) as file:
-        file.visititems(lambda _, entry: sizes.append(entry.nbytes) if isinstance(entry, h5py.Dataset) else None)
-    return sum(sizes)
 
 
 def check_readable(path: Path) -> None:
@@ -217,6 +249,11 @@ def _weights(model: keras.Model) -> list[Any]:
     return list(model.weights)
 
 
-def write_yaml(path: Path, tree: dict[str, Any]) -> None:
+def yaml_text(tree: dict[str, Any]) -> str:
     """A card or a configuration, for people too."""
-    write_text(path, yaml.safe_dump(tree, sort_keys=False, allow_unicode=True))
+    return str(yaml.safe_dump(tree, sort_keys=False, allow_unicode=True))
+
+
+def write_yaml(path: Path, tree: dict[str, Any]) -> None:
+    """Writes `yaml_text`."""
+    write_text(path, yaml_text(tree))

@@ -7,19 +7,19 @@ drawn. Positions are in the camera's axes (x right, y up, z towards the camera).
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from tfface.data.synthetic.head.mesh import CLOTH, EYE, HAIR, HAT, LASH, MOUTH, SKIN, SceneMesh
 from tfface.geometry.raster import rasterize
 from tfface.geometry.raster_loops import edge_weights
+from tfface.parallel.compiled import compiled
 
 # mypy: disable-error-code="no-untyped-def"
 STRAND_SIZE = 256
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
+@compiled(nogil=True, fastmath=True, error_model="numpy", inline="always")
 def _strand(noise, across, along):
     """Strand noise in about [-1,1]: fine across, long along."""
     row = int(across * 1020.0) & (STRAND_SIZE - 1)
@@ -27,7 +27,7 @@ def _strand(noise, across, along):
     return noise[row, column]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@compiled(nogil=True, fastmath=True, error_model="numpy")
 def fill_cut(points, triangles, first, attributes, noise, rag, triangle_id, barycentric, depth):
     """Draw two-sided triangles from `first` on into the buffers where `keep + rag * noise > 0`."""
     height, width = triangle_id.shape
@@ -60,7 +60,7 @@ def fill_cut(points, triangles, first, attributes, noise, rag, triangle_id, bary
                     barycentric[y, x, 0], barycentric[y, x, 1], barycentric[y, x, 2] = w0, w1, w2
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy", inline="always")
+@compiled(nogil=True, fastmath=True, error_model="numpy", inline="always")
 def _irradiance(sh, k, x, y, z):
     total = 0.282095 * sh[0, k] + 0.488603 * (y * sh[1, k] + z * sh[2, k] + x * sh[3, k])
     total += 1.092548 * (x * y * sh[4, k] + y * z * sh[5, k] + x * z * sh[7, k])
@@ -68,7 +68,7 @@ def _irradiance(sh, k, x, y, z):
     return max(total, 0.0)
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@compiled(nogil=True, fastmath=True, error_model="numpy")
 def _texture(texture, u, v, out):
     """Bilinear linear RGB and bareness into `out` `[4]`."""
     size = texture.shape[0]
@@ -82,7 +82,7 @@ def _texture(texture, u, v, out):
         out[k] = value * value if k < 3 else value
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@compiled(nogil=True, fastmath=True, error_model="numpy")
 def _eye_colour(dx, dy, dz, eye, iris, out):
     """Iris, pupil and white by the angle to the gaze `eye[:3]`; `eye[3]` is the pupil's share of the iris."""
     length = np.sqrt(dx * dx + dy * dy + dz * dz) + 1e-9
@@ -99,7 +99,7 @@ def _eye_colour(dx, dy, dz, eye, iris, out):
         out[k] = (iris[k] * shade * pupil + 0.003 * (1 - pupil)) * (1 - white) + sclera * white
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@compiled(nogil=True, fastmath=True, error_model="numpy")
 def _lit(shadow, taps, u, v, depth, radius):
     """The share of the key light that reaches a point: 8 taps in the shadow map."""
     size, total = shadow.shape[0], 0.0
@@ -110,7 +110,7 @@ def _lit(shadow, taps, u, v, depth, radius):
     return total / 8
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@compiled(nogil=True, fastmath=True, error_model="numpy")
 def _surface(
     kind, a, b, c, w0, w1, w2, row, col, attributes, uv, eye_direction, texture, tone, colours,
     gloss, strands, eye, iris, scalp, tex, albedo,
@@ -160,7 +160,7 @@ def _surface(
     return shine
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@compiled(nogil=True, fastmath=True, error_model="numpy")
 def _wrinkled(relief, a, b, c, w0, w1, w2, uv, points, x, y, z, bent):
     """The unit normal x, y, z of a triangle's pixel bent by the `relief` there, and how hollow it is, into `bent`."""
     bent[0], bent[1], bent[2], bent[3] = x, y, z, 0.0
@@ -193,7 +193,7 @@ def _wrinkled(relief, a, b, c, w0, w1, w2, uv, points, x, y, z, bent):
     bent[0], bent[1], bent[2], bent[3] = bent[0] / length, bent[1] / length, bent[2] / length, read[2]
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@compiled(nogil=True, fastmath=True, error_model="numpy")
 def _shadow_taps():
     """`[8,2]` where around a point the shadow map is read."""
     taps = np.empty((8, 2))
@@ -203,7 +203,7 @@ def _shadow_taps():
     return taps
 
 
-@numba.njit(cache=True, nogil=True, fastmath=True, error_model="numpy")
+@compiled(nogil=True, fastmath=True, error_model="numpy")
 def shade_pixels(
     triangle_id, barycentric, triangles, material, attributes, uv, eye_direction, normals, light_points,
     shadow, texture, tone, colours, gloss, strands, eye, iris, sh, key, key_colour, softness, hollow, scalp, out,
