@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,9 @@ quiet_tensorflow(ours=True)
 if "PYTEST_XDIST_WORKER" in os.environ:  # processes share the cores, and OpenBLAS' threads spin while they wait for one
     for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(threads, "1")
+
+# XLA makes code that it has sooner, and that runs for longer: what is compiled here runs a few times.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -40,6 +43,16 @@ def python() -> Python:
         return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=timeout)
 
     return call
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """Nothing is compiled: a few steps are not worth it, and other tests of training compile the same."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="session")
