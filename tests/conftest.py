@@ -28,6 +28,23 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 Python = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Each of xdist's workers begins with files that have slow tests, and so none ends long after the others.
+
+    A worker is given the tests of one stretch of the list, and takes from another's end once it has none.
+    """
+    workers = getattr(config, "workerinput", {}).get("workercount", 0)
+    if not workers:
+        return
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    stretches: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for tests in sorted(files.values(), key=lambda tests: not any(test.get_closest_marker("slow") for test in tests)):
+        min(stretches, key=len).extend(tests)
+    items[:] = [item for stretch in stretches for item in stretch]
+
+
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The checkout's root."""
