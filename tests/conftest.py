@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,9 +20,29 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # processes share the cores, and OpenBL
     for threads in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
         os.environ.setdefault(threads, "1")
 
+# XLA makes code that it has sooner, and that runs for longer: what is compiled here runs a few times.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 Python = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Each of xdist's workers begins with files that have slow tests, and so none ends long after the others.
+
+    A worker is given the tests of one stretch of the list, and takes from another's end once it has none.
+    """
+    workers = getattr(config, "workerinput", {}).get("workercount", 0)
+    if not workers:
+        return
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.path, []).append(item)
+    stretches: list[list[pytest.Item]] = [[] for _ in range(workers)]
+    for tests in sorted(files.values(), key=lambda tests: not any(test.get_closest_marker("slow") for test in tests)):
+        min(stretches, key=len).extend(tests)
+    items[:] = [item for stretch in stretches for item in stretch]
 
 
 @pytest.fixture(scope="session")
@@ -40,6 +60,16 @@ def python() -> Python:
         return subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=timeout)
 
     return call
+
+
+@pytest.fixture
+def eager() -> Iterator[None]:
+    """Nothing is compiled: a few steps are not worth it, and other tests of training compile the same."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture(scope="session")

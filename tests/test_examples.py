@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import runpy
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from tfface.io.mesh import read_mesh
 
@@ -61,14 +59,6 @@ def test_photographs_of_one_person_share_their_identity(example) -> None:
     ]
     assert len(people) == 3
     np.testing.assert_array_equal(people[0], people[1])
-
-
-@pytest.fixture
-def eager() -> Iterator[None]:
-    """Nothing is compiled: a few steps are not worth it, and tests of training compile the same."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.mark.slow

@@ -7,7 +7,6 @@ import dataclasses
 import io
 import itertools
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -153,14 +152,6 @@ def test_a_resumed_run_equals_one_that_never_stopped(
     for first, second in zip(rows(whole), rows(broken), strict=True):
         for column in set(first) - {"images_per_second", "minutes"}:
             assert float(second[column]) == pytest.approx(float(first[column]), rel=2e-3, abs=1e-6), column
-
-
-@pytest.fixture
-def eager() -> Iterator[None]:
-    """Nothing is compiled: a few calls are not worth it."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
 
 
 @pytest.mark.usefixtures("eager")
