@@ -42,7 +42,7 @@ WEIGHT_FILES = ("best.weights.h5", "weights.npz")
 BESIDE_WEIGHTS = ("preset.yaml", "config.yaml", "run.yaml", "card.yaml", TRUST_FILE)
 """What an export is made of beside the weights."""
 WEIGHT_SUFFIXES = (".h5", ".npz")
-GRAPH_ROOMS = ("models", "face", "config", "geometry", "io", "errors.py", "version.py", "weights.py")
+GRAPH_ROOMS = ("models", "face", "config", "geometry", "io", "parallel", "errors.py", "version.py", "weights.py")
 """What the graph of an exported network is made of: all that `tfface.models` imports, with its tables."""
 GRAPH_PACKAGES = ("tensorflow", "tensorflow-cpu", "keras", "numpy")
 

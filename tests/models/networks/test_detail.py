@@ -67,6 +67,7 @@ LINED = {"model": "detail", "model.width": 0.125, "model.image_size": 128, "mode
 def test_with_lines_it_begins_as_the_network_without_them_and_lines_follow_contrasts(tmp_path: Path) -> None:
     config = override(Config(), {**LINED, "run.init": str(tmp_path / "weights.npz")})
     part = without_lines(config.model)
+    keras.utils.set_random_seed(0)
     plain, lined, rng = models.build(part), models.build(config.model), np.random.default_rng(0)
     for weight in plain.trainable_weights:
         weight.assign(weight + rng.normal(0, 0.02, weight.shape))
