@@ -168,7 +168,7 @@ def test_photos_with_pts_files(tmp_path: Path, truth: np.ndarray) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
-    [(["--data", "nowhere"], "not a folder"), (["--recrop", "-1"], "recrop=-1"), (["--peers", "."], "reference")],
+    [(["--data", "nowhere"], "not a folder"), (["--recrop", "-1"], "--recrop -1"), (["--peers", "."], "reference")],
 )
 def test_bad_input_is_reported_in_a_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
