@@ -80,6 +80,7 @@ def _opened(network: bytes, threads: int) -> Any:
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # as ours
     return onnxruntime.InferenceSession(network, options, providers=["CPUExecutionProvider"])
 
 
