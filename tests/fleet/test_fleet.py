@@ -7,8 +7,10 @@ import shutil
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as arrow
@@ -128,6 +130,36 @@ def test_a_download_ends_where_no_photograph_is_so_large(tmp_path: Path, monkeyp
     (tmp_path / "a.png").write_bytes(b"x" * 2_500_000)
     copy = _local(f"file://{tmp_path}/a.png", tmp_path / "1")
     assert isinstance(copy, Path) and copy.read_bytes() == b"x" * 2_500_000
+
+
+EVERY_BYTE = """
+import sys
+from pathlib import Path
+
+import pyarrow
+from pyarrow import parquet
+
+from tfface.errors import UserError
+from tfface.fleet.listing import listed
+
+table, sentences = Path(sys.argv[1]), 0
+parquet.write_table(pyarrow.table({"path": ["a.png", "b.png"]}), table)
+good = table.read_bytes()
+for place in range(len(good)):
+    table.write_bytes(good[:place] + bytes([good[place] ^ 1]) + good[place + 1 :])
+    try:
+        listed(table, table.parent / "out", {}, overwrite=True)
+    except UserError as error:
+        sentences += "a.parquet" in str(error)
+print(sentences)
+"""
+
+
+def test_no_damaged_byte_of_a_list_ends_the_process(tmp_path: Path, python: Callable[..., Any]) -> None:
+    """Arrow ends it where it is asked about a part that it cannot read."""
+    tried = python("-c", EVERY_BYTE, str(tmp_path / "a.parquet"))
+    assert tried.returncode == 0, tried.stderr[-500:]
+    assert int(tried.stdout) > 50
 
 
 def test_a_damaged_part_is_named(tmp_path: Path) -> None:

@@ -167,9 +167,12 @@ def _batches(table: Path, name: str) -> Iterator[Any]:
     about = parquet.read_metadata(table)
     if about.num_rows > max(LEAST_ROWS, ROWS_PER_BYTE * table.stat().st_size):
         raise ValueError(f"it says that it has {about.num_rows:,} rows, which so small a file cannot name")
-    groups = [about.row_group(number) for number in range(about.num_row_groups)]
-    chunks = [group.column(place) for group in groups for place in range(group.num_columns)]
-    chunks = [chunk for chunk in chunks if chunk.path_in_schema == name]
+    chunks = []
+    for place in (place for place in range(about.num_columns) if about.schema.column(place).path == name):
+        for number in range(about.num_row_groups):
+            # Arrow ends the process where it is asked about a chunk that it cannot read, and raises where it reads it
+            next(parquet.ParquetFile(table).iter_batches(1, [number], [name]), None)
+            chunks.append(about.row_group(number).column(place))
     largest = max((chunk.total_uncompressed_size for chunk in chunks), default=0)
     check_unpacked(table, largest)
     if any("DELTA" in encoding for chunk in chunks for encoding in chunk.encodings):
