@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.effects.heads import photographed
 from tfface.face.open_model import load_open_face
 from tfface.face.trimmed import trimmed_face
+from tfface.geometry.align import crop_transform, transform_points
 from tfface.geometry.cut import edges_of
+from tfface.io.image import warp_image
+from tfface.result import OVERLAY_PIXELS
+from tfface.viz.overlay import face_window
 
 EAR_MM = 79.0
 """So far from the middle are ears alone."""
@@ -49,3 +54,14 @@ def test_it_goes_with_the_face() -> None:
     np.testing.assert_allclose(shown.matrix.sum(1), 1.0, atol=1e-6)
     np.testing.assert_allclose(shown.matrix @ (2 * mean + 5), 2 * (shown.matrix @ mean) + 5, rtol=1e-5)
     assert shown.triangles.max() == shown.matrix.shape[0] - 1
+
+
+def test_pictures_of_a_face_end_there() -> None:
+    result, mean = photographed(), load_open_face().mean_face()
+    matrix = crop_transform(face_window(result.vertices), OVERLAY_PIXELS)
+    plain, drawn = warp_image(result.image, matrix, OVERLAY_PIXELS, OVERLAY_PIXELS), result.overlay()
+    rim = _border(load_open_face().face(2).quads)
+    top = transform_points(matrix, result.vertices[rim[mean[rim, 1].argmax()]][None])[0, :2].astype(int)
+    for below, tinted in ((4, False), (40, True)):
+        differs = (drawn != plain)[top[1] + below, top[0] - 3 : top[0] + 3].any()
+        assert differs == tinted
