@@ -57,7 +57,7 @@ class PeerPipeline:
     def crop(self, image: NDArray[np.uint8], box: NDArray[np.float64]) -> NDArray[np.float32]:
         """The network's input `[1,3,120,120]`."""
         from tfface.geometry.align import crop_transform
-        from tfface.io.image import warp_image
+        from tfface.io.warp import warp_image
 
         crop = warp_image(image, crop_transform(box, SIZE), SIZE, SIZE)
         return np.ascontiguousarray((np.float32(crop) - 127.5).transpose(2, 0, 1)[None] / 128)

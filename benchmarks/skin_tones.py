@@ -32,7 +32,7 @@ from tfface.face.open_model import MAX_LEVEL, load_albedo_basis
 from tfface.geometry.camera import Camera
 from tfface.geometry.raster import rasterize
 from tfface.io.files import write_text
-from tfface.io.image import sample_image
+from tfface.io.warp import sample_image
 from tfface.viz.chart_albedo import END, chart_radius
 from tfface.viz.skin import chart_values, skin_texture
 from tfface.viz.unwrapped import skin_of_chart

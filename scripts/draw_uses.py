@@ -26,7 +26,8 @@ from tfface.face.open_model import load_open_face
 from tfface.geometry.align import crop_transform
 from tfface.geometry.ibug68 import INNER_LIPS, MOUTH_CORNERS, NOSE_BRIDGE, OUTER_EYES, OUTER_LIPS
 from tfface.inference import Reconstructor
-from tfface.io.image import warp_image, write_image
+from tfface.io.image import write_image
+from tfface.io.warp import warp_image
 from tfface.result import FaceResult
 from tfface.viz.overlay import face_window
 from tfface.viz.sheet import contact_sheet

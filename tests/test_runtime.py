@@ -19,7 +19,8 @@ from tfface.errors import UserError
 from tfface.export import main as export
 from tfface.geometry.align import crop_transform
 from tfface.inference import Reconstructor
-from tfface.io.image import warp_image, write_image
+from tfface.io.image import write_image
+from tfface.io.warp import warp_image
 from tfface.models.weights import presets
 from tfface.predict import main as predict
 from tfface.runtime import find_network

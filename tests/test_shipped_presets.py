@@ -18,7 +18,7 @@ from tfface.face.open_model import load_open_face
 from tfface.face.position_map import PositionMap
 from tfface.geometry.align import box_from_landmarks, crop_transform
 from tfface.inference import Reconstructor
-from tfface.io.image import warp_image
+from tfface.io.warp import warp_image
 from tfface.metrics.expressions import followed
 from tfface.metrics.landmarks import box_area_root, nme_2d
 from tfface.models.layers import point_finder

@@ -166,7 +166,8 @@ def _crops(config: ModelConfig, photos: Path | None) -> tuple[NDArray[np.float32
         return _synthetic(config, CALIBRATION_FACES, CHECK_FACES), f"{CHECK_FACES} synthetic faces"
     from tfface.detect.registry import load_detector
     from tfface.geometry.align import crop_transform
-    from tfface.io.image import read_image, warp_image
+    from tfface.io.image import read_image
+    from tfface.io.warp import warp_image
 
     detector, crops, size = load_detector("auto"), [], config.image_size
     for path in list_images(photos)[: 4 * CHECK_FACES]:

@@ -40,15 +40,13 @@ from tfface.geometry.align import (
 )
 from tfface.geometry.upright import QUARTER_TURNS_RAD, WIGGLE_RAD, landmark_instability, next_crop
 from tfface.io.files import TRUST_FILE
-from tfface.io.image import warp_image
+from tfface.io.warp import warp_image
 from tfface.one_person import of_one_person
 from tfface.result import FaceResult
-from tfface.runtime import AGAIN, Network, find_network
+from tfface.runtime import AGAIN, CROPS_AT_ONCE, Network, find_network
 
 RECROP_SIZE_RATIO, CLOSER = (0.4, 2.5), 0.85
 """Of a crop that is taken again: how its size may differ, and its side over `box_from_landmarks`', to see more."""
-CROPS_AT_ONCE = {"onnx": 2, "tflite": 2, "tensorflow": 16}
-"""A core takes as long for a crop however many it is given, and memory for all of them; graphics cards want many."""
 LOOKS_AGREE = 0.08
 """Two looks whose landmarks lie within this part of the face's size agree: their mean errs less than either."""
 DETECTORS_OF_ANY_ROLL = ("given", "mtcnn")
@@ -64,7 +62,7 @@ class Reconstructor:
             best preset for one photograph. Or what `tfface.runtime.find_network` found.
         detector: a name of `tfface.detect.registry`, or a detector.
         recrop: how often to crop again from the network's own landmarks; None: once, or as the network's card says.
-        batch_size: crops in one call of the network; None: as many as pay (`CROPS_AT_ONCE`).
+        batch_size: crops in one call of the network; None: as many as pay.
         upright: find out which way up a face is where its box was given, or where a detector found it that also finds
             heads on their side; and turn crops that are taken again by the roll of the landmarks.
         runtime: `onnx`, `tflite` or `tensorflow` (`tfface.runtime`); None for the one that the model's files are for.

@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -18,20 +18,21 @@ from tfface.face.decoded import DecodedFace
 from tfface.face.found import Found
 from tfface.face.head_mesh import head_mesh
 from tfface.face.layout import CROP_SIZE
-from tfface.face.metric import metric_coefficients
+from tfface.face.metric import metric_coefficients, reference_pose
 from tfface.face.open_model import MAX_LEVEL, load_albedo_basis, load_open_face
 from tfface.face.position_map import position_tables
 from tfface.face.trimmed import trimmed_face
-from tfface.geometry.align import Pose, crop_transform, fit_pose, invert_transform, transform_points
+from tfface.geometry.align import Pose, crop_transform, invert_transform, transform_points
 from tfface.geometry.camera import Camera
 from tfface.geometry.pos import five_points
 from tfface.geometry.raster import depth_of
 from tfface.io.files import MARK, atomic_path, json_text, write_text
 from tfface.io.formats import FileOptions
-from tfface.io.image import warp_image, write_image
+from tfface.io.image import write_image
 from tfface.io.mesh import Mesh
 from tfface.io.model import WRITERS, Model
 from tfface.io.results import refuse_foreign_results
+from tfface.io.warp import warp_image
 from tfface.summary import summary_of
 from tfface.viz.detail import DISPLACEMENT_NOTE, Detail, write_maps
 from tfface.viz.head_model import head_model, iris_colour, with_detail
@@ -43,21 +44,9 @@ from tfface.viz.skin import SkinTexture, skin_texture
 from tfface.viz.texture import face_texture, vertex_colors
 from tfface.viz.visible import head_normals, seen_vertices, texels_a_pixel
 
-RIGID_REGIONS = (1, 2, 3)  # face, eyes, nose: what the expression moves least
 TEXTURE_SIZE = 1024
 SHEET_PIXELS = 640
 OVERLAY_PIXELS = 960
-
-
-def reference_pose(vertices: NDArray[np.floating]) -> Pose:
-    """The similarity that takes the face of people on average to predicted vertices `[53833,3]` (u, v, depth px)."""
-    rigid = _rigid()
-    return fit_pose(vertices[rigid], load_open_face().mean_face()[rigid])
-
-
-@lru_cache(maxsize=1)
-def _rigid() -> NDArray[np.int64]:
-    return np.flatnonzero(np.isin(load_open_face().regions, RIGID_REGIONS))
 
 
 @dataclass(frozen=True, eq=False)

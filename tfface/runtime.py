@@ -31,6 +31,8 @@ from tfface.quiet import quiet_tensorflow
 RUNTIMES = ("onnx", "tflite", "tensorflow")
 FORMAT_OF = {"onnx": "onnx", "tflite": "tflite", "tensorflow": "saved_model"}
 """The format in which weights are exported for a runtime."""
+CROPS_AT_ONCE = {"onnx": 2, "tflite": 2, "tensorflow": 16}
+"""A core takes as long for a crop however many it is given, and memory for all of them; graphics cards want many."""
 AGAIN = "export the model again"
 _NUMBERS = {"views": (1, 2), "image_size": (8, 4096), "looks": (1, MOST_RECROPS + 1), "batch": (1, 4096)}
 """What a card says in numbers, and from where to where."""

@@ -9,7 +9,7 @@ from tfface.face.open_model import load_open_face
 from tfface.face.trimmed import trimmed_face
 from tfface.geometry.align import crop_transform, transform_points
 from tfface.geometry.cut import edges_of
-from tfface.io.image import warp_image
+from tfface.io.warp import warp_image
 from tfface.result import OVERLAY_PIXELS
 from tfface.viz.overlay import face_window
 

@@ -10,7 +10,8 @@ from PIL import Image
 
 from tfface.errors import UserError
 from tfface.geometry.align import crop_transform
-from tfface.io.image import list_images, read_image, warp_image, write_image
+from tfface.io.image import list_images, read_image, write_image
+from tfface.io.warp import warp_image
 
 RAMP = np.uint8(np.stack(np.meshgrid(np.arange(60) * 4, np.arange(40) * 6), axis=-1))
 PICTURE = np.concatenate([RAMP, np.full((40, 60, 1), 100, np.uint8)], axis=-1)

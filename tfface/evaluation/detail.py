@@ -27,7 +27,8 @@ from tfface.face.position_map import position_tables
 from tfface.geometry.align import CROP_SIZE, crop_transform
 from tfface.geometry.raster import vertex_normals
 from tfface.io.files import MARK, write_text
-from tfface.io.image import warp_image, write_image
+from tfface.io.image import write_image
+from tfface.io.warp import warp_image
 from tfface.losses.detail import LARGEST_LINE, LINE_TEXELS
 from tfface.metrics.reconstruction import known_correspondence
 from tfface.result import FaceResult

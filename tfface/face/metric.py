@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tfface.face.fit import CoefficientFit, open_face_fit
 from tfface.face.open_model import load_open_face
-from tfface.geometry.align import Pose
+from tfface.geometry.align import Pose, fit_pose
 from tfface.geometry.camera import Camera
 
 DISTANCE_MM = 1000.0
@@ -31,6 +31,8 @@ NOISE_MM = 6.0
 METRIC_EXPRESSION_STD = 1.0
 """Of a weight that lies between 0 and 1: a prior of 0.25 is as near to the truth, and wipes smiles off."""
 ROUNDS = 3
+RIGID_REGIONS = (1, 2, 3)
+"""Face, eyes and nose: what expressions move least."""
 
 
 def metric_face(vertices: NDArray[np.floating]) -> tuple[NDArray[np.float32], Camera]:
@@ -91,3 +93,14 @@ def _solver() -> tuple[CoefficientFit, NDArray[np.int64]]:
     inner = np.flatnonzero(face.regions)
     chosen = inner[np.linspace(0, len(inner) - 1, NUM_POINTS).astype(int)]
     return open_face_fit(face, chosen, METRIC_EXPRESSION_STD, NOISE_MM), chosen
+
+
+def reference_pose(vertices: NDArray[np.floating]) -> Pose:
+    """The similarity that takes the face of people on average to predicted vertices `[53833,3]` (u, v, depth px)."""
+    rigid = _rigid()
+    return fit_pose(vertices[rigid], load_open_face().mean_face()[rigid])
+
+
+@lru_cache(maxsize=1)
+def _rigid() -> NDArray[np.int64]:
+    return np.flatnonzero(np.isin(load_open_face().regions, RIGID_REGIONS))

@@ -18,7 +18,7 @@ from tfface.fitting.maps import fit_vertices
 from tfface.fitting.result import FittedFace
 from tfface.geometry.align import MAP_SIZE, box_from_landmarks, crop_transform, invert_transform, transform_points
 from tfface.geometry.ibug68 import WITHOUT_JAW
-from tfface.io.image import warp_image
+from tfface.io.warp import warp_image
 from tfface.result import FaceResult
 
 CROP_PX = 224

@@ -19,8 +19,9 @@ from tfface.geometry.align import crop_transform, transform_points
 from tfface.geometry.camera import Camera
 from tfface.geometry.uv import bilinear_weights
 from tfface.io.formats import FileOptions
-from tfface.io.image import warp_image, write_image
+from tfface.io.image import write_image
 from tfface.io.results import refuse_foreign_results
+from tfface.io.warp import warp_image
 from tfface.result import FaceResult
 from tfface.viz.overlay import blend, draw_landmarks, face_window, overlay, render_colored, turned_view
 from tfface.viz.sheet import contact_sheet

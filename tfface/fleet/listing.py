@@ -143,7 +143,7 @@ def _column(table: Path) -> Iterator[str]:
     if name is None:
         raise UserError(f"{table} has columns {', '.join(names)}, none of which is called path or url: rename one.")
     with reading(table, _WHAT, "give another Parquet file"):
-        batches = _batches(table, name)
+        batches = _batches(table, opened, name)
     while True:
         with reading(table, _WHAT, "give another Parquet file"):
             batch = next(batches, None)
@@ -156,7 +156,7 @@ def _column(table: Path) -> Iterator[str]:
             yield _absolute(value, table.parent)
 
 
-def _batches(table: Path, name: str) -> Iterator[Any]:
+def _batches(table: Path, opened: Any, name: str) -> Iterator[Any]:
     """The column in batches that fit into memory.
 
     Raises:
@@ -164,21 +164,21 @@ def _batches(table: Path, name: str) -> Iterator[Any]:
     """
     import pyarrow.parquet as parquet
 
-    about = parquet.read_metadata(table)
+    about = opened.metadata
     if about.num_rows > max(LEAST_ROWS, ROWS_PER_BYTE * table.stat().st_size):
         raise ValueError(f"it says that it has {about.num_rows:,} rows, which so small a file cannot name")
     chunks = []
     for place in (place for place in range(about.num_columns) if about.schema.column(place).path == name):
         for number in range(about.num_row_groups):
             # Arrow ends the process where it is asked about a chunk that it cannot read, and raises where it reads it
-            next(parquet.ParquetFile(table).iter_batches(1, [number], [name]), None)
+            next(opened.iter_batches(1, [number], [name]), None)
             chunks.append(about.row_group(number).column(place))
     largest = max((chunk.total_uncompressed_size for chunk in chunks), default=0)
     check_unpacked(table, largest)
     if any("DELTA" in encoding for chunk in chunks for encoding in chunk.encodings):
         # each row may repeat the one before, and Arrow makes no numbers of those
         size = min(ROWS_AT_ONCE, MOST_UNPACKED // max(largest, 1))
-        return iter(parquet.ParquetFile(table).iter_batches(max(size, 1), columns=[name]))
+        return iter(opened.iter_batches(max(size, 1), columns=[name]))
     return iter(parquet.ParquetFile(table, read_dictionary=[name]).iter_batches(ROWS_AT_ONCE, columns=[name]))
 
 

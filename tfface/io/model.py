@@ -20,8 +20,9 @@ from tfface.geometry.raster import vertex_normals, vertex_tangents
 from tfface.geometry.subdivide import triangulate
 from tfface.io.files import MARK, atomic_path, write_text
 from tfface.io.glb import COMPONENTS, INDICES, GlbFile, number_type, unit_normals
-from tfface.io.image import sample_image, write_image
+from tfface.io.image import write_image
 from tfface.io.mesh import MM_TO_M, Mesh, rows_of_text, write_mesh
+from tfface.io.warp import sample_image
 
 LEAST_MOVE_MM = 0.02
 """Morph targets leave out vertices that move less."""

@@ -27,8 +27,9 @@ from tfface.geometry.align import crop_transform, square_box
 from tfface.io.files import MARK, atomic_path, refuse_foreign
 from tfface.io.formats import REPORT, VIEW
 from tfface.io.glb import first_picture
-from tfface.io.image import read_image, warp_image
+from tfface.io.image import read_image
 from tfface.io.model import LEAST_MOVE_MM
+from tfface.io.warp import warp_image
 from tfface.viz.head_model import BROWN, PLAIN, eye_texture, tooth_texture
 
 FEW, SIZES = 1000, (256, 144)

@@ -27,7 +27,8 @@ from tfface.errors import UserError, item_error
 from tfface.geometry.align import CROP_SIZE, box_from_landmarks, crop_transform, square_box, transform_points
 from tfface.inference import Reconstructor
 from tfface.io.examples import write_records
-from tfface.io.image import read_image, warp_image
+from tfface.io.image import read_image
+from tfface.io.warp import warp_image
 from tfface.result import FaceResult
 from tfface.runtime import find_network
 from tfface.training.detail_truth import DetailTruth, TrueFace

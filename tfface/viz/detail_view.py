@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from tfface.face.open_model import load_open_face
 from tfface.geometry.align import crop_transform, transform_points
 from tfface.geometry.raster import interpolate, rasterize
-from tfface.io.image import warp_image
+from tfface.io.warp import warp_image
 from tfface.viz.overlay import CLAY, face_window
 from tfface.viz.unwrapped import unit
 

@@ -17,7 +17,7 @@ from tfface.geometry.align import Box, crop_transform, transform_points
 from tfface.geometry.ibug68 import STROKES
 from tfface.geometry.raster import averaged, vertex_normals
 from tfface.geometry.rotation import euler_to_matrix
-from tfface.io.image import warp_image
+from tfface.io.warp import warp_image
 
 SUPERSAMPLE = 2
 BAND_ROWS = 64

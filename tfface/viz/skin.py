@@ -26,8 +26,8 @@ from tfface.face.open_model import MAX_LEVEL, AlbedoBasis, load_open_face
 from tfface.face.position_map import blending, texel_tables
 from tfface.geometry.harmonics import harmonic_functions
 from tfface.geometry.subdivide import triangulate
-from tfface.io.image import sample_image
 from tfface.io.kept import kept
+from tfface.io.warp import sample_image
 from tfface.viz.chart_albedo import END, chart_albedo, chart_radius
 from tfface.viz.completion import SMOOTH_TEXELS, as_bytes, completed, shrink
 from tfface.viz.cover import skin_share

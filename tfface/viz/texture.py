@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tfface.face.open_model import OpenFace
 from tfface.face.position_map import PositionMap
 from tfface.geometry.raster import depth_of, vertex_normals
-from tfface.io.image import sample_image
+from tfface.io.warp import sample_image
 
 FACING = (0.12, 0.45)  # how much a surface faces the camera (normal's z) where its texels begin to count, and fully do
 BUFFER_PIXELS = 512

@@ -9,10 +9,11 @@ import numpy as np
 from tests.data.tools import load_tool
 from tests.toy_network import disc_photo, save_toy_network
 from tfface.data.shards.maps import crop_matrix
+from tfface.face.metric import reference_pose
 from tfface.face.position_map import position_tables
 from tfface.inference import Reconstructor
-from tfface.io.image import warp_image, write_image
-from tfface.result import reference_pose
+from tfface.io.image import write_image
+from tfface.io.warp import warp_image
 
 
 def test_records_hold_the_photograph_and_a_turned_one(tmp_path: Path, repository: Path) -> None:

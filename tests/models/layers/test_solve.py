@@ -9,7 +9,7 @@ from skimage import data
 
 from tfface import models
 from tfface.geometry.align import crop_transform
-from tfface.io.image import warp_image
+from tfface.io.warp import warp_image
 from tfface.models.layers.solve import Usual, gauss_newton_step, inverse_root, plain_operations
 from tfface.models.weights import presets
 

@@ -34,8 +34,8 @@ from tfface.errors import UserError, item_error
 from tfface.geometry.align import box_from_landmarks, crop_transform, square_box, transform_points
 from tfface.io.examples import Value, decode_example, encode_example, write_records
 from tfface.io.files import write_text
-from tfface.io.image import warp_image
 from tfface.io.reading import read_json_object, reading
+from tfface.io.warp import warp_image
 from tfface.parallel.pool import shared
 
 KIND = "maps"

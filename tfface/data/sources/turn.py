@@ -25,7 +25,7 @@ from tfface.face.open_model import Surface
 from tfface.geometry.align import Pose, box_from_landmarks, square_box, transform_points
 from tfface.geometry.raster import interpolate, rasterize
 from tfface.geometry.rotation import euler_to_matrix, matrix_to_euler
-from tfface.io.image import sample_image
+from tfface.io.warp import sample_image
 
 FloatArray = NDArray[np.floating]
 WINDOW = 2.6

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from tfface.detect.blazeface.network import BlazeFaceNetwork, Candidates
 from tfface.geometry.align import crop_transform, invert_transform, square_box, transform_points
-from tfface.io.image import warp_image
+from tfface.io.warp import warp_image
 
 SMALLEST_SEEN_PX = 13
 OVERLAP_PX = 80
